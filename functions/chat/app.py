@@ -1,0 +1,28 @@
+"""POST /api/chat: one answer, whole."""
+
+from __future__ import annotations
+
+from parley.api import Api, Reply, Request
+from parley.api.rate_limits import model_headers
+from parley.assembly import Assembly
+from parley.chat import ChatRequest
+
+parley = Assembly.from_environment()
+api = Api(parley.settings)
+
+
+@api.post("/api/chat", "anyone")
+def chat(request: Request) -> Reply:
+    """Answer a message, alone or as a turn of a conversation."""
+    body, quota, degraded = parley.chat.answer(
+        request.caller,
+        request.json(ChatRequest),
+        request_id=request.id,
+        seconds=request.seconds,
+        idempotency_key=request.idempotency_key,
+        body_hash=request.body_hash,
+    )
+    return Reply(body, headers=model_headers(quota, degraded))
+
+
+lambda_handler = api.handler

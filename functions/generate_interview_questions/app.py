@@ -1,0 +1,28 @@
+"""POST /api/generate-interview-questions: FoloUp's contract, and the fuller one around it."""
+
+from __future__ import annotations
+
+from parley.api import Api, Reply, Request
+from parley.api.rate_limits import model_headers
+from parley.assembly import Assembly
+from parley.interviews import QuestionsRequest
+
+parley = Assembly.from_environment()
+api = Api(parley.settings)
+
+
+@api.post("/api/generate-interview-questions", "anyone")
+def generate(request: Request) -> Reply:
+    """Generate exactly as many questions as were asked for."""
+    body, quota, degraded = parley.questions.generate(
+        request.caller,
+        request.json(QuestionsRequest),
+        request_id=request.id,
+        seconds=request.seconds,
+        idempotency_key=request.idempotency_key,
+        body_hash=request.body_hash,
+    )
+    return Reply(body, headers=model_headers(quota, degraded))
+
+
+lambda_handler = api.handler

@@ -1,0 +1,178 @@
+"""Admission: the quota hold and request row around one model call, in the two statements of docs/architecture.md."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from parley.caller import Caller
+from parley.clock import Clock
+from parley.database import Database
+from parley.errors import Problem
+from parley.last_known import LastKnown
+from parley.providers.base import ProviderName
+
+Operation = Literal["chat", "question_generation"]
+
+# How long a duplicate or a cache waiter sleeps between looks, growing to the second value; seconds.
+_FIRST_WAIT, _LONGEST_WAIT = 0.05, 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class AdmissionRequest:
+    """What begin_request needs to know; the table in docs/architecture.md says what each field means."""
+
+    request_id: str
+    operation: Operation
+    default_provider: ProviderName
+    default_models: dict[ProviderName, str]
+    lease_seconds: int
+    provider: ProviderName | Literal["auto"] | None = None
+    model: str | None = None
+    message: str | None = None
+    prompt_hash: str | None = None
+    cache_scope: Literal["tenant", "user", "public"] = "tenant"
+    conversation_id: str | None = None
+    history_characters: int = 0
+    idempotency_key: str | None = None
+    body_hash: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One quota window; `limit` None means unlimited."""
+
+    limit: int | None
+    used: int
+    resets_at: datetime
+
+    @property
+    def remaining(self) -> int | None:
+        """Units left, never below zero."""
+        return None if self.limit is None else max(0, self.limit - self.used)
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """The caller's windows after this request was counted."""
+
+    daily: Window | None = None
+    monthly: Window | None = None
+
+    @classmethod
+    def of(cls, found: dict[str, Any] | None) -> Quota:
+        """Read the JSON that the database functions return."""
+        windows = {}
+        for name in ("daily", "monthly"):
+            window = (found or {}).get(name)
+            if window:
+                windows[name] = Window(window["limit"], window["used"], datetime.fromisoformat(window["resets_at"]))
+        return cls(**windows)
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """The database's answer to a request that may go on. `answer` is set where no model is needed."""
+
+    outcome: Literal["admitted", "faq", "cache_hit", "replay"]
+    request_id: str
+    provider: ProviderName
+    provider_source: str
+    model: str
+    fence: int = 0
+    provider_spelling: str | None = None
+    tier: str = "anonymous"
+    quota: Quota = field(default_factory=Quota)
+    answer: dict[str, Any] | None = None
+    conversation: dict[str, Any] | None = None
+    own_keys: dict[ProviderName, dict[str, str]] = field(default_factory=dict)
+    allowed_providers: list[ProviderName] | None = None
+    health: dict[str, dict[str, float]] = field(default_factory=dict)
+
+
+class Refused(Problem):
+    """A request that was not admitted, with the caller's quota as it stands."""
+
+    def __init__(self, code: str, detail: str, *, quota: Quota, **members: Any) -> None:
+        super().__init__(code, detail, **members)
+        self.quota = quota
+
+
+class Admission:
+    """Begins and finishes requests; knows what each refusal means for the caller."""
+
+    def __init__(self, database: Database, clock: Clock, last_known: LastKnown) -> None:
+        self._database = database
+        self._clock = clock
+        self._last_known = last_known
+
+    def begin(self, caller: Caller, request: AdmissionRequest, deadline: float) -> Admitted:
+        """Admit a request in one round trip; a duplicate in flight or a cache fill by another is waited for.
+
+        Args:
+            deadline: on the clock's monotonic scale; waiting ends there.
+
+        Raises Problem for every refusal, DatabaseUnavailable when the database is away.
+        """
+        wait = _FIRST_WAIT
+        body = {name: getattr(request, name) for name in AdmissionRequest.__slots__}
+        while True:
+            found = self._database.call(
+                "select app.begin_request(%s, %s)", (caller.claims, body), idempotent=True
+            )
+            outcome = found["outcome"]
+            if outcome not in ("in_progress", "filling"):
+                break
+            if self._clock.monotonic() + wait >= deadline:
+                raise _refusal(found)
+            self._clock.sleep(wait)
+            wait = min(wait * 1.5, _LONGEST_WAIT)
+        if outcome not in ("admitted", "faq", "cache_hit", "replay"):
+            raise _refusal(found)
+        spelling = found.get("provider_spelling")
+        if found["provider_source"] != "request":
+            chosen = found["provider_source"] in ("user", "organization")
+            self._last_known.put(caller.key, spelling if chosen else None, found["tier"])
+        return Admitted(
+            outcome=outcome,
+            request_id=found.get("request_id") or request.request_id,
+            fence=found.get("fence") or 0,
+            provider=found["provider"],
+            provider_source=found["provider_source"],
+            provider_spelling=spelling,
+            model=found["model"],
+            tier=found["tier"],
+            quota=Quota.of(found.get("quota")),
+            answer=found.get("answer"),
+            conversation=found.get("conversation"),
+            own_keys=found.get("own_keys") or {},
+            allowed_providers=found.get("allowed_providers"),
+            health=found.get("health") or {},
+        )
+
+    def finish(self, caller: Caller, outcome: dict[str, Any]) -> dict[str, Any]:
+        """Settle or release, in one round trip; repeating it changes nothing. Raises DatabaseUnavailable."""
+        finished: dict[str, Any] = self._database.call(
+            "select app.finish_request(%s, %s)", (caller.claims, outcome), idempotent=True
+        )
+        return finished
+
+
+def _refusal(found: dict[str, Any]) -> Refused:
+    code = found["outcome"]
+    retry_after = found.get("retry_after")
+    quota = Quota.of(found.get("quota"))
+    status, detail = {
+        "in_progress": (409, "The same request is still being answered; ask again with the same Idempotency-Key."),
+        "filling": (503, "The same question is being answered right now; ask again shortly."),
+        "idempotency_key_reused": (422, "This Idempotency-Key was used with another body; use a new key."),
+        "quota_exceeded": (429, "The allowance is used up; it comes back at the time in Retry-After."),
+        "own_key_missing": (409, "Your tier calls models with your own key; store one under /api/settings/api-keys."),
+        "provider_not_allowed": (403, "Your organization does not allow this provider; choose another."),
+        "conversation_not_found": (404, "There is no such conversation of yours."),
+        "subject_deleted": (403, "This account was deleted."),
+    }[code]
+    names = {"in_progress": "request_in_progress", "filling": "cache_filling"}
+    extra = {"tier": found["tier"], "limit": quota.daily.limit} if code == "quota_exceeded" and quota.daily else {}
+    return Refused(names.get(code, code), detail, status=status, retry_after=retry_after, extra=extra, quota=quota)

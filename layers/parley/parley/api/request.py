@@ -1,0 +1,129 @@
+"""What a caller sent, checked: body, text, identifiers, idempotency key."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from parley.caller import Caller
+from parley.errors import Problem
+
+LARGEST_BODY = 512 * 1024  # bytes
+_DEEPEST_JSON = 32
+_LONGEST_IDEMPOTENCY_KEY = 255
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Request:
+    """One HTTP request of a verified caller.
+
+    Attributes:
+        id: API Gateway's request id, which every log line and answer carries.
+        headers: by lower-case name.
+        path, query: parameters, decoded.
+        seconds: how long the answer may take.
+    """
+
+    caller: Caller
+    id: str
+    headers: Mapping[str, str]
+    path: Mapping[str, str]
+    query: Mapping[str, str]
+    raw_body: str | None
+    body_is_base64: bool
+    seconds: float
+
+    @cached_property
+    def body(self) -> bytes:
+        """The body's bytes. Raises Problem: 413 above 512 KiB, 400 for broken base64 or text that is not Unicode."""
+        raw = self.raw_body or ""
+        if len(raw) > LARGEST_BODY * 2:
+            raise _too_large()
+        try:
+            body = base64.b64decode(raw, validate=True) if self.body_is_base64 else raw.encode()
+        except (binascii.Error, UnicodeEncodeError):
+            raise _invalid("The body is not valid UTF-8 text.") from None
+        if len(body) > LARGEST_BODY:
+            raise _too_large()
+        return body
+
+    @cached_property
+    def body_hash(self) -> str:
+        """Hex SHA-256 of the body: what an idempotency key is bound to."""
+        return hashlib.sha256(self.body).hexdigest()
+
+    @property
+    def idempotency_key(self) -> str | None:
+        """The Idempotency-Key header; None without one. Raises Problem (400) for one that cannot be a key."""
+        key = self.headers.get("idempotency-key")
+        if key is not None and not (0 < len(key) <= _LONGEST_IDEMPOTENCY_KEY and key.isascii() and key.isprintable()):
+            raise _invalid("Idempotency-Key takes 1 to 255 printable ASCII characters.")
+        return key
+
+    def json(self, model: type[Model]) -> Model:
+        """The body as `model`. Raises Problem (400) that names each field that does not fit, never its value."""
+        try:
+            value = json.loads(self.body, parse_constant=_refuse_constant)
+        except (ValueError, RecursionError):
+            raise _invalid("The body must be a JSON document.") from None
+        check_text(value)
+        return self._fit(model, value)
+
+    def query_as(self, model: type[Model]) -> Model:
+        """The query parameters as `model`. Raises Problem (400)."""
+        check_text(dict(self.query))
+        return self._fit(model, dict(self.query))
+
+    @staticmethod
+    def _fit(model: type[Model], value: Any) -> Model:
+        try:
+            return model.model_validate(value)
+        except ValidationError as error:
+            fields = [
+                {"field": ".".join(str(part) for part in entry["loc"]) or "body", "message": entry["msg"]}
+                for entry in error.errors(include_url=False, include_context=False, include_input=False)[:20]
+            ]
+            names = ", ".join(dict.fromkeys(entry["field"] for entry in fields))
+            raise _invalid(f"Correct these fields and send again: {names}.", errors=fields) from None
+
+
+def check_text(value: Any, depth: int = 0) -> None:
+    """Refuse what Postgres cannot store or nobody means: NUL, lone surrogates, absurd nesting. Raises Problem (400)."""
+    if isinstance(value, str):
+        if "\x00" in value:
+            raise _invalid("Text must not contain the NUL character.")
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise _invalid("Text must be valid Unicode without lone surrogates.") from None
+    elif isinstance(value, dict | list):
+        if depth >= _DEEPEST_JSON:
+            raise _invalid(f"The body nests deeper than {_DEEPEST_JSON} levels.")
+        if isinstance(value, dict):
+            for key in value:
+                check_text(key, depth + 1)
+            value = list(value.values())
+        for item in value:
+            check_text(item, depth + 1)
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _invalid(detail: str, **extra: Any) -> Problem:
+    return Problem("invalid_request", detail, status=400, extra=extra)
+
+
+def _too_large() -> Problem:
+    return Problem("body_too_large", f"The body may have at most {LARGEST_BODY // 1024} KiB.", status=413)

@@ -1,0 +1,139 @@
+"""Where the rooms are put together: each part is built at first use, so a function loads only what it calls."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from parley import secrets
+from parley.caller import Caller
+from parley.clock import SystemClock
+from parley.config import Settings
+from parley.last_known import LastKnown
+
+if TYPE_CHECKING:
+    from parley.admission import Admission
+    from parley.chat import Chat
+    from parley.completion import Completions
+    from parley.database import Database
+    from parley.degraded import DegradedMode
+    from parley.interviews import QuestionGenerator
+    from parley.preferences import Preferences
+    from parley.providers.base import Provider, ProviderName
+    from parley.providers.catalogue import Catalogue
+    from parley.routing import Router
+    from parley.vault import Vault
+
+__all__ = ["Assembly", "Caller"]
+
+
+class Assembly:
+    """The parts of one function's container."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.clock = SystemClock()
+        self.last_known = LastKnown()
+
+    @classmethod
+    def from_environment(cls) -> Assembly:
+        """Read the environment once. Raises ConfigurationError."""
+        return cls(Settings.from_environment(os.environ))
+
+    @cached_property
+    def database(self) -> Database:
+        """The container's one connection, opened at first use."""
+        from parley.database import Database
+
+        return Database(lambda: secrets.database_url(self.settings))
+
+    @cached_property
+    def preferences(self) -> Preferences:
+        """S1's preference service."""
+        from parley.preferences import Preferences
+
+        return Preferences(self.database, self.last_known, self.settings.default_provider)
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """Models and prices."""
+        from parley.providers.catalogue import Catalogue
+
+        return Catalogue.shipped()
+
+    @cached_property
+    def providers(self) -> dict[ProviderName, Provider]:
+        """The vendors' adapters; each imports its SDK at its first call."""
+        from parley.providers import build
+
+        return build(self.settings.provider_urls)
+
+    @cached_property
+    def router(self) -> Router:
+        """Order, retry and breaker."""
+        from parley.routing import Router
+
+        return Router(self.providers, self.catalogue, self.clock)
+
+    @cached_property
+    def vault(self) -> Vault:
+        """Users' own keys."""
+        from parley.vault import Vault
+
+        return Vault(self.settings.kms_key_id, self.clock)
+
+    @cached_property
+    def admission(self) -> Admission:
+        """Quota holds and request rows."""
+        from parley.admission import Admission
+
+        return Admission(self.database, self.clock, self.last_known)
+
+    @cached_property
+    def degraded(self) -> DegradedMode:
+        """What goes on while the database is away."""
+        from parley.degraded import DegradedMode
+
+        return DegradedMode(
+            allowance=self.settings.degraded_allowance,
+            queue_url=self.settings.usage_queue_url,
+            last_known=self.last_known,
+            vault=self.vault,
+            clock=self.clock,
+        )
+
+    @cached_property
+    def operator_keys(self) -> dict[ProviderName, str]:
+        """The operator's provider keys."""
+        return secrets.provider_keys(self.settings)
+
+    @cached_property
+    def completions(self) -> Completions:
+        """The completion room."""
+        from parley.completion import Completions
+
+        return Completions(
+            admission=self.admission,
+            router=self.router,
+            vault=self.vault,
+            degraded=self.degraded,
+            catalogue=self.catalogue,
+            operator_keys=lambda: self.operator_keys,
+            settings=self.settings,
+            clock=self.clock,
+        )
+
+    @cached_property
+    def chat(self) -> Chat:
+        """The chat service."""
+        from parley.chat import Chat
+
+        return Chat(self.completions)
+
+    @cached_property
+    def questions(self) -> QuestionGenerator:
+        """The question service."""
+        from parley.interviews import QuestionGenerator
+
+        return QuestionGenerator(self.completions)

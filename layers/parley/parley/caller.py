@@ -1,0 +1,46 @@
+"""Who is calling, in the shape the database's policies read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A verified caller.
+
+    Attributes:
+        user_id: the token's subject; None for anonymous and service callers.
+        organization_id, is_organization_admin: from the configured claims, which are the truth.
+        is_service: the service role (operators, schedules).
+        address_hash: stands for an anonymous caller's source address.
+    """
+
+    user_id: str | None = None
+    organization_id: str | None = None
+    is_organization_admin: bool = False
+    is_service: bool = False
+    address_hash: str | None = None
+
+    @property
+    def key(self) -> str:
+        """What is counted and remembered by: the user, the service, or the anonymous caller's address."""
+        if self.user_id is not None:
+            return f"user:{self.user_id}"
+        return "service" if self.is_service else f"anonymous:{self.address_hash}"
+
+    @property
+    def claims(self) -> dict[str, str]:
+        """The transaction-local identity (`request.jwt.claims`, docs/architecture.md)."""
+        if self.is_service:
+            return {"role": "service_role"}
+        if self.user_id is None:
+            return {"role": "anon", "caller_key": self.address_hash or ""}
+        claims = {"sub": self.user_id, "role": "authenticated"}
+        if self.organization_id is not None:
+            claims["organization_id"] = self.organization_id
+            claims["organization_role"] = "admin" if self.is_organization_admin else "member"
+        return claims
+
+
+SERVICE = Caller(is_service=True)

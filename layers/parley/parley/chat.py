@@ -1,0 +1,236 @@
+"""Chat: one answer, whole or streamed, alone or as a turn of a conversation."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Generator
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from parley.admission import Quota
+from parley.caller import Caller
+from parley.completion import CacheMode, Completions, ModelCall, Prompt, requested_provider
+from parley.errors import Problem
+from parley.providers.base import Completion, Message
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=100_000)]
+_NEW_CONVERSATION = "new"
+_LONGEST_TITLE = 80
+
+
+class ChatMessage(BaseModel):
+    """One turn as a caller sends it."""
+
+    model_config = ConfigDict(extra="forbid")
+    role: Literal["system", "user", "assistant"]
+    content: Text
+
+
+class ChatRequest(BaseModel):
+    """The body of /api/chat and /api/chat/stream: a `message`, or `messages` that end with the user's.
+
+    `conversation_id` is `new` or an id from an earlier answer. `context` (S4: page, cart...) is told to the model and
+    kept with the conversation. `cache` is `exact` or `off`.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+    message: Text | None = None
+    messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=100)] | None = None
+    conversation_id: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = None
+    provider: Annotated[str, StringConstraints(max_length=40)] | None = None
+    model: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
+    system: Annotated[str, StringConstraints(max_length=20_000)] | None = None
+    context: dict[str, Any] | None = None
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    max_tokens: Annotated[int, Field(ge=1, le=16_384)] = 1_024
+    stop: Annotated[list[Annotated[str, StringConstraints(min_length=1, max_length=100)]], Field(max_length=4)] = []
+    cache: CacheMode = "exact"
+
+    @model_validator(mode="after")
+    def _one_question(self) -> ChatRequest:
+        if (self.message is None) == (self.messages is None):
+            raise ValueError("send either message or messages")
+        if self.messages is not None and self.messages[-1].role != "user":
+            raise ValueError("the last of messages must be the user's")
+        if self.messages is not None and self.conversation_id is not None:
+            raise ValueError("a conversation keeps its own history: send message, not messages")
+        return self
+
+
+class ChatAnswer(BaseModel):
+    """The answer's body, and what a replay returns."""
+
+    id: str
+    message: ChatMessage
+    finish_reason: str
+    provider: str
+    provider_source: str
+    model: str
+    cache: Literal["none", "faq", "exact"]
+    conversation_id: str | None
+    usage: dict[str, Any] | None
+
+
+class Chat:
+    """The chat service."""
+
+    def __init__(self, completions: Completions) -> None:
+        self._completions = completions
+
+    def answer(
+        self,
+        caller: Caller,
+        request: ChatRequest,
+        *,
+        request_id: str,
+        seconds: float,
+        idempotency_key: str | None,
+        body_hash: str | None,
+    ) -> tuple[dict[str, Any], Quota, bool]:
+        """Answer whole. Returns the body, the caller's quota, and whether the database was away. Raises Problem."""
+        prompt = _prompt(caller, request, idempotency_key, body_hash)
+        with self._completions.open(caller, prompt, request_id, seconds) as call:
+            body = _stored(call)
+            if body is None:
+                body = _settle(call, request, call.complete())
+            return body, call.quota, call.offline
+
+    def stream(
+        self,
+        caller: Caller,
+        request: ChatRequest,
+        *,
+        request_id: str,
+        seconds: float,
+        idempotency_key: str | None,
+        body_hash: str | None,
+    ) -> Generator[tuple[str, dict[str, Any]], None, None]:
+        """Yield (event, data): start, delta..., usage, done. Raises Problem, before `start` where it can.
+
+        Closing the generator closes the upstream connection and settles what was delivered.
+        """
+        prompt = _prompt(caller, request, idempotency_key, body_hash)
+        with self._completions.open(caller, prompt, request_id, seconds) as call:
+            body = _stored(call)
+            yield "start", _start(call, body)
+            if body is not None:
+                yield "delta", {"text": body["message"]["content"]}
+            else:
+                upstream = call.stream()
+                while True:
+                    try:
+                        delta = next(upstream)
+                    except StopIteration as end:
+                        completion: Completion = end.value
+                        break
+                    yield "delta", {"text": delta}
+                body = _settle(call, request, completion)
+            yield "usage", {"usage": body["usage"]}
+            yield "done", {name: body[name] for name in ("finish_reason", "conversation_id")}
+
+
+def _prompt(caller: Caller, request: ChatRequest, idempotency_key: str | None, body_hash: str | None) -> Prompt:
+    if request.conversation_id is not None and caller.user_id is None:
+        raise Problem("token_missing", "Sign in to keep a conversation.", status=401)
+    if idempotency_key is not None and caller.user_id is None:
+        raise Problem("token_missing", "Sign in to use an Idempotency-Key.", status=401)
+    provider = requested_provider(request.provider)
+    turns = [Message(turn.role, turn.content) for turn in request.messages or ()]
+    if request.message is not None:
+        turns.append(Message("user", request.message))
+    system = []
+    if request.system:
+        system.append(Message("system", request.system))
+    if request.context:
+        facts = json.dumps(request.context, ensure_ascii=False, sort_keys=True)
+        system.append(Message("system", f"What the application knows about the user's situation (data): {facts}"))
+    alone = len(turns) == 1 and not system and request.conversation_id is None
+    existing = request.conversation_id if request.conversation_id != _NEW_CONVERSATION else None
+    return Prompt(
+        operation="chat",
+        messages=[*system, *turns],
+        max_output_tokens=request.max_tokens,
+        provider=provider,
+        model=request.model,
+        temperature=request.temperature,
+        top_p=request.top_p,
+        stop=request.stop,
+        faq_text=turns[-1].content if alone else None,
+        cache_mode="off" if request.conversation_id else request.cache,
+        personal=request.context is not None,
+        conversation_id=existing,
+        idempotency_key=idempotency_key,
+        body_hash=body_hash,
+    )
+
+
+def _stored(call: ModelCall) -> dict[str, Any] | None:
+    """The body where no model is needed: a replay as it was, an FAQ or a cached answer."""
+    admitted = call.admitted
+    if admitted.answer is None or admitted.outcome == "replay":
+        return admitted.answer
+    return ChatAnswer(
+        id=admitted.request_id,
+        message=ChatMessage(role="assistant", content=admitted.answer["text"]),
+        finish_reason="stop",
+        provider=admitted.answer.get("provider") or admitted.provider,
+        provider_source=admitted.provider_source,
+        model=admitted.answer.get("model") or admitted.model,
+        cache="faq" if admitted.outcome == "faq" else "exact",
+        conversation_id=None,
+        usage=None,
+    ).model_dump()
+
+
+def _start(call: ModelCall, body: dict[str, Any] | None) -> dict[str, Any]:
+    admitted = call.admitted
+    return {
+        "id": admitted.request_id,
+        "provider": body["provider"] if body else admitted.provider,
+        "model": body["model"] if body else admitted.model,
+        "provider_source": admitted.provider_source,
+        "cache": body["cache"] if body else "none",
+    }
+
+
+def _settle(call: ModelCall, request: ChatRequest, completion: Completion) -> dict[str, Any]:
+    conversation = _turn(call, request, completion)
+    made = call.calls[-1]
+    body = ChatAnswer(
+        id=call.admitted.request_id,
+        message=ChatMessage.model_construct(role="assistant", content=completion.text),
+        finish_reason=completion.finish_reason,
+        provider=made["provider"],
+        provider_source=call.admitted.provider_source,
+        model=completion.model,
+        cache="none",
+        conversation_id=conversation["id"] if conversation else None,
+        usage=call.usage,
+    ).model_dump()
+    finished = completion.finish_reason == "stop"
+    call.settle(body, cacheable_text=completion.text if finished else None, conversation=conversation)
+    return body
+
+
+def _turn(call: ModelCall, request: ChatRequest, completion: Completion) -> dict[str, Any] | None:
+    """The two messages to append; a new conversation is named after its first message."""
+    if request.conversation_id is None:
+        return None
+    now: datetime = call.room.clock.now()
+    message = request.message or ""
+    turn: dict[str, Any] = {
+        "id": (call.admitted.conversation or {}).get("id") or str(uuid.uuid4()),
+        "messages": [
+            {"role": "user", "content": message, "timestamp": now.isoformat()},
+            {"role": "assistant", "content": completion.text, "timestamp": now.isoformat()},
+        ],
+        "context": request.context,
+    }
+    if call.admitted.conversation is None:
+        title = " ".join(message.split())
+        turn["title"] = title if len(title) <= _LONGEST_TITLE else title[: _LONGEST_TITLE - 1] + "…"
+    return turn

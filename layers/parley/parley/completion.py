@@ -1,0 +1,359 @@
+"""One model call from admission to settling: admit, look in the caches, choose, call, settle.
+
+`Completions.open` is the only way to a model. It costs two round trips to the database (three with a semantic lookup,
+one where an FAQ, a cached or a stored answer serves), and no connection is held while a model thinks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Literal
+
+from parley import cache
+from parley.admission import Admission, AdmissionRequest, Admitted, Operation, Quota
+from parley.caller import Caller
+from parley.clock import Clock
+from parley.config import Settings, canonical_provider
+from parley.database import DatabaseUnavailable
+from parley.degraded import DegradedMode
+from parley.errors import Problem
+from parley.observability import logger
+from parley.providers.base import Completion, CompletionRequest, Message, ProviderError, ProviderName
+from parley.providers.catalogue import Catalogue
+from parley.routing import Attempt, Plan, Routed, Router, problem_for
+from parley.vault import Vault
+
+CacheMode = Literal["off", "exact"]
+
+# Beyond the request's own time: what begin and finish may take before a hold counts as abandoned.
+_LEASE_MARGIN_SECONDS = 15
+_HISTORY_CHARACTERS = 24_000  # about 6,000 tokens of earlier turns
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What a service asks of a model.
+
+    Attributes:
+        messages: the prompt without a conversation's earlier turns; the last one is the user's.
+        faq_text: what FAQ patterns are matched against; None asks no FAQ.
+        conversation_id: an existing conversation whose tail precedes the last message.
+        personal: whether it carries context of this very user, whose answer nobody else may be served.
+    """
+
+    operation: Operation
+    messages: Sequence[Message]
+    max_output_tokens: int
+    provider: ProviderName | Literal["auto"] | None = None
+    model: str | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    stop: Sequence[str] = ()
+    schema: dict[str, Any] | None = None
+    schema_name: str = "answer"
+    faq_text: str | None = None
+    cache_mode: CacheMode = "exact"
+    personal: bool = False
+    conversation_id: str | None = None
+    idempotency_key: str | None = None
+    body_hash: str | None = None
+
+
+def requested_provider(name: str | None) -> ProviderName | Literal["auto"] | None:
+    """The provider a request names. Raises Problem (400) for an unknown one."""
+    if name is None:
+        return None
+    if name.strip().lower() == "auto":
+        return "auto"
+    provider = canonical_provider(name)
+    if provider is None:
+        raise Problem(
+            "invalid_provider", "Choose one of openai, anthropic, google (or gemini), or auto.", status=400
+        )
+    return provider
+
+
+class Completions:
+    """The completion room.
+
+    Args:
+        operator_keys: the operator's own provider keys, resolved at first use.
+    """
+
+    def __init__(
+        self,
+        *,
+        admission: Admission,
+        router: Router,
+        vault: Vault,
+        degraded: DegradedMode,
+        catalogue: Catalogue,
+        operator_keys: Callable[[], Mapping[ProviderName, str]],
+        settings: Settings,
+        clock: Clock,
+    ) -> None:
+        self.admission = admission
+        self.router = router
+        self.vault = vault
+        self.degraded = degraded
+        self.catalogue = catalogue
+        self.operator_keys = operator_keys
+        self.settings = settings
+        self.clock = clock
+
+    @contextmanager
+    def open(self, caller: Caller, prompt: Prompt, request_id: str, seconds: float) -> Iterator[ModelCall]:
+        """Admit `prompt` and hold its unit; what was not settled when the block ends is given back.
+
+        Args:
+            seconds: how long everything may take.
+
+        Raises Problem where the request is refused; inside the block, `complete` and `stream` raise Problem too.
+        """
+        call = self._admit(caller, prompt, request_id, self.clock.monotonic() + seconds)
+        try:
+            yield call
+        except BaseException as error:
+            call.release(error)
+            raise
+        call.release(None)
+
+    def _admit(self, caller: Caller, prompt: Prompt, request_id: str, deadline: float) -> ModelCall:
+        exact_hash = self._exact_hash(caller, prompt)
+        request = AdmissionRequest(
+            request_id=request_id,
+            operation=prompt.operation,
+            provider=prompt.provider,
+            model=prompt.model,
+            default_provider=self.settings.default_provider,
+            default_models=self.catalogue.default_chat_models(),
+            message=prompt.faq_text if prompt.conversation_id is None else None,
+            prompt_hash=exact_hash,
+            cache_scope="user" if prompt.personal else "tenant",
+            conversation_id=prompt.conversation_id,
+            history_characters=_HISTORY_CHARACTERS if prompt.conversation_id else 0,
+            idempotency_key=prompt.idempotency_key,
+            body_hash=prompt.body_hash,
+            lease_seconds=int(deadline - self.clock.monotonic()) + _LEASE_MARGIN_SECONDS,
+        )
+        try:
+            admitted, offline = self.admission.begin(caller, request, deadline), False
+        except DatabaseUnavailable:
+            admitted, offline = self.degraded.admit(caller, request), True
+        if admitted.provider_source in ("user", "organization"):
+            logger.info(f"API: Using DB preference: {admitted.provider_spelling or admitted.provider}")
+        return ModelCall(self, caller, prompt, admitted, deadline, offline=offline, prompt_hash=exact_hash)
+
+    def _exact_hash(self, caller: Caller, prompt: Prompt) -> str | None:
+        """None where the answer must not come from, or go into, the cache. A conversation is never cached."""
+        if prompt.cache_mode == "off" or prompt.conversation_id is not None or caller.user_id is None:
+            return None
+        return cache.prompt_hash(prompt)
+
+
+@dataclass
+class ModelCall:
+    """An admitted request. Either `admitted.answer` serves it, or `complete`/`stream` and then `settle` do."""
+
+    room: Completions
+    caller: Caller
+    prompt: Prompt
+    admitted: Admitted
+    deadline: float
+    offline: bool
+    prompt_hash: str | None
+    finished: bool = False
+    delivered: bool = False
+    attempts: list[Attempt] = field(default_factory=list)
+    calls: list[dict[str, Any]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        # An FAQ, a cached or a stored answer holds no unit: there is nothing to settle.
+        self.finished = self.admitted.answer is not None
+
+    @property
+    def quota(self) -> Quota:
+        """The caller's quota with this request counted."""
+        return self.admitted.quota
+
+    @property
+    def usage(self) -> dict[str, Any] | None:
+        """What all calls of this request used together; None where a vendor reported nothing."""
+        if not self.calls or any(call.get("input_tokens") is None for call in self.calls):
+            return None
+        names = ("input_tokens", "output_tokens", "cached_input_tokens", "cache_write_tokens", "reasoning_tokens")
+        total: dict[str, Any] = {name: sum(call[name] for call in self.calls) for name in names}
+        costs = [call["cost"] for call in self.calls]
+        total["cost_usd"] = None if None in costs else format(sum(map(Decimal, costs), Decimal()), "f")
+        return total
+
+    @property
+    def history(self) -> list[Message]:
+        """The conversation's tail, oldest first."""
+        turns = (self.admitted.conversation or {}).get("messages", [])
+        return [Message(turn["role"], turn["content"]) for turn in turns]
+
+    def complete(self, messages: Sequence[Message] | None = None) -> Completion:
+        """Call a model for `messages` (default: the prompt with its history). Raises Problem."""
+        plan, request, keys = self._plan(messages)
+        try:
+            routed = self.room.router.complete(plan, request, keys, self.deadline)
+        except ProviderError as error:
+            self._record_failure(error)
+            raise problem_for(error, own_key=self._own_key) from error
+        self._record(routed)
+        return routed.completion
+
+    def stream(self) -> Generator[str, None, Completion]:
+        """Call a model and yield its text as it arrives; returns the finished answer. Raises Problem.
+
+        Once a delta was delivered the unit stays spent, whoever ends the stream.
+        """
+        plan, request, keys = self._plan(None)
+        upstream = self.room.router.stream(plan, request, keys, self.deadline)
+        started = self.room.clock.monotonic()
+        try:
+            while True:
+                try:
+                    delta = next(upstream)
+                except StopIteration as end:
+                    routed: Routed = end.value
+                    self._record(routed)
+                    return routed.completion
+                self.delivered = True
+                yield delta
+        except ProviderError as error:
+            self._record_failure(error)
+            if self.delivered:
+                self._record_unmeasured(error.provider, started)
+            raise problem_for(error, own_key=self._own_key) from error
+        except GeneratorExit:
+            if self.delivered:
+                self._record_unmeasured(plan.candidates[0].provider, started)
+            raise
+        finally:
+            upstream.close()
+
+    def settle(
+        self,
+        answer: dict[str, Any],
+        *,
+        cacheable_text: str | None = None,
+        conversation: dict[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Spend the unit and leave everything behind in one round trip.
+
+        Args:
+            answer: what a replay of this request returns.
+            cacheable_text: the finished text, where it may answer the same prompt again.
+            conversation: turns to append (`id`, `messages`, `title`, `context`).
+
+        Returns finish_request's result; empty while the database is away.
+        """
+        self.finished = True
+        outcome = self._outcome("settled") | {"answer": answer, "conversation": conversation}
+        if cacheable_text and self.prompt_hash and self.calls:
+            outcome["cache"] = cache.entry(self.prompt, self.prompt_hash, self.admitted, self.calls[-1], cacheable_text)
+        return self._finish(outcome)
+
+    def release(self, error: BaseException | None) -> None:
+        """Give the unit back unless it was settled; a stream that delivered something keeps it."""
+        if self.finished:
+            return
+        self.finished = True
+        state: Literal["settled", "released"] = "settled" if self.delivered else "released"
+        code = error.code if isinstance(error, Problem) else "cancelled"
+        self._finish(self._outcome(state) | {"error_code": code})
+
+    def _plan(self, messages: Sequence[Message] | None) -> tuple[Plan, CompletionRequest, Mapping[ProviderName, str]]:
+        admitted, prompt = self.admitted, self.prompt
+        keys = self.room.operator_keys()
+        if self._own_key:
+            keys = self.room.vault.reveal(self.caller, admitted.own_keys)
+        plan = self.room.router.plan(
+            provider=admitted.provider,
+            model=admitted.model,
+            pinned_model=prompt.model is not None,
+            automatic=prompt.provider == "auto",
+            allowed=admitted.allowed_providers,
+            keys=keys,
+            health=admitted.health,
+        )
+        if messages is None:
+            *before, last = prompt.messages
+            messages = [*before, *self.history, last]
+        request = CompletionRequest(
+            model=admitted.model,
+            messages=messages,
+            max_output_tokens=prompt.max_output_tokens,
+            timeout=max(0.1, self.deadline - self.room.clock.monotonic()),
+            temperature=prompt.temperature,
+            top_p=prompt.top_p,
+            stop=prompt.stop,
+            schema=prompt.schema,
+            schema_name=prompt.schema_name,
+        )
+        return plan, request, keys
+
+    @property
+    def _own_key(self) -> bool:
+        return self.admitted.tier == "byok"
+
+    def _record(self, routed: Routed) -> None:
+        self.attempts.extend(routed.attempts)
+        usage = routed.completion.usage
+        cost = self.room.catalogue.cost(routed.model, usage, self.room.clock.now()) if usage else None
+        self.calls.append(
+            {
+                "provider": routed.provider,
+                "model": routed.model,
+                "operation": self.prompt.operation,
+                "input_tokens": usage.prompt_tokens if usage else None,
+                "output_tokens": usage.output_tokens if usage else None,
+                "cached_input_tokens": usage.cached_input_tokens if usage else None,
+                "cache_write_tokens": usage.cache_write_5m_tokens + usage.cache_write_1h_tokens if usage else None,
+                "reasoning_tokens": usage.reasoning_tokens if usage else None,
+                "cost": None if cost is None else format(cost, "f"),
+                "estimated": cost is None,
+                "latency_ms": routed.attempts[-1].latency_ms,
+                "own_key": self._own_key,
+            }
+        )
+
+    def _record_failure(self, error: ProviderError) -> None:
+        self.attempts.extend(getattr(error, "attempts", []))
+
+    def _record_unmeasured(self, provider: ProviderName, started: float) -> None:
+        """A stream that ended early reported no usage: the ledger gets a row without tokens, never a guess."""
+        self.calls.append(
+            {
+                "provider": provider,
+                "model": self.admitted.model,
+                "operation": self.prompt.operation,
+                "cost": None,
+                "estimated": True,
+                "latency_ms": round((self.room.clock.monotonic() - started) * 1000),
+                "own_key": self._own_key,
+            }
+        )
+
+    def _outcome(self, state: Literal["settled", "released"]) -> dict[str, Any]:
+        return {
+            "request_id": self.admitted.request_id,
+            "fence": self.admitted.fence,
+            "state": state,
+            "calls": self.calls,
+            "attempts": [attempt.as_json() for attempt in self.attempts],
+        }
+
+    def _finish(self, outcome: dict[str, Any]) -> dict[str, Any]:
+        if not self.offline:
+            try:
+                return self.room.admission.finish(self.caller, outcome)
+            except DatabaseUnavailable:
+                logger.warning("settling without the database", request=self.admitted.request_id)
+        self.room.degraded.remember(self.caller, outcome, admitted_offline=self.offline)
+        return {}

@@ -1,0 +1,33 @@
+"""The one error a caller can be shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Problem(Exception):
+    """An outcome that the caller is told about, as RFC 9457 understands a problem.
+
+    Args:
+        code: stable machine-readable code; never renamed once released.
+        detail: what happened and what the caller can do about it; carries no secret and no foreign text.
+        status: HTTP status, 400 to 599.
+        retry_after: whole seconds after which trying again can help; None where waiting does not help.
+        extra: further members of the problem document (JSON values).
+    """
+
+    def __init__(
+        self,
+        code: str,
+        detail: str,
+        *,
+        status: int,
+        retry_after: int | None = None,
+        extra: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(f"{code}: {detail}")
+        self.code = code
+        self.detail = detail
+        self.status = status
+        self.retry_after = retry_after
+        self.extra = extra or {}

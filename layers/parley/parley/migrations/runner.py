@@ -1,0 +1,306 @@
+"""Applying and undoing migrations."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+import psycopg
+from psycopg.pq import DiagnosticField, ExecStatus, TransactionStatus
+from psycopg.pq.abc import PGresult
+
+from parley.migrations.files import Migration, MigrationError, Script, Statement, read_migrations, statements
+
+# One number for all runners of all versions; taken from the first eight bytes of SHA-256("parley.migrations"), signed.
+_LOCK = 3702163473396093542
+_SHOWN = 300  # characters of a failing statement
+
+_LEDGER = b"""
+create schema if not exists app;
+create table app.schema_migrations (
+  version integer primary key,
+  name text not null,
+  checksum text not null,
+  applied_at timestamptz not null default pg_catalog.now()
+);
+comment on table app.schema_migrations is 'Which files of the schema folder this database has, as they were when applied.';
+create table app.adopted_tables (
+  schema_name text not null,
+  table_name text not null,
+  recorded_at timestamptz not null default pg_catalog.now(),
+  primary key (schema_name, table_name)
+);
+comment on table app.adopted_tables is 'Tables that were there before the first migration; no rollback drops them.';
+insert into app.adopted_tables (schema_name, table_name)
+select n.nspname, c.relname
+from pg_catalog.pg_class as c
+inner join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+where n.nspname = 'public' and c.relkind in ('r', 'p', 'f');
+"""
+_DROP_LEDGER = b"drop table app.schema_migrations, app.adopted_tables"
+
+
+@dataclass
+class Step:
+    """One file that was run: which, how long it took, and what the database had to say (notices and warnings)."""
+
+    label: str
+    seconds: float = 0.0
+    notices: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Status:
+    """Where one migration stands; `applied_at` is None for a pending one."""
+
+    version: int
+    label: str
+    state: Literal["applied", "pending", "changed", "unknown"]
+    applied_at: datetime | None
+
+
+Progress = Callable[[Step], None]
+
+
+def up(conninfo: str, folder: Path, *, progress: Progress | None = None) -> list[Step]:
+    """Apply what is pending, in order. Runners that start at the same time wait for each other.
+
+    Args:
+        conninfo: libpq URI or keywords of a role that may create schemas, extensions and roles.
+        folder: the schema folder.
+        progress: told of each file after it was committed.
+
+    Raises:
+        MigrationError: an applied file was changed or is not in the folder, or a file failed; what came before it stays
+            applied, nothing of it does.
+        psycopg.OperationalError: the database cannot be reached.
+    """
+    migrations = read_migrations(folder)
+    steps: list[Step] = []
+    with _connect(conninfo) as connection:
+        while True:
+            with _transaction(connection):
+                if not _has_ledger(connection):
+                    connection.execute(_LEDGER)
+                applied = _applied(connection)
+                _refuse_drift(applied, migrations, folder)
+                pending = next((migration for migration in migrations if migration.version not in applied), None)
+                if pending is None:
+                    return steps
+                step = _run(connection, conninfo, pending.label, pending.script)
+                connection.execute(
+                    "insert into app.schema_migrations (version, name, checksum) values (%s, %s, %s)",
+                    (pending.version, pending.name, pending.checksum),
+                )
+            steps.append(step)
+            if progress:
+                progress(step)
+
+
+def down(conninfo: str, folder: Path, count: int | None = None, *, progress: Progress | None = None) -> list[Step]:
+    """Undo the last `count` applied migrations, newest first; all of them without a count.
+
+    Tables that were there before the first `up` stay; the steps' notices name them. After the last file the runner's own
+    tables go too, and schema `app` where nothing else is in it.
+
+    Raises:
+        MigrationError: a rollback is missing or failed; what came before it stays undone, nothing of it does.
+        psycopg.OperationalError: the database cannot be reached.
+    """
+    known = {migration.version: migration for migration in read_migrations(folder)}
+    steps: list[Step] = []
+    with _connect(conninfo) as connection:
+        while count is None or len(steps) < count:
+            with _transaction(connection):
+                applied = _applied(connection) if _has_ledger(connection) else {}
+                if not applied:
+                    break
+                version = max(applied)
+                if version not in known:
+                    raise MigrationError(f"version {version} is applied but not in {folder}; undo it from its own release")
+                step = _run(connection, conninfo, known[version].label, known[version].rollback())
+                connection.execute("delete from app.schema_migrations where version = %s", (version,))
+                if len(applied) == 1:
+                    _leave(connection, step)
+            steps.append(step)
+            if progress:
+                progress(step)
+    return steps
+
+
+def status(conninfo: str, folder: Path) -> list[Status]:
+    """Where each migration stands, in order: of the folder, and of the database where the folder lacks it (unknown).
+
+    Raises:
+        MigrationError: the folder is not one of migrations.
+        psycopg.OperationalError: the database cannot be reached.
+    """
+    known = {migration.version: migration for migration in read_migrations(folder)}
+    with _connect(conninfo) as connection:
+        applied = _applied(connection) if _has_ledger(connection) else {}
+    found = []
+    for version in sorted(known.keys() | applied.keys()):
+        migration, row = known.get(version), applied.get(version)
+        if row is None:
+            assert migration is not None
+            found.append(Status(version, migration.label, "pending", None))
+        elif migration is None:
+            found.append(Status(version, row.name, "unknown", row.applied_at))
+        else:
+            state: Literal["applied", "changed"] = "applied" if row.checksum == migration.checksum else "changed"
+            found.append(Status(version, migration.label, state, row.applied_at))
+    return found
+
+
+@dataclass(frozen=True)
+class _Applied:
+    version: int
+    name: str
+    checksum: str
+    applied_at: datetime
+
+
+def _connect(conninfo: str) -> psycopg.Connection:
+    return psycopg.connect(conninfo, autocommit=True, prepare_threshold=None, application_name="parley-migrations")
+
+
+@contextmanager
+def _transaction(connection: psycopg.Connection) -> Iterator[None]:
+    """A transaction that holds the runners' lock.
+
+    Asked for again and again instead of waited for: a waiting statement keeps a snapshot, and `create index
+    concurrently` in the runner that has the lock would wait for that snapshot for ever.
+    """
+    while True:
+        with connection.transaction():
+            row = connection.execute(
+                """
+                select
+                  pg_catalog.pg_try_advisory_xact_lock(%s),
+                  pg_catalog.set_config('lock_timeout', '10s', true),
+                  pg_catalog.set_config('statement_timeout', '0', true),
+                  pg_catalog.set_config('client_min_messages', 'notice', true)
+                """,
+                (_LOCK,),
+            ).fetchone()
+            if row and row[0]:
+                yield
+                return
+        time.sleep(0.05)
+
+
+def _has_ledger(connection: psycopg.Connection) -> bool:
+    row = connection.execute("select pg_catalog.to_regclass('app.schema_migrations') is not null").fetchone()
+    return bool(row and row[0])
+
+
+def _applied(connection: psycopg.Connection) -> dict[int, _Applied]:
+    rows = connection.execute("select version, name, checksum, applied_at from app.schema_migrations").fetchall()
+    return {row[0]: _Applied(*row) for row in rows}
+
+
+def _refuse_drift(applied: dict[int, _Applied], migrations: Sequence[Migration], folder: Path) -> None:
+    known = {migration.version: migration for migration in migrations}
+    for row in applied.values():
+        migration = known.get(row.version)
+        if migration is None:
+            raise MigrationError(
+                f"the database has {row.version:02d}_{row.name}, which is not in {folder}: "
+                "it belongs to a newer release; migrate with that one, or undo it from there"
+            )
+        if migration.checksum != row.checksum:
+            raise MigrationError(
+                f"{migration.script.path} was changed after it was applied on {row.applied_at:%Y-%m-%d %H:%M %Z}: "
+                "restore it and put the change into a new file, or undo it with `down` before the change"
+            )
+
+
+def _leave(connection: psycopg.Connection, step: Step) -> None:
+    """Remove the runner's own tables, and the schema they were in unless something else stays there."""
+    connection.execute(_DROP_LEDGER)
+    try:
+        with connection.transaction():
+            connection.execute("drop schema app")
+    except psycopg.errors.DependentObjectsStillExist as error:
+        step.notices.append(f"left schema app: {error.diag.message_detail or 'it is not empty'}")
+
+
+def _run(connection: psycopg.Connection, conninfo: str, label: str, script: Script) -> Step:
+    """Run one script: in the open transaction, or statement by statement beside it, under its lock."""
+    step = Step(label)
+
+    def note(diagnostic: psycopg.errors.Diagnostic) -> None:
+        message = diagnostic.message_primary or ""
+        if not message.endswith(", skipping"):
+            step.notices.append(message)
+
+    started = time.perf_counter()
+    if script.transactional:
+        connection.add_notice_handler(note)
+        try:
+            _send(connection, script, Statement(0, 1, script.sql))
+        finally:
+            connection.remove_notice_handler(note)
+        if connection.info.transaction_status != TransactionStatus.INTRANS:
+            raise MigrationError(f"{script.path} ends the transaction itself; the runner does that")
+    else:
+        with _connect(conninfo) as beside:
+            beside.add_notice_handler(note)
+            for statement in statements(script.sql):
+                _send(beside, script, statement)
+    step.seconds = time.perf_counter() - started
+    return step
+
+
+def _send(connection: psycopg.Connection, script: Script, part: Statement) -> None:
+    """Run a part of a script by the simple query protocol, which takes many statements as they are."""
+    connection.pgconn.send_query(part.sql.encode())
+    completed, failure = 0, None
+    while result := connection.pgconn.get_result():
+        match result.status:
+            case ExecStatus.COMMAND_OK | ExecStatus.TUPLES_OK:
+                completed += 1
+            case ExecStatus.FATAL_ERROR:
+                failure = result
+            case ExecStatus.COPY_IN | ExecStatus.COPY_OUT:
+                connection.close()
+                raise MigrationError(f"{script.path} uses copy with the client, which needs psql")
+    if failure is not None:
+        raise MigrationError(_explain(failure, script, part, completed))
+
+
+def _explain(failure: PGresult, script: Script, part: Statement, completed: int) -> str:
+    """File, line, reason and statement of an error.
+
+    Syntax errors and unknown names come with a position; anything else is in the statement after the completed ones.
+    """
+
+    def field_of(name: DiagnosticField) -> str:
+        return (failure.error_field(name) or b"").decode(errors="replace")
+
+    parts = list(statements(part.sql))
+    if position := field_of(DiagnosticField.STATEMENT_POSITION):
+        offset = int(position) - 1
+        line = part.sql.count("\n", 0, offset) + 1
+        sql = next((found.sql for found in reversed(parts) if found.offset <= offset), "")
+    elif completed < len(parts):
+        line, sql = parts[completed].line, parts[completed].sql
+    else:
+        line, sql = 1, ""
+    reason = field_of(DiagnosticField.MESSAGE_PRIMARY) or failure.get_error_message().strip()
+    lines = [f"{script.path}:{part.line + line - 1}: {reason}"]
+    for title, name in (
+        ("detail", DiagnosticField.MESSAGE_DETAIL),
+        ("hint", DiagnosticField.MESSAGE_HINT),
+        ("where", DiagnosticField.CONTEXT),
+    ):
+        if text := field_of(name):
+            lines.append(f"  {title}: {text}")
+    if sql:
+        lines.append("  statement: " + (sql if len(sql) <= _SHOWN else sql[:_SHOWN] + " ..."))
+    return "\n".join(lines)

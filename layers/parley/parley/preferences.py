@@ -1,0 +1,97 @@
+"""S1: which provider a caller gets, where that choice comes from, and how it is saved.
+
+The order is the user's saved preference, the organization's, the last one known for this very caller while the database
+is away, and the deployment's AI_PROVIDER. The spelling a caller saved (`gemini`) is the spelling that comes back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from parley.caller import Caller
+from parley.config import canonical_provider
+from parley.database import Database, DatabaseUnavailable
+from parley.errors import Problem
+from parley.last_known import LastKnown
+from parley.observability import logger
+from parley.providers.base import ProviderName
+
+Scope = Literal["user", "organization"]
+
+
+@dataclass(frozen=True, slots=True)
+class Preferences:
+    """The preference service.
+
+    Args:
+        last_known: what warm containers remember per caller, for database outages.
+        default_provider: what answers where nobody chose.
+    """
+
+    database: Database
+    last_known: LastKnown
+    default_provider: ProviderName
+
+    def effective(self, caller: Caller) -> dict[str, Any]:
+        """`{"provider", "source", "degraded"}`; source is user, organization, memory or environment."""
+        try:
+            saved = self._saved(caller)
+        except DatabaseUnavailable:
+            logger.warning("preference read without the database")
+            remembered = self.last_known.get(caller.key)
+            provider, source = (remembered, "memory") if remembered else (self.default_provider, "environment")
+            return {"provider": provider, "source": source, "degraded": True}
+        for source in ("user", "organization"):
+            if saved.get(source):
+                self.last_known.put(caller.key, saved[source])
+                return {"provider": saved[source], "source": source, "degraded": False}
+        self.last_known.put(caller.key, None)
+        return {"provider": self.default_provider, "source": "environment", "degraded": False}
+
+    def at(self, caller: Caller, scope: Scope) -> dict[str, Any]:
+        """The preference saved at one level: `{"provider": ... or None, "source": scope}`."""
+        return {"provider": self._saved(caller).get(scope), "source": scope, "degraded": False}
+
+    def save(self, caller: Caller, scope: Scope, provider: str) -> dict[str, Any]:
+        """Save a preference. Raises Problem: 400 for an unknown provider (nothing is written), 403 without the right."""
+        if canonical_provider(provider) is None:
+            raise Problem(
+                "invalid_provider", "Choose one of openai, anthropic, google (or gemini, its other name).", status=400
+            )
+        spelling = provider.strip().lower()
+        _check_scope(caller, scope)
+        try:
+            self.database.call(
+                "select app.save_provider_preference(%s, %s, %s)", (caller.claims, scope, spelling), idempotent=True
+            )
+        except Exception:
+            logger.error("Failed to save preference to database")
+            raise
+        logger.info("AI Provider API: Saved preference to database")
+        if scope == "user":
+            self.last_known.put(caller.key, spelling)
+        return {"provider": spelling, "scope": scope, "saved": True}
+
+    def delete(self, caller: Caller, scope: Scope) -> dict[str, Any]:
+        """Soft-delete a preference; what then applies comes back. Raises Problem (403)."""
+        _check_scope(caller, scope)
+        self.database.call("select app.delete_provider_preference(%s, %s)", (caller.claims, scope), idempotent=True)
+        return self.effective(caller)
+
+    def _saved(self, caller: Caller) -> dict[str, Any]:
+        if caller.user_id is None:
+            return {}
+        saved: dict[str, Any] = self.database.call(
+            "select app.provider_preferences(%s)", (caller.claims,), idempotent=True
+        )
+        return saved
+
+
+def _check_scope(caller: Caller, scope: Scope) -> None:
+    if scope == "organization" and not caller.is_organization_admin:
+        raise Problem(
+            "organization_admin_required", "Only an admin of the organization may change its preference.", status=403
+        )
+    if scope == "organization" and caller.organization_id is None:
+        raise Problem("organization_required", "Your token names no organization.", status=403)

@@ -1,0 +1,1 @@
+"""The model vendors: one small protocol, three adapters, and the catalogue of models and prices."""

@@ -1,0 +1,115 @@
+"""The HTTP below the three SDKs: one client for all of them, server-sent events, and a deadline on every byte."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
+from typing import TYPE_CHECKING
+
+from parley.clock import Clock
+
+if TYPE_CHECKING:
+    import httpx2
+    from httpx2 import BaseTransport
+else:
+    BaseTransport = object  # only an interface: importing this module must not import httpx2
+
+HttpClient = Callable[[], "httpx2.Client"]
+
+_CONNECT_SECONDS = 5.0
+
+
+class DeadlineExceeded(Exception):
+    """The call took longer than it may."""
+
+
+def shared_client() -> HttpClient:
+    """A function that opens one `httpx2.Client` at its first call and returns the same one ever after.
+
+    Keep-alive saves the TLS handshake of all but the first call. Bodies are asked for uncompressed: answers are small,
+    and a compressed event stream arrives in larger pieces.
+    """
+
+    @cache
+    def client() -> httpx2.Client:
+        import httpx2
+
+        return httpx2.Client(
+            headers={"accept-encoding": "identity"},
+            limits=httpx2.Limits(max_connections=20, max_keepalive_connections=6, keepalive_expiry=60),
+            follow_redirects=False,
+            http2=False,
+        )
+
+    return client
+
+
+def timeouts(seconds: float) -> httpx2.Timeout:
+    """Bounds for each step of a call that may take `seconds`; connecting never takes longer than five."""
+    import httpx2
+
+    return httpx2.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS))
+
+
+def until(deadline: float, clock: Clock, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Pass the chunks on; raise DeadlineExceeded once one arrives too late.
+
+    The client's own timeouts bound each read, not their sum: a body that trickles would never end.
+    """
+    for chunk in chunks:
+        if clock.monotonic() > deadline:
+            raise DeadlineExceeded
+        yield chunk
+
+
+def events(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The `data` of each server-sent event that arrived whole, i.e. up to its blank line.
+
+    Lines end with LF or CRLF; what follows the last blank line is an event cut off, and is dropped. Source: WHATWG
+    HTML, 9.2.6 "Interpreting an event stream".
+    """
+    rest = b""
+    data: list[bytes] = []
+    for chunk in chunks:
+        lines = (rest + chunk).split(b"\n")
+        rest = lines.pop()
+        for line in lines:
+            if line.endswith(b"\r"):
+                line = line[:-1]
+            if not line:
+                if data:
+                    yield data[0] if len(data) == 1 else b"\n".join(data)
+                    data = []
+            elif line.startswith(b"data:"):
+                data.append(line[6:] if line.startswith(b"data: ") else line[5:])
+
+
+class HeldBack(BaseTransport):
+    """Sends through the shared client and keeps a successful response for the adapter; the SDK gets an empty body.
+
+    google-genai has no public way to a raw stream. Its own iterator parses each chunk three times, does not notice a
+    missing end marker, and makes further calls of its own accord (continuations).
+    """
+
+    def __init__(self, http: HttpClient) -> None:
+        self._http = http
+        # One call at a time per thread: a response can never be taken for another thread's.
+        self._kept = threading.local()
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        import httpx2
+
+        timeout = request.extensions.get("timeout", {})
+        timeout["connect"] = min(timeout.get("connect") or _CONNECT_SECONDS, _CONNECT_SECONDS)
+        response = self._http().send(request, stream=True)
+        if response.status_code != 200:
+            response.read()
+            return httpx2.Response(response.status_code, headers=response.headers, content=response.content)
+        self._kept.response = response
+        return httpx2.Response(200, content=b"")
+
+    def take(self) -> httpx2.Response:
+        """The open response of this thread's last call, once."""
+        response: httpx2.Response = self._kept.__dict__.pop("response")
+        return response

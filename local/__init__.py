@@ -1,0 +1,1 @@
+"""What stands in for AWS on a developer's machine; never shipped."""

@@ -1,0 +1,278 @@
+"""Anthropic's wire format: messages and models."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, Final
+
+from local.emulator.call import (
+    SLOT,
+    Answer,
+    Call,
+    CallError,
+    Json,
+    Problem,
+    Twist,
+    Usage,
+    count_tokens,
+    deltas,
+    dump,
+    foreign,
+    repeated,
+    text_of,
+    texts_of,
+)
+from local.emulator.http import Reply, Request
+
+MODELS: Final = ("claude-haiku-5-5", "claude-sonnet-5", "claude-opus-5")
+_WORDS_PER_DELTA: Final = 3
+_FINISH: Final = {
+    "stop": "end_turn",
+    "stop_sequence": "stop_sequence",
+    "length": "max_tokens",
+    "refusal": "refusal",
+    "unknown": "vendor_specific",
+}
+# kind: status, type, message
+_PROBLEMS: Final[dict[str, tuple[int, str, str]]] = {
+    "missing_key": (401, "authentication_error", "x-api-key header is required"),
+    "unauthorized": (401, "authentication_error", "invalid x-api-key"),
+    "forbidden": (403, "permission_error", "Your API key does not have permission to use the specified resource."),
+    "not_found": (404, "not_found_error", "model: {model}"),
+    "unknown_path": (404, "not_found_error", "Not found"),
+    "bad_request": (400, "invalid_request_error", "messages: at least one message is required"),
+    "context_length": (400, "invalid_request_error", "prompt is too long: 200001 tokens > 200000 maximum"),
+    "rate_limit": (
+        429,
+        "rate_limit_error",
+        "This request would exceed your organization's rate limit of 50 requests per minute.",
+    ),
+    "quota_exhausted": (
+        400,
+        "invalid_request_error",
+        "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade or "
+        "purchase credits.",
+    ),
+    "server_error": (500, "api_error", "Internal server error"),
+    "unavailable": (503, "api_error", "Service unavailable"),
+    "overloaded": (529, "overloaded_error", "Overloaded"),
+}
+
+
+class Anthropic:
+    """Requests below `/v1` with a key in `x-api-key` or as a bearer token (what the SDK sends)."""
+
+    def key(self, request: Request) -> str:
+        """The API key."""
+        bearer = request.headers.get("authorization", "").removeprefix("Bearer").strip()
+        return request.headers.get("x-api-key") or bearer
+
+    def understand(self, path: str, request: Request, body: Json) -> Call:
+        """Read a request to one of Anthropic's paths; raises CallError."""
+        match path.strip("/").split("/"), request.method:
+            case ["v1", "models"], "GET":
+                return Call("models")
+            case ["v1", "models", model], "GET":
+                return _known(Call("model", model=model))
+            case ["v1", "messages"], "POST":
+                if "anthropic-version" not in request.headers:
+                    raise CallError("bad_request", "anthropic-version: header is required")
+                return _known(_message(body))
+        raise CallError("unknown_path")
+
+    def reply(self, call: Call, answer: Answer, twist: Twist, number: int) -> Reply:
+        """A message, or the named events that build it."""
+        message: Json = {
+            "id": f"msg_{number:024x}",
+            "type": "message",
+            "role": "assistant",
+            "model": call.model,
+            "content": _blocks(call, answer),
+            "stop_reason": "tool_use" if call.tool and answer.finish == "stop" else _FINISH[answer.finish],
+            "stop_sequence": answer.stop_sequence,
+        }
+        if answer.finish == "refusal":
+            message["stop_details"] = {"type": "refusal", "category": None, "explanation": None}
+        if not call.streamed:
+            if not twist.without_usage:
+                message["usage"] = _usage(answer.usage)
+            return Reply(200, (dump(message),), headers=_headers(number))
+        events = list(_events(answer, twist, message))
+        return Reply(200, events, "text/event-stream; charset=utf-8", _headers(number), streamed=True)
+
+    def data(self, call: Call, number: int) -> Reply:
+        """The list of models, or one model."""
+        body = _model(call.model)
+        if call.operation == "models":
+            data = [_model(name) for name in MODELS]
+            body = {"data": data, "has_more": False, "first_id": MODELS[0], "last_id": MODELS[-1]}
+        return Reply(200, (dump(body),), headers=_headers(number))
+
+    def problem(self, problem: Problem, number: int) -> Reply:
+        """`{"type": "error", "error": {...}, "request_id": ...}` with Anthropic's status."""
+        status, kind, message = _PROBLEMS[problem.kind]
+        if problem.kind == "quota_exhausted" and problem.status not in (None, 400):
+            # Accounts billed through a contract are told so by another type and status.
+            status, kind = problem.status or status, "billing_error"
+        message = problem.message or message.format(model=problem.model)
+        body = {
+            "type": "error",
+            "error": {"type": kind, "message": message},
+            "request_id": f"req_{number:024x}",
+        }
+        headers = _headers(number)
+        if problem.retry_after is not None:
+            headers += (("retry-after", problem.retry_after),)
+        return Reply(status, (dump(body),), headers=headers)
+
+
+def _known(call: Call) -> Call:
+    if foreign(call.model, "gpt", "gemini", "text-embedding"):
+        raise CallError("not_found", model=call.model)
+    return call
+
+
+def _message(body: Json) -> Call:
+    for name in ("model", "max_tokens", "messages"):
+        if body.get(name) is None:
+            raise CallError("bad_request", f"{name}: Field required")
+    messages = body["messages"]
+    if not isinstance(messages, list) or not messages:
+        raise CallError("bad_request")
+    if any(message.get("role") not in ("user", "assistant") for message in messages):
+        raise CallError("bad_request", 'messages: Unexpected role. The Messages API accepts "user" and "assistant".')
+    contents = [body.get("system"), *(message.get("content") for message in messages)]
+    schema, tool = ((body.get("output_config") or {}).get("format") or {}).get("schema"), None
+    tools = body.get("tools") or []
+    choice = body.get("tool_choice") or {}
+    if tools and choice.get("type") in ("tool", "any"):
+        forced = next((one for one in tools if one.get("name") == choice.get("name")), tools[0])
+        schema, tool = forced["input_schema"], forced["name"]
+    return Call(
+        "complete",
+        model=body["model"],
+        streamed=bool(body.get("stream")),
+        texts=tuple(text for content in contents for text in texts_of(content)),
+        question=next((text_of(m.get("content")) for m in reversed(messages) if m["role"] == "user"), ""),
+        max_tokens=body["max_tokens"],
+        stop=tuple(body.get("stop_sequences") or ()),
+        schema=schema,
+        tool=tool,
+        reasoning=(body.get("thinking") or {}).get("type", "disabled") != "disabled",
+        body=body,
+        **_cache(body, contents, any(message["role"] == "assistant" for message in messages)),
+    )
+
+
+def _cache(body: Json, contents: list[Any], later_turn: bool) -> dict[str, int]:
+    """What the request's cache marks do: the prefix up to the last mark is written by a conversation's first turn and
+    read by all later ones. Each stretch lives as long as the mark that ends it says.
+    """
+    marked = {"5m": 0, "1h": 0}
+    stretch = 0
+    for content in contents:
+        blocks: list[Json] = content if isinstance(content, list) else [{"text": content}]
+        for block in blocks:
+            stretch += count_tokens(str(block.get("text") or ""))
+            if mark := block.get("cache_control"):
+                marked[mark.get("ttl", "5m")] += stretch
+                stretch = 0
+    if mark := body.get("cache_control"):
+        marked[mark.get("ttl", "5m")] += stretch
+    if later_turn:
+        return {"cached": sum(marked.values())}
+    return {"cache_write_5m": marked["5m"], "cache_write_1h": marked["1h"]}
+
+
+def _blocks(call: Call, answer: Answer) -> list[Json]:
+    """The content: after the thinking, if there was any, the text or the call of the tool."""
+    blocks: list[Json] = []
+    if call.reasoning:
+        blocks.append({"type": "thinking", "thinking": "", "signature": "ZW11bGF0ZWQ="})
+    if call.tool and answer.finish != "refusal":
+        try:
+            given = json.loads(answer.text)
+        except ValueError:
+            given = {}  # cut short: the vendor sends the arguments it could complete
+        blocks.append({"type": "tool_use", "id": "toolu_emulated", "name": call.tool, "input": given})
+    elif answer.text:
+        blocks.append({"type": "text", "text": answer.text})
+    return blocks
+
+
+def _event(kind: str, **data: Any) -> bytes:
+    return b"event: %b\ndata: %b\n\n" % (kind.encode(), dump({"type": kind} | data))
+
+
+def _events(answer: Answer, twist: Twist, message: Json) -> Iterator[bytes]:
+    usage = {} if twist.without_usage else {"usage": _usage(answer.usage)}
+    begun = {"usage": usage["usage"] | {"output_tokens": 1}} if usage else {}
+    start: Json = {"content": [], "stop_reason": None, "stop_sequence": None}
+    yield _event("message_start", message=message | start | begun)
+    for index, block in enumerate(message["content"]):
+        if block["type"] == "thinking":
+            opened, delta = block | {"signature": ""}, {"type": "signature_delta", "signature": SLOT}
+            pieces = [block["signature"]]
+        elif block["type"] == "tool_use":
+            opened, delta = block | {"input": {}}, {"type": "input_json_delta", "partial_json": SLOT}
+            pieces = list(deltas(answer.text, _WORDS_PER_DELTA))
+        else:
+            opened, delta = block | {"text": ""}, {"type": "text_delta", "text": SLOT}
+            pieces = list(deltas(answer.text, _WORDS_PER_DELTA))
+        yield _event("content_block_start", index=index, content_block=opened)
+        if index == 0:
+            yield _event("ping")
+        failing = twist.error_after_half and index == len(message["content"]) - 1
+        if failing:
+            pieces = pieces[: len(pieces) // 2]
+        yield from repeated(_event("content_block_delta", index=index, delta=delta), pieces)
+        if failing:
+            yield _event("error", error={"type": "overloaded_error", "message": "Overloaded"})
+            return
+        yield _event("content_block_stop", index=index)
+    delta = {name: message[name] for name in ("stop_reason", "stop_sequence", "stop_details") if name in message}
+    # The totals of the last event have no split of cache writes by lifetime: only the first event tells it.
+    totals = {"usage": {k: v for k, v in usage["usage"].items() if k != "cache_creation"}} if usage else {}
+    yield _event("message_delta", delta=delta, **totals)
+    yield _event("message_stop")
+
+
+def _usage(usage: Usage) -> dict[str, Any]:
+    written = usage.cache_write_5m + usage.cache_write_1h
+    counts: dict[str, Any] = {
+        "input_tokens": usage.prompt - usage.cached - written,
+        "cache_creation_input_tokens": written,
+        "cache_read_input_tokens": usage.cached,
+        "cache_creation": {
+            "ephemeral_5m_input_tokens": usage.cache_write_5m,
+            "ephemeral_1h_input_tokens": usage.cache_write_1h,
+        },
+        "output_tokens": usage.completion,
+    }
+    if usage.reasoning:
+        counts["output_tokens_details"] = {"thinking_tokens": usage.reasoning}
+    return counts
+
+
+def _model(name: str) -> Json:
+    return {
+        "type": "model",
+        "id": name,
+        "display_name": name.replace("-", " ").title(),
+        "created_at": "2026-06-01T00:00:00Z",
+        "lifecycle": "active",
+    }
+
+
+def _headers(number: int) -> tuple[tuple[str, str], ...]:
+    return (
+        ("request-id", f"req_{number:024x}"),
+        ("anthropic-organization-id", "00000000-0000-4000-8000-000000000000"),
+        ("anthropic-ratelimit-requests-limit", "50"),
+        ("anthropic-ratelimit-requests-remaining", "49"),
+        ("anthropic-ratelimit-requests-reset", "2026-12-31T23:59:59Z"),
+        ("anthropic-ratelimit-tokens-limit", "100000"),
+        ("anthropic-ratelimit-tokens-remaining", "99000"),
+        ("anthropic-ratelimit-tokens-reset", "2026-12-31T23:59:59Z"),
+    )

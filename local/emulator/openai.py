@@ -1,0 +1,298 @@
+"""OpenAI's wire format: chat completions, responses, embeddings and models."""
+
+from __future__ import annotations
+
+import base64
+import time
+from typing import Any, Final
+
+from local.emulator import responses
+from local.emulator.call import (
+    SLOT,
+    Answer,
+    Call,
+    CallError,
+    Json,
+    Problem,
+    Twist,
+    Usage,
+    count_tokens,
+    deltas,
+    dump,
+    foreign,
+    repeated,
+    text_of,
+    texts_of,
+)
+from local.emulator.embeddings import embed
+from local.emulator.http import Reply, Request
+from local.emulator.schema import free_form
+
+MODELS: Final = ("gpt-6-luna", "gpt-6", "gpt-4o-mini", "text-embedding-3-small", "text-embedding-3-large")
+FINISH: Final = {
+    "stop": "stop",
+    "stop_sequence": "stop",
+    "length": "length",
+    "refusal": "stop",
+    "unknown": "vendor_specific",
+}
+_LARGEST_BATCH: Final = 2048
+# Prompts from this length on are cached by themselves, in blocks; here always as if the prefix had been seen before.
+_CACHED_FROM: Final = 1024
+_CACHED_BLOCK: Final = 128
+_INVALID: Final = "invalid_request_error"
+# kind: status, type, code, message
+_PROBLEMS: Final[dict[str, tuple[int, str, str | None, str]]] = {
+    "missing_key": (
+        401,
+        _INVALID,
+        None,
+        "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth "
+        "(i.e. Authorization: Bearer YOUR_KEY).",
+    ),
+    "unauthorized": (
+        401,
+        _INVALID,
+        "invalid_api_key",
+        "Incorrect API key provided: {key}. You can find your API key at https://platform.openai.com/account/api-keys.",
+    ),
+    "forbidden": (
+        403,
+        "request_forbidden",
+        "unsupported_country_region_territory",
+        "Country, region, or territory not supported",
+    ),
+    "not_found": (
+        404,
+        _INVALID,
+        "model_not_found",
+        "The model `{model}` does not exist or you do not have access to it.",
+    ),
+    "unknown_path": (404, _INVALID, None, "Invalid URL"),
+    "bad_request": (400, _INVALID, "invalid_value", "Invalid value for 'messages'."),
+    "context_length": (
+        400,
+        _INVALID,
+        "context_length_exceeded",
+        "This model's maximum context length is 128000 tokens. However, your messages resulted in 130001 tokens. "
+        "Please reduce the length of the messages.",
+    ),
+    "rate_limit": (
+        429,
+        "requests",
+        "rate_limit_exceeded",
+        "Rate limit reached for {model} in organization org-emulator on requests per min (RPM): Limit 500, Used 500, "
+        "Requested 1. Please try again later.",
+    ),
+    "quota_exhausted": (
+        429,
+        "insufficient_quota",
+        "insufficient_quota",
+        "You exceeded your current quota, please check your plan and billing details.",
+    ),
+    "server_error": (
+        500,
+        "server_error",
+        None,
+        "The server had an error while processing your request. Sorry about that!",
+    ),
+    "unavailable": (503, "server_error", None, "The engine is currently overloaded, please try again later"),
+    "overloaded": (503, "service_unavailable_error", "server_is_overloaded", "Our servers are currently overloaded."),
+}
+_PARAMS: Final = {"context_length": "messages", "bad_request": "messages", "not_found": "model"}
+
+
+class OpenAI:
+    """Requests below `/v1` with a bearer key."""
+
+    def key(self, request: Request) -> str:
+        """The bearer token."""
+        return request.headers.get("authorization", "").removeprefix("Bearer").strip()
+
+    def understand(self, path: str, request: Request, body: Json) -> Call:
+        """Read a request to one of OpenAI's paths; raises CallError."""
+        match path.strip("/").split("/"), request.method:
+            case ["v1", "models"], "GET":
+                return Call("models")
+            case ["v1", "models", model], "GET":
+                return _known(Call("model", model=model))
+            case ["v1", "chat", "completions"], "POST":
+                return _known(_chat(body))
+            case ["v1", "responses"], "POST":
+                return _known(responses.understand(body, automatic_cache))
+            case ["v1", "embeddings"], "POST":
+                return _known(_embedding(body))
+        raise CallError("unknown_path", f"Invalid URL ({request.method} {path})")
+
+    def reply(self, call: Call, answer: Answer, twist: Twist, number: int) -> Reply:
+        """A chat completion, a stream of its chunks, or a response."""
+        if "messages" not in call.body:
+            return responses.reply(call, answer, twist, number).with_headers(*_headers(number))
+        if call.streamed:
+            chunks = _chunks(call, answer, twist, number)
+            return Reply(200, chunks, "text/event-stream; charset=utf-8", _headers(number), streamed=True)
+        refused = answer.finish == "refusal"
+        message: Json = {
+            "role": "assistant",
+            "content": None if refused else answer.text,
+            "refusal": answer.text if refused else None,
+            "annotations": [],
+        }
+        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": FINISH[answer.finish]}
+        completion = _envelope(call, number, "chat.completion") | {"choices": [choice]}
+        if not twist.without_usage:
+            completion["usage"] = _usage(answer.usage)
+        return Reply(200, (dump(completion),), headers=_headers(number))
+
+    def data(self, call: Call, number: int) -> Reply:
+        """Embeddings, the list of models, or one model."""
+        body: Json
+        if call.operation == "models":
+            body = {"object": "list", "data": [_model(name) for name in MODELS]}
+        elif call.operation == "model":
+            body = _model(call.model)
+        else:
+            tokens = sum(map(count_tokens, call.texts))
+            body = {
+                "object": "list",
+                "data": [_vector(call, index, text) for index, text in enumerate(call.texts)],
+                "model": call.model,
+                "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
+            }
+        return Reply(200, (dump(body),), headers=_headers(number))
+
+    def problem(self, problem: Problem, number: int) -> Reply:
+        """`{"error": {...}}` with OpenAI's status."""
+        status, type_, code, message = _PROBLEMS[problem.kind]
+        if problem.message is None:
+            # The key comes back as OpenAI shows it: its beginning and its last four characters.
+            message = message.format(model=problem.model, key=f"{problem.key[:8]}****{problem.key[-4:]}")
+        else:
+            message = problem.message
+        error = {"message": message, "type": type_, "param": _PARAMS.get(problem.kind), "code": code}
+        headers = _headers(number)
+        if problem.retry_after is not None:
+            headers += (("retry-after", problem.retry_after),)
+        return Reply(status, (dump({"error": error}),), headers=headers)
+
+
+def automatic_cache(texts: tuple[str, ...]) -> int:
+    """How many tokens of a prompt count as read from the cache."""
+    tokens = sum(map(count_tokens, texts))
+    return tokens // _CACHED_BLOCK * _CACHED_BLOCK if tokens >= _CACHED_FROM else 0
+
+
+def _known(call: Call) -> Call:
+    if foreign(call.model, "claude", "gemini"):
+        raise CallError("not_found", model=call.model)
+    return call
+
+
+def _chat(body: Json) -> Call:
+    messages = body.get("messages")
+    if not isinstance(messages, list) or not messages:
+        raise CallError("bad_request", "Invalid 'messages': array too short. Expected an array with minimum length 1.")
+    if not body.get("model"):
+        raise CallError("bad_request", "you must provide a model parameter")
+    texts = tuple(text for message in messages for text in texts_of(message.get("content")))
+    wanted = body.get("response_format") or {}
+    schema = wanted.get("json_schema", {}).get("schema")
+    stop = body.get("stop") or ()
+    return Call(
+        "complete",
+        model=body["model"],
+        streamed=bool(body.get("stream")),
+        texts=texts,
+        question=next((text_of(m.get("content")) for m in reversed(messages) if m.get("role") == "user"), ""),
+        max_tokens=body.get("max_completion_tokens") or body.get("max_tokens"),
+        stop=(stop,) if isinstance(stop, str) else tuple(stop),
+        schema=free_form(texts) if wanted.get("type") == "json_object" else schema,
+        reasoning=body.get("reasoning_effort") not in (None, "none"),
+        cached=automatic_cache(texts),
+        body=body,
+    )
+
+
+def _embedding(body: Json) -> Call:
+    given = body.get("input")
+    texts = (given,) if isinstance(given, str) else tuple(given or ())
+    if not texts or not all(isinstance(text, str) and text for text in texts) or len(texts) > _LARGEST_BATCH:
+        raise CallError("bad_request", "'$.input' is invalid. Please check the API reference.")
+    model = str(body.get("model") or "")
+    dimensions = int(body.get("dimensions") or (3072 if "large" in model else 1536))
+    return Call("embed", model=model, texts=texts, dimensions=dimensions, body=body)
+
+
+def _envelope(call: Call, number: int, kind: str) -> Json:
+    return {
+        "id": f"chatcmpl-{number:024x}",
+        "object": kind,
+        "created": int(time.time()),
+        "model": call.model,
+        "service_tier": "default",
+        "system_fingerprint": "fp_emulator",
+    }
+
+
+def _chunks(call: Call, answer: Answer, twist: Twist, number: int) -> list[bytes]:
+    """The events of a streamed completion."""
+    asked = bool((call.body.get("stream_options") or {}).get("include_usage")) and not twist.without_usage
+    envelope = _envelope(call, number, "chat.completion.chunk") | ({"usage": None} if asked else {})
+
+    def chunk(delta: Json, finish: str | None = None, **more: Any) -> bytes:
+        choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish}
+        return b"data: %b\n\n" % dump(envelope | {"choices": [choice]} | more)
+
+    field = "refusal" if answer.finish == "refusal" else "content"
+    start = {"role": "assistant", "content": "", "refusal": None} if field == "content" else {"role": "assistant"}
+    pieces = repeated(chunk({field: SLOT}), deltas(answer.text, words=1))
+    if twist.error_after_half:
+        error = {"message": _PROBLEMS["server_error"][3], "type": "server_error", "param": None, "code": None}
+        return [chunk(start), *pieces[: len(pieces) // 2], b"data: %b\n\n" % dump({"error": error})]
+    usage = {"usage": _usage(answer.usage)}
+    in_choice = usage if twist.usage_in_choice_chunk else {}
+    events = [chunk(start), *pieces, chunk({}, FINISH[answer.finish], **in_choice)]
+    if asked and not in_choice:
+        events.append(b"data: %b\n\n" % dump(envelope | {"choices": []} | usage))
+    return [*events, b"data: [DONE]\n\n"]
+
+
+def _usage(usage: Usage) -> Json:
+    return {
+        "prompt_tokens": usage.prompt,
+        "completion_tokens": usage.completion,
+        "total_tokens": usage.prompt + usage.completion,
+        "prompt_tokens_details": {"cached_tokens": usage.cached, "audio_tokens": 0},
+        "completion_tokens_details": {
+            "reasoning_tokens": usage.reasoning,
+            "audio_tokens": 0,
+            "accepted_prediction_tokens": 0,
+            "rejected_prediction_tokens": 0,
+        },
+    }
+
+
+def _vector(call: Call, index: int, text: str) -> Json:
+    values = embed(text, call.dimensions)
+    encoded = call.body.get("encoding_format") == "base64"
+    vector = base64.b64encode(values.tobytes()).decode() if encoded else [round(value, 8) for value in values]
+    return {"object": "embedding", "index": index, "embedding": vector}
+
+
+def _model(name: str) -> Json:
+    return {"id": name, "object": "model", "created": 1780000000, "owned_by": "openai"}
+
+
+def _headers(number: int) -> tuple[tuple[str, str], ...]:
+    return (
+        ("x-request-id", f"req_{number:032x}"),
+        ("openai-version", "2020-10-01"),
+        ("openai-organization", "org-emulator"),
+        ("openai-processing-ms", "1"),
+        ("x-ratelimit-limit-requests", "500"),
+        ("x-ratelimit-remaining-requests", "499"),
+        ("x-ratelimit-reset-requests", "120ms"),
+        ("x-ratelimit-limit-tokens", "200000"),
+        ("x-ratelimit-remaining-tokens", "199000"),
+        ("x-ratelimit-reset-tokens", "300ms"),
+    )

@@ -1,0 +1,243 @@
+"""JSON that fits a JSON schema, with varied and meaningful strings in it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, Final
+from zlib import crc32
+
+Schema = dict[str, Any]
+
+MAX_DEPTH: Final = 12
+MAX_ITEMS: Final = 100
+_NUMBER_WORDS: Final = {
+    word: number
+    for number, word in enumerate(
+        re.findall(r"\w+", "one two three four five six seven eight nine ten eleven twelve"), 1
+    )
+}
+_NUMBER: Final = r"(\d{1,3}|" + "|".join(_NUMBER_WORDS) + r")\b"
+_COUNTS: Final = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        r"\bexactly " + _NUMBER + r"(?!\s*-?\s*(?:words?|sentences?|characters?|minutes?|tokens?))",
+        r"\b(?:number|count|amount) of (?:[\w-]+ ){0,2}questions\D{0,40}?" + _NUMBER,
+        r"\b" + _NUMBER + r"\s+(?:[\w-]+\s+){0,3}questions?\b",
+        r"\bquestions?\s*[:=]\s*" + _NUMBER,
+    )
+)
+_COMMON: Final = frozenset(
+    re.findall(
+        r"\w+",
+        "about above after again also answer answers asked assistant because been before being below between "
+        "both candidate candidates context could create description does each ensure every exactly example "
+        "field fields first following format from generate give given guidelines have help here into "
+        "interview interviewer interviews json just keep know like list make more most much must name need "
+        "number object objective only output please prompt provide question questions respond response role "
+        "schema should show some string such tell than that their them then there these they thing this those "
+        "through title using very want what when where which while will with words would write your yourself",
+    )
+)
+_QUESTIONS: Final = (
+    "How would you explain {topic} to someone who has never worked with it?",
+    "Which problem did you last solve with {topic}, and what did you try first?",
+    "What are the limits of {topic}, and how do you notice that you have reached them?",
+    "Can you walk us through a decision about {topic} that you would make differently today?",
+    "How do you test work that depends on {topic}?",
+    "What would you measure before changing anything about {topic}?",
+    "Where have you seen {topic} go wrong, and what did it cost to repair?",
+    "How do you weigh speed against quality when {topic} is involved?",
+    "Which trade-offs of {topic} do newcomers usually miss?",
+    "How would you teach a colleague the first week of {topic}?",
+    "What did a disagreement about {topic} teach you?",
+    "When would you advise a team against {topic}?",
+    "How do you keep your knowledge of {topic} up to date?",
+    "What does a good day of working on {topic} look like for you?",
+    "Which signals tell you that {topic} needs attention right now?",
+    "How would you plan the move of an old system towards {topic}?",
+)
+_SENTENCES: Final = (
+    "A short look at {topic}, from the idea behind it to everyday practice.",
+    "The answer shows a sound grasp of {topic} and names one concrete example.",
+    "Practical experience with {topic} matters more here than textbook definitions.",
+    "Next time, describe the result of the work on {topic} in numbers.",
+    "You explore how {topic} is used, what it costs and where it fails.",
+    "Clear structure, good pace, and an honest account of {topic}.",
+)
+_FORMATS: Final = {
+    "date": "2026-01-15",
+    "date-time": "2026-01-15T09:30:00Z",
+    "time": "09:30:00Z",
+    "duration": "PT30M",
+    "email": "someone@example.com",
+    "uri": "https://example.com/",
+    "uuid": "6f1c2d3e-4b5a-4c6d-8e7f-0123456789ab",
+}
+
+
+def keywords(texts: Sequence[str]) -> list[str]:
+    """The words a text is about, in order and without repetition; never empty."""
+    words = re.findall(r"[^\W\d_][\w+#-]{3,}", " ".join(texts).lower())
+    return list(dict.fromkeys(word for word in words if word not in _COMMON))[:12] or ["this"]
+
+
+def asked_for(texts: Sequence[str]) -> int | None:
+    """How many questions a prompt asks for; the last message is looked at first. None if it does not say."""
+    for text in reversed(texts):
+        for pattern in _COUNTS:
+            if found := pattern.search(text):
+                number = found[1].lower()
+                return min(_NUMBER_WORDS.get(number) or int(number), MAX_ITEMS)
+    return None
+
+
+def free_form(texts: Sequence[str]) -> Schema:
+    """A schema for a prompt that wants JSON without saying which: questions if it speaks of them, else an answer."""
+    text: Schema = {"type": "string"}
+    properties: Schema = {"answer": text}
+    if "question" in " ".join(texts).lower():
+        item = {"type": "object", "properties": {"question": text}, "required": ["question"]}
+        properties = {"questions": {"type": "array", "items": item}, "description": text}
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+def conforming(schema: Schema, texts: Sequence[str]) -> Any:
+    """A value that fits the schema. The texts are the prompt: they give the topics and how many items are wanted."""
+    return _Generator(schema, texts).value(schema, "", 0, outermost=True)
+
+
+class _Generator:
+    def __init__(self, root: Schema, texts: Sequence[str]) -> None:
+        self._root = root
+        self._topics = keywords(texts[-1:] or texts)
+        self._wanted = asked_for(texts)
+        self._seed = crc32("\n".join(texts).encode())
+        self._said: set[str] = set()
+        self._drawn = 0
+
+    def value(self, schema: Any, name: str, depth: int, outermost: bool) -> Any:
+        """A value for the property called `name`; `outermost` until the first array is entered."""
+        if not isinstance(schema, dict):
+            return self._string({}, name)  # `true` allows anything
+        schema = self._resolved(schema, depth)
+        if "const" in schema:
+            return schema["const"]
+        if schema.get("enum"):
+            self._drawn += 1
+            return schema["enum"][(self._seed + self._drawn) % len(schema["enum"])]
+        kind = self._kind(schema)
+        if kind == "object":
+            return self._object(schema, depth, outermost)
+        if kind == "array":
+            return self._array(schema, name, depth, outermost)
+        if kind == "integer":
+            return int(self._number(schema, 1))
+        if kind == "number":
+            return float(self._number(schema, 0))
+        if kind == "boolean":
+            return True
+        return None if kind == "null" else self._string(schema, name)
+
+    def _resolved(self, schema: Schema, depth: int) -> Schema:
+        """The schema with references, unions and conjunctions replaced by one alternative."""
+        while True:
+            if "$ref" in schema:
+                rest = {key: value for key, value in schema.items() if key != "$ref"}
+                schema = self._definition(schema["$ref"]) | rest
+            elif alternatives := schema.get("anyOf") or schema.get("oneOf"):
+                rest = {key: value for key, value in schema.items() if key not in ("anyOf", "oneOf")}
+                nulls = [option for option in alternatives if self._kind(option) == "null"]
+                others = [option for option in alternatives if option not in nulls]
+                # A recursive schema ends where it may: deep down, the alternative that ends it is taken.
+                schema = rest | ((nulls or others) if depth > MAX_DEPTH // 2 else (others or nulls))[0]
+            elif "allOf" in schema:
+                merged = {key: value for key, value in schema.items() if key != "allOf"}
+                for part in schema["allOf"]:
+                    part = self._resolved(part, depth)
+                    properties = merged.get("properties", {}) | part.get("properties", {})
+                    required = [*merged.get("required", ()), *part.get("required", ())]
+                    merged |= part | {"properties": properties, "required": required}
+                schema = merged
+            else:
+                return schema
+
+    def _definition(self, reference: str) -> Schema:
+        found: Any = self._root
+        for step in reference.removeprefix("#").strip("/").split("/"):
+            found = found[step.replace("~1", "/").replace("~0", "~")] if step else found
+        return dict(found)
+
+    @staticmethod
+    def _kind(schema: Schema) -> str:
+        """The schema's type in lower case (Gemini writes it in capitals); without one, what its keywords imply."""
+        kind = schema.get("type")
+        if isinstance(kind, list):
+            kind = next((one for one in kind if one != "null"), "null")
+        if kind:
+            return str(kind).lower()
+        if "properties" in schema:
+            return "object"
+        return "array" if "items" in schema or "prefixItems" in schema else "string"
+
+    def _object(self, schema: Schema, depth: int, outermost: bool) -> Schema:
+        properties = schema.get("properties", {})
+        if depth >= MAX_DEPTH:
+            properties = {name: properties[name] for name in schema.get("required", ()) if name in properties}
+        return {name: self.value(part, name, depth + 1, outermost) for name, part in properties.items()}
+
+    def _array(self, schema: Schema, name: str, depth: int, outermost: bool) -> list[Any]:
+        least = int(schema.get("minItems") or 0)
+        most = int(schema["maxItems"]) if schema.get("maxItems") is not None else MAX_ITEMS
+        if "prefixItems" in schema:
+            return [self.value(part, name, depth + 1, False) for part in schema["prefixItems"]]
+        wanted = (self._wanted or 3) if outermost else 2
+        if depth >= MAX_DEPTH:
+            wanted = 0
+        count = max(least, min(wanted, most))
+        return [self.value(schema.get("items", True), name, depth + 1, False) for _ in range(count)]
+
+    def _number(self, schema: Schema, least_step: int) -> float:
+        """The middle of the allowed range, moved a little from one number to the next."""
+        step = schema.get("multipleOf") or least_step or 0.5
+        low, high = schema.get("minimum"), schema.get("maximum")
+        if schema.get("exclusiveMinimum") is not None:
+            low = schema["exclusiveMinimum"] + step
+        if schema.get("exclusiveMaximum") is not None:
+            high = schema["exclusiveMaximum"] - step
+        low = low if low is not None else (min(0, high) if high is not None else 1)
+        high = high if high is not None else low + 10 * step
+        self._drawn += 1
+        # Counted from the multiple of the step at or above the lower bound, so that both rules hold.
+        first = -(-low // step) * step if schema.get("multipleOf") or least_step else low
+        steps = int((high - first) // step)
+        middle = steps // 2 + (self._seed + self._drawn) % 3 - 1
+        return float(first + max(0, min(steps, middle)) * step)
+
+    def _string(self, schema: Schema, name: str) -> str:
+        if schema.get("format") in _FORMATS:
+            return _FORMATS[schema["format"]]
+        self._drawn += 1
+        lower = name.lower()
+        if "question" in lower:
+            text = self._from(_QUESTIONS)
+        elif lower.endswith(("name", "title", "label", "topic", "skill", "category", "tag", "tags", "id")):
+            text = self._from(("{topic}", "{topic} basics", "{topic} in practice"))
+        else:
+            text = self._from(_SENTENCES)
+        text = text.ljust(int(schema.get("minLength") or 0), ".")
+        return text[: int(schema["maxLength"])] if schema.get("maxLength") is not None else text
+
+    def _from(self, bank: Sequence[str]) -> str:
+        """A text of the bank that has not been used in this answer."""
+        for attempt in range(len(bank) * len(self._topics)):
+            number = self._seed + self._drawn + attempt
+            template = bank[number % len(bank)]
+            topic = self._topics[(self._drawn + attempt // len(bank)) % len(self._topics)]
+            text = template.format(topic=topic)
+            if text not in self._said:
+                break
+        else:
+            text = f"{text.rstrip('?.')}, case {self._drawn}{text[-1] if text[-1] in '?.' else ''}"
+        self._said.add(text)
+        return text[0].upper() + text[1:]

@@ -1,0 +1,192 @@
+-- 00 platform: schemas, roles, identity helpers and the default-deny ground that every later file stands on.
+-- Runs with plain `psql -f`, under `supabase db push` and by the migration runner; a second run changes nothing.
+
+create schema if not exists app;
+create schema if not exists extensions;
+comment on schema app is 'Parley''s helpers, partitions and internal tables; never exposed through an API.';
+
+-- What was there before Parley came: `down` leaves these tables alone. Recorded once, whoever applies the first file.
+do $$
+begin
+  if to_regclass('app.adopted_tables') is null then
+    create table app.adopted_tables (
+      schema_name text not null,
+      table_name text not null,
+      recorded_at timestamptz not null default now(),
+      primary key (schema_name, table_name)
+    );
+    insert into app.adopted_tables (schema_name, table_name)
+    select schemaname, tablename from pg_catalog.pg_tables where schemaname = 'public';
+  end if;
+end $$;
+alter table app.adopted_tables enable row level security;
+revoke all on app.adopted_tables from public;
+comment on table app.adopted_tables is 'Tables that existed before the first migration; a rollback never drops them.';
+
+-- pgvector lives beside, not among, the application's tables; adopting a database that has it in public keeps it there.
+create extension if not exists vector with schema extensions;
+
+-- Names resolve without qualifying operators; functions fix their own path and do not depend on this.
+do $$
+begin
+  execute format('alter database %I set search_path = "$user", public, extensions', current_database());
+end $$;
+select pg_catalog.set_config('search_path', '"$user", public, extensions', false);
+
+-- Supabase ships the first three; elsewhere they are made here. None of these can log in until `migrate` gives the two
+-- logins a password, and none bypasses row-level security.
+do $$
+declare
+  v_role text;
+begin
+  foreach v_role in array array['anon', 'authenticated', 'service_role', 'parley_definer', 'parley_app', 'parley_service'] loop
+    if not exists (select from pg_catalog.pg_roles where rolname = v_role) then
+      execute format('create role %I nologin noinherit', v_role);
+    end if;
+  end loop;
+  -- The logins inherit what the API roles may do, so one set of grants and policies serves PostgREST and Parley alike.
+  alter role parley_app inherit;
+  alter role parley_service inherit;
+  grant authenticated to parley_app;
+  grant service_role to parley_service;
+  -- Whoever migrates replaces functions that belong to parley_definer, which needs its rights; a superuser has them.
+  if not (select rolsuper from pg_catalog.pg_roles where rolname = current_user) then
+    grant parley_definer to current_user with inherit true, set true;
+  end if;
+end $$;
+
+-- Default deny: what is made later is granted by name or not at all.
+revoke create on schema public from public;
+revoke all on schema app from public;
+alter default privileges in schema public revoke all on tables from public, anon, authenticated, service_role;
+alter default privileges in schema public revoke all on sequences from public, anon, authenticated, service_role;
+alter default privileges revoke execute on functions from public;
+alter default privileges in schema public revoke execute on functions from anon, authenticated, service_role;
+alter default privileges in schema app revoke all on tables from public, anon, authenticated, service_role;
+
+grant usage on schema public, extensions, app to anon, authenticated, service_role, parley_definer, parley_app, parley_service;
+
+-- Who is calling: one JSON setting, local to the transaction, in the shape PostgREST uses. SQL-standard bodies bind
+-- their names at creation and stay inlinable.
+create or replace function app.claims() returns jsonb
+  language sql stable parallel safe
+  return nullif(pg_catalog.current_setting('request.jwt.claims', true), '')::jsonb;
+comment on function app.claims() is 'The verified claims of this transaction''s caller; null when nobody was set.';
+
+create or replace function app.user_id() returns text
+  language sql stable parallel safe
+  return app.claims() ->> 'sub';
+comment on function app.user_id() is 'The caller''s subject as text (UUID, Clerk, Auth0 and Firebase ids alike); null for anonymous and service callers.';
+
+create or replace function app.organization_id() returns text
+  language sql stable parallel safe
+  return coalesce(app.claims() ->> 'organization_id', app.claims() -> 'app_metadata' ->> 'organization_id');
+comment on function app.organization_id() is 'The caller''s organization; null without one.';
+
+create or replace function app.is_organization_admin() returns boolean
+  language sql stable parallel safe
+  return coalesce(
+    coalesce(app.claims() ->> 'organization_role', app.claims() -> 'app_metadata' ->> 'organization_role') in ('admin', 'owner')
+      and app.organization_id() is not null,
+    false);
+comment on function app.is_organization_admin() is 'Whether the caller administers the organization of the claims.';
+
+create or replace function app.is_service() returns boolean
+  language sql stable parallel safe
+  return coalesce(app.claims() ->> 'role' = 'service_role', false)
+    and pg_catalog.pg_has_role(session_user, 'service_role', 'member');
+comment on function app.is_service() is
+  'Whether the claims are the service''s own (schedules, webhooks, operators) and the login may make that claim: parley_app never.';
+
+create or replace function app.caller_key() returns text
+  language sql stable parallel safe
+  return coalesce('user:' || app.user_id(), 'anonymous:' || (app.claims() ->> 'caller_key'));
+comment on function app.caller_key() is 'What limits and leases are counted by: the user, or the hashed source address of an anonymous caller.';
+
+create or replace function app.tenant_id() returns text
+  language sql stable parallel safe
+  return coalesce('organization:' || app.organization_id(), 'user:' || app.user_id());
+comment on function app.tenant_id() is 'The cache scope: the organization, or the user without one; null for anonymous callers.';
+
+create or replace function app.touch_updated_at() returns trigger
+  language plpgsql set search_path = ''
+as $$
+begin
+  new.updated_at := pg_catalog.now();
+  return new;
+end $$;
+comment on function app.touch_updated_at() is 'Trigger: stamps updated_at.';
+
+grant execute on function app.claims(), app.user_id(), app.organization_id(), app.is_organization_admin(), app.is_service(),
+  app.caller_key(), app.tenant_id() to anon, authenticated, service_role, parley_definer, parley_app, parley_service;
+
+-- Tools of the migrations themselves; granted to nobody.
+create or replace function app.give_to_definer(variadic p_functions regprocedure[]) returns void
+  language plpgsql set search_path = ''
+as $$
+declare
+  v_function regprocedure;
+  v_schema text;
+begin
+  foreach v_function in array p_functions loop
+    select pronamespace::regnamespace::text into v_schema from pg_catalog.pg_proc where oid = v_function;
+    execute pg_catalog.format('revoke all on function %s from public', v_function);
+    -- The new owner needs CREATE on the schema at this moment only.
+    execute pg_catalog.format('grant create on schema %s to parley_definer', v_schema);
+    execute pg_catalog.format('alter function %s owner to parley_definer', v_function);
+    execute pg_catalog.format('revoke create on schema %s from parley_definer', v_schema);
+  end loop;
+end $$;
+comment on function app.give_to_definer(regprocedure[]) is
+  'Makes functions belong to parley_definer, the role without login and tables that security definer functions run as.';
+
+create or replace function app.adopt_as_text(p_table regclass, p_column text) returns void
+  language plpgsql set search_path = ''
+as $$
+declare
+  v_name text;
+begin
+  if (select atttypid from pg_catalog.pg_attribute where attrelid = p_table and attname = p_column) = 'text'::regtype then
+    return;
+  end if;
+  -- A column that a policy or a foreign key names cannot change its type; both are made again by the file that adopts.
+  for v_name in select polname from pg_catalog.pg_policy where polrelid = p_table loop
+    execute pg_catalog.format('drop policy %I on %s', v_name, p_table);
+  end loop;
+  for v_name in
+    select c.conname from pg_catalog.pg_constraint c
+    join pg_catalog.pg_attribute a on a.attrelid = c.conrelid and a.attnum = any (c.conkey)
+    where c.conrelid = p_table and c.contype = 'f' and a.attname = p_column
+  loop
+    execute pg_catalog.format('alter table %s drop constraint %I', p_table, v_name);
+  end loop;
+  execute pg_catalog.format('alter table %s alter column %I drop default', p_table, p_column);
+  execute pg_catalog.format('alter table %s alter column %I type text using %I::text', p_table, p_column, p_column);
+end $$;
+comment on function app.adopt_as_text(regclass, text) is
+  'Brings an adopted column (a UUID, say) to text; drops the policies and foreign keys in the way and the default.';
+
+create or replace function app.drop_table_unless_adopted(p_schema text, p_table text) returns void
+  language plpgsql set search_path = ''
+as $$
+declare
+  v_table regclass := pg_catalog.to_regclass(pg_catalog.format('%I.%I', p_schema, p_table));
+  v_name text;
+begin
+  if v_table is null then
+    return;
+  end if;
+  if not exists (select from app.adopted_tables where schema_name = p_schema and table_name = p_table) then
+    execute pg_catalog.format('drop table %s', v_table);
+    return;
+  end if;
+  for v_name in select polname from pg_catalog.pg_policy where polrelid = v_table loop
+    execute pg_catalog.format('drop policy %I on %s', v_name, v_table);
+  end loop;
+  raise notice 'left table %: it was there before the first migration (without policies, row-level security stays on)', v_table;
+end $$;
+comment on function app.drop_table_unless_adopted(text, text) is
+  'For rollbacks: drops a table that Parley made; leaves an adopted one, takes its policies and says so.';
+
+revoke all on function app.give_to_definer(regprocedure[]), app.adopt_as_text(regclass, text),
+  app.drop_table_unless_adopted(text, text) from public;

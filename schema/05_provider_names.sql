@@ -1,0 +1,13 @@
+-- 05 provider names: the enum of S1. It stands alone because a value that is added to an enum cannot be used before the
+-- transaction that added it has ended, and an adopted S1 database knows openai and gemini only.
+
+do $$
+begin
+  if to_regtype('public.ai_provider') is null then
+    create type public.ai_provider as enum ('openai', 'gemini', 'anthropic', 'google');
+  end if;
+end $$;
+alter type public.ai_provider add value if not exists 'anthropic';
+alter type public.ai_provider add value if not exists 'google';
+comment on type public.ai_provider is
+  'Provider names as callers spell them; gemini and google are the same vendor (app.canonical_provider).';

@@ -1,0 +1,190 @@
+-- 10 identity: the users and organizations that everything else refers to, provisioned when first seen, and the memory
+-- of those who were deleted. The identity provider is the truth; these rows hold ids and nothing personal.
+
+create table if not exists public.organization (id text primary key);
+alter table public.organization add column if not exists created_at timestamptz not null default now();
+alter table public.organization enable row level security;
+revoke all on public.organization from public, anon, authenticated, service_role;
+comment on table public.organization is 'Organizations, provisioned from verified claims on first sight.';
+
+create table if not exists public."user" (id text primary key);
+alter table public."user" add column if not exists created_at timestamptz not null default now();
+alter table public."user" enable row level security;
+revoke all on public."user" from public, anon, authenticated, service_role;
+comment on table public."user" is 'Users, provisioned from verified claims on first sight; the target of every user_id.';
+
+create table if not exists app.deleted_subjects (
+  subject_hash bytea primary key,
+  deleted_at timestamptz not null default now()
+);
+alter table app.deleted_subjects enable row level security;
+revoke all on app.deleted_subjects from public, anon, authenticated, service_role;
+comment on table app.deleted_subjects is
+  'SHA-256 of deleted subjects: a token that outlives its user must not bring the user back.';
+
+create or replace function app.now() returns timestamptz
+  language sql stable parallel safe
+  return pg_catalog.now();
+comment on function app.now() is
+  'The clock of quotas, leases and expiry: the transaction''s start. Tests replace this function, which only its owner can.';
+
+create or replace function app.subject_hash(p_subject text) returns bytea
+  language sql immutable parallel safe
+  return pg_catalog.sha256(pg_catalog.convert_to(p_subject, 'UTF8'));
+comment on function app.subject_hash(text) is 'What is remembered of a deleted subject.';
+
+create or replace function app.provision() returns boolean
+  language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_user text := app.user_id();
+  v_organization text := app.organization_id();
+begin
+  if v_user is null then
+    return true;
+  end if;
+  if not exists (select from public."user" where id = v_user) then
+    -- Only a missing user can be a deleted one, so the usual call does not look here.
+    if exists (select from app.deleted_subjects where subject_hash = app.subject_hash(v_user)) then
+      return false;
+    end if;
+    insert into public."user" (id) values (v_user) on conflict do nothing;
+  end if;
+  if v_organization is not null and not exists (select from public.organization where id = v_organization) then
+    insert into public.organization (id) values (v_organization) on conflict do nothing;
+  end if;
+  return true;
+end $$;
+comment on function app.provision() is
+  'Makes the caller''s user and organization rows where they are missing; false when the subject was deleted.';
+
+create or replace function app.require_caller(p_user_id text) returns void
+  language plpgsql stable set search_path = ''
+as $$
+begin
+  if p_user_id is distinct from app.user_id() and not app.is_service() or p_user_id is null then
+    raise exception 'user_id is not the caller' using errcode = '42501';
+  end if;
+end $$;
+comment on function app.require_caller(text) is
+  'Raises 42501 unless the user is the caller; the service may name anybody.';
+
+create or replace function app.delete_user(p_user_id text) returns boolean
+  language plpgsql security definer set search_path = ''
+as $$
+begin
+  perform app.require_caller(p_user_id);
+  insert into app.deleted_subjects (subject_hash) values (app.subject_hash(p_user_id)) on conflict do nothing;
+  -- Every personal row refers to the user and goes with it; the ledger keeps its totals without the name.
+  delete from public."user" where id = p_user_id;
+  return found;
+end $$;
+comment on function app.delete_user(text) is
+  'Deletes a user and everything personal, remembers the subject''s hash; returns whether there was such a user. Raises 42501 for another''s id.';
+
+create or replace function app.adopt_user_column(p_table regclass, p_column text, p_on_delete text) returns void
+  language plpgsql set search_path = ''
+as $$
+declare
+  v_rule "char" := case p_on_delete when 'cascade' then 'c' when 'set null' then 'n' end;
+  v_name text;
+  v_kept boolean := false;
+begin
+  perform app.adopt_as_text(p_table, p_column);
+  for v_name, v_kept in
+    select c.conname, c.confrelid = 'public."user"'::regclass and c.confdeltype = v_rule
+    from pg_catalog.pg_constraint c
+    join pg_catalog.pg_attribute a on a.attrelid = c.conrelid and c.conkey = array[a.attnum]
+    where c.conrelid = p_table and c.contype = 'f' and a.attname = p_column
+    order by 2
+  loop
+    if not v_kept then
+      execute pg_catalog.format('alter table %s drop constraint %I', p_table, v_name);
+    end if;
+  end loop;
+  if v_kept is true then
+    return;
+  end if;
+  execute pg_catalog.format(
+    'insert into public."user" (id) select distinct %I from %s where %I is not null on conflict do nothing',
+    p_column, p_table, p_column);
+  execute pg_catalog.format(
+    'alter table %s add foreign key (%I) references public."user" (id) on delete %s', p_table, p_column, p_on_delete);
+end $$;
+comment on function app.adopt_user_column(regclass, text, text) is
+  'Brings an adopted user column to ours: text, its users present, one foreign key to "user" with the given delete rule (cascade or set null).';
+
+-- Supabase keeps accounts in auth.users: its users are mirrored. The trigger runs for nobody's claims, so its function
+-- belongs to the migrating role.
+create or replace function app.mirror_auth_user() returns trigger
+  language plpgsql security definer set search_path = ''
+as $$
+begin
+  if tg_op = 'INSERT' then
+    insert into public."user" (id) values (new.id::text) on conflict do nothing;
+  else
+    insert into app.deleted_subjects (subject_hash) values (app.subject_hash(old.id::text)) on conflict do nothing;
+    delete from public."user" where id = old.id::text;
+  end if;
+  return null;
+end $$;
+comment on function app.mirror_auth_user() is 'Trigger of auth.users: its users exist here, and are deleted here when deleted there.';
+
+do $$
+begin
+  if to_regclass('auth.users') is not null then
+    drop trigger if exists parley_mirror_user on auth.users;
+    create trigger parley_mirror_user after insert or delete on auth.users
+      for each row execute function app.mirror_auth_user();
+    insert into public."user" (id) select id::text from auth.users on conflict do nothing;
+  end if;
+end $$;
+
+drop policy if exists "Members can see their organization" on public.organization;
+create policy "Members can see their organization" on public.organization
+  for select to authenticated, parley_definer
+  using (id = (select app.organization_id()) or (select app.is_service()));
+drop policy if exists "An organization is provisioned by its members' claims" on public.organization;
+create policy "An organization is provisioned by its members' claims" on public.organization
+  for insert to parley_definer
+  with check (id = (select app.organization_id()) or (select app.is_service()));
+drop policy if exists "The service manages organizations" on public.organization;
+create policy "The service manages organizations" on public.organization
+  for all to service_role using ((select app.is_service())) with check ((select app.is_service()));
+
+drop policy if exists "Users can see themselves" on public."user";
+create policy "Users can see themselves" on public."user"
+  for select to authenticated, parley_definer
+  using (id = (select app.user_id()) or (select app.is_service()));
+drop policy if exists "A user is provisioned by its own claims" on public."user";
+create policy "A user is provisioned by its own claims" on public."user"
+  for insert to parley_definer
+  with check (id = (select app.user_id()) or (select app.is_service()));
+drop policy if exists "A user can be deleted by itself" on public."user";
+create policy "A user can be deleted by itself" on public."user"
+  for delete to parley_definer
+  using (id = (select app.user_id()) or (select app.is_service()));
+drop policy if exists "The service manages users" on public."user";
+create policy "The service manages users" on public."user"
+  for all to service_role using ((select app.is_service())) with check ((select app.is_service()));
+
+drop policy if exists "A caller can be found among the deleted" on app.deleted_subjects;
+create policy "A caller can be found among the deleted" on app.deleted_subjects
+  for select to parley_definer
+  using (subject_hash = (select app.subject_hash(app.user_id())) or (select app.is_service()));
+drop policy if exists "A deletion is remembered" on app.deleted_subjects;
+create policy "A deletion is remembered" on app.deleted_subjects
+  for insert to parley_definer
+  with check (subject_hash = (select app.subject_hash(app.user_id())) or (select app.is_service()));
+
+select app.give_to_definer('app.provision()', 'app.delete_user(text)');
+revoke all on function app.mirror_auth_user(), app.adopt_user_column(regclass, text, text) from public;
+
+grant select on public.organization, public."user" to authenticated, service_role, parley_definer;
+grant insert on public.organization, public."user" to service_role, parley_definer;
+grant delete on public.organization to service_role;
+grant delete on public."user" to service_role, parley_definer;
+grant select, insert on app.deleted_subjects to parley_definer;
+grant execute on function app.now(), app.subject_hash(text), app.require_caller(text)
+  to anon, authenticated, service_role, parley_definer;
+grant execute on function app.provision(), app.delete_user(text) to authenticated, service_role;

@@ -1,0 +1,203 @@
+-- 65 content: the operator's content of six types with search over it, and the log of searches (S2).
+--
+-- One table holds all six: S2's own names (routes, learning_paths, ...) belong to the operator's application. Everybody
+-- signed in may read; the service role alone writes.
+
+create table if not exists public.content_items (
+  id            uuid primary key default gen_random_uuid(),
+  content_type  text not null,
+  title         text not null,
+  description   text not null default '',
+  metadata      jsonb not null default '{}',
+  embedding     vector(1536),
+  model         text not null default 'text-embedding-3-small',
+  tsv           tsvector generated always as (
+                  setweight(to_tsvector('simple'::regconfig, left(title, 1000)), 'A')
+                  || setweight(to_tsvector('simple'::regconfig, left(description, 100000)), 'B')) stored,
+  created_at    timestamptz not null default now(),
+  updated_at    timestamptz not null default now(),
+  constraint content_items_content_type_check
+    check (content_type in ('route', 'learning_path', 'exercise', 'school', 'event', 'instructor'))
+);
+-- As in embeddings: vectors in line, and the rest of the row beside them.
+alter table public.content_items alter column embedding set storage plain;
+alter table public.content_items set (toast_tuple_target = 8160);
+comment on table public.content_items is 'Content that search offers to everybody signed in; written by the service role only.';
+comment on column public.content_items.embedding is 'The vector of title and description, padded like public.embeddings.embedding; null until embedded.';
+comment on column public.content_items.model is 'The embedding model; only vectors of the same model are compared.';
+comment on column public.content_items.tsv is 'Generated: the title weighs more than the description.';
+
+create index if not exists idx_content_items_type on public.content_items (content_type, created_at desc, id);
+create index if not exists idx_content_items_metadata on public.content_items using gin (metadata jsonb_path_ops);
+create index if not exists idx_content_items_tsv on public.content_items using gin (tsv);
+create index if not exists idx_content_items_embedding on public.content_items
+  using hnsw ((embedding::halfvec(1536)) halfvec_cosine_ops);
+
+alter table public.content_items enable row level security;
+revoke all on public.content_items from public, anon, authenticated, service_role;
+create or replace trigger _20_updated_at before update on public.content_items
+  for each row execute function app.touch_updated_at();
+
+drop policy if exists "Everybody signed in can view content" on public.content_items;
+create policy "Everybody signed in can view content" on public.content_items for select to authenticated
+  using ((select app.user_id()) is not null);
+drop policy if exists "Service role manages content" on public.content_items;
+create policy "Service role manages content" on public.content_items for all to service_role
+  using ((select app.is_service())) with check ((select app.is_service()));
+
+create or replace view app.searchable_content as
+  select id, content_type, title, description, metadata, embedding, model, tsv from public.content_items;
+comment on view app.searchable_content is
+  'Content without row-level security, so that GIN indexes serve search (see app.public_embeddings). For parley_definer.';
+revoke all on app.searchable_content from public, anon, authenticated, service_role;
+
+create or replace function app.search_content(
+  p_user_id text,
+  p_embedding vector default null,
+  p_query text default null,
+  p_mode text default 'semantic',
+  p_content_types text[] default array['route', 'learning_path', 'exercise', 'school', 'event', 'instructor'],
+  p_limit integer default 10,
+  p_threshold double precision default null,
+  p_filter jsonb default '{}',
+  p_model text default 'text-embedding-3-small'
+) returns table (
+  id uuid, content_type text, title text, description text, metadata jsonb, similarity double precision, score double precision
+)
+  language plpgsql volatile security definer set search_path = '' set plan_cache_mode = 'force_custom_plan'
+as $$
+declare
+  v_embedding p_embedding%type := app.pad_embedding(p_embedding);
+  v_limit integer := app.search_limit(p_limit);
+  v_candidates integer := app.search_candidates(p_mode, v_limit);
+  v_filter jsonb := coalesce(p_filter, '{}');
+  v_query tsquery := pg_catalog.websearch_to_tsquery('simple', coalesce(p_query, ''));
+  v_semantic text[] := '{}';
+  v_keyword text[] := '{}';
+begin
+  perform app.assert_caller(p_user_id), app.assert_search(p_mode, v_embedding is not null, p_query is not null);
+
+  if p_mode <> 'keyword' then
+    perform app.tune_vector_scan(v_candidates);
+    v_semantic := array(
+      select c.id::text from app.searchable_content c
+      where c.content_type = any (p_content_types) and c.model = p_model and c.metadata @> v_filter
+      order by app.indexed_distance(c.embedding, v_embedding) limit v_candidates);
+    if pg_catalog.cardinality(v_semantic) < v_candidates then
+      v_semantic := array(
+        select c.id::text from app.searchable_content c
+        where c.content_type = any (p_content_types) and c.model = p_model and c.metadata @> v_filter and c.embedding is not null
+        order by app.cosine_distance(c.embedding, v_embedding), c.id limit v_candidates);
+    end if;
+    v_semantic := array(
+      select c.id::text
+      from pg_catalog.unnest(v_semantic) s (id) join app.searchable_content c on c.id = s.id::uuid
+      where p_threshold is null or 1 - app.cosine_distance(c.embedding, v_embedding) >= p_threshold
+      order by app.cosine_distance(c.embedding, v_embedding), c.id);
+  end if;
+  if p_mode <> 'semantic' then
+    v_keyword := array(
+      select m.id::text
+      from (
+        select c.id, c.tsv from app.searchable_content c
+        where c.tsv @@ v_query and c.content_type = any (p_content_types) and c.metadata @> v_filter limit 500
+      ) m
+      order by pg_catalog.ts_rank_cd(m.tsv, v_query) desc, m.id limit v_candidates);
+  end if;
+
+  return query
+    select c.id, c.content_type, c.title, c.description, c.metadata,
+      case when c.model = p_model then 1 - app.cosine_distance(c.embedding, v_embedding) end, f.score
+    from app.fuse_ranks(v_semantic, v_keyword) f join app.searchable_content c on c.id = f.id::uuid
+    order by f.score desc, c.id
+    limit v_limit;
+end $$;
+comment on function app.search_content(text, vector, text, text, text[], integer, double precision, jsonb, text) is
+  'Search over content of the given types; parameters, order and errors as in app.search_documents.';
+
+-- The log of searches (S2). selected_content_id is text, as all ids are: a document may be selected as well as content.
+create table if not exists public.ai_content_searches (
+  id                   uuid primary key default gen_random_uuid(),
+  user_id              text references public."user" (id) on delete cascade,
+  query                text not null,
+  content_type         text not null,
+  filters              jsonb,
+  results_count        integer,
+  selected_content_id  text,
+  created_at           timestamptz default now()
+);
+select app.adopt_text_column('public.ai_content_searches', 'user_id'),
+  app.adopt_text_column('public.ai_content_searches', 'selected_content_id');
+alter table public.ai_content_searches alter column id set default gen_random_uuid();
+alter table public.ai_content_searches add column if not exists selected_at timestamptz;
+select app.adopt_user_reference('public.ai_content_searches', 'cascade');
+alter table public.ai_content_searches drop constraint if exists ai_content_searches_content_type_check;
+alter table public.ai_content_searches add constraint ai_content_searches_content_type_check
+  check (content_type in ('route', 'learning_path', 'exercise', 'school', 'event', 'instructor', 'document', 'mixed'));
+comment on table public.ai_content_searches is 'Searches and what was chosen from them. The query is personal data and goes with its user.';
+comment on column public.ai_content_searches.content_type is 'S2''s six types, document for the vector store, mixed for several.';
+comment on column public.ai_content_searches.selected_content_id is 'What the user chose (UUID of content, id of a document).';
+
+create index if not exists idx_ai_searches_user_id on public.ai_content_searches (user_id, created_at desc);
+create index if not exists idx_ai_searches_content_type on public.ai_content_searches (content_type);
+create index if not exists idx_ai_searches_created_at on public.ai_content_searches (created_at desc);
+
+alter table public.ai_content_searches enable row level security;
+revoke all on public.ai_content_searches from public, anon, authenticated, service_role;
+drop policy if exists "Users can view their own searches" on public.ai_content_searches;
+create policy "Users can view their own searches" on public.ai_content_searches for select to authenticated
+  using (user_id = (select app.user_id()));
+drop policy if exists "Service role can insert searches" on public.ai_content_searches;
+create policy "Service role can insert searches" on public.ai_content_searches for insert to service_role
+  with check ((select app.is_service()));
+drop policy if exists "Service role can view searches" on public.ai_content_searches;
+create policy "Service role can view searches" on public.ai_content_searches for select to service_role
+  using ((select app.is_service()));
+drop policy if exists "Service role can delete searches" on public.ai_content_searches;
+create policy "Service role can delete searches" on public.ai_content_searches for delete to service_role
+  using ((select app.is_service()));
+drop policy if exists "Recording acts for the caller or the service" on public.ai_content_searches;
+create policy "Recording acts for the caller or the service" on public.ai_content_searches for all to parley_definer
+  using (user_id = (select app.user_id()) or (select app.is_service()))
+  with check (user_id = (select app.user_id()) or (select app.is_service()));
+
+create or replace function app.record_search(
+  p_user_id text, p_query text, p_content_type text, p_filters jsonb, p_results_count integer
+) returns uuid
+  language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+  v_id uuid;
+begin
+  perform app.assert_caller(p_user_id);
+  insert into public.ai_content_searches (user_id, query, content_type, filters, results_count)
+  values (p_user_id, p_query, p_content_type, p_filters, p_results_count)
+  returning id into v_id;
+  return v_id;
+end $$;
+comment on function app.record_search(text, text, text, jsonb, integer) is 'Logs a search; returns its id. Raises 42501 for another''s user id.';
+
+create or replace function app.record_selection(p_user_id text, p_search_id uuid, p_content_id text) returns boolean
+  language plpgsql volatile security definer set search_path = ''
+as $$
+begin
+  perform app.assert_caller(p_user_id);
+  update public.ai_content_searches s set selected_content_id = p_content_id, selected_at = pg_catalog.now()
+  where s.id = p_search_id and s.user_id = p_user_id;
+  return found;
+end $$;
+comment on function app.record_selection(text, uuid, text) is 'Notes what was chosen from a search; false when the user has no such search.';
+
+-- Who may do what.
+alter function app.search_content(text, vector, text, text, text[], integer, double precision, jsonb, text) owner to parley_definer;
+alter function app.record_search(text, text, text, jsonb, integer) owner to parley_definer;
+alter function app.record_selection(text, uuid, text) owner to parley_definer;
+
+grant select on public.content_items to authenticated;
+grant select, insert, update, delete on public.content_items to service_role;
+grant select on app.searchable_content to parley_definer;
+grant select on public.ai_content_searches to authenticated;
+grant select, insert, delete on public.ai_content_searches to service_role;
+grant select, insert, update on public.ai_content_searches to parley_definer;
+grant execute on function app.search_content(text, vector, text, text, text[], integer, double precision, jsonb, text),
+  app.record_search(text, text, text, jsonb, integer), app.record_selection(text, uuid, text) to parley_app, parley_service;

@@ -1,0 +1,110 @@
+-- 75 interactions: what users view, click and buy (S4), and recommendations that can say why.
+
+-- S4 names the columns and gives no types: item_id is text because the application's ids may be anything.
+create table if not exists public.user_interactions (
+  id                uuid primary key default gen_random_uuid(),
+  user_id           text not null references public."user" (id) on delete cascade,
+  interaction_type  text not null,
+  item_type         text not null,
+  item_id           text,
+  metadata          jsonb not null default '{}',
+  created_at        timestamptz not null default now()
+);
+select app.adopt_text_column('public.user_interactions', 'user_id'), app.adopt_text_column('public.user_interactions', 'item_id');
+alter table public.user_interactions
+  add column if not exists item_id text,
+  add column if not exists metadata jsonb not null default '{}',
+  add column if not exists created_at timestamptz not null default now(),
+  add column if not exists organization_id text references public.organization (id) on delete set null default app.organization_id();
+select app.adopt_user_reference('public.user_interactions', 'cascade');
+comment on table public.user_interactions is 'What a user did with which item of the application (view, click, add_to_cart, ...). Append-only for users.';
+comment on column public.user_interactions.organization_id is
+  'The organization the user acted for, stamped from the claims; its members'' interactions inform each other''s recommendations.';
+
+-- item_type completes the two indexes for recommendations; the leading columns are S4's.
+create index if not exists idx_user_interactions_user_id on public.user_interactions (user_id, created_at desc, id);
+create index if not exists idx_user_interactions_type on public.user_interactions (interaction_type);
+create index if not exists idx_user_interactions_created_at on public.user_interactions (created_at desc);
+create index if not exists idx_user_interactions_organization_id on public.user_interactions (organization_id, item_type, created_at desc);
+
+alter table public.user_interactions enable row level security;
+revoke all on public.user_interactions from public, anon, authenticated, service_role;
+drop policy if exists "Users can view their own interactions" on public.user_interactions;
+create policy "Users can view their own interactions" on public.user_interactions for select to authenticated
+  using (user_id = (select app.user_id()));
+drop policy if exists "Users can insert their own interactions" on public.user_interactions;
+create policy "Users can insert their own interactions" on public.user_interactions for insert to authenticated
+  with check (user_id = (select app.user_id()) and organization_id is not distinct from (select app.organization_id()));
+drop policy if exists "Users can update their own interactions" on public.user_interactions;
+create policy "Users can update their own interactions" on public.user_interactions for update to authenticated
+  using (user_id = (select app.user_id())) with check (user_id = (select app.user_id()));
+drop policy if exists "Recommendations read the caller and the organization" on public.user_interactions;
+create policy "Recommendations read the caller and the organization" on public.user_interactions for select to parley_definer
+  using (user_id = (select app.user_id()) or organization_id = (select app.organization_id()));
+drop policy if exists "Service role manages interactions" on public.user_interactions;
+create policy "Service role manages interactions" on public.user_interactions for all to service_role
+  using ((select app.is_service())) with check ((select app.is_service()));
+
+create or replace function app.interaction_weight(p_interaction_type text) returns double precision
+  language sql immutable parallel safe
+  return case p_interaction_type
+    when 'purchase' then 5 when 'complete' then 5 when 'add_to_cart' then 3 when 'save' then 3 when 'share' then 3
+    when 'click' then 2 when 'dismiss' then 0 else 1 end;
+comment on function app.interaction_weight(text) is 'How much an interaction says about interest; a view or an unknown type says 1.';
+
+create or replace function app.recommend_items(p_user_id text, p_item_type text default null, p_limit integer default 10)
+  returns table (item_type text, item_id text, score double precision, reason text, people integer)
+  language plpgsql stable security definer set search_path = '' set plan_cache_mode = 'force_custom_plan'
+as $$
+begin
+  if p_user_id is distinct from app.user_id() then
+    raise exception 'recommendations are for the caller only' using errcode = '42501';
+  end if;
+  return query
+    with recent as (
+      select i.user_id, i.item_type, i.item_id, i.interaction_type,
+        -- Interest halves every fortnight.
+        app.interaction_weight(i.interaction_type)
+          * pg_catalog.power(0.5, extract(epoch from pg_catalog.now() - i.created_at)::double precision / (14 * 86400)) as weight
+      from public.user_interactions i
+      where (i.user_id = p_user_id or i.organization_id = app.organization_id())
+        and i.item_id is not null and i.created_at > pg_catalog.now() - interval '90 days'
+      order by i.created_at desc
+      limit 20000
+    ), kindred as (
+      select distinct other.user_id
+      from recent mine
+      join recent other on other.item_type = mine.item_type and other.item_id = mine.item_id and other.user_id <> p_user_id
+      where mine.user_id = p_user_id and mine.interaction_type <> 'dismiss'
+    ), scored as (
+      select r.item_type, r.item_id,
+        sum(r.weight * case when k.user_id is not null then 2 else 1 end) as score,
+        count(distinct r.user_id) filter (where r.user_id <> p_user_id)::integer as people,
+        pg_catalog.bool_or(r.user_id = p_user_id) as is_own,
+        pg_catalog.bool_or(k.user_id is not null) as is_kindred
+      from recent r left join kindred k on k.user_id = r.user_id
+      where p_item_type is null or r.item_type = p_item_type
+      group by r.item_type, r.item_id
+      having not pg_catalog.bool_or(r.user_id = p_user_id and r.interaction_type in ('dismiss', 'purchase', 'complete'))
+    )
+    select s.item_type, s.item_id, s.score,
+      case when s.is_own then 'viewed_before' when s.is_kindred then 'similar_people' else 'popular_here' end,
+      s.people
+    from scored s
+    -- What a single colleague looks at is nobody else's business.
+    where s.is_own or s.people >= 2
+    order by s.score desc, s.item_type, s.item_id
+    limit app.search_limit(p_limit);
+end $$;
+comment on function app.recommend_items(text, text, integer) is
+  'Items of the last 90 days by weight and recency, among the caller''s own and the organization''s interactions; people who share an '
+  'item with the caller count twice. reason is viewed_before, similar_people or popular_here; people says how many others. '
+  'Raises 42501 unless p_user_id is the caller.';
+
+alter function app.recommend_items(text, text, integer) owner to parley_definer;
+grant select on public.user_interactions to authenticated, parley_definer;
+grant insert (id, user_id, interaction_type, item_type, item_id, metadata) on public.user_interactions to authenticated;
+grant update (metadata) on public.user_interactions to authenticated;
+grant select, insert, update, delete on public.user_interactions to service_role;
+grant execute on function app.interaction_weight(text) to parley_definer;
+grant execute on function app.recommend_items(text, text, integer) to parley_app;

@@ -1,0 +1,249 @@
+-- 80 interviews: profiles, practice, sessions with transcript, feedback and voice analytics (S5), and the inbox of webhooks.
+--
+-- S5 lists columns and gives almost no types; each guess is commented. Users may change what describes them; what decides
+-- a score or a right is written by Parley's own login (parley_app), by the service, or by the functions of 85.
+
+create table if not exists public.profiles (
+  id                    text primary key references public."user" (id) on delete cascade,
+  created_at            timestamptz not null default now()
+);
+select app.adopt_text_column('public.profiles', 'id');
+alter table public.profiles
+  add column if not exists email text,
+  add column if not exists name text,
+  add column if not exists display_name text,
+  add column if not exists avatar_url text,
+  add column if not exists bio text,
+  add column if not exists experience_level text,
+  add column if not exists target_role text,
+  add column if not exists tech_stack text[] not null default '{}',
+  add column if not exists total_interviews integer not null default 0,
+  add column if not exists completed_interviews integer not null default 0,
+  add column if not exists average_score numeric(5, 2),
+  add column if not exists total_xp integer not null default 0,
+  add column if not exists level integer not null default 1,
+  add column if not exists streak_days integer not null default 0,
+  add column if not exists timezone text not null default 'UTC',
+  add column if not exists leaderboard_opt_out boolean not null default false,
+  add column if not exists metadata jsonb not null default '{}',
+  add column if not exists created_at timestamptz not null default now(),
+  add column if not exists updated_at timestamptz not null default now();
+select app.adopt_user_reference('public.profiles', 'cascade', 'id');
+comment on table public.profiles is 'A user''s public face and cached figures. Counters are written by app.record_activity only.';
+comment on column public.profiles.display_name is 'What the leaderboard shows; never the email.';
+comment on column public.profiles.tech_stack is 'Type guessed: S5 names the column only.';
+comment on column public.profiles.average_score is 'Mean overall score of completed interviews, 0 to 100; null before the first.';
+comment on column public.profiles.total_xp is 'Cached sum of app.xp_events.';
+comment on column public.profiles.streak_days is 'The streak at the last activity; app.streak_status says what is left of it now.';
+comment on column public.profiles.timezone is 'IANA name; decides the local date of an activity.';
+create index if not exists idx_profiles_email on public.profiles (email);
+
+create table if not exists public.practice_attempts (
+  id          uuid primary key default gen_random_uuid(),
+  created_at  timestamptz not null default now()
+);
+alter table public.practice_attempts add column if not exists user_id text not null;
+select app.adopt_text_column('public.practice_attempts', 'user_id');
+-- S5 lists this table without columns.
+alter table public.practice_attempts
+  add column if not exists skill text not null default 'general',
+  add column if not exists question text,
+  add column if not exists answer text,
+  add column if not exists difficulty text,
+  add column if not exists language text not null default 'en',
+  add column if not exists score numeric(5, 2) check (score between 0 and 100),
+  add column if not exists feedback jsonb,
+  add column if not exists duration_seconds integer,
+  add column if not exists metadata jsonb not null default '{}',
+  add column if not exists created_at timestamptz not null default now();
+select app.adopt_user_reference('public.practice_attempts', 'cascade');
+comment on table public.practice_attempts is 'Single practised questions. The score is the server''s.';
+comment on column public.practice_attempts.skill is 'Which row of user_progress the attempt counts towards.';
+create index if not exists idx_practice_attempts_user_id on public.practice_attempts (user_id, created_at desc, id);
+
+create table if not exists public.interview_sessions (
+  id          uuid primary key default gen_random_uuid(),
+  created_at  timestamptz not null default now()
+);
+alter table public.interview_sessions add column if not exists user_id text not null;
+select app.adopt_text_column('public.interview_sessions', 'user_id');
+alter table public.interview_sessions
+  add column if not exists title text,
+  add column if not exists description text,
+  add column if not exists interview_type text not null default 'text',
+  add column if not exists status text not null default 'pending',
+  add column if not exists questions jsonb not null default '[]',
+  add column if not exists metadata jsonb not null default '{}',
+  add column if not exists started_at timestamptz,
+  add column if not exists completed_at timestamptz,
+  add column if not exists duration_minutes numeric(8, 2),
+  add column if not exists overall_score numeric(5, 2),
+  add column if not exists feedback_id uuid,
+  add column if not exists feedback_status text not null default 'none',
+  add column if not exists category text not null default 'mixed',
+  add column if not exists role text,
+  add column if not exists experience_level text,
+  add column if not exists language text not null default 'en',
+  add column if not exists purpose text not null default 'practice',
+  add column if not exists competencies jsonb not null default '[]',
+  add column if not exists retry_of uuid,
+  add column if not exists vapi_call_id text,
+  add column if not exists ended_reason text,
+  add column if not exists recording_url text,
+  add column if not exists cost numeric(18, 9),
+  add column if not exists last_activity_at timestamptz not null default now(),
+  add column if not exists created_at timestamptz not null default now(),
+  add column if not exists updated_at timestamptz not null default now();
+select app.adopt_user_reference('public.interview_sessions', 'cascade');
+-- Not valid: an adopted database may hold other words; new rows must use ours.
+alter table public.interview_sessions
+  drop constraint if exists interview_sessions_interview_type_check,
+  drop constraint if exists interview_sessions_status_check,
+  drop constraint if exists interview_sessions_feedback_status_check,
+  add constraint interview_sessions_interview_type_check check (interview_type in ('voice', 'text')) not valid,
+  add constraint interview_sessions_status_check
+    check (status in ('pending', 'in_progress', 'completed', 'abandoned', 'failed')) not valid,
+  add constraint interview_sessions_feedback_status_check
+    check (feedback_status in ('none', 'pending', 'ready', 'failed')) not valid;
+comment on table public.interview_sessions is 'One interview, by voice or text, from its questions to its score.';
+comment on column public.interview_sessions.status is 'pending -> in_progress -> completed | abandoned | failed; a finished session never goes back.';
+comment on column public.interview_sessions.duration_minutes is 'Type guessed: fractions are kept.';
+comment on column public.interview_sessions.overall_score is '0 to 100, computed by the server from the feedback''s levels.';
+comment on column public.interview_sessions.feedback_status is 'none, pending (being written), ready, failed (may be tried again).';
+comment on column public.interview_sessions.category is 'technical, behavioral, ...: which competencies are asked for.';
+comment on column public.interview_sessions.competencies is 'The rubric: key, name, weight and anchors of each competency.';
+comment on column public.interview_sessions.vapi_call_id is 'The voice call this session is bound to; at most one.';
+comment on column public.interview_sessions.last_activity_at is 'The last turn; the sweeper closes what stays silent.';
+
+create table if not exists public.interview_responses (
+  id          uuid primary key default gen_random_uuid(),
+  created_at  timestamptz not null default now()
+);
+alter table public.interview_responses
+  add column if not exists interview_id uuid not null references public.interview_sessions (id) on delete cascade,
+  add column if not exists role text not null check (role in ('user', 'assistant', 'system')),
+  add column if not exists content text not null,
+  add column if not exists "timestamp" timestamptz not null default now(),
+  add column if not exists confidence numeric(5, 4),
+  add column if not exists stage text,
+  add column if not exists analysis jsonb,
+  add column if not exists sequence_number integer,
+  add column if not exists submission_id text,
+  add column if not exists question_index integer,
+  add column if not exists source text not null default 'server',
+  add column if not exists created_at timestamptz not null default now();
+comment on table public.interview_responses is 'The transcript, turn by turn.';
+comment on column public.interview_responses.confidence is 'The recogniser''s confidence, 0 to 1.';
+comment on column public.interview_responses.submission_id is 'The client''s id of an answer: sent twice, it is stored once.';
+comment on column public.interview_responses.source is 'server, vapi_live (provisional), vapi_report (authoritative) or client_supplied (unverified).';
+
+create table if not exists public.interview_feedback (
+  id          uuid primary key default gen_random_uuid(),
+  created_at  timestamptz not null default now()
+);
+alter table public.interview_feedback
+  add column if not exists interview_id uuid not null references public.interview_sessions (id) on delete cascade,
+  add column if not exists user_id text not null;
+select app.adopt_text_column('public.interview_feedback', 'user_id');
+alter table public.interview_feedback
+  add column if not exists overall_score numeric(5, 2),
+  add column if not exists hiring_recommendation text,
+  add column if not exists scores jsonb not null default '[]',
+  add column if not exists strengths jsonb not null default '[]',
+  add column if not exists improvements jsonb not null default '[]',
+  add column if not exists detailed_feedback text,
+  add column if not exists recommendations jsonb not null default '[]',
+  add column if not exists transcript text,
+  add column if not exists duration_seconds integer,
+  add column if not exists version integer not null default 1,
+  add column if not exists questions jsonb not null default '[]',
+  add column if not exists coverage numeric(4, 3),
+  add column if not exists agreement numeric(4, 3),
+  add column if not exists evidence_rejected integer not null default 0,
+  add column if not exists fully_evidenced boolean not null default false,
+  add column if not exists is_verified boolean not null default true,
+  add column if not exists rule_version text,
+  add column if not exists prompt_version text,
+  add column if not exists provider text,
+  add column if not exists model text,
+  add column if not exists created_at timestamptz not null default now(),
+  add column if not exists updated_at timestamptz not null default now();
+select app.adopt_user_reference('public.interview_feedback', 'cascade');
+alter table public.interview_feedback
+  drop constraint if exists interview_feedback_hiring_recommendation_check,
+  add constraint interview_feedback_hiring_recommendation_check check (
+    hiring_recommendation in ('strong_hire', 'hire', 'no_hire', 'strong_no_hire', 'insufficient_evidence')) not valid;
+comment on table public.interview_feedback is 'Feedback by a model, with evidence; regenerating adds a version.';
+comment on column public.interview_feedback.scores is 'One object a competency: key, level 1 to 5 or null, score 0 to 100, evidence, reasoning.';
+comment on column public.interview_feedback.recommendations is 'Type guessed: a list, as strengths and improvements are.';
+comment on column public.interview_feedback.transcript is 'Type guessed: text, which takes JSON as well.';
+comment on column public.interview_feedback.coverage is 'Assessed competencies / all.';
+comment on column public.interview_feedback.agreement is 'How far several passes agreed, 0 to 1; null after a single pass.';
+comment on column public.interview_feedback.fully_evidenced is 'Whether every competency has a verified quote.';
+comment on column public.interview_feedback.is_verified is 'False where the transcript came from the client.';
+
+create table if not exists public.voice_analytics (
+  id          uuid primary key default gen_random_uuid(),
+  created_at  timestamptz not null default now()
+);
+alter table public.voice_analytics
+  add column if not exists interview_id uuid not null references public.interview_sessions (id) on delete cascade,
+  add column if not exists clarity_score numeric(5, 2),
+  add column if not exists pace_score numeric(5, 2),
+  add column if not exists volume_score numeric(5, 2),
+  add column if not exists filler_words_count integer,
+  add column if not exists pause_frequency numeric(8, 3),
+  add column if not exists tonal_variation numeric(8, 3),
+  add column if not exists articulation_score numeric(5, 2),
+  add column if not exists words_per_minute numeric(6, 2),
+  add column if not exists fillers_per_minute numeric(6, 2),
+  add column if not exists speaking_seconds numeric(10, 3),
+  add column if not exists filler_detection text not null default 'unknown',
+  add column if not exists analysis jsonb not null default '{}',
+  add column if not exists created_at timestamptz not null default now();
+comment on table public.voice_analytics is 'How it was said: coaching only, never part of a score. Unknown is null, never a guess.';
+comment on column public.voice_analytics.pause_frequency is 'Pauses a minute (type guessed).';
+comment on column public.voice_analytics.tonal_variation is 'Acoustic pitch variance where the client measured it (type guessed).';
+comment on column public.voice_analytics.filler_detection is 'full, lexical_only (the recogniser strips um and uh) or unknown.';
+comment on column public.voice_analytics.analysis is 'Formula version, inputs, counts by word, timing quality and sources.';
+
+-- The two tables point at each other, so this key comes last.
+alter table public.interview_sessions
+  drop constraint if exists interview_sessions_feedback_id_fkey,
+  drop constraint if exists interview_sessions_retry_of_fkey,
+  add constraint interview_sessions_feedback_id_fkey
+    foreign key (feedback_id) references public.interview_feedback (id) on delete set null,
+  add constraint interview_sessions_retry_of_fkey
+    foreign key (retry_of) references public.interview_sessions (id) on delete set null;
+
+create index if not exists idx_interview_sessions_user_id on public.interview_sessions (user_id, completed_at desc nulls last, id);
+create index if not exists idx_interview_sessions_status on public.interview_sessions (status, last_activity_at);
+create index if not exists idx_interview_sessions_created_at on public.interview_sessions (created_at desc);
+create index if not exists idx_interview_sessions_feedback_id on public.interview_sessions (feedback_id);
+create index if not exists idx_interview_sessions_retry_of on public.interview_sessions (retry_of);
+create unique index if not exists idx_interview_sessions_vapi_call_id on public.interview_sessions (vapi_call_id);
+create unique index if not exists idx_interview_responses_interview_id on public.interview_responses (interview_id, sequence_number);
+create unique index if not exists idx_interview_responses_submission_id on public.interview_responses (interview_id, submission_id)
+  where submission_id is not null;
+create unique index if not exists idx_interview_feedback_interview_id on public.interview_feedback (interview_id, version);
+create index if not exists idx_interview_feedback_user_id on public.interview_feedback (user_id, created_at desc);
+create index if not exists idx_voice_analytics_interview_id on public.voice_analytics (interview_id);
+
+create table if not exists app.webhook_events (
+  id            bigint generated always as identity primary key,
+  provider      text not null,
+  event_key     text not null,
+  type          text not null,
+  call_id       text,
+  status        text not null default 'received' check (status in ('received', 'processed', 'ignored', 'unmatched', 'failed')),
+  payload       jsonb not null,
+  error         text,
+  received_at   timestamptz not null default now(),
+  processed_at  timestamptz,
+  unique (provider, event_key)
+);
+comment on table app.webhook_events is 'The inbox of voice-call events: stored once by key, answered at once, worked on later.';
+comment on column app.webhook_events.event_key is 'The message id, or call, type and what tells repeats apart; a body hash would not (links are signed anew).';
+create index if not exists idx_webhook_events_call_id on app.webhook_events (call_id);
+create index if not exists idx_webhook_events_status on app.webhook_events (status, received_at) where status in ('received', 'unmatched', 'failed');
+

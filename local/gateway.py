@@ -39,12 +39,12 @@ class Gateway:
 
     Args:
         api: routes and what else the template says.
-        functions: names that the Invoke API knows.
+        functions: the short name of each function, by every name that the Invoke API knows it by.
         invoke: runs a function by name with an event.
         log: called after each request with method, path, status, seconds and the function's name ("" for none).
     """
 
-    def __init__(self, api: Api, functions: Mapping[str, object], invoke: Invoke, log: AccessLog) -> None:
+    def __init__(self, api: Api, functions: Mapping[str, str], invoke: Invoke, log: AccessLog) -> None:
         self._api = api
         self._functions = functions
         self._invoke = invoke
@@ -66,7 +66,7 @@ class Gateway:
                 if route is None:
                     status = await self._answer_options(exchange)
                     return
-                function = route.function
+                function = self._functions[route.function]
                 body = await _read(exchange)
                 event = proxy_event(
                     exchange, request_id, pattern, parameters, self._api.stage, body, self._api.binary_types

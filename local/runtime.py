@@ -23,6 +23,8 @@ from local.http_server import BodyTooLarge, Disconnected, Exchange, Listener
 
 # Lambda's limit for a buffered response.
 MAX_RESPONSE = 6 * 2**20
+# Lambda allows 10 s; a cold disk and two busy cores need more.
+_INIT_SECONDS = 60.0
 _LAUNCHER = Path(__file__).with_name("launch.py")
 _JSON = ("Content-Type", "application/json")
 _API = "/2018-06-01/runtime/"
@@ -121,6 +123,7 @@ class Process:
         self._current: Invocation | None = None
         self._watchdog: asyncio.TimerHandle | None = None
         self._timeout = 0.0
+        self._killed = False
         self._child: asyncio.subprocess.Process | None = None
         self._life: asyncio.Task[None] | None = None
 
@@ -128,7 +131,7 @@ class Process:
         """Spawn it; `wrapper` is what AWS_LAMBDA_EXEC_WRAPPER puts before the interpreter."""
         await self._listener.start()
         environment = environment | {"AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{self._listener.port}"}
-        command = [*wrapper, sys.executable, str(_LAUNCHER), "awslambdaric", self._handler]
+        command = [*wrapper, sys.executable, "-P", str(_LAUNCHER), "awslambdaric", self._handler]
         self._child = await asyncio.create_subprocess_exec(
             *command,
             cwd=directory,
@@ -140,8 +143,14 @@ class Process:
             start_new_session=True,
         )
         self._life = asyncio.create_task(self._live(self._child))
+        self._watchdog = asyncio.get_running_loop().call_later(_INIT_SECONDS, self._time_out)
         if self.retired:
             self.kill()
+
+    @property
+    def failed(self) -> bool:
+        """Whether it never got to its first `/next`, for a reason of its own."""
+        return not self.ready and (self.init_error is not None or not self._killed)
 
     @property
     def busy(self) -> bool:
@@ -151,6 +160,9 @@ class Process:
     def assign(self, invocation: Invocation, timeout: float) -> None:
         """Give the idle process its next event; it is killed when it is not done with it in time."""
         assert self._assigned is not None
+        if self.retired:
+            invocation.resolve(failure("Runtime.ExitError", "Runtime exited before the event was delivered"))
+            return
         self._current = invocation
         self._timeout = timeout
         self._watchdog = asyncio.get_running_loop().call_later(timeout, self._time_out)
@@ -164,7 +176,7 @@ class Process:
 
     def kill(self) -> None:
         """End it and whatever it started, at once."""
-        self.retired = True
+        self.retired = self._killed = True
         if self._child is not None and self._child.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._child.pid, signal.SIGKILL)
@@ -187,6 +199,7 @@ class Process:
             for part in line.decode("utf-8", "replace").rstrip().split("\r"):
                 self._owner.on_output(part)
         status = await child.wait()
+        self.retired = True
         self._settle()
         if self._current is not None:
             how = f"signal: {-status}" if status < 0 else f"exit status {status}"
@@ -196,10 +209,13 @@ class Process:
         self._owner.on_exit(self)
 
     def _time_out(self) -> None:
-        if self._current is not None:
+        if self._current is None:
+            message = f"Init timed out after {_INIT_SECONDS:.2f} seconds"
+            self.init_error = failure("Sandbox.Timedout", message)
+        else:
             message = f"{self._current.request_id} Task timed out after {self._timeout:.2f} seconds"
-            if self._current.resolve(failure("Sandbox.Timedout", message)) or not self._current.answer.cancelled():
-                self._owner.on_output(message)
+            self._current.resolve(failure("Sandbox.Timedout", message))
+        self._owner.on_output(message)
         self.kill()
 
     def _settle(self) -> None:

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from local.cloudformation import NO_VALUE, Resolver, TemplateError
 
 REGION = "eu-north-1"
-ACCOUNT = "000000000000"
+ACCOUNT = "123456789012"
 STACK = "parley-local"
 _STACK_ID = f"arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/{STACK}/00000000-0000-0000-0000-000000000000"
 _PSEUDO = {

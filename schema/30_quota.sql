@@ -144,3 +144,60 @@ comment on column app.ai_requests.answer is 'What a replay returns, until answer
 drop trigger if exists _20_updated_at on public.user_ai_settings;
 create trigger _20_updated_at before update of tier, preferred_provider, encrypted_api_keys on public.user_ai_settings
   for each row execute function app.touch_updated_at();
+
+drop policy if exists "Callers can read the settings" on app.settings;
+create policy "Callers can read the settings" on app.settings
+  for select to anon, authenticated, parley_definer using ((select app.claims()) is not null);
+drop policy if exists "The service manages the settings" on app.settings;
+create policy "The service manages the settings" on app.settings
+  for all to service_role using ((select app.is_service())) with check ((select app.is_service()));
+drop policy if exists "Callers can read the tiers" on app.ai_tiers;
+create policy "Callers can read the tiers" on app.ai_tiers
+  for select to authenticated, parley_definer using ((select app.claims()) is not null);
+drop policy if exists "The service manages tiers" on app.ai_tiers;
+create policy "The service manages tiers" on app.ai_tiers
+  for all to service_role using ((select app.is_service())) with check ((select app.is_service()));
+
+drop policy if exists "Users can view their own AI settings" on public.user_ai_settings;
+create policy "Users can view their own AI settings" on public.user_ai_settings
+  for select to authenticated, parley_definer
+  using (user_id = (select app.user_id()) or (select app.is_service()));
+drop policy if exists "Users can update their own AI settings" on public.user_ai_settings;
+create policy "Users can update their own AI settings" on public.user_ai_settings
+  for update to authenticated, parley_definer
+  using (user_id = (select app.user_id()) or (select app.is_service()));
+drop policy if exists "Users can insert their own AI settings" on public.user_ai_settings;
+create policy "Users can insert their own AI settings" on public.user_ai_settings
+  for insert to authenticated, parley_definer
+  with check (user_id = (select app.user_id()) or (select app.is_service()));
+drop policy if exists "The service manages AI settings" on public.user_ai_settings;
+create policy "The service manages AI settings" on public.user_ai_settings
+  for all to service_role using ((select app.is_service())) with check ((select app.is_service()));
+
+drop policy if exists "An anonymous caller's units are its own" on app.anonymous_usage;
+create policy "An anonymous caller's units are its own" on app.anonymous_usage
+  for all to parley_definer
+  using (caller_key = (select app.caller_key()) or (select app.is_service()))
+  with check (caller_key = (select app.caller_key()) or (select app.is_service()));
+drop policy if exists "A request is its caller's own" on app.ai_requests;
+create policy "A request is its caller's own" on app.ai_requests
+  for all to parley_definer
+  using (caller_key = (select app.caller_key()) or (select app.is_service()))
+  with check (caller_key = (select app.caller_key()) or (select app.is_service()));
+drop policy if exists "The service can view requests" on app.ai_requests;
+create policy "The service can view requests" on app.ai_requests
+  for select to service_role using ((select app.is_service()));
+
+grant select on app.settings to anon, authenticated, service_role, parley_definer;
+grant update on app.settings to service_role;
+grant select on app.ai_tiers to authenticated, service_role, parley_definer;
+grant insert, update, delete on app.ai_tiers to service_role;
+grant select (id, user_id, tier, preferred_provider, daily_usage, monthly_usage, last_reset_date, created_at, updated_at,
+  daily_embedding_tokens, has_foreign_keys) on public.user_ai_settings to authenticated;
+grant insert (user_id, preferred_provider), update (preferred_provider) on public.user_ai_settings to authenticated;
+grant select, insert, update, delete on public.user_ai_settings to service_role;
+grant select, insert, update on public.user_ai_settings to parley_definer;
+grant select, insert, update, delete on app.anonymous_usage, app.ai_requests to parley_definer;
+grant select on app.ai_requests to service_role;
+grant execute on function app.time_zone(), app.today(), app.of_day(bigint, date, date), app.of_month(bigint, date, date)
+  to anon, authenticated, service_role, parley_definer;

@@ -6,7 +6,7 @@
 
 create table if not exists public.embeddings (
   id          text primary key default gen_random_uuid()::text,
-  user_id     text references public."user" (id) on delete cascade,
+  user_id     text,
   content     text not null,
   embedding   vector(1536),
   metadata    jsonb not null default '{}',
@@ -14,8 +14,9 @@ create table if not exists public.embeddings (
   created_at  timestamptz not null default now(),
   updated_at  timestamptz not null default now()
 );
-select app.adopt_text_column('public.embeddings', 'id'), app.adopt_text_column('public.embeddings', 'user_id');
+select app.adopt_as_text('public.embeddings', 'id'), app.adopt_user_column('public.embeddings', 'user_id', 'cascade');
 alter table public.embeddings
+  alter column id set default gen_random_uuid()::text,
   add column if not exists metadata jsonb not null default '{}',
   add column if not exists model text not null default 'text-embedding-3-small',
   add column if not exists created_at timestamptz not null default now(),
@@ -31,8 +32,6 @@ alter table public.embeddings alter column metadata set default '{}', alter colu
 alter table public.embeddings alter column embedding set storage plain;
 alter table public.embeddings set (toast_tuple_target = 8160);
 
-select app.adopt_user_reference('public.embeddings', 'cascade');
-
 comment on table public.embeddings is
   'Documents and their vectors, own and public (user_id null). Public rows are written by the service role only.';
 comment on column public.embeddings.user_id is 'The owner; null makes the document public to everybody signed in.';
@@ -45,6 +44,16 @@ create index if not exists idx_embeddings_user_id on public.embeddings (user_id,
 create index if not exists idx_embeddings_created_at on public.embeddings (created_at desc);
 create index if not exists idx_embeddings_metadata on public.embeddings using gin (metadata jsonb_path_ops);
 create index if not exists idx_embeddings_tsv on public.embeddings using gin (tsv) where user_id is null;
+-- S3's own index of this name covers every tenant; ours replaces it.
+do $$
+begin
+  if exists (
+    select from pg_catalog.pg_index i
+    where i.indexrelid = to_regclass('public.idx_embeddings_vector') and i.indpred is null
+  ) then
+    drop index public.idx_embeddings_vector;
+  end if;
+end $$;
 create index if not exists idx_embeddings_vector on public.embeddings
   using hnsw ((embedding::halfvec(1536)) halfvec_cosine_ops) where user_id is null;
 comment on index public.idx_embeddings_vector is
@@ -254,7 +263,7 @@ declare
   v_semantic text[] := '{}';
   v_keyword text[] := '{}';
 begin
-  perform app.assert_caller(p_user_id), app.assert_search(p_mode, v_embedding is not null, p_query is not null);
+  perform app.require_caller(p_user_id), app.assert_search(p_mode, v_embedding is not null, p_query is not null);
 
   if p_mode <> 'keyword' then
     -- The threshold is applied to what was found, not to the scan: inside, an iterative scan walks to its limit for it.
@@ -381,7 +390,7 @@ comment on function app.tenant_index_statements(integer, integer) is
   'one by the tables'' owner: select statement from app.tenant_index_statements() \gexec';
 
 -- Who may do what.
-alter function app.search_documents(text, vector, text, text, integer, double precision, jsonb, text) owner to parley_definer;
+select app.give_to_definer('app.search_documents(text, vector, text, text, integer, double precision, jsonb, text)');
 
 grant select, delete on public.embeddings to authenticated, service_role;
 grant insert (id, user_id, content, embedding, metadata, model) on public.embeddings to authenticated;

@@ -75,7 +75,7 @@ declare
   v_semantic text[] := '{}';
   v_keyword text[] := '{}';
 begin
-  perform app.assert_caller(p_user_id), app.assert_search(p_mode, v_embedding is not null, p_query is not null);
+  perform app.require_caller(p_user_id), app.assert_search(p_mode, v_embedding is not null, p_query is not null);
 
   if p_mode <> 'keyword' then
     perform app.tune_vector_scan(v_candidates);
@@ -118,7 +118,7 @@ comment on function app.search_content(text, vector, text, text, text[], integer
 -- The log of searches (S2). selected_content_id is text, as all ids are: a document may be selected as well as content.
 create table if not exists public.ai_content_searches (
   id                   uuid primary key default gen_random_uuid(),
-  user_id              text references public."user" (id) on delete cascade,
+  user_id              text,
   query                text not null,
   content_type         text not null,
   filters              jsonb,
@@ -126,11 +126,10 @@ create table if not exists public.ai_content_searches (
   selected_content_id  text,
   created_at           timestamptz default now()
 );
-select app.adopt_text_column('public.ai_content_searches', 'user_id'),
-  app.adopt_text_column('public.ai_content_searches', 'selected_content_id');
+select app.adopt_as_text('public.ai_content_searches', 'selected_content_id'),
+  app.adopt_user_column('public.ai_content_searches', 'user_id', 'cascade');
 alter table public.ai_content_searches alter column id set default gen_random_uuid();
 alter table public.ai_content_searches add column if not exists selected_at timestamptz;
-select app.adopt_user_reference('public.ai_content_searches', 'cascade');
 alter table public.ai_content_searches drop constraint if exists ai_content_searches_content_type_check;
 alter table public.ai_content_searches add constraint ai_content_searches_content_type_check
   check (content_type in ('route', 'learning_path', 'exercise', 'school', 'event', 'instructor', 'document', 'mixed'));
@@ -169,7 +168,7 @@ as $$
 declare
   v_id uuid;
 begin
-  perform app.assert_caller(p_user_id);
+  perform app.require_caller(p_user_id);
   insert into public.ai_content_searches (user_id, query, content_type, filters, results_count)
   values (p_user_id, p_query, p_content_type, p_filters, p_results_count)
   returning id into v_id;
@@ -181,7 +180,7 @@ create or replace function app.record_selection(p_user_id text, p_search_id uuid
   language plpgsql volatile security definer set search_path = ''
 as $$
 begin
-  perform app.assert_caller(p_user_id);
+  perform app.require_caller(p_user_id);
   update public.ai_content_searches s set selected_content_id = p_content_id, selected_at = pg_catalog.now()
   where s.id = p_search_id and s.user_id = p_user_id;
   return found;
@@ -189,9 +188,9 @@ end $$;
 comment on function app.record_selection(text, uuid, text) is 'Notes what was chosen from a search; false when the user has no such search.';
 
 -- Who may do what.
-alter function app.search_content(text, vector, text, text, text[], integer, double precision, jsonb, text) owner to parley_definer;
-alter function app.record_search(text, text, text, jsonb, integer) owner to parley_definer;
-alter function app.record_selection(text, uuid, text) owner to parley_definer;
+select app.give_to_definer(
+  'app.search_content(text, vector, text, text, text[], integer, double precision, jsonb, text)',
+  'app.record_search(text, text, text, jsonb, integer)', 'app.record_selection(text, uuid, text)');
 
 grant select on public.content_items to authenticated;
 grant select, insert, update, delete on public.content_items to service_role;

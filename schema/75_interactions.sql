@@ -3,20 +3,20 @@
 -- S4 names the columns and gives no types: item_id is text because the application's ids may be anything.
 create table if not exists public.user_interactions (
   id                uuid primary key default gen_random_uuid(),
-  user_id           text not null references public."user" (id) on delete cascade,
+  user_id           text not null,
   interaction_type  text not null,
   item_type         text not null,
   item_id           text,
   metadata          jsonb not null default '{}',
   created_at        timestamptz not null default now()
 );
-select app.adopt_text_column('public.user_interactions', 'user_id'), app.adopt_text_column('public.user_interactions', 'item_id');
 alter table public.user_interactions
   add column if not exists item_id text,
   add column if not exists metadata jsonb not null default '{}',
   add column if not exists created_at timestamptz not null default now(),
   add column if not exists organization_id text references public.organization (id) on delete set null default app.organization_id();
-select app.adopt_user_reference('public.user_interactions', 'cascade');
+select app.adopt_as_text('public.user_interactions', 'item_id'),
+  app.adopt_user_column('public.user_interactions', 'user_id', 'cascade');
 comment on table public.user_interactions is 'What a user did with which item of the application (view, click, add_to_cart, ...). Append-only for users.';
 comment on column public.user_interactions.organization_id is
   'The organization the user acted for, stamped from the claims; its members'' interactions inform each other''s recommendations.';
@@ -101,7 +101,7 @@ comment on function app.recommend_items(text, text, integer) is
   'item with the caller count twice. reason is viewed_before, similar_people or popular_here; people says how many others. '
   'Raises 42501 unless p_user_id is the caller.';
 
-alter function app.recommend_items(text, text, integer) owner to parley_definer;
+select app.give_to_definer('app.recommend_items(text, text, integer)');
 grant select on public.user_interactions to authenticated, parley_definer;
 grant insert (id, user_id, interaction_type, item_type, item_id, metadata) on public.user_interactions to authenticated;
 grant update (metadata) on public.user_interactions to authenticated;

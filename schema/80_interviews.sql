@@ -4,10 +4,9 @@
 -- a score or a right is written by Parley's own login (parley_app), by the service, or by the functions of 85.
 
 create table if not exists public.profiles (
-  id                    text primary key references public."user" (id) on delete cascade,
-  created_at            timestamptz not null default now()
+  id          text primary key,
+  created_at  timestamptz not null default now()
 );
-select app.adopt_text_column('public.profiles', 'id');
 alter table public.profiles
   add column if not exists email text,
   add column if not exists name text,
@@ -28,7 +27,7 @@ alter table public.profiles
   add column if not exists metadata jsonb not null default '{}',
   add column if not exists created_at timestamptz not null default now(),
   add column if not exists updated_at timestamptz not null default now();
-select app.adopt_user_reference('public.profiles', 'cascade', 'id');
+select app.adopt_user_column('public.profiles', 'id', 'cascade');
 comment on table public.profiles is 'A user''s public face and cached figures. Counters are written by app.record_activity only.';
 comment on column public.profiles.display_name is 'What the leaderboard shows; never the email.';
 comment on column public.profiles.tech_stack is 'Type guessed: S5 names the column only.';
@@ -43,7 +42,6 @@ create table if not exists public.practice_attempts (
   created_at  timestamptz not null default now()
 );
 alter table public.practice_attempts add column if not exists user_id text not null;
-select app.adopt_text_column('public.practice_attempts', 'user_id');
 -- S5 lists this table without columns.
 alter table public.practice_attempts
   add column if not exists skill text not null default 'general',
@@ -56,7 +54,7 @@ alter table public.practice_attempts
   add column if not exists duration_seconds integer,
   add column if not exists metadata jsonb not null default '{}',
   add column if not exists created_at timestamptz not null default now();
-select app.adopt_user_reference('public.practice_attempts', 'cascade');
+select app.adopt_user_column('public.practice_attempts', 'user_id', 'cascade');
 comment on table public.practice_attempts is 'Single practised questions. The score is the server''s.';
 comment on column public.practice_attempts.skill is 'Which row of user_progress the attempt counts towards.';
 create index if not exists idx_practice_attempts_user_id on public.practice_attempts (user_id, created_at desc, id);
@@ -66,7 +64,6 @@ create table if not exists public.interview_sessions (
   created_at  timestamptz not null default now()
 );
 alter table public.interview_sessions add column if not exists user_id text not null;
-select app.adopt_text_column('public.interview_sessions', 'user_id');
 alter table public.interview_sessions
   add column if not exists title text,
   add column if not exists description text,
@@ -94,7 +91,7 @@ alter table public.interview_sessions
   add column if not exists last_activity_at timestamptz not null default now(),
   add column if not exists created_at timestamptz not null default now(),
   add column if not exists updated_at timestamptz not null default now();
-select app.adopt_user_reference('public.interview_sessions', 'cascade');
+select app.adopt_user_column('public.interview_sessions', 'user_id', 'cascade');
 -- Not valid: an adopted database may hold other words; new rows must use ours.
 alter table public.interview_sessions
   drop constraint if exists interview_sessions_interview_type_check,
@@ -144,7 +141,6 @@ create table if not exists public.interview_feedback (
 alter table public.interview_feedback
   add column if not exists interview_id uuid not null references public.interview_sessions (id) on delete cascade,
   add column if not exists user_id text not null;
-select app.adopt_text_column('public.interview_feedback', 'user_id');
 alter table public.interview_feedback
   add column if not exists overall_score numeric(5, 2),
   add column if not exists hiring_recommendation text,
@@ -168,7 +164,7 @@ alter table public.interview_feedback
   add column if not exists model text,
   add column if not exists created_at timestamptz not null default now(),
   add column if not exists updated_at timestamptz not null default now();
-select app.adopt_user_reference('public.interview_feedback', 'cascade');
+select app.adopt_user_column('public.interview_feedback', 'user_id', 'cascade');
 alter table public.interview_feedback
   drop constraint if exists interview_feedback_hiring_recommendation_check,
   add constraint interview_feedback_hiring_recommendation_check check (
@@ -216,16 +212,42 @@ alter table public.interview_sessions
   add constraint interview_sessions_retry_of_fkey
     foreign key (retry_of) references public.interview_sessions (id) on delete set null;
 
+-- Adopted rows may lack what ours are told apart by: turns are numbered anew where numbers repeat, feedback is versioned.
+do $$
+begin
+  if to_regclass('public.interview_responses_interview_id_sequence_number_key') is null then
+    update public.interview_responses r set sequence_number = n.position
+    from (
+      select id, row_number() over (partition by interview_id order by sequence_number nulls last, "timestamp", id) as position
+      from public.interview_responses
+      where interview_id in (
+        select interview_id from public.interview_responses
+        group by interview_id having count(*) <> count(distinct sequence_number))
+    ) n
+    where n.id = r.id;
+  end if;
+  if to_regclass('public.interview_feedback_interview_id_version_key') is null then
+    update public.interview_feedback f set version = n.position
+    from (
+      select id, row_number() over (partition by interview_id order by version, created_at, id) as position
+      from public.interview_feedback
+    ) n
+    where n.id = f.id and n.position <> f.version;
+  end if;
+end $$;
+
 create index if not exists idx_interview_sessions_user_id on public.interview_sessions (user_id, completed_at desc nulls last, id);
 create index if not exists idx_interview_sessions_status on public.interview_sessions (status, last_activity_at);
 create index if not exists idx_interview_sessions_created_at on public.interview_sessions (created_at desc);
 create index if not exists idx_interview_sessions_feedback_id on public.interview_sessions (feedback_id);
 create index if not exists idx_interview_sessions_retry_of on public.interview_sessions (retry_of);
 create unique index if not exists idx_interview_sessions_vapi_call_id on public.interview_sessions (vapi_call_id);
-create unique index if not exists idx_interview_responses_interview_id on public.interview_responses (interview_id, sequence_number);
+create unique index if not exists interview_responses_interview_id_sequence_number_key
+  on public.interview_responses (interview_id, sequence_number);
 create unique index if not exists idx_interview_responses_submission_id on public.interview_responses (interview_id, submission_id)
   where submission_id is not null;
-create unique index if not exists idx_interview_feedback_interview_id on public.interview_feedback (interview_id, version);
+create unique index if not exists interview_feedback_interview_id_version_key
+  on public.interview_feedback (interview_id, version);
 create index if not exists idx_interview_feedback_user_id on public.interview_feedback (user_id, created_at desc);
 create index if not exists idx_voice_analytics_interview_id on public.voice_analytics (interview_id);
 
@@ -247,3 +269,179 @@ comment on column app.webhook_events.event_key is 'The message id, or call, type
 create index if not exists idx_webhook_events_call_id on app.webhook_events (call_id);
 create index if not exists idx_webhook_events_status on app.webhook_events (status, received_at) where status in ('received', 'unmatched', 'failed');
 
+-- Guards.
+
+create or replace function app.guard_interview_status() returns trigger
+  language plpgsql set search_path = ''
+as $$
+begin
+  -- What was given up for its silence may still turn out to have ended well: the report of a call comes late.
+  if not (
+    (old.status = 'pending' and new.status in ('in_progress', 'completed', 'abandoned', 'failed'))
+    or (old.status = 'in_progress' and new.status in ('completed', 'abandoned', 'failed'))
+    or (old.status = 'abandoned' and new.status = 'completed')
+    -- A word of an adopted database is anybody's to leave.
+    or old.status not in ('pending', 'in_progress', 'abandoned', 'completed', 'failed')
+  ) then
+    raise exception 'an interview does not go from % to %', old.status, new.status using errcode = '55000';
+  end if;
+  return new;
+end $$;
+comment on function app.guard_interview_status() is 'Trigger: keeps a session''s status from going back; raises 55000.';
+create or replace trigger _10_status before update of status on public.interview_sessions
+  for each row when (old.status is distinct from new.status) execute function app.guard_interview_status();
+create or replace trigger _20_updated_at before update on public.interview_sessions
+  for each row execute function app.touch_updated_at();
+create or replace trigger _20_updated_at before update on public.interview_feedback
+  for each row execute function app.touch_updated_at();
+create or replace trigger _20_updated_at before update on public.profiles
+  for each row execute function app.touch_updated_at();
+
+create or replace function app.guard_timezone() returns trigger
+  language plpgsql set search_path = ''
+as $$
+begin
+  perform pg_catalog.now() at time zone new.timezone;
+  return new;
+end $$;
+comment on function app.guard_timezone() is 'Trigger: refuses (22023) a time zone that the server does not know.';
+create or replace trigger _10_timezone before insert or update of timezone on public.profiles
+  for each row execute function app.guard_timezone();
+
+-- Who may see and do what.
+
+do $$
+declare
+  v_table text;
+begin
+  foreach v_table in array array['profiles', 'practice_attempts', 'interview_sessions', 'interview_responses',
+    'interview_feedback', 'voice_analytics'] loop
+    execute format('alter table public.%I enable row level security', v_table);
+    execute format('revoke all on public.%I from public, anon, authenticated, service_role', v_table);
+    execute format('drop policy if exists "Service role manages all rows" on public.%I', v_table);
+    execute format('create policy "Service role manages all rows" on public.%I for all to service_role '
+      'using ((select app.is_service())) with check ((select app.is_service()))', v_table);
+    execute format('grant select, insert, update, delete on public.%I to service_role', v_table);
+  end loop;
+end $$;
+alter table app.webhook_events enable row level security;
+revoke all on app.webhook_events from public, anon, authenticated, service_role;
+
+drop policy if exists "Users can view their own profile" on public.profiles;
+create policy "Users can view their own profile" on public.profiles for select to authenticated, parley_definer
+  using (id = (select app.user_id()) or (select app.is_service()));
+drop policy if exists "Users can insert their own profile" on public.profiles;
+create policy "Users can insert their own profile" on public.profiles for insert to authenticated, parley_definer
+  with check (id = (select app.user_id()) or (select app.is_service()));
+drop policy if exists "Users can update their own profile" on public.profiles;
+create policy "Users can update their own profile" on public.profiles for update to authenticated, parley_definer
+  using (id = (select app.user_id()) or (select app.is_service()));
+drop policy if exists "Users can delete their own profile" on public.profiles;
+create policy "Users can delete their own profile" on public.profiles for delete to authenticated
+  using (id = (select app.user_id()));
+
+drop policy if exists "Users can view their own practice" on public.practice_attempts;
+create policy "Users can view their own practice" on public.practice_attempts for select to authenticated, parley_definer
+  using (user_id = (select app.user_id()) or (select app.is_service()));
+drop policy if exists "Users can insert their own practice" on public.practice_attempts;
+create policy "Users can insert their own practice" on public.practice_attempts for insert to authenticated
+  with check (user_id = (select app.user_id()));
+drop policy if exists "Users can update their own practice" on public.practice_attempts;
+create policy "Users can update their own practice" on public.practice_attempts for update to authenticated
+  using (user_id = (select app.user_id()));
+drop policy if exists "Users can delete their own practice" on public.practice_attempts;
+create policy "Users can delete their own practice" on public.practice_attempts for delete to authenticated
+  using (user_id = (select app.user_id()));
+
+drop policy if exists "Users can view their own interviews" on public.interview_sessions;
+create policy "Users can view their own interviews" on public.interview_sessions for select to authenticated, parley_definer
+  using (user_id = (select app.user_id()) or (select app.is_service()));
+drop policy if exists "Users can insert their own interviews" on public.interview_sessions;
+create policy "Users can insert their own interviews" on public.interview_sessions for insert to authenticated
+  with check (user_id = (select app.user_id()));
+drop policy if exists "Users can update their own interviews" on public.interview_sessions;
+create policy "Users can update their own interviews" on public.interview_sessions for update to authenticated
+  using (user_id = (select app.user_id()));
+drop policy if exists "Users can delete their own interviews" on public.interview_sessions;
+create policy "Users can delete their own interviews" on public.interview_sessions for delete to authenticated
+  using (user_id = (select app.user_id()));
+
+-- Below a session, its own policy decides: the subquery sees only what the caller may see of interview_sessions.
+drop policy if exists "Users can view responses of their own interviews" on public.interview_responses;
+create policy "Users can view responses of their own interviews" on public.interview_responses for select to authenticated
+  using (exists (select from public.interview_sessions s where s.id = interview_id and s.user_id = (select app.user_id())));
+drop policy if exists "Users can insert responses to their own interviews" on public.interview_responses;
+create policy "Users can insert responses to their own interviews" on public.interview_responses for insert to authenticated
+  with check (exists (select from public.interview_sessions s where s.id = interview_id and s.user_id = (select app.user_id())));
+drop policy if exists "Users can update responses of their own interviews" on public.interview_responses;
+create policy "Users can update responses of their own interviews" on public.interview_responses for update to authenticated
+  using (exists (select from public.interview_sessions s where s.id = interview_id and s.user_id = (select app.user_id())));
+
+drop policy if exists "Users can view their own feedback" on public.interview_feedback;
+create policy "Users can view their own feedback" on public.interview_feedback for select to authenticated, parley_definer
+  using (user_id = (select app.user_id()) or (select app.is_service()));
+drop policy if exists "Users can insert feedback on their own interviews" on public.interview_feedback;
+create policy "Users can insert feedback on their own interviews" on public.interview_feedback for insert to authenticated
+  with check (user_id = (select app.user_id())
+    and exists (select from public.interview_sessions s where s.id = interview_id and s.user_id = (select app.user_id())));
+
+drop policy if exists "Users can view analytics of their own interviews" on public.voice_analytics;
+create policy "Users can view analytics of their own interviews" on public.voice_analytics for select to authenticated, parley_definer
+  using (exists (select from public.interview_sessions s
+    where s.id = interview_id and (s.user_id = (select app.user_id()) or (select app.is_service()))));
+drop policy if exists "Users can insert analytics of their own interviews" on public.voice_analytics;
+create policy "Users can insert analytics of their own interviews" on public.voice_analytics for insert to authenticated
+  with check (exists (select from public.interview_sessions s where s.id = interview_id and s.user_id = (select app.user_id())));
+
+drop policy if exists "Service role manages the inbox" on app.webhook_events;
+create policy "Service role manages the inbox" on app.webhook_events for all to service_role
+  using ((select app.is_service())) with check ((select app.is_service()));
+grant select, insert, update, delete on app.webhook_events to service_role;
+
+grant select on public.profiles, public.practice_attempts, public.interview_sessions, public.interview_responses,
+  public.interview_feedback, public.voice_analytics to authenticated;
+grant delete on public.profiles, public.practice_attempts, public.interview_sessions to authenticated;
+grant insert (id, email, name, display_name, avatar_url, bio, experience_level, target_role, tech_stack, timezone,
+    leaderboard_opt_out, metadata),
+  update (email, name, display_name, avatar_url, bio, experience_level, target_role, tech_stack, timezone, leaderboard_opt_out,
+    metadata)
+  on public.profiles to authenticated;
+grant insert (id, user_id, skill, question, answer, difficulty, language, duration_seconds, metadata), update (metadata)
+  on public.practice_attempts to authenticated;
+grant insert (id, user_id, title, description, interview_type, category, role, experience_level, language, questions, metadata),
+  update (title, description, metadata)
+  on public.interview_sessions to authenticated;
+
+-- What decides a score is Parley's own login's to write: it runs the interview. A token at a REST API has none of this.
+grant insert (score, feedback) on public.practice_attempts to parley_app;
+grant update (score, feedback) on public.practice_attempts to parley_app;
+grant insert (purpose, competencies, retry_of, status, started_at) on public.interview_sessions to parley_app;
+grant update (status, started_at, completed_at, duration_minutes, overall_score, feedback_id, feedback_status, questions,
+    vapi_call_id, ended_reason, last_activity_at)
+  on public.interview_sessions to parley_app;
+grant insert, update (analysis, stage) on public.interview_responses to parley_app;
+grant insert on public.interview_feedback, public.voice_analytics to parley_app;
+grant select on public.profiles, public.practice_attempts, public.interview_sessions, public.interview_feedback,
+  public.voice_analytics to parley_definer;
+grant insert (id), update (total_interviews, completed_interviews, average_score, total_xp, level, streak_days, updated_at)
+  on public.profiles to parley_definer;
+
+create or replace function public.get_recent_interviews_with_feedback(user_id text, "limit" integer default 10)
+  returns table (
+    id uuid, title text, description text, interview_type text, category text, role text, status text, feedback_status text,
+    started_at timestamptz, completed_at timestamptz, duration_minutes numeric, created_at timestamptz, feedback_id uuid,
+    overall_score numeric, hiring_recommendation text, strengths jsonb, improvements jsonb)
+  language sql stable parallel safe
+begin atomic
+  select s.id, s.title, s.description, s.interview_type, s.category, s.role, s.status, s.feedback_status,
+    s.started_at, s.completed_at, s.duration_minutes::numeric, s.created_at, s.feedback_id,
+    coalesce(f.overall_score, s.overall_score)::numeric, f.hiring_recommendation, f.strengths, f.improvements
+  from public.interview_sessions s left join public.interview_feedback f on f.id = s.feedback_id
+  where s.user_id = $1
+  order by s.completed_at desc nulls last, s.id
+  limit greatest(0, least(100, coalesce($2, 10)));
+end;
+comment on function public.get_recent_interviews_with_feedback(text, integer) is
+  'S5: a user''s interviews with their feedback, the last completed first, at most 100. Sees what its caller may see.';
+revoke all on function public.get_recent_interviews_with_feedback(text, integer) from public, anon, authenticated, service_role;
+grant execute on function public.get_recent_interviews_with_feedback(text, integer) to authenticated, service_role;

@@ -1,7 +1,7 @@
 """The fixtures everybody shares: a real Postgres, a database of one's own, and the vendors' emulator.
 
-`PARLEY_TEST_POSTGRES=16` runs everything on PostgreSQL 16. Under pytest-xdist each worker has a server of its own: roles
-belong to the whole cluster, and a start costs half a second.
+`PARLEY_TEST_POSTGRES=16` runs everything on PostgreSQL 16. Under pytest-xdist each worker has a server of its own:
+roles belong to the whole cluster, and a start costs half a second.
 """
 
 from __future__ import annotations
@@ -113,7 +113,9 @@ def _new_database(server: Server, template: str) -> Iterator[ScratchDatabase]:
         for (setting,) in settings:
             key, _, value = setting.partition("=")
             owner.execute(
-                sql.SQL("alter database {} set {} = {}").format(sql.Identifier(name), sql.Identifier(key), sql.SQL(value))
+                sql.SQL("alter database {} set {} = {}").format(
+                    sql.Identifier(name), sql.Identifier(key), sql.SQL(value)
+                )
             )
         yield ScratchDatabase(server, name)
         owner.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))

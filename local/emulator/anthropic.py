@@ -51,8 +51,10 @@ _PROBLEMS: Final[dict[str, tuple[int, str, str]]] = {
     "quota_exhausted": (
         400,
         "invalid_request_error",
-        "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade or "
-        "purchase credits.",
+        (
+            "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade or "
+            "purchase credits."
+        ),
     ),
     "server_error": (500, "api_error", "Internal server error"),
     "unavailable": (503, "api_error", "Service unavailable"),

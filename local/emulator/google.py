@@ -40,16 +40,20 @@ _PROBLEMS: Final[dict[str, tuple[int, str, str]]] = {
     "missing_key": (
         403,
         "PERMISSION_DENIED",
-        "Method doesn't allow unregistered callers (callers without established identity). Please use API Key or other "
-        "form of API consumer identity to call this API.",
+        (
+            "Method doesn't allow unregistered callers (callers without established identity). Please use API Key or "
+            "other form of API consumer identity to call this API."
+        ),
     ),
     "unauthorized": (400, "INVALID_ARGUMENT", "API key not valid. Please pass a valid API key."),
     "forbidden": (403, "PERMISSION_DENIED", "Your project has been denied access. Please contact support."),
     "not_found": (
         404,
         "NOT_FOUND",
-        "models/{model} is not found for API version v1, or is not supported for generateContent. Call ListModels to "
-        "see the list of available models and their supported methods.",
+        (
+            "models/{model} is not found for API version v1, or is not supported for generateContent. Call "
+            "ListModels to see the list of available models and their supported methods."
+        ),
     ),
     "unknown_path": (404, "NOT_FOUND", "Requested entity was not found."),
     "bad_request": (400, "INVALID_ARGUMENT", "Request contains an invalid argument."),

@@ -47,8 +47,10 @@ _PROBLEMS: Final[dict[str, tuple[int, str, str | None, str]]] = {
         401,
         _INVALID,
         None,
-        "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer auth "
-        "(i.e. Authorization: Bearer YOUR_KEY).",
+        (
+            "You didn't provide an API key. You need to provide your API key in an Authorization header using Bearer "
+            "auth (i.e. Authorization: Bearer YOUR_KEY)."
+        ),
     ),
     "unauthorized": (
         401,
@@ -74,15 +76,19 @@ _PROBLEMS: Final[dict[str, tuple[int, str, str | None, str]]] = {
         400,
         _INVALID,
         "context_length_exceeded",
-        "This model's maximum context length is 128000 tokens. However, your messages resulted in 130001 tokens. "
-        "Please reduce the length of the messages.",
+        (
+            "This model's maximum context length is 128000 tokens. However, your messages resulted in 130001 tokens. "
+            "Please reduce the length of the messages."
+        ),
     ),
     "rate_limit": (
         429,
         "requests",
         "rate_limit_exceeded",
-        "Rate limit reached for {model} in organization org-emulator on requests per min (RPM): Limit 500, Used 500, "
-        "Requested 1. Please try again later.",
+        (
+            "Rate limit reached for {model} in organization org-emulator on requests per min (RPM): Limit 500, "
+            "Used 500, Requested 1. Please try again later."
+        ),
     ),
     "quota_exhausted": (
         429,

@@ -115,15 +115,15 @@ class Server:
             call = vendor.understand(path, request, body)
             record.operation, record.model, record.streamed = call.operation, call.model, call.streamed
             fault = self._faults.take(record.vendor, path, call.model, call.question)
+            if fault is None:
+                return self._healthy(vendor, call, record.number, None)
+            record.fault = fault.fault
+            return self._faulty(vendor, call, fault, key, record.number)
         except CallError as error:
             return vendor.problem(error.problem, record.number)
         except (ValueError, TypeError, AttributeError, KeyError) as error:
             # Whatever does not have the shape it should is the caller's mistake, as it is with the vendors.
             return vendor.problem(Problem("bad_request", message=f"Could not read the request: {error}"), record.number)
-        if fault is None:
-            return self._healthy(vendor, call, record.number, None)
-        record.fault = fault.fault
-        return self._faulty(vendor, call, fault, key, record.number)
 
     def _healthy(self, vendor: Vendor, call: Call, number: int, fault: Fault | None) -> Reply:
         """The right reply, except for what the fault changes in its content or rendering."""

@@ -118,9 +118,7 @@ class Admission:
         wait = _FIRST_WAIT
         body = {name: getattr(request, name) for name in AdmissionRequest.__slots__}
         while True:
-            found = self._database.call(
-                "select app.begin_request(%s, %s)", (caller.claims, body), idempotent=True
-            )
+            found = self._database.call("select app.begin_request(%s, %s)", (caller.claims, body), idempotent=True)
             outcome = found["outcome"]
             if outcome not in ("in_progress", "filling"):
                 break

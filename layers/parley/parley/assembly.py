@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from parley import secrets
-from parley.caller import Caller
 from parley.clock import SystemClock
 from parley.config import Settings
 from parley.last_known import LastKnown
@@ -19,13 +18,14 @@ if TYPE_CHECKING:
     from parley.database import Database
     from parley.degraded import DegradedMode
     from parley.interviews import QuestionGenerator
+    from parley.maintenance import Maintenance
     from parley.preferences import Preferences
     from parley.providers.base import Provider, ProviderName
     from parley.providers.catalogue import Catalogue
+    from parley.retrieval import Retrieval
     from parley.routing import Router
+    from parley.search import Search
     from parley.vault import Vault
-
-__all__ = ["Assembly", "Caller"]
 
 
 class Assembly:
@@ -137,3 +137,24 @@ class Assembly:
         from parley.interviews import QuestionGenerator
 
         return QuestionGenerator(self.completions)
+
+    @cached_property
+    def retrieval(self) -> Retrieval:
+        """Embedding."""
+        from parley.retrieval import Retrieval
+
+        return Retrieval(self.database, self.providers, self.catalogue, lambda: self.operator_keys, self.clock)
+
+    @cached_property
+    def search(self) -> Search:
+        """Documents and search."""
+        from parley.search import Search
+
+        return Search(self.database, self.retrieval)
+
+    @cached_property
+    def maintenance(self) -> Maintenance:
+        """What schedules run."""
+        from parley.maintenance import Maintenance
+
+        return Maintenance(self.database)

@@ -93,7 +93,7 @@ class Chat:
     ) -> tuple[dict[str, Any], Quota, bool]:
         """Answer whole. Returns the body, the caller's quota, and whether the database was away. Raises Problem."""
         prompt = _prompt(caller, request, idempotency_key, body_hash)
-        with self._completions.open(caller, prompt, request_id, seconds) as call:
+        with self._completions.admit(caller, prompt, request_id, seconds) as call:
             body = _stored(call)
             if body is None:
                 body = _settle(call, request, call.complete())
@@ -108,13 +108,32 @@ class Chat:
         seconds: float,
         idempotency_key: str | None,
         body_hash: str | None,
-    ) -> Generator[tuple[str, dict[str, Any]], None, None]:
-        """Yield (event, data): start, delta..., usage, done. Raises Problem, before `start` where it can.
+    ) -> ChatStream:
+        """Admit, and answer piece by piece. Raises Problem where the request is refused."""
+        prompt = _prompt(caller, request, idempotency_key, body_hash)
+        return ChatStream(self._completions.admit(caller, prompt, request_id, seconds), request)
+
+
+class ChatStream:
+    """An admitted request whose answer arrives as events."""
+
+    def __init__(self, call: ModelCall, request: ChatRequest) -> None:
+        self._call = call
+        self._request = request
+        self.quota = call.quota
+        self.degraded = call.offline
+
+    def cancel(self) -> None:
+        """End a wait for the model; may be called from another thread."""
+        self._call.cancel()
+
+    @property
+    def events(self) -> Generator[tuple[str, dict[str, Any]], None, None]:
+        """Yield (event, data): start, delta..., usage, done. Raises Problem.
 
         Closing the generator closes the upstream connection and settles what was delivered.
         """
-        prompt = _prompt(caller, request, idempotency_key, body_hash)
-        with self._completions.open(caller, prompt, request_id, seconds) as call:
+        with self._call as call:
             body = _stored(call)
             yield "start", _start(call, body)
             if body is not None:
@@ -128,9 +147,9 @@ class Chat:
                         completion: Completion = end.value
                         break
                     yield "delta", {"text": delta}
-                body = _settle(call, request, completion)
+                body = _settle(call, self._request, completion)
             yield "usage", {"usage": body["usage"]}
-            yield "done", {name: body[name] for name in ("finish_reason", "conversation_id")}
+            yield "done", {name: body[name] for name in ("finish_reason", "provider", "model", "conversation_id")}
 
 
 def _prompt(caller: Caller, request: ChatRequest, idempotency_key: str | None, body_hash: str | None) -> Prompt:

@@ -1,13 +1,12 @@
 """One model call from admission to settling: admit, look in the caches, choose, call, settle.
 
-`Completions.open` is the only way to a model. It costs two round trips to the database (three with a semantic lookup,
+`Completions.admit` is the only way to a model. It costs two round trips to the database (three with a semantic lookup,
 one where an FAQ, a cached or a stored answer serves), and no connection is held while a model thinks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal
@@ -70,9 +69,7 @@ def requested_provider(name: str | None) -> ProviderName | Literal["auto"] | Non
         return "auto"
     provider = canonical_provider(name)
     if provider is None:
-        raise Problem(
-            "invalid_provider", "Choose one of openai, anthropic, google (or gemini), or auto.", status=400
-        )
+        raise Problem("invalid_provider", "Choose one of openai, anthropic, google (or gemini), or auto.", status=400)
     return provider
 
 
@@ -104,24 +101,15 @@ class Completions:
         self.settings = settings
         self.clock = clock
 
-    @contextmanager
-    def open(self, caller: Caller, prompt: Prompt, request_id: str, seconds: float) -> Iterator[ModelCall]:
-        """Admit `prompt` and hold its unit; what was not settled when the block ends is given back.
+    def admit(self, caller: Caller, prompt: Prompt, request_id: str, seconds: float) -> ModelCall:
+        """Admit `prompt` and hold its unit; the call is a context manager that gives back what was not settled.
 
         Args:
             seconds: how long everything may take.
 
-        Raises Problem where the request is refused; inside the block, `complete` and `stream` raise Problem too.
+        Raises Problem where the request is refused.
         """
-        call = self._admit(caller, prompt, request_id, self.clock.monotonic() + seconds)
-        try:
-            yield call
-        except BaseException as error:
-            call.release(error)
-            raise
-        call.release(None)
-
-    def _admit(self, caller: Caller, prompt: Prompt, request_id: str, deadline: float) -> ModelCall:
+        deadline = self.clock.monotonic() + seconds
         exact_hash = self._exact_hash(caller, prompt)
         request = AdmissionRequest(
             request_id=request_id,
@@ -137,7 +125,7 @@ class Completions:
             history_characters=_HISTORY_CHARACTERS if prompt.conversation_id else 0,
             idempotency_key=prompt.idempotency_key,
             body_hash=prompt.body_hash,
-            lease_seconds=int(deadline - self.clock.monotonic()) + _LEASE_MARGIN_SECONDS,
+            lease_seconds=int(seconds) + _LEASE_MARGIN_SECONDS,
         )
         try:
             admitted, offline = self.admission.begin(caller, request, deadline), False
@@ -174,6 +162,12 @@ class ModelCall:
         # An FAQ, a cached or a stored answer holds no unit: there is nothing to settle.
         self.finished = self.admitted.answer is not None
 
+    def __enter__(self) -> ModelCall:
+        return self
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        self.release(error)
+
     @property
     def quota(self) -> Quota:
         """The caller's quota with this request counted."""
@@ -199,13 +193,13 @@ class ModelCall:
     def complete(self, messages: Sequence[Message] | None = None) -> Completion:
         """Call a model for `messages` (default: the prompt with its history). Raises Problem."""
         plan, request, keys = self._plan(messages)
+        first = len(self.attempts)
         try:
-            routed = self.room.router.complete(plan, request, keys, self.deadline)
+            return self.room.router.complete(plan, request, keys, self.deadline, self.attempts).completion
         except ProviderError as error:
-            self._record_failure(error)
             raise problem_for(error, own_key=self._own_key) from error
-        self._record(routed)
-        return routed.completion
+        finally:
+            self._charge(first)
 
     def stream(self) -> Generator[str, None, Completion]:
         """Call a model and yield its text as it arrives; returns the finished answer. Raises Problem.
@@ -213,29 +207,22 @@ class ModelCall:
         Once a delta was delivered the unit stays spent, whoever ends the stream.
         """
         plan, request, keys = self._plan(None)
-        upstream = self.room.router.stream(plan, request, keys, self.deadline)
-        started = self.room.clock.monotonic()
+        first = len(self.attempts)
+        upstream = self.room.router.stream(plan, request, keys, self.deadline, self.attempts)
         try:
             while True:
                 try:
                     delta = next(upstream)
                 except StopIteration as end:
                     routed: Routed = end.value
-                    self._record(routed)
                     return routed.completion
                 self.delivered = True
                 yield delta
         except ProviderError as error:
-            self._record_failure(error)
-            if self.delivered:
-                self._record_unmeasured(error.provider, started)
             raise problem_for(error, own_key=self._own_key) from error
-        except GeneratorExit:
-            if self.delivered:
-                self._record_unmeasured(plan.candidates[0].provider, started)
-            raise
         finally:
             upstream.close()
+            self._charge(first)
 
     def settle(
         self,
@@ -281,6 +268,7 @@ class ModelCall:
             allowed=admitted.allowed_providers,
             keys=keys,
             health=admitted.health,
+            own_keys=self._own_key,
         )
         if messages is None:
             *before, last = prompt.messages
@@ -302,43 +290,35 @@ class ModelCall:
     def _own_key(self) -> bool:
         return self.admitted.tier == "byok"
 
-    def _record(self, routed: Routed) -> None:
-        self.attempts.extend(routed.attempts)
-        usage = routed.completion.usage
-        cost = self.room.catalogue.cost(routed.model, usage, self.room.clock.now()) if usage else None
-        self.calls.append(
-            {
-                "provider": routed.provider,
-                "model": routed.model,
+    def _charge(self, first: int) -> None:
+        """Make a ledger row of each try from `first` on that used tokens.
+
+        A stream that ended early may have reported no usage: its row has no tokens and no cost, never a guess.
+        """
+        for attempt in self.attempts[first:]:
+            usage = attempt.usage
+            unmeasured = usage is None and (attempt.ok or (self.delivered and attempt is self.attempts[-1]))
+            if usage is None and not unmeasured:
+                continue
+            cost = self.room.catalogue.cost(attempt.model, usage, self.room.clock.now())
+            row: dict[str, Any] = {
+                "provider": attempt.provider,
+                "model": attempt.model,
                 "operation": self.prompt.operation,
-                "input_tokens": usage.prompt_tokens if usage else None,
-                "output_tokens": usage.output_tokens if usage else None,
-                "cached_input_tokens": usage.cached_input_tokens if usage else None,
-                "cache_write_tokens": usage.cache_write_5m_tokens + usage.cache_write_1h_tokens if usage else None,
-                "reasoning_tokens": usage.reasoning_tokens if usage else None,
                 "cost": None if cost is None else format(cost, "f"),
                 "estimated": cost is None,
-                "latency_ms": routed.attempts[-1].latency_ms,
+                "latency_ms": attempt.latency_ms,
                 "own_key": self._own_key,
             }
-        )
-
-    def _record_failure(self, error: ProviderError) -> None:
-        self.attempts.extend(getattr(error, "attempts", []))
-
-    def _record_unmeasured(self, provider: ProviderName, started: float) -> None:
-        """A stream that ended early reported no usage: the ledger gets a row without tokens, never a guess."""
-        self.calls.append(
-            {
-                "provider": provider,
-                "model": self.admitted.model,
-                "operation": self.prompt.operation,
-                "cost": None,
-                "estimated": True,
-                "latency_ms": round((self.room.clock.monotonic() - started) * 1000),
-                "own_key": self._own_key,
-            }
-        )
+            if usage is not None:
+                row |= {
+                    "input_tokens": usage.prompt_tokens,
+                    "output_tokens": usage.output_tokens,
+                    "cached_input_tokens": usage.cached_input_tokens,
+                    "cache_write_tokens": usage.cache_write_5m_tokens + usage.cache_write_1h_tokens,
+                    "reasoning_tokens": usage.reasoning_tokens,
+                }
+            self.calls.append(row)
 
     def _outcome(self, state: Literal["settled", "released"]) -> dict[str, Any]:
         return {

@@ -80,7 +80,7 @@ class Settings:
         return cls(
             database_url=text("DATABASE_URL"),
             database_secret_arn=text("PARLEY_DATABASE_SECRET_ARN"),
-            jwt_algorithm=cast(JwtAlgorithm, algorithm),
+            jwt_algorithm=cast("JwtAlgorithm", algorithm),
             jwt_secret=text("PARLEY_JWT_SECRET"),
             jwt_secret_arn=text("PARLEY_JWT_SECRET_ARN"),
             jwks_url=text("PARLEY_JWKS_URL"),
@@ -98,7 +98,7 @@ class Settings:
             request_seconds=number("PARLEY_REQUEST_SECONDS", 25, 1),
             degraded_allowance=int(number("PARLEY_DEGRADED_ALLOWANCE", 5, 0)),
             address_salt=text("PARLEY_ADDRESS_SALT") or "parley",
-            cors_origin=text("PARLEY_CORS_ORIGIN"),
+            cors_origin=text("PARLEY_ALLOWED_ORIGIN"),
         )
 
 

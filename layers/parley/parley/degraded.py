@@ -13,6 +13,7 @@ from parley.config import canonical_provider
 from parley.errors import Problem
 from parley.last_known import LastKnown
 from parley.observability import log_fault, logger
+from parley.providers.base import ProviderName
 from parley.vault import Vault
 
 if TYPE_CHECKING:
@@ -45,9 +46,9 @@ class DegradedMode:
         if request.conversation_id is not None or request.idempotency_key is not None:
             raise _unavailable("Conversations and idempotency keys need the database, which is away for a moment.")
         chosen = self._last_known.get(caller.key)
-        provider = request.provider if request.provider not in (None, "auto") else None
-        if provider is not None:
-            source = "request"
+        provider: ProviderName
+        if request.provider is not None and request.provider != "auto":
+            provider, source = request.provider, "request"
         elif chosen and (known := canonical_provider(chosen)):
             provider, source = known, "memory"
         else:

@@ -54,7 +54,7 @@ class Preferences:
         return {"provider": self._saved(caller).get(scope), "source": scope, "degraded": False}
 
     def save(self, caller: Caller, scope: Scope, provider: str) -> dict[str, Any]:
-        """Save a preference. Raises Problem: 400 for an unknown provider (nothing is written), 403 without the right."""
+        """Save. Raises Problem: 400 for an unknown provider (nothing is written), 403 without the right."""
         if canonical_provider(provider) is None:
             raise Problem(
                 "invalid_provider", "Choose one of openai, anthropic, google (or gemini, its other name).", status=400

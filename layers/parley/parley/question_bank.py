@@ -15,10 +15,14 @@ COMPETENCIES: dict[str, tuple[str, ...]] = {
 
 _QUESTIONS: dict[str, tuple[tuple[str, str], ...]] = {
     "technical": (
-        ("Which technical decision in your recent work are you most proud of, and which options did you rule out?",
-         "technical_knowledge"),
-        ("Walk us through the hardest defect you tracked down: how did you narrow it and prove the cause?",
-         "problem_solving"),
+        (
+            "Which technical decision in your recent work are you most proud of, and which options did you rule out?",
+            "technical_knowledge",
+        ),
+        (
+            "Walk us through the hardest defect you tracked down: how did you narrow it and prove the cause?",
+            "problem_solving",
+        ),
         ("How do you decide that a piece of work is tested well enough to ship?", "technical_knowledge"),
         ("Describe a system you know deeply to someone who has never seen it.", "communication"),
         ("When did a measurement change what you were about to build?", "problem_solving"),
@@ -27,8 +31,10 @@ _QUESTIONS: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "behavioral": (
         ("Tell us about a time when you disagreed with a colleague and how the two of you moved on.", "collaboration"),
-        ("Describe something that went wrong under your responsibility and what you changed afterwards.",
-         "ownership_impact"),
+        (
+            "Describe something that went wrong under your responsibility and what you changed afterwards.",
+            "ownership_impact",
+        ),
         ("When did you last ask for help, and what made you decide to ask?", "collaboration"),
         ("Which piece of feedback changed the way you work?", "communication"),
         ("Tell us about a goal you reached although priorities shifted on the way.", "ownership_impact"),
@@ -37,18 +43,24 @@ _QUESTIONS: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "situational": (
         ("A deadline is near and a requirement turns out to be unclear: what do you do first?", "problem_solving"),
-        ("You find a serious mistake in work that was already delivered; how do you handle the next hour?",
-         "ownership_impact"),
+        (
+            "You find a serious mistake in work that was already delivered; how do you handle the next hour?",
+            "ownership_impact",
+        ),
         ("Two stakeholders want opposite things from you this week: how do you settle it?", "communication"),
         ("You inherit work with no documentation and its author has left; where do you begin?", "problem_solving"),
         ("Your team keeps missing its estimates: what would you look at, and what would you try?", "ownership_impact"),
         ("A customer insists on a solution that you believe is wrong; how does that conversation go?", "communication"),
-        ("Half of the information you need is missing but a choice is due today: how do you choose?",
-         "problem_solving"),
+        (
+            "Half of the information you need is missing but a choice is due today: how do you choose?",
+            "problem_solving",
+        ),
     ),
     "system_design": (
-        ("Design a service that shortens links for millions of readers: which parts does it have and why?",
-         "technical_knowledge"),
+        (
+            "Design a service that shortens links for millions of readers: which parts does it have and why?",
+            "technical_knowledge",
+        ),
         ("How would you let a system survive the loss of its database for ten minutes?", "problem_solving"),
         ("Sketch how you would move a busy system to a new storage engine without stopping it.", "technical_knowledge"),
         ("Which figures would you ask for before designing a notification service?", "problem_solving"),
@@ -58,6 +70,11 @@ _QUESTIONS: dict[str, tuple[tuple[str, str], ...]] = {
     ),
 }
 _MIXED_ORDER = ("technical", "behavioral", "situational", "system_design")
+
+_AREAS = (
+    "planning quality teamwork learning risk delivery security cost users change automation mentoring documentation"
+    " hiring priorities research ethics support design reliability"
+).split()
 
 
 def bank(kind: str, subject: str) -> Iterator[tuple[str, str, str]]:
@@ -73,9 +90,6 @@ def bank(kind: str, subject: str) -> Iterator[tuple[str, str, str]]:
             for text, competency in group:
                 yield text, competency, name
     topic = " ".join(subject.split()[:6]) or "this position"
-    for area in ("planning", "quality", "teamwork", "learning", "risk", "delivery", "security", "cost", "users", "change",
-                 "automation", "mentoring", "documentation", "hiring", "priorities", "research", "ethics", "support",
-                 "design", "reliability"):  # fmt: skip
-        yield f"Thinking of {topic}: what has experience taught you about {area}, and where did you learn it?", "role_fit", (
-            kind if kind != "mixed" else "behavioral"
-        )
+    for area in _AREAS:
+        text = f"Thinking of {topic}: what has experience taught you about {area}, and where did you learn it?"
+        yield text, "role_fit", "behavioral" if kind == "mixed" else kind

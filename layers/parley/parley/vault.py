@@ -1,4 +1,4 @@
-"""Users' own provider keys: encrypted by KMS itself, bound to their user and provider, in the clear for minutes at most.
+"""Users' own provider keys: encrypted by KMS itself, bound to user and provider, in the clear for minutes at most.
 
 KMS `Encrypt` takes up to 4,096 bytes, so there is no cipher code here. The encryption context is checked by KMS when it
 decrypts: a row moved to another user or provider does not open.
@@ -40,7 +40,10 @@ class Vault:
     def encrypt(self, user_id: str, provider: ProviderName, key: str) -> str:
         """The ciphertext of a key, base64. Raises Problem (503) when KMS does not answer."""
         answer = self._call(
-            "encrypt", Plaintext=key.encode(), KeyId=self._configured_key(), EncryptionContext=_context(user_id, provider)
+            "encrypt",
+            Plaintext=key.encode(),
+            KeyId=self._configured_key(),
+            EncryptionContext=_context(user_id, provider),
         )
         return base64.b64encode(answer["CiphertextBlob"]).decode()
 
@@ -104,7 +107,9 @@ class Vault:
             return getattr(self._kms, operation)(**parameters)
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") in ("InvalidCiphertextException", "IncorrectKeyException"):
-                raise Problem("own_key_unreadable", "Your stored key cannot be read; store it again.", status=409) from None
+                raise Problem(
+                    "own_key_unreadable", "Your stored key cannot be read; store it again.", status=409
+                ) from None
             log_fault(f"kms {operation} failed", error)
         except BotoCoreError as error:
             log_fault(f"kms {operation} failed", error)

@@ -6,12 +6,16 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any, Literal
+from uuid import UUID
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, CORSConfig, Response
 
 from parley.admission import Refused
 from parley.api import problems
+from parley.api.events import CONTENT_TYPE, HEARTBEAT, Stream, encoded
 from parley.api.rate_limits import quota_headers
 from parley.api.request import Request, check_text
 from parley.api.tokens import Authenticator
@@ -20,9 +24,10 @@ from parley.config import Settings
 from parley.database import DatabaseUnavailable
 from parley.errors import Problem
 from parley.observability import log_fault, logger
+from parley.runtime import StreamingResponse, is_streaming
 
 Access = Literal["anyone", "user", "organization_admin", "service"]
-Handler = Callable[[Request], "Reply | dict[str, Any]"]
+Handler = Callable[[Request], "Reply | Stream | dict[str, Any]"]
 
 # Kept back from the function's own deadline, so that an answer leaves before Lambda ends the process.
 _MARGIN_SECONDS = 1.0
@@ -59,6 +64,7 @@ class Api:
         self._resolver = APIGatewayRestResolver(cors=cors, strip_prefixes=None)
         self._resolver.not_found(self._not_found)
         self.routes: list[Route] = []
+        self._stream: Stream | None = None
 
     def route(self, method: str, path: str, access: Access) -> Callable[[Handler], Handler]:
         """Register a handler for `method` and `path` (template syntax: `/api/documents/{id}`), open to `access`."""
@@ -92,9 +98,20 @@ class Api:
         """Register a DELETE handler."""
         return self.route("DELETE", path, access)
 
-    def handler(self, event: dict[str, Any], context: Any) -> dict[str, Any]:
+    def handler(self, event: dict[str, Any], context: Any) -> dict[str, Any] | StreamingResponse:
         """The Lambda entry point for API Gateway REST proxy events."""
-        return self._resolver.resolve(event, context)
+        self._stream = None
+        answer = self._resolver.resolve(event, context)
+        if self._stream is None:
+            return answer
+        response = StreamingResponse(
+            status=answer["statusCode"],
+            headers={name: values[-1] for name, values in answer["multiValueHeaders"].items()},
+            body=encoded(self._stream.events, _problem_of, _request_id(event, context)),
+            cancel=self._stream.cancel,
+            heartbeat=HEARTBEAT,
+        )
+        return response if is_streaming() else response.whole()
 
     def _answer(self, route: Route, parameters: Mapping[str, str]) -> Response[str]:
         started = time.monotonic()
@@ -105,6 +122,9 @@ class Api:
             request = self._request(event.raw_event, context, request_id, parameters)
             _check_access(request.caller, route.access)
             outcome = route.handler(request)
+            if isinstance(outcome, Stream):
+                self._stream = outcome
+                outcome = Reply(None, headers=outcome.headers, content_type=CONTENT_TYPE)
             reply = outcome if isinstance(outcome, Reply) else Reply(outcome)
             code = None
         except Exception as error:
@@ -120,9 +140,7 @@ class Api:
         )
         return _response(reply, request_id)
 
-    def _request(
-        self, event: dict[str, Any], context: Any, request_id: str, parameters: Mapping[str, str]
-    ) -> Request:
+    def _request(self, event: dict[str, Any], context: Any, request_id: str, parameters: Mapping[str, str]) -> Request:
         headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
         identity = (event.get("requestContext") or {}).get("identity") or {}
         query = dict(event.get("queryStringParameters") or {})
@@ -187,6 +205,15 @@ def _problem_reply(problem: Problem, request_id: str) -> Reply:
 def _response(reply: Reply, request_id: str) -> Response[str]:
     body = reply.body
     if body is not None and not isinstance(body, str):
-        body = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
+        body = json.dumps(body, separators=(",", ":"), ensure_ascii=False, default=_json)
     headers = {"X-Request-Id": request_id, "Cache-Control": "no-store", **reply.headers}
     return Response(status_code=reply.status, content_type=reply.content_type, body=body or "", headers=headers)
+
+
+def _json(value: Any) -> Any:
+    """What JSON has no form for: times as ISO 8601, money and ids as text."""
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, Decimal | UUID):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")

@@ -10,7 +10,7 @@ from pathlib import Path
 import psycopg
 
 from parley.migrations.files import MigrationError
-from parley.migrations.runner import Step, down, status, up
+from parley.migrations.runner import Progress, Step, down, status, up
 from parley.migrations.verification import verify
 
 
@@ -54,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _tell(verb: str):
+def _tell(verb: str) -> Progress:
     def tell(step: Step) -> None:
         print(f"{verb} {step.label} ({step.seconds * 1000:.0f} ms)", flush=True)
         for notice in step.notices:

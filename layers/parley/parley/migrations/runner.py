@@ -28,7 +28,7 @@ create table app.schema_migrations (
   checksum text not null,
   applied_at timestamptz not null default pg_catalog.now()
 );
-comment on table app.schema_migrations is 'Which files of the schema folder this database has, as they were when applied.';
+comment on table app.schema_migrations is 'Files of the schema folder that were applied, as they were then.';
 create table app.adopted_tables (
   schema_name text not null,
   table_name text not null,
@@ -105,8 +105,8 @@ def up(conninfo: str, folder: Path, *, progress: Progress | None = None) -> list
 def down(conninfo: str, folder: Path, count: int | None = None, *, progress: Progress | None = None) -> list[Step]:
     """Undo the last `count` applied migrations, newest first; all of them without a count.
 
-    Tables that were there before the first `up` stay; the steps' notices name them. After the last file the runner's own
-    tables go too, and schema `app` where nothing else is in it.
+    Tables that were there before the first `up` stay; the steps' notices name them. After the last file the runner's
+    own tables go too, and schema `app` where nothing else is in it.
 
     Raises:
         MigrationError: a rollback is missing or failed; what came before it stays undone, nothing of it does.
@@ -122,7 +122,9 @@ def down(conninfo: str, folder: Path, count: int | None = None, *, progress: Pro
                     break
                 version = max(applied)
                 if version not in known:
-                    raise MigrationError(f"version {version} is applied but not in {folder}; undo it from its own release")
+                    raise MigrationError(
+                        f"version {version} is applied but not in {folder}; undo it from its own release"
+                    )
                 step = _run(connection, conninfo, known[version].label, known[version].rollback())
                 connection.execute("delete from app.schema_migrations where version = %s", (version,))
                 if len(applied) == 1:
@@ -145,15 +147,14 @@ def status(conninfo: str, folder: Path) -> list[Status]:
         applied = _applied(connection) if _has_ledger(connection) else {}
     found = []
     for version in sorted(known.keys() | applied.keys()):
-        migration, row = known.get(version), applied.get(version)
-        if row is None:
-            assert migration is not None
-            found.append(Status(version, migration.label, "pending", None))
-        elif migration is None:
-            found.append(Status(version, row.name, "unknown", row.applied_at))
+        row = applied.get(version)
+        if version not in known:
+            found.append(Status(version, applied[version].name, "unknown", applied[version].applied_at))
+        elif row is None:
+            found.append(Status(version, known[version].label, "pending", None))
         else:
-            state: Literal["applied", "changed"] = "applied" if row.checksum == migration.checksum else "changed"
-            found.append(Status(version, migration.label, state, row.applied_at))
+            state: Literal["applied", "changed"] = "applied" if row.checksum == known[version].checksum else "changed"
+            found.append(Status(version, known[version].label, state, row.applied_at))
     return found
 
 
@@ -228,6 +229,16 @@ def _leave(connection: psycopg.Connection, step: Step) -> None:
             connection.execute("drop schema app")
     except psycopg.errors.DependentObjectsStillExist as error:
         step.notices.append(f"left schema app: {error.diag.message_detail or 'it is not empty'}")
+
+
+def run_script(conninfo: str, label: str, script: Script) -> Step:
+    """Run one script outside the ledger, as psql would in one transaction.
+
+    Raises:
+        MigrationError: it failed, and left nothing behind where it is transactional.
+    """
+    with _connect(conninfo) as connection, _transaction(connection):
+        return _run(connection, conninfo, label, script)
 
 
 def _run(connection: psycopg.Connection, conninfo: str, label: str, script: Script) -> Step:

@@ -1,1 +1,30 @@
 """The model vendors: one small protocol, three adapters, and the catalogue of models and prices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from parley.clock import Clock
+from parley.providers.anthropic import AnthropicAdapter
+from parley.providers.base import Provider, ProviderName
+from parley.providers.google import GoogleAdapter
+from parley.providers.openai import OpenAIAdapter
+from parley.providers.transport import HttpClient, shared_client
+
+
+def build(
+    base_urls: Mapping[ProviderName, str] | None = None, http: HttpClient | None = None, clock: Clock | None = None
+) -> dict[ProviderName, Provider]:
+    """The three adapters over one HTTP client. Imports no SDK and opens nothing: the first call does.
+
+    Args:
+        base_urls: replace the vendors' own.
+        http: opens the shared client; tests inject theirs.
+    """
+    urls = base_urls or {}
+    http = http or shared_client()
+    return {
+        "openai": OpenAIAdapter(http, urls.get("openai"), clock),
+        "anthropic": AnthropicAdapter(http, urls.get("anthropic"), clock),
+        "google": GoogleAdapter(http, urls.get("google"), clock),
+    }

@@ -10,9 +10,8 @@ from __future__ import annotations
 import json
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Callable, Generator, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from parley.clock import Clock, SystemClock
 from parley.providers import faults
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
 _KEY = re.compile(r"[\x21-\x7e]+")
 _MODEL = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}")
 
-MAX_EMBEDDED_TEXTS = 256
+T = TypeVar("T")
 
 
 class StreamReader(ABC):
@@ -68,7 +67,7 @@ class Adapter(ABC):
         base_url: replaces the vendor's own, e.g. by an emulator's.
     """
 
-    name: ClassVar[ProviderName]
+    name: ProviderName
     id_header: ClassVar[str]
 
     def __init__(self, http: HttpClient, base_url: str | None = None, clock: Clock | None = None) -> None:
@@ -78,14 +77,14 @@ class Adapter(ABC):
 
     @abstractmethod
     def _open(self, request: CompletionRequest, api_key: str, stream: bool) -> httpx2.Response:
-        """Send through the SDK and return the open response with status 200."""
+        """Send through the SDK and return the response, its body unread."""
 
     @abstractmethod
     def _completion(self, payload: dict[str, Any], upstream_id: str | None) -> Completion:
         """Read an unstreamed answer. May raise KeyError, IndexError, TypeError for one that lacks what it needs."""
 
     @abstractmethod
-    def _reader(self, request: CompletionRequest, api_key: str) -> StreamReader:
+    def _reader(self, api_key: str) -> StreamReader:
         """A reader for one stream."""
 
     @abstractmethod
@@ -101,34 +100,32 @@ class Adapter(ABC):
     def stream(self, request: CompletionRequest, api_key: str) -> Generator[str, None, Completion]:
         """See `Provider.stream`."""
         deadline = self._deadline(request.model, api_key, request.timeout)
-        with self._faults(api_key):
-            response = self._open(request, api_key, True)
-        reader = self._reader(request, api_key)
+        reader = self._reader(api_key)
         text: list[str] = []
+        response: httpx2.Response | None = None
+        fault: ProviderError | None = None
         try:
-            with self._faults(api_key, interrupted="stream_interrupted"):
-                if not response.headers.get("content-type", "").startswith("text/event-stream"):
-                    raise self.fault("bad_response", response)
-                for data in events(until(deadline, self._clock, response.iter_raw())):
-                    # After the end marker only the transfer's own end is read, which frees the connection for reuse.
-                    if not reader.ended and (delta := self._read(reader.feed, data)):
-                        text.append(delta)
-                        yield delta
-            if not reader.ended:
-                raise self.fault("stream_interrupted", response)
-        except StreamCancelled:
-            raise self.fault("stream_interrupted", response, reader.usage) from None
-        except ProviderError as error:
-            if reader.ended:
-                # Everything was said; only the connection was not closed in good order.
-                return reader.completion("".join(text), response.headers.get(self.id_header))
-            error.usage = reader.usage
-            raise
+            response = self._opened(self._open(request, api_key, True), api_key)
+            if not response.headers.get("content-type", "").startswith("text/event-stream"):
+                raise ProviderError(self.name, "bad_response", upstream_status=200)
+            for data in events(until(deadline, self._clock, response.iter_bytes())):
+                # Read on after the end marker: usage may follow, and a connection read to its end can be reused.
+                if delta := reader.feed(data):
+                    text.append(delta)
+                    yield delta
+        except Exception as error:
+            fault = self._fault(error, api_key, "connection_failed" if response is None else "stream_interrupted")
         finally:
-            response.close()
-        return reader.completion("".join(text), response.headers.get(self.id_header))
+            if response is not None:
+                response.close()
+        upstream_id = response.headers.get(self.id_header) if response is not None else None
+        if reader.ended and not isinstance(fault, _Cancelled):
+            return reader.completion("".join(text), upstream_id)
+        fault = fault or ProviderError(self.name, "stream_interrupted", upstream_status=200)
+        fault.usage = reader.usage
+        raise fault
 
-    def _call[T](
+    def _call(
         self,
         open_response: Callable[[], httpx2.Response],
         read: Callable[[dict[str, Any], str | None], T],
@@ -138,21 +135,28 @@ class Adapter(ABC):
     ) -> T:
         """Make one unstreamed call and read its JSON."""
         deadline = self._deadline(model, api_key, timeout)
-        with self._faults(api_key):
-            response = open_response()
-            try:
-                body = b"".join(until(deadline, self._clock, response.iter_raw()))
-            finally:
-                response.close()
-        return self._read(lambda data: read(json.loads(data), response.headers.get(self.id_header)), body)
-
-    def _read[T](self, read: Callable[[bytes], T], data: bytes) -> T:
-        """Apply `read`; JSON that is none, or not the vendor's, is a bad response."""
+        response: httpx2.Response | None = None
         try:
-            return read(data)
-        except (ValueError, KeyError, IndexError, TypeError, AttributeError):
-            bad = ProviderError(self.name, "bad_response", upstream_status=200)
-        raise bad
+            response = self._opened(open_response(), api_key)
+            body = b"".join(until(deadline, self._clock, response.iter_bytes()))
+            return read(json.loads(body), response.headers.get(self.id_header))
+        except Exception as error:
+            fault = self._fault(error, api_key, "connection_failed", opened=response is not None)
+        finally:
+            if response is not None:
+                response.close()
+        # Not inside the except block: the SDK's exception holds the request with its key, and must not hang on ours.
+        raise fault
+
+    def _opened(self, response: httpx2.Response, api_key: str) -> httpx2.Response:
+        """Raises ProviderError for an error answer that the SDK let through."""
+        if response.status_code == 200:
+            return response
+        try:
+            body = response.read()
+        finally:
+            response.close()
+        raise faults.from_response(self.name, response.status_code, response.headers, body, api_key, self._clock.now())
 
     def _deadline(self, model: str, api_key: str, timeout: float) -> float:
         """When the call must be over. Raises ProviderError for a key or model that cannot be sent."""
@@ -162,42 +166,39 @@ class Adapter(ABC):
             raise ProviderError(self.name, "model_not_found")
         return self._clock.monotonic() + timeout
 
-    def fault(
-        self, code: ProviderErrorCode, response: httpx2.Response | None = None, usage: Usage | None = None
+    def _fault(
+        self, error: Exception, api_key: str, interrupted: ProviderErrorCode, opened: bool = True
     ) -> ProviderError:
-        """A fault found here rather than told by the vendor."""
-        return ProviderError(self.name, code, upstream_status=response and response.status_code, usage=usage)
-
-    @contextmanager
-    def _faults(self, api_key: str, interrupted: ProviderErrorCode = "connection_failed") -> Iterator[None]:
-        """Turn what the SDK and the HTTP client raise into ProviderError.
+        """What an exception of the SDK, of the HTTP client or of reading the body means.
 
         Args:
             interrupted: what a broken connection means here.
+            opened: whether the vendor had answered 200.
         """
         import httpx2
 
-        fault: ProviderError
-        try:
-            yield
-            return
-        except (ProviderError, StreamCancelled):
-            raise
-        except Exception as error:
-            # The SDKs wrap an error answer (`response`) and a failed connection (`__cause__`) each in its own class.
-            response = getattr(error, "response", None)
-            cause = error if isinstance(error, httpx2.RequestError | DeadlineExceeded) else error.__cause__
-            if isinstance(response, httpx2.Response):
-                fault = faults.from_response(
-                    self.name, response.status_code, response.headers, response.content, api_key, self._clock.now()
-                )
-            elif isinstance(cause, httpx2.TimeoutException | DeadlineExceeded):
-                fault = ProviderError(self.name, "timeout")
-            elif isinstance(cause, httpx2.DecodingError):
-                fault = ProviderError(self.name, "bad_response")
-            elif isinstance(cause, httpx2.RequestError):
-                fault = ProviderError(self.name, interrupted)
-            else:
-                raise
-        # Outside the except block: the SDK's exception holds the request with its key, and must not hang on ours.
-        raise fault
+        if isinstance(error, ProviderError):
+            return error
+        # The SDKs wrap an error answer (`response`) and a failed connection (`__cause__`), each in its own class.
+        response = getattr(error, "response", None)
+        if isinstance(response, httpx2.Response):
+            return faults.from_response(
+                self.name, response.status_code, response.headers, response.content, api_key, self._clock.now()
+            )
+        cause = error if isinstance(error, httpx2.RequestError) else error.__cause__
+        if isinstance(error, StreamCancelled):
+            return _Cancelled(self.name, "stream_interrupted")
+        if isinstance(error, DeadlineExceeded) or isinstance(cause, httpx2.TimeoutException):
+            return ProviderError(self.name, "timeout")
+        if isinstance(cause, httpx2.RequestError):
+            return ProviderError(self.name, interrupted)
+        if isinstance(error, ValueError | LookupError | TypeError | AttributeError):
+            # Before the answer: the SDK does not take the request. After it: JSON that is none, or not the vendor's.
+            if opened:
+                return ProviderError(self.name, "bad_response", upstream_status=200)
+            return ProviderError(self.name, "invalid_request")
+        raise error
+
+
+class _Cancelled(ProviderError):
+    """The stream's reader wants no more of it, whether or not the vendor had just finished."""

@@ -18,7 +18,7 @@ from parley.errors import Problem
 from parley.providers.base import RETRYABLE, ProviderError, ProviderErrorCode, ProviderName
 
 # The vendors' codes, types, statuses and reasons never contradict each other, so one table serves all three. Those
-# that say no more than the HTTP status does (invalid_request_error, INVALID_ARGUMENT) are left out.
+# that say no more than the HTTP status does (invalid_request_error, server_error, INVALID_ARGUMENT) are left out.
 _BY_CODE: dict[str, ProviderErrorCode] = {
     # OpenAI: `code`, else `type`
     "insufficient_quota": "quota_exhausted",
@@ -37,8 +37,8 @@ _BY_CODE: dict[str, ProviderErrorCode] = {
     "content_policy_violation": "content_refused",
     "content_filter": "content_refused",
     "invalid_prompt": "content_refused",
-    "server_error": "upstream_error",
     "engine_overloaded": "overloaded",
+    "server_is_overloaded": "overloaded",
     "slow_down": "overloaded",
     # Anthropic: `type`
     "authentication_error": "credentials_rejected",
@@ -49,7 +49,6 @@ _BY_CODE: dict[str, ProviderErrorCode] = {
     "rate_limit_error": "rate_limited",
     "overloaded_error": "overloaded",
     "timeout_error": "timeout",
-    "api_error": "upstream_error",
     # Google: `reason` of ErrorInfo, else `status`
     "API_KEY_INVALID": "credentials_rejected",
     "API_KEY_EXPIRED": "credentials_rejected",
@@ -58,6 +57,7 @@ _BY_CODE: dict[str, ProviderErrorCode] = {
     "BILLING_DISABLED": "quota_exhausted",
     "UNAUTHENTICATED": "credentials_rejected",
     "PERMISSION_DENIED": "credentials_rejected",
+    "FAILED_PRECONDITION": "credentials_rejected",  # the account's country or billing
     "NOT_FOUND": "model_not_found",
     "RESOURCE_EXHAUSTED": "rate_limited",
     "UNAVAILABLE": "overloaded",
@@ -70,8 +70,8 @@ _BY_CODE: dict[str, ProviderErrorCode] = {
 _BY_MESSAGE: tuple[tuple[re.Pattern[str], ProviderErrorCode], ...] = (
     (
         re.compile(
-            r"prompt is too long|exceeds? (the )?(maximum|context)|maximum context length|context (window|limit)"
-            r"|input token count",
+            r"prompt is too long|maximum context length|context (window|limit|length)"
+            r"|exceeds the maximum number of tokens",
             re.IGNORECASE,
         ),
         "context_length_exceeded",

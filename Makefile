@@ -1,0 +1,82 @@
+# Everything a developer does with this checkout; `make help` lists it. Needs Python 3.11+, make and git, nothing else.
+
+SHELL := /bin/sh
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+
+PYTHON := .venv/bin/python
+SAM := .venv-sam/bin/sam
+export PYTHONPATH := layers/parley
+
+# $(call environment,FOLDER,REQUIREMENTS): have the environment; nothing is printed when it is up to date.
+environment = python=$$(sh local/python.sh $(3)) && "$$python" local/environment.py $(1) $(2)
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: ## Serve everything at http://127.0.0.1:3000 (PORT=...) with an embedded Postgres, or DATABASE_URL
+	@echo "[1/4] python environment"
+	@$(call environment,.venv,local)
+	@exec $(PYTHON) -m local run
+
+.PHONY: test
+test: .development ## The whole suite (ARGS="tests/unit -k name" for a part of it)
+	@$(PYTHON) -m pytest $(if $(ARGS),$(ARGS),--cov --cov-fail-under=90)
+
+.PHONY: lint
+lint: .development .sam ## ruff, mypy --strict, import contracts, sqlfluff, cfn-lint, sam validate
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+	.venv/bin/lint-imports
+	.venv/bin/sqlfluff lint schema
+	.venv-sam/bin/cfn-lint template.yaml templates/*.yaml
+	SAM_CLI_TELEMETRY=0 $(SAM) validate --lint
+
+.PHONY: build
+build: ## sam build, as it is deployed (needs Python 3.13)
+	@sh local/python.sh 3.13 >/dev/null
+	@$(call environment,.venv-sam,sam,3.13)
+	PATH="$$(dirname "$$(sh local/python.sh 3.13)"):$$PATH" SAM_CLI_TELEMETRY=0 $(SAM) build
+
+.PHONY: sam-local
+sam-local: build .local ## Serve the API with `sam local start-api` (needs a container runtime)
+	@exec $(PYTHON) -m local sam $(SAM)
+
+.PHONY: prove
+prove: .development ## Run every benchmark at full size and write docs/proofs.md
+	@$(PYTHON) -m local prove
+
+.PHONY: migrate
+migrate: .local ## Apply schema/ to DATABASE_URL, or to the embedded database
+	@$(PYTHON) -m local migrate
+
+.PHONY: token
+token: .local ## Print a token: make token USER=ada ORG=acme ROLE=admin
+	@$(PYTHON) -m local token "$(USER)" "$(ORG)" "$(ROLE)"
+
+.PHONY: invoke
+invoke: .local ## Run a function once: make invoke NAME=usage_reset EVENT=events/usage_reset.json
+	@$(PYTHON) -m local invoke "$(NAME)" $(EVENT)
+
+.PHONY: psql
+psql: .local ## Open psql on DATABASE_URL, or on the embedded database
+	@exec $(PYTHON) -m local psql
+
+.PHONY: clean
+clean: ## Remove environments, builds, caches and the embedded database
+	@rm -rf .venv .venv-sam .parley .aws-sam .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache \
+	  .pytest_cache .ruff_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: .local .development .sam
+.local:
+	@$(call environment,.venv,local)
+
+.development:
+	@$(call environment,.venv,development)
+
+.sam:
+	@$(call environment,.venv-sam,sam)

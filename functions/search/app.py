@@ -1,0 +1,60 @@
+"""Documents and search: /api/search, /api/documents, /api/content."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from parley.api import Api, Reply, Request
+from parley.assembly import Assembly
+from parley.search import DeleteQuery, DocumentsRequest, ListQuery, SearchRequest, SelectionRequest
+
+parley = Assembly.from_environment()
+api = Api(parley.settings)
+
+
+@api.post("/api/search", "user")
+def search(request: Request) -> dict[str, Any]:
+    """Find by meaning, by words, or both."""
+    return parley.search.search(request.caller, request.json(SearchRequest), request.seconds)
+
+
+@api.post("/api/search/{search_id}/selection", "user")
+def select(request: Request) -> Reply:
+    """Note what was chosen from a search."""
+    parley.search.select(request.caller, request.path["search_id"], request.json(SelectionRequest))
+    return Reply(None, 204)
+
+
+@api.post("/api/documents", "user")
+def store(request: Request) -> Reply:
+    """Embed and store documents."""
+    body = parley.search.store(request.caller, request.json(DocumentsRequest), request.seconds, request.idempotency_key)
+    return Reply(body, 201)
+
+
+@api.get("/api/documents", "user")
+def documents(request: Request) -> dict[str, Any]:
+    """The caller's documents, newest first."""
+    return parley.search.documents(request.caller, request.query_as(ListQuery))
+
+
+@api.delete("/api/documents", "user")
+def delete_documents(request: Request) -> dict[str, int]:
+    """Delete by metadata, or all of mine."""
+    return {"deleted": parley.search.delete_documents(request.caller, request.query_as(DeleteQuery))}
+
+
+@api.get("/api/documents/{document_id}", "user")
+def document(request: Request) -> dict[str, Any]:
+    """One document, own or public."""
+    return parley.search.document(request.caller, request.path["document_id"])
+
+
+@api.delete("/api/documents/{document_id}", "user")
+def delete_document(request: Request) -> Reply:
+    """Delete one of mine."""
+    parley.search.delete_document(request.caller, request.path["document_id"])
+    return Reply(None, 204)
+
+
+lambda_handler = api.handler

@@ -1,0 +1,45 @@
+"""Server-sent events: how a streamed answer looks on the wire (WHATWG HTML, section 9.2)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any
+
+from parley.api import problems
+from parley.errors import Problem
+
+CONTENT_TYPE = "text/event-stream; charset=utf-8"
+HEARTBEAT = b": still thinking\n\n"
+
+Events = Generator[tuple[str, dict[str, Any]], None, None]
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """An answer that is still being made.
+
+    Attributes:
+        events: (event, data) pairs; a Problem that it raises becomes the last event, `error`.
+        cancel: ends a wait for the model from another thread, for callers who left.
+        headers: beside those of every stream.
+    """
+
+    events: Events
+    cancel: Callable[[], None]
+    headers: dict[str, str]
+
+
+def encoded(
+    events: Events, problem_of: Callable[[Exception], Problem], request_id: str
+) -> Generator[bytes, None, None]:
+    """Each event as bytes; a fault becomes an `error` event with the problem document, and the stream ends there."""
+    try:
+        for event, data in events:
+            yield f"event: {event}\ndata: {json.dumps(data, separators=(',', ':'), ensure_ascii=False)}\n\n".encode()
+    except Exception as error:
+        document = problems.document(problem_of(error), request_id)
+        yield f"event: error\ndata: {json.dumps(document, separators=(',', ':'), ensure_ascii=False)}\n\n".encode()
+    finally:
+        events.close()

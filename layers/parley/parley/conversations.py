@@ -1,0 +1,118 @@
+"""Conversations: list, read, rename, delete, export. Turns are appended by chat, under a row lock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from parley.caller import Caller
+from parley.database import Database
+from parley.errors import Problem
+
+
+class ListQuery(BaseModel):
+    """The query of GET /api/conversations. `cursor` is `next_cursor` of the page before."""
+
+    limit: Annotated[int, Field(ge=1, le=100)] = 50
+    cursor: Annotated[str, StringConstraints(max_length=255)] | None = None
+
+
+class ReadQuery(BaseModel):
+    """The query of GET /api/conversations/{id}."""
+
+    format: Literal["json", "markdown"] = "json"
+
+
+class Rename(BaseModel):
+    """The body of PATCH /api/conversations/{id}. With `version`, a conversation that changed since is left alone."""
+
+    model_config = ConfigDict(extra="forbid")
+    title: Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Conversations:
+    """The conversation service."""
+
+    database: Database
+
+    def page(self, caller: Caller, query: ListQuery) -> dict[str, Any]:
+        """The caller's conversations, the latest first, without their messages."""
+        rows = self.database.query(
+            caller.claims,
+            """
+            select c.id, c.title, c.model, c.total_tokens, c.total_cost, jsonb_array_length(c.messages) as message_count,
+              c.version, c.created_at, c.updated_at
+            from public.ai_conversations c
+            where c.user_id = %s
+              and (%s::text is null
+                or (c.updated_at, c.id) < (select p.updated_at, p.id from public.ai_conversations p
+                                           where p.id = %s and p.user_id = c.user_id))
+            order by c.updated_at desc, c.id desc
+            limit %s
+            """,
+            (caller.user_id, query.cursor, query.cursor, query.limit + 1),
+            idempotent=True,
+        )
+        page = rows[: query.limit]
+        return {"data": page, "next_cursor": page[-1]["id"] if len(rows) > query.limit else None}
+
+    def read(self, caller: Caller, conversation_id: str) -> dict[str, Any]:
+        """One conversation with its messages and context. Raises Problem (404)."""
+        rows = self.database.query(
+            caller.claims,
+            """
+            select id, title, model, messages, context, total_tokens, total_cost, version, created_at, updated_at
+            from public.ai_conversations where id = %s and user_id = %s
+            """,
+            (conversation_id, caller.user_id),
+            idempotent=True,
+        )
+        if not rows:
+            raise _not_found()
+        return rows[0]
+
+    def markdown(self, caller: Caller, conversation_id: str) -> str:
+        """One conversation as a document to keep. Raises Problem (404)."""
+        found = self.read(caller, conversation_id)
+        parts = [f"# {found['title'] or 'Conversation'}"]
+        parts += [f"**{turn['role']}**\n\n{turn['content']}" for turn in found["messages"]]
+        return "\n\n".join(parts) + "\n"
+
+    def rename(self, caller: Caller, conversation_id: str, change: Rename) -> dict[str, Any]:
+        """Give it another title. Raises Problem: 404, or 409 where `version` is no longer the current one."""
+        rows = self.database.query(
+            caller.claims,
+            """
+            update public.ai_conversations set title = %s
+            where id = %s and user_id = %s and version = coalesce(%s, version)
+            returning id, title, version, updated_at
+            """,
+            (change.title, conversation_id, caller.user_id, change.version),
+        )
+        if rows:
+            return rows[0]
+        current = self.read(caller, conversation_id)["version"]
+        raise Problem(
+            "version_conflict",
+            "The conversation changed since you read it; read it again.",
+            status=409,
+            extra={"version": current},
+        )
+
+    def delete(self, caller: Caller, conversation_id: str) -> None:
+        """Delete it with its messages. Raises Problem (404)."""
+        rows = self.database.query(
+            caller.claims,
+            "delete from public.ai_conversations where id = %s and user_id = %s returning id",
+            (conversation_id, caller.user_id),
+        )
+        if not rows:
+            raise _not_found()
+
+
+def _not_found() -> Problem:
+    return Problem("conversation_not_found", "There is no such conversation of yours.", status=404)

@@ -1,0 +1,54 @@
+"""What can go wrong with a query: the database is away, or the query is wrong."""
+
+from __future__ import annotations
+
+import psycopg
+
+# SQLSTATE classes and codes that say nothing about the query: it may be right, and later it may work.
+# https://www.postgresql.org/docs/current/errcodes-appendix.html
+_AWAY = (
+    "08",  # connection exceptions
+    "53",  # out of connections, memory or disk
+    "57P",  # shutdown, crash, starting up, idle session ended
+    "25006",  # a write on what has become a replica: a failover
+    "25P03",  # idle in a transaction for too long
+)
+_BUSY = (
+    "57014",  # statement_timeout
+    "55P03",  # lock_timeout
+    "40",  # deadlock, serialization failure
+)
+
+
+class DatabaseUnavailable(Exception):
+    """The database could not do it now: away, starting, failing over, or too busy. The same request may work later."""
+
+
+class DatabaseError(Exception):
+    """The database refused a statement. The message holds neither SQL nor values, so it may be logged.
+
+    Attributes:
+        sqlstate: the five characters of the standard; see the appendix on error codes in PostgreSQL's manual.
+        constraint: the constraint that was violated, where one was.
+        reason: the server's own words, which may repeat values: for tests and the debugger, not for logs or callers.
+    """
+
+    def __init__(self, sqlstate: str, condition: str, constraint: str | None = None, reason: str = "") -> None:
+        super().__init__(f"{condition} ({sqlstate})" + (f" on {constraint}" if constraint else ""))
+        self.sqlstate = sqlstate
+        self.constraint = constraint
+        self.reason = reason
+
+
+def is_away(error: psycopg.Error) -> bool:
+    """Whether the connection is of no use any more, or the server cannot serve anybody."""
+    return (error.sqlstate or "").startswith(_AWAY)
+
+
+def translate(error: psycopg.Error) -> DatabaseError | DatabaseUnavailable:
+    """What the rest of Parley is told about an error of the driver."""
+    state = error.sqlstate
+    if state is None or state.startswith(_AWAY + _BUSY):
+        reason = str(error).strip().split("\n", 1)[0] if state is None else type(error).__name__
+        return DatabaseUnavailable(f"{reason} ({state})" if state else reason)
+    return DatabaseError(state, type(error).__name__, error.diag.constraint_name, error.diag.message_primary or "")

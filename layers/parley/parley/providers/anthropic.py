@@ -1,0 +1,165 @@
+"""Anthropic: messages through the `anthropic` SDK. Anthropic has no embeddings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from parley.providers import faults
+from parley.providers.adapter import Adapter, StreamReader
+from parley.providers.base import (
+    Completion,
+    CompletionRequest,
+    FinishReason,
+    ProviderError,
+    ProviderName,
+    Usage,
+)
+from parley.providers.transport import timeouts
+
+if TYPE_CHECKING:
+    import httpx2
+    from anthropic import Anthropic
+
+_FINISH: dict[str, FinishReason] = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "refusal": "refusal",
+}
+
+
+class AnthropicAdapter(Adapter):
+    """See `Provider`."""
+
+    name: ProviderName = "anthropic"
+    id_header = "request-id"
+
+    @cached_property
+    def _sdk(self) -> Anthropic:
+        from anthropic import Anthropic
+
+        # Without these the SDK would read credentials, a base URL and tracing from the environment.
+        return Anthropic(
+            api_key="given-per-call",
+            base_url=self._base_url or "https://api.anthropic.com",
+            http_client=self._http(),
+            max_retries=0,
+            open_telemetry=False,
+        )
+
+    def _open(self, request: CompletionRequest, api_key: str, stream: bool) -> httpx2.Response:
+        import httpx2
+        from anthropic import Stream
+
+        body: dict[str, Any] = {
+            "model": request.model,
+            "max_tokens": request.max_output_tokens,
+            "messages": [
+                {"role": message.role, "content": message.content}
+                for message in request.messages
+                if message.role != "system"
+            ],
+        }
+        system = "\n\n".join(message.content for message in request.messages if message.role == "system")
+        if system:
+            body["system"] = system
+        if request.temperature is not None:
+            body["temperature"] = request.temperature
+        if request.top_p is not None:
+            body["top_p"] = request.top_p
+        if request.stop:
+            body["stop_sequences"] = list(request.stop)
+        if request.schema is not None:
+            body["output_config"] = {"format": {"type": "json_schema", "schema": request.schema}}
+        if stream:
+            body["stream"] = True
+        response: Any = self._sdk.post(
+            "/v1/messages",
+            cast_to=httpx2.Response,
+            content=json.dumps(body).encode(),
+            options={"headers": {"Authorization": f"Bearer {api_key}"}, "timeout": timeouts(request.timeout)},
+            stream=True,
+            stream_cls=Stream[Any],
+        )
+        opened: httpx2.Response = response  # what cast_to says; the SDK's overloads know only typed streams
+        return opened
+
+    def _completion(self, payload: dict[str, Any], upstream_id: str | None) -> Completion:
+        return Completion(
+            text="".join(block["text"] for block in payload["content"] if block["type"] == "text"),
+            finish_reason=_FINISH[payload["stop_reason"]],
+            model=payload["model"],
+            usage=usage_of(payload.get("usage") or {}),
+            upstream_id=upstream_id,
+        )
+
+    def _reader(self, api_key: str) -> StreamReader:
+        return _Reader(api_key)
+
+    def embed(self, texts: Sequence[str], model: str, dimensions: int, api_key: str, timeout: float) -> NoReturn:
+        """Raises ProviderError("unsupported")."""
+        raise ProviderError("anthropic", "unsupported")
+
+
+def usage_of(reported: dict[str, Any]) -> Usage | None:
+    """Anthropic's `usage`: input_tokens is what was neither read from nor written to the cache."""
+    if reported.get("input_tokens") is None or reported.get("output_tokens") is None:
+        return None
+    written = reported.get("cache_creation_input_tokens") or 0
+    by_lifetime = reported.get("cache_creation") or {}
+    one_hour = by_lifetime.get("ephemeral_1h_input_tokens") or 0
+    # Writes of no stated lifetime have the default one of five minutes.
+    five_minutes = max(by_lifetime.get("ephemeral_5m_input_tokens") or 0, written - one_hour)
+    tier = reported.get("service_tier")
+    return Usage(
+        input_tokens=reported["input_tokens"],
+        output_tokens=reported["output_tokens"],
+        cached_input_tokens=reported.get("cache_read_input_tokens") or 0,
+        cache_write_5m_tokens=five_minutes,
+        cache_write_1h_tokens=one_hour,
+        reasoning_tokens=(reported.get("output_tokens_details") or {}).get("thinking_tokens") or 0,
+        service_tier=None if tier == "standard" else tier,
+    )
+
+
+class _Reader(StreamReader):
+    """message_start brings the prompt's usage, message_delta the totals and the stop reason, message_stop the end."""
+
+    def __init__(self, api_key: str) -> None:
+        self._api_key = api_key
+        self._reported: dict[str, Any] = {}
+        self._stop_reason: str | None = None
+        self._model = ""
+
+    def feed(self, data: bytes) -> str:
+        event = json.loads(data)
+        kind = event["type"]
+        if kind == "content_block_delta":
+            text: str = event["delta"].get("text") or ""
+            return text
+        if kind == "message_start":
+            self._model = event["message"]["model"]
+            self._report(event["message"].get("usage"))
+        elif kind == "message_delta":
+            self._stop_reason = event["delta"].get("stop_reason") or self._stop_reason
+            self._report(event.get("usage"))
+        elif kind == "message_stop":
+            self.ended = self._stop_reason is not None
+        elif kind == "error":
+            raise faults.from_error_object("anthropic", 200, event["error"], self._api_key)
+        return ""
+
+    def _report(self, usage: dict[str, Any] | None) -> None:
+        """Totals replace what was said before; what a later report leaves out or has as null stays."""
+        self._reported |= {name: value for name, value in (usage or {}).items() if value is not None}
+        self.usage = usage_of(self._reported)
+
+    def completion(self, text: str, upstream_id: str | None) -> Completion:
+        finish = _FINISH.get(self._stop_reason or "")
+        if finish is None:
+            raise ProviderError("anthropic", "bad_response", upstream_code=self._stop_reason, usage=self.usage)
+        return Completion(text, finish, self._model, self.usage, upstream_id)

@@ -1,0 +1,207 @@
+"""Google: Gemini content and embeddings through the `google-genai` SDK, against the Gemini API (not Vertex AI)."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from parley.providers import faults
+from parley.providers.adapter import Adapter, StreamReader
+from parley.providers.base import (
+    Completion,
+    CompletionRequest,
+    Embeddings,
+    FinishReason,
+    ProviderError,
+    ProviderName,
+    Usage,
+)
+from parley.providers.transport import HEADERS, HeldBack
+
+if TYPE_CHECKING:
+    import httpx2
+    from google.genai import Client
+    from google.genai.types import HttpOptions
+
+_FINISH: dict[str, FinishReason] = {
+    "STOP": "stop",
+    "MAX_TOKENS": "length",
+    "CONTINUATION": "length",
+    "SAFETY": "refusal",
+    "RECITATION": "refusal",
+    "BLOCKLIST": "refusal",
+    "PROHIBITED_CONTENT": "refusal",
+    "SPII": "refusal",
+    "MODEL_ARMOR": "refusal",
+    "ESCALATION": "refusal",
+}
+_ROLES = {"user": "user", "assistant": "model"}
+
+
+class GoogleAdapter(Adapter):
+    """See `Provider`."""
+
+    name: ProviderName = "google"
+    id_header = "x-gemini-request-id"
+
+    @cached_property
+    def _held_back(self) -> HeldBack:
+        return HeldBack(self._http)
+
+    @cached_property
+    def _sdk(self) -> Client:
+        import httpx2
+        from google.genai import Client
+        from google.genai.types import HttpOptions
+
+        # The base URL and `vertexai` would otherwise come from the environment.
+        return Client(
+            vertexai=False,
+            api_key="given-per-call",
+            http_options=HttpOptions(
+                base_url=self._base_url or "https://generativelanguage.googleapis.com",
+                httpx_client=httpx2.Client(transport=self._held_back, headers=HEADERS, trust_env=False),
+            ),
+        )
+
+    def _options(self, api_key: str, timeout: float, body: dict[str, Any] | None = None) -> HttpOptions:
+        from google.genai.types import HttpOptions
+
+        headers = {"x-goog-api-key": api_key}
+        return HttpOptions(headers=headers, timeout=max(1, int(timeout * 1000)), extra_body=body)
+
+    def _open(self, request: CompletionRequest, api_key: str, stream: bool) -> httpx2.Response:
+        from google.genai.types import GenerateContentConfig
+
+        generation: dict[str, Any] = {"maxOutputTokens": request.max_output_tokens}
+        if request.temperature is not None:
+            generation["temperature"] = request.temperature
+        if request.top_p is not None:
+            generation["topP"] = request.top_p
+        if request.stop:
+            generation["stopSequences"] = list(request.stop)
+        if request.schema is not None:
+            generation |= {"responseMimeType": "application/json", "responseJsonSchema": request.schema}
+        body: dict[str, Any] = {
+            "contents": [
+                {"role": _ROLES[message.role], "parts": [{"text": message.content}]}
+                for message in request.messages
+                if message.role != "system"
+            ],
+            "generationConfig": generation,
+        }
+        system = [{"text": message.content} for message in request.messages if message.role == "system"]
+        if system:
+            body["systemInstruction"] = {"parts": system}
+        # As `extra_body`, which replaces what the SDK would build from its own types at 0.4 ms of CPU a message.
+        config = GenerateContentConfig(http_options=self._options(api_key, request.timeout, body))
+        if stream:
+            for _ in self._sdk.models.generate_content_stream(model=request.model, contents="-", config=config):
+                pass
+        else:
+            self._sdk.models.generate_content(model=request.model, contents="-", config=config)
+        return self._held_back.take()
+
+    def _completion(self, payload: dict[str, Any], upstream_id: str | None) -> Completion:
+        _raise_if_blocked(payload, usage_of(payload))
+        candidate = payload["candidates"][0]
+        return Completion(
+            text=_text(candidate),
+            finish_reason=_FINISH[candidate["finishReason"]],
+            model=payload["modelVersion"],
+            usage=usage_of(payload),
+            upstream_id=upstream_id or payload.get("responseId"),
+        )
+
+    def _reader(self, api_key: str) -> StreamReader:
+        return _Reader(api_key)
+
+    def embed(self, texts: Sequence[str], model: str, dimensions: int, api_key: str, timeout: float) -> Embeddings:
+        """See `Provider.embed`. Google bills embeddings but reports no tokens."""
+
+        def open_response() -> httpx2.Response:
+            from google.genai.types import EmbedContentConfig
+
+            contents: list[Any] = list(texts)
+            config = EmbedContentConfig(http_options=self._options(api_key, timeout), output_dimensionality=dimensions)
+            self._sdk.models.embed_content(model=model, contents=contents, config=config)
+            return self._held_back.take()
+
+        def read(payload: dict[str, Any], _: str | None) -> Embeddings:
+            vectors = [_unit(row["values"]) for row in payload["embeddings"]]
+            if len(vectors) != len(texts) or any(len(vector) != dimensions for vector in vectors):
+                raise ValueError("not one vector of the asked length for each text")
+            return Embeddings(vectors, model, dimensions)
+
+        return self._call(open_response, read, model, api_key, timeout)
+
+
+def usage_of(payload: dict[str, Any]) -> Usage | None:
+    """Gemini's `usageMetadata`.
+
+    promptTokenCount includes cachedContentTokenCount; candidatesTokenCount leaves out thoughtsTokenCount, which is
+    billed as output; toolUsePromptTokenCount is billed as input and part of neither.
+    """
+    reported = payload.get("usageMetadata") or {}
+    if reported.get("promptTokenCount") is None:
+        return None
+    cached = reported.get("cachedContentTokenCount") or 0
+    thoughts = reported.get("thoughtsTokenCount") or 0
+    tier = str(reported.get("serviceTier") or "standard").lower()
+    return Usage(
+        input_tokens=reported["promptTokenCount"] - cached + (reported.get("toolUsePromptTokenCount") or 0),
+        output_tokens=(reported.get("candidatesTokenCount") or 0) + thoughts,
+        cached_input_tokens=cached,
+        reasoning_tokens=thoughts,
+        service_tier=None if tier in ("standard", "unspecified") else tier,
+    )
+
+
+def _text(candidate: dict[str, Any]) -> str:
+    parts = (candidate.get("content") or {}).get("parts") or ()
+    return "".join(part.get("text", "") for part in parts if not part.get("thought"))
+
+
+def _raise_if_blocked(payload: dict[str, Any], usage: Usage | None) -> None:
+    reason = (payload.get("promptFeedback") or {}).get("blockReason")
+    if reason and not payload.get("candidates"):
+        raise ProviderError("google", "content_refused", upstream_status=200, upstream_code=str(reason), usage=usage)
+
+
+def _unit(values: list[float]) -> list[float]:
+    """Only Gemini's full-length embeddings come normalised."""
+    length = math.hypot(*values)
+    return [value / length for value in values] if length else values
+
+
+class _Reader(StreamReader):
+    """Ends with the chunk that has a finishReason; every chunk reports usage, cumulatively."""
+
+    def __init__(self, api_key: str) -> None:
+        self._api_key = api_key
+        self._finish: str | None = None
+        self._model = ""
+
+    def feed(self, data: bytes) -> str:
+        chunk = json.loads(data)
+        if error := faults.error_object(chunk):
+            raise faults.from_error_object("google", 200, error, self._api_key)
+        self._model = chunk.get("modelVersion") or self._model
+        self.upstream_id = chunk.get("responseId") or self.upstream_id
+        self.usage = usage_of(chunk) or self.usage
+        _raise_if_blocked(chunk, self.usage)
+        text = ""
+        for candidate in chunk.get("candidates") or ():
+            text = _text(candidate)
+            self._finish = candidate.get("finishReason") or self._finish
+        self.ended = self._finish is not None
+        return text
+
+    def completion(self, text: str, upstream_id: str | None) -> Completion:
+        finish = _FINISH.get(self._finish or "")
+        if finish is None:
+            raise ProviderError("google", "bad_response", upstream_code=self._finish, usage=self.usage)
+        return Completion(text, finish, self._model, self.usage, upstream_id or self.upstream_id)

@@ -1,0 +1,178 @@
+"""OpenAI: chat completions and embeddings through the `openai` SDK."""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+from array import array
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from parley.providers import faults
+from parley.providers.adapter import Adapter, StreamReader
+from parley.providers.base import (
+    Completion,
+    CompletionRequest,
+    Embeddings,
+    FinishReason,
+    ProviderError,
+    ProviderName,
+    Usage,
+)
+from parley.providers.transport import timeouts
+
+if TYPE_CHECKING:
+    import httpx2
+    from openai import OpenAI
+
+_FINISH: dict[str, FinishReason] = {"stop": "stop", "length": "length", "content_filter": "refusal"}
+
+
+class OpenAIAdapter(Adapter):
+    """See `Provider`."""
+
+    name: ProviderName = "openai"
+    id_header = "x-request-id"
+
+    @cached_property
+    def _sdk(self) -> OpenAI:
+        from openai import OpenAI
+
+        # Without a base URL the SDK would read one from the environment.
+        return OpenAI(
+            api_key="given-per-call",
+            base_url=self._base_url or "https://api.openai.com/v1",
+            http_client=self._http(),
+            max_retries=0,
+        )
+
+    def _post(self, path: str, body: dict[str, Any], api_key: str, timeout: float) -> httpx2.Response:
+        import httpx2
+        from openai import Stream
+
+        response: Any = self._sdk.post(
+            path,
+            cast_to=httpx2.Response,
+            content=json.dumps(body).encode(),
+            options={"headers": {"Authorization": f"Bearer {api_key}"}, "timeout": timeouts(timeout)},
+            stream=True,
+            stream_cls=Stream[Any],
+        )
+        opened: httpx2.Response = response  # what cast_to says; the SDK's overloads know only typed streams
+        return opened
+
+    def _open(self, request: CompletionRequest, api_key: str, stream: bool) -> httpx2.Response:
+        body: dict[str, Any] = {
+            "model": request.model,
+            "messages": [{"role": message.role, "content": message.content} for message in request.messages],
+            "max_completion_tokens": request.max_output_tokens,
+        }
+        if request.temperature is not None:
+            body["temperature"] = request.temperature
+        if request.top_p is not None:
+            body["top_p"] = request.top_p
+        if request.stop:
+            body["stop"] = list(request.stop)
+        if request.schema is not None:
+            body["response_format"] = {
+                "type": "json_schema",
+                "json_schema": {"name": request.schema_name, "schema": request.schema, "strict": True},
+            }
+        if stream:
+            body |= {"stream": True, "stream_options": {"include_usage": True}}
+        return self._post("/chat/completions", body, api_key, request.timeout)
+
+    def _completion(self, payload: dict[str, Any], upstream_id: str | None) -> Completion:
+        choice = payload["choices"][0]
+        message = choice["message"]
+        refusal = message.get("refusal")
+        return Completion(
+            text=refusal or message.get("content") or "",
+            finish_reason="refusal" if refusal else _FINISH[choice["finish_reason"]],
+            model=payload["model"],
+            usage=usage_of(payload),
+            upstream_id=upstream_id,
+        )
+
+    def _reader(self, api_key: str) -> StreamReader:
+        return _Reader(api_key)
+
+    def embed(self, texts: Sequence[str], model: str, dimensions: int, api_key: str, timeout: float) -> Embeddings:
+        """See `Provider.embed`."""
+        body = {"model": model, "input": list(texts), "dimensions": dimensions, "encoding_format": "base64"}
+
+        def read(payload: dict[str, Any], _: str | None) -> Embeddings:
+            rows = sorted(payload["data"], key=lambda row: row["index"])
+            vectors = [_vector(row["embedding"]) for row in rows]
+            if len(vectors) != len(texts) or any(len(vector) != dimensions for vector in vectors):
+                raise ValueError("not one vector of the asked length for each text")
+            tokens = (payload.get("usage") or {}).get("prompt_tokens")
+            return Embeddings(vectors, payload["model"], dimensions, tokens)
+
+        return self._call(lambda: self._post("/embeddings", body, api_key, timeout), read, model, api_key, timeout)
+
+
+def usage_of(payload: dict[str, Any]) -> Usage | None:
+    """OpenAI's `usage`: prompt_tokens includes what was read from and written to the cache."""
+    reported = payload.get("usage")
+    if not reported:
+        return None
+    prompt = reported.get("prompt_tokens_details") or {}
+    cached, written = prompt.get("cached_tokens") or 0, prompt.get("cache_write_tokens") or 0
+    tier = payload.get("service_tier")
+    return Usage(
+        input_tokens=reported["prompt_tokens"] - cached - written,
+        output_tokens=reported["completion_tokens"],
+        cached_input_tokens=cached,
+        cache_write_5m_tokens=written,
+        reasoning_tokens=(reported.get("completion_tokens_details") or {}).get("reasoning_tokens") or 0,
+        service_tier=None if tier in ("default", "auto") else tier,
+    )
+
+
+class _Reader(StreamReader):
+    """Ends with a finish_reason, then `[DONE]`; usage comes in a chunk of its own or in any other."""
+
+    def __init__(self, api_key: str) -> None:
+        self._api_key = api_key
+        self._finish: str | None = None
+        self._refused = False
+        self._model = ""
+        self._tier: str | None = None
+
+    def feed(self, data: bytes) -> str:
+        if data == b"[DONE]":
+            self.ended = self._finish is not None
+            return ""
+        chunk = json.loads(data)
+        if error := faults.error_object(chunk):
+            raise faults.from_error_object("openai", 200, error, self._api_key)
+        self._model = chunk.get("model") or self._model
+        self._tier = chunk.get("service_tier") or self._tier
+        if chunk.get("usage"):
+            self.usage = usage_of(chunk | {"service_tier": self._tier})
+        text = ""
+        for choice in chunk.get("choices") or ():
+            delta = choice.get("delta") or {}
+            text = delta.get("content") or ""
+            if delta.get("refusal"):
+                self._refused, text = True, delta["refusal"]
+            self._finish = choice.get("finish_reason") or self._finish
+        return text
+
+    def completion(self, text: str, upstream_id: str | None) -> Completion:
+        finish = _FINISH.get(self._finish or "")
+        if finish is None:
+            raise ProviderError("openai", "bad_response", upstream_code=self._finish, usage=self.usage)
+        return Completion(text, "refusal" if self._refused else finish, self._model, self.usage, upstream_id)
+
+
+def _vector(embedding: str | list[float]) -> list[float]:
+    if not isinstance(embedding, str):
+        return embedding
+    floats = array("f", base64.b64decode(embedding))
+    if sys.byteorder == "big":
+        floats.byteswap()
+    return floats.tolist()

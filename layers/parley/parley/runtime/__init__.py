@@ -1,0 +1,56 @@
+"""Streaming for Python functions: what a handler returns to stream its answer.
+
+Lambda's managed Python runtime only buffers. A function whose AWS_LAMBDA_EXEC_WRAPPER is `parley-stream` (beside this
+package's folder) runs under `python -m parley.runtime` instead, which speaks the Runtime API's streaming mode:
+https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html#runtimes-custom-response-streaming
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_state = {"streaming": False}
+
+
+@dataclass(frozen=True, slots=True)
+class StreamingResponse:
+    """An HTTP response whose body is still being made.
+
+    Attributes:
+        status: the HTTP status; it and the headers leave as soon as the handler returned.
+        headers: one value for each name.
+        body: every chunk is sent on its own, at once. When it raises, the stream ends as failed: whatever the caller is
+            to read about that has to be its last chunk. When the caller is gone it is closed, as generators are.
+        cancel: called from another thread when the caller is gone, also while `body` waits for its next chunk; it makes
+            that wait end (with any exception), for example by shutting the upstream socket down.
+        heartbeat: a chunk that is sent whenever `body` has been silent for `heartbeat_seconds`, so that nothing on the
+            way takes the connection for dead; empty for none.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: Iterator[bytes]
+    cancel: Callable[[], None] | None = None
+    heartbeat: bytes = b""
+    heartbeat_seconds: float = 10.0
+
+    def whole(self) -> dict[str, Any]:
+        """The same response as an API Gateway proxy answer, for where nothing streams; reads `body` to its end."""
+        return {
+            "statusCode": self.status,
+            "headers": dict(self.headers),
+            "body": b"".join(self.body).decode(),
+            "isBase64Encoded": False,
+        }
+
+
+def is_streaming() -> bool:
+    """Whether this process can send a StreamingResponse; elsewhere (`sam local`) a handler returns `whole()`."""
+    return _state["streaming"]
+
+
+def enable_streaming() -> None:
+    """Called by the loop before it loads the handler."""
+    _state["streaming"] = True

@@ -1,0 +1,247 @@
+"""Documents in, found again by meaning, by words, or both; content of the six types beside them."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, Json, StringConstraints
+
+from parley.caller import Caller
+from parley.database import Database, Vector
+from parley.errors import Problem
+from parley.retrieval import LONGEST_TEXT, Retrieval
+
+ContentType = Literal["route", "learning_path", "exercise", "school", "event", "instructor"]
+Mode = Literal["semantic", "keyword", "hybrid"]
+Metadata = dict[str, Any]
+_DOCUMENT_IDS = uuid.UUID("5f0d6d0e-4a0f-4f6e-9c38-6c5b8f6f2a10")
+
+
+class Document(BaseModel):
+    """One document to store."""
+
+    model_config = ConfigDict(extra="forbid")
+    content: Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_TEXT)]
+    metadata: Metadata = {}
+
+
+class DocumentsRequest(BaseModel):
+    """The body of POST /api/documents."""
+
+    model_config = ConfigDict(extra="forbid")
+    documents: Annotated[list[Document], Field(min_length=1, max_length=100)]
+
+
+class SearchRequest(BaseModel):
+    """The body of POST /api/search. `threshold` is the least cosine similarity of a semantic hit."""
+
+    model_config = ConfigDict(extra="forbid")
+    query: Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_TEXT)]
+    types: Annotated[list[Literal["document"] | ContentType], Field(min_length=1, max_length=7)] = ["document"]
+    mode: Mode = "semantic"
+    limit: Annotated[int, Field(ge=1, le=100)] = 10
+    threshold: Annotated[float, Field(ge=-1, le=1)] | None = None
+    filter: Metadata = {}
+
+
+class SelectionRequest(BaseModel):
+    """The body of POST /api/search/{id}/selection."""
+
+    model_config = ConfigDict(extra="forbid")
+    content_id: Annotated[str, StringConstraints(min_length=1, max_length=255)]
+
+
+class ListQuery(BaseModel):
+    """The query of GET /api/documents. `cursor` is `next_cursor` of the page before."""
+
+    limit: Annotated[int, Field(ge=1, le=100)] = 50
+    cursor: Annotated[str, StringConstraints(max_length=255)] | None = None
+    metadata: Json[Metadata] = {}
+
+
+class DeleteQuery(BaseModel):
+    """The query of DELETE /api/documents: a metadata filter, or `all=true`."""
+
+    metadata: Json[Metadata] | None = None
+    all: bool = False
+
+
+class ContentItem(BaseModel):
+    """The body of PUT /api/content/{type}/{id}."""
+
+    model_config = ConfigDict(extra="forbid")
+    title: Annotated[str, StringConstraints(min_length=1, max_length=500)]
+    description: Annotated[str, StringConstraints(max_length=LONGEST_TEXT - 600)] = ""
+    metadata: Metadata = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """The search service."""
+
+    database: Database
+    retrieval: Retrieval
+
+    def store(
+        self, caller: Caller, request: DocumentsRequest, seconds: float, idempotency_key: str | None
+    ) -> dict[str, Any]:
+        """Embed and store. With an idempotency key a repetition stores nothing and answers the same.
+
+        Raises Problem (422) for a key that was used with other documents.
+        """
+        contents = [document.content for document in request.documents]
+        if idempotency_key is None:
+            ids = [str(uuid.uuid4()) for _ in contents]
+        else:
+            seed = f"{caller.user_id}\n{idempotency_key}\n"
+            ids = [str(uuid.uuid5(_DOCUMENT_IDS, seed + str(number))) for number in range(len(contents))]
+            known = self._stored(caller, [str(uuid.uuid5(_DOCUMENT_IDS, seed + str(n))) for n in range(100)])
+            if known:
+                if [known.get(key) for key in ids] != contents or len(known) != len(ids):
+                    raise Problem(
+                        "idempotency_key_reused",
+                        "This Idempotency-Key was used with other documents; use a new key.",
+                        status=422,
+                    )
+                return {"data": [{"id": key} for key in ids]}
+        embedded = self.retrieval.embed(caller, contents, seconds)
+        self.database.batch(
+            caller.claims,
+            [
+                (
+                    """
+                    insert into public.embeddings (id, user_id, content, embedding, metadata, model)
+                    values (%s, %s, %s, app.pad_embedding(%s::extensions.vector), %s, %s)
+                    on conflict (id) do nothing
+                    """,
+                    (key, caller.user_id, document.content, Vector(vector), document.metadata, embedded.model),
+                )
+                for key, document, vector in zip(ids, request.documents, embedded.vectors, strict=True)
+            ],
+        )
+        return {"data": [{"id": key} for key in ids]}
+
+    def search(self, caller: Caller, request: SearchRequest, seconds: float) -> dict[str, Any]:
+        """The nearest or best matching, best first, and the id under which a selection is noted."""
+        vector: Vector | None = None
+        model = None
+        if request.mode != "keyword":
+            embedded = self.retrieval.embed(caller, [request.query], seconds)
+            vector, model = Vector(embedded.vectors[0]), embedded.model
+        found: list[dict[str, Any]] = []
+        types = [name for name in request.types if name != "document"]
+        words = request.query if request.mode != "semantic" else None
+        options = (request.mode, request.limit, request.threshold, request.filter)
+        if "document" in request.types:
+            found += self.database.query(
+                caller.claims,
+                """
+                select id, 'document' as type, content, metadata, is_public, similarity, score
+                from app.search_documents(%s, %s::extensions.vector, %s, %s, %s, %s, %s, coalesce(%s, 'any'))
+                """,
+                (caller.user_id, vector, words, *options, model),
+            )
+        if types:
+            found += self.database.query(
+                caller.claims,
+                """
+                select id::text, content_type as type, title, description, metadata, similarity, score
+                from app.search_content(%s, %s::extensions.vector, %s, %s, %s, %s, %s, %s, coalesce(%s, 'any'))
+                """,
+                (caller.user_id, vector, words, request.mode, types, *options[1:], model),
+            )
+        found.sort(key=lambda hit: (-hit["score"], hit["id"]))
+        found = found[: request.limit]
+        kind = request.types[0] if len(set(request.types)) == 1 else "mixed"
+        logged = self.database.query(
+            caller.claims,
+            "select app.record_search(%s, %s, %s, %s, %s)::text as id",
+            (caller.user_id, request.query, kind, request.filter, len(found)),
+        )
+        return {"search_id": logged[0]["id"], "data": found}
+
+    def select(self, caller: Caller, search_id: str, request: SelectionRequest) -> None:
+        """Note what was chosen. Raises Problem (404) for a search that is not the caller's."""
+        noted = self.database.query(
+            caller.claims,
+            "select app.record_selection(%s, %s, %s) as noted",
+            (caller.user_id, _uuid(search_id), request.content_id),
+        )
+        if not noted[0]["noted"]:
+            raise _not_found("search")
+
+    def documents(self, caller: Caller, query: ListQuery) -> dict[str, Any]:
+        """The caller's own documents, newest first."""
+        rows = self.database.query(
+            caller.claims,
+            """
+            select id, content, metadata, model, created_at
+            from public.embeddings e
+            where e.user_id = %s and e.metadata @> %s
+              and (%s::text is null
+                or (e.created_at, e.id) < (select c.created_at, c.id from public.embeddings c
+                                           where c.id = %s and c.user_id = e.user_id))
+            order by e.created_at desc, e.id desc
+            limit %s
+            """,
+            (caller.user_id, query.metadata, query.cursor, query.cursor, query.limit + 1),
+        )
+        page = rows[: query.limit]
+        return {"data": page, "next_cursor": page[-1]["id"] if len(rows) > query.limit else None}
+
+    def document(self, caller: Caller, document_id: str) -> dict[str, Any]:
+        """One document, own or public. Raises Problem (404)."""
+        rows = self.database.query(
+            caller.claims,
+            """
+            select id, content, metadata, model, user_id is null as is_public, created_at
+            from public.embeddings where id = %s and (user_id is null or user_id = %s)
+            """,
+            (document_id, caller.user_id),
+        )
+        if not rows:
+            raise _not_found("document")
+        return rows[0]
+
+    def delete_document(self, caller: Caller, document_id: str) -> None:
+        """Delete one of the caller's own. Raises Problem (404)."""
+        rows = self.database.query(
+            caller.claims,
+            "delete from public.embeddings where id = %s and user_id = %s returning id",
+            (document_id, caller.user_id),
+        )
+        if not rows:
+            raise _not_found("document")
+
+    def delete_documents(self, caller: Caller, query: DeleteQuery) -> int:
+        """Delete the caller's documents that match, or all; returns how many. Raises Problem (400) without a choice."""
+        if query.all == bool(query.metadata):
+            raise Problem(
+                "invalid_request", "Send a non-empty metadata filter, or all=true for every document.", status=400
+            )
+        if query.all:
+            deleted = self.database.query(caller.claims, "select public.clear_all_embeddings() as n")
+        else:
+            deleted = self.database.query(caller.claims, "select public.delete_by_metadata(%s) as n", (query.metadata,))
+        return int(deleted[0]["n"])
+
+    def _stored(self, caller: Caller, ids: list[str]) -> dict[str, str]:
+        rows = self.database.query(
+            caller.claims,
+            "select id, content from public.embeddings where user_id = %s and id = any(%s)",
+            (caller.user_id, ids),
+        )
+        return {row["id"]: row["content"] for row in rows}
+
+
+def _uuid(text: str) -> uuid.UUID:
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        raise _not_found("search") from None
+
+
+def _not_found(what: str) -> Problem:
+    return Problem("not_found", f"There is no such {what} of yours.", status=404)

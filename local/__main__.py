@@ -1,0 +1,130 @@
+"""`python -m local COMMAND`: what the Makefile's targets run."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from local import tokens
+from local.keys import Keys
+from local.postgres import PostgresError, Server, default_data_dir
+from local.postgres import main as postgres_console
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m local")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("run", help="serve everything until Ctrl-C")
+    token = commands.add_parser("token", help="print a token")
+    token.add_argument("user")
+    token.add_argument("organization", nargs="?", default="")
+    token.add_argument("role", nargs="?", default="")
+    commands.add_parser("migrate", help="apply the schema and let the logins in")
+    commands.add_parser("psql", help="open psql on the database")
+    invoke = commands.add_parser("invoke", help="run one function of a running `make run` once")
+    invoke.add_argument("name")
+    invoke.add_argument("event", nargs="?", type=Path, help="file with the event (events/NAME.json)")
+    sam = commands.add_parser("sam", help="serve the API with `sam local start-api`")
+    sam.add_argument("sam", help="the sam command")
+    commands.add_parser("prove", help="run every benchmark at full size and write docs/proofs.md")
+    options = parser.parse_args(arguments)
+    try:
+        match options.command:
+            case "run":
+                from local.run import main as run
+
+                return run()
+            case "token":
+                secret = os.environ.get("PARLEY_JWT_SECRET") or Keys.of(default_data_dir()).jwt_secret
+                print(tokens.make(secret, options.user, options.organization, options.role))
+            case "migrate":
+                return _migrate()
+            case "psql":
+                return _psql()
+            case "invoke":
+                return _invoke(options.name, options.event)
+            case "sam":
+                from local.sam import serve
+
+                return serve(options.sam)
+            case "prove":
+                from local.prove import prove
+
+                return prove()
+    except (OSError, PostgresError) as error:
+        print(f"parley: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _migrate() -> int:
+    from local.database import prepare
+
+    keys = Keys.of(default_data_dir())
+    if url := os.environ.get("DATABASE_URL"):
+        prepare(url, keys, print)
+    elif url := _running_server():
+        prepare(url, keys, print)
+    else:
+        server = Server.ensure()
+        try:
+            prepare(server.url(), keys, print)
+        finally:
+            server.stop()
+    print("the schema is up to date")
+    return 0
+
+
+def _running_server() -> str:
+    """The owner's URL of the embedded server of a running `make run`; empty without one."""
+    import contextlib
+    import io
+
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()):
+        found = postgres_console(["url"]) == 0
+    return out.getvalue().strip() if found else ""
+
+
+def _psql() -> int:
+    if url := os.environ.get("DATABASE_URL"):
+        os.execvp("psql", ["psql", url])
+    if _running_server():
+        return postgres_console(["psql"])
+    # Nobody serves it: have the server for as long as the session lasts.
+    import subprocess
+
+    server = Server.ensure()
+    try:
+        return subprocess.run([sys.executable, "-m", "local.postgres", "psql"]).returncode
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        server.stop()
+
+
+def _invoke(name: str, event: Path | None) -> int:
+    address = f"http://127.0.0.1:{os.environ.get('PORT') or 3000}"
+    request = urllib.request.Request(
+        f"{address}/2015-03-31/functions/{name}/invocations",
+        data=event.read_bytes() if event else b"{}",
+        headers={"Content-Type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(request) as response:
+            print(response.read().decode())
+            return 1 if response.headers.get("X-Amz-Function-Error") else 0
+    except urllib.error.HTTPError as error:
+        print(f"parley: {error.read().decode()}", file=sys.stderr)
+    except urllib.error.URLError as error:
+        print(f"parley: nothing answers at {address} ({error.reason}); is `make run` running?", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,59 @@
+"""The database of a local run: its schema applied, its two logins let in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+
+from local import CHECKOUT
+from local.keys import Keys
+from parley.migrations import Step, create_logins, up
+
+_Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Logins:
+    """Connection URLs of one database: its owner, and what HTTP functions and schedules log in as."""
+
+    owner: str
+    app: str
+    service: str
+
+
+def prepare(owner: str, keys: Keys, progress: _Progress | None = None, schema: Path = CHECKOUT / "schema") -> Logins:
+    """Apply what is pending of the schema and set the logins' passwords.
+
+    Args:
+        owner: connection URL of a role that may do both.
+        keys: where the passwords come from.
+        progress: told the name of each file that was applied.
+
+    Raises:
+        psycopg.Error, parley.migrations.MigrationError: the database is not there, or refuses.
+    """
+
+    def tell(step: Step) -> None:
+        if progress is not None:
+            progress(step.label)
+
+    up(owner, schema, progress=tell)
+    passwords = {login: keys.password(login) for login in ("parley_app", "parley_service")}
+    with psycopg.connect(owner) as connection:
+        create_logins(connection, passwords["parley_app"], passwords["parley_service"])
+    urls = {login: as_login(owner, login, password) for login, password in passwords.items()}
+    return Logins(owner=owner, app=urls["parley_app"], service=urls["parley_service"])
+
+
+def as_login(url: str, user: str, password: str) -> str:
+    """The same database as another user; `url` may also be in keyword form."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("postgres", "postgresql"):
+        return make_conninfo(url, user=user, password=password)
+    hosts = parts.netloc.rpartition("@")[2]
+    return parts._replace(netloc=f"{quote(user, safe='')}:{quote(password, safe='')}@{hosts}").geturl()

@@ -1,0 +1,147 @@
+"""`make run`: everything on one machine, until Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import psycopg
+
+from local import database
+from local.cloudformation import TemplateError
+from local.database import Logins
+from local.keys import Keys
+from local.platform import Platform, bind
+from local.postgres import PostgresError, Server, default_data_dir
+from local.schedules import ScheduleError
+from local.services import ServiceError
+from parley.migrations import MigrationError
+
+# What of a developer's shell reaches the functions, beside the template's own values.
+_VENDOR_VARIABLES = tuple(f"{vendor}_{what}" for vendor in ("OPENAI", "ANTHROPIC", "GEMINI") for what in ("API_KEY", "BASE_URL"))
+
+
+class Refused(RuntimeError):
+    """Parley cannot start; the message is the one line a developer gets."""
+
+
+def overrides(shell: Mapping[str, str]) -> dict[str, str]:
+    """The variables that a developer's shell gives the functions: PARLEY_*, AI_PROVIDER and the vendors' keys and URLs."""
+    return {
+        name: value
+        for name, value in shell.items()
+        if value
+        and name != "PARLEY_DATA_DIR"
+        and (name.startswith("PARLEY_") or name == "AI_PROVIDER" or name in _VENDOR_VARIABLES)
+    }
+
+
+def main() -> int:
+    """Run until Ctrl-C; returns the exit status."""
+    try:
+        return asyncio.run(_run(time.monotonic()))
+    except Refused as refused:
+        print(f"parley: {refused}", file=sys.stderr)
+        return 1
+
+
+async def _run(began: float) -> int:
+    folder = default_data_dir()
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with contextlib.AsyncExitStack() as stack:
+        listening = _listen()
+        stack.callback(listening.close)
+        try:
+            platform = Platform(folder, listening, environment=overrides(os.environ))
+        except OSError as error:
+            raise Refused(f"cannot write to {folder}: {error.strerror}; set PARLEY_DATA_DIR to a folder you own") from error
+        stack.push_async_callback(platform.close)
+        starting = asyncio.create_task(_start(platform, stack, folder))
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            starting.result()
+            print(_banner(platform, time.monotonic() - began), flush=True)
+            await stopping
+        else:
+            # A thread that starts Postgres cannot be cancelled; what it started is stopped below.
+            await asyncio.gather(starting, return_exceptions=True)
+        print("\nstopping", flush=True)
+    return 0
+
+
+async def _start(platform: Platform, stack: contextlib.AsyncExitStack, folder: Path) -> None:
+    try:
+        services = asyncio.create_task(platform.start_services())
+        logins = await _database(stack, folder, platform.keys)
+        _say(4, "functions, KMS, SQS and vendors")
+        await services
+        await platform.serve(logins)
+    except (MigrationError, PostgresError, ScheduleError, ServiceError, TemplateError) as error:
+        raise Refused(str(error)) from error
+    except psycopg.Error as error:
+        raise Refused(f"the database refuses: {' '.join(str(error).split())}") from error
+
+
+async def _database(stack: contextlib.AsyncExitStack, folder: Path, keys: Keys) -> Logins:
+    if url := os.environ.get("DATABASE_URL"):
+        _say(2, "Postgres of DATABASE_URL")
+        owner = url
+    else:
+        _say(2, "embedded Postgres")
+        server = await asyncio.to_thread(Server.ensure, folder)
+        stack.push_async_callback(asyncio.to_thread, server.stop)
+        owner = server.url()
+    _say(3, "schema")
+    return await asyncio.to_thread(database.prepare, owner, keys, lambda name: print(f"      {name}", flush=True))
+
+
+def _listen() -> socket.socket:
+    text = os.environ.get("PORT") or "3000"
+    if not text.isdigit() or not 0 <= int(text) < 65536:
+        raise Refused(f"PORT must be a port number, not {text!r}")
+    try:
+        return bind(int(text))
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise Refused(f"port {text} is in use; choose another: make run PORT={int(text) + 1}") from error
+        raise Refused(f"cannot listen on port {text}: {error.strerror}") from error
+
+
+def _say(step: int, what: str) -> None:
+    print(f"[{step}/4] {what}", flush=True)
+
+
+def _banner(platform: Platform, seconds: float) -> str:
+    user = platform.token("user_1")
+    admin = platform.token("admin_1", "org_1", "admin")
+    vendors = ", ".join(vendor.capitalize() for vendor in platform.live_vendors)
+    answering = f"live: {vendors}; the others emulated" if vendors else "emulated (set OPENAI_API_KEY, ANTHROPIC_API_KEY or GEMINI_API_KEY for a real one)"
+    json = "-H 'Content-Type: application/json'"
+    return f"""
+Parley is ready at {platform.url} ({seconds:.1f} s)
+
+Token of user_1 (24 h):
+{user}
+
+Token of admin_1, who administers org_1:
+{admin}
+
+Try:
+curl -s {platform.url}/api/ai-provider -H 'Authorization: Bearer {user}'
+curl -s {platform.url}/api/chat {json} -H 'Authorization: Bearer {user}' -d '{{"message": "Why is the sky blue?"}}'
+curl -s {platform.url}/api/generate-interview-questions {json} -H 'Authorization: Bearer {user}' -d '{{"name": "Backend engineer", "objective": "Find out how the candidate debugs", "number": 3, "context": "Python, Postgres, AWS"}}'
+
+Models: {answering}
+Logs: {default_data_dir() / "logs"}    Stop: Ctrl-C
+"""

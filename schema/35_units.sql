@@ -1,0 +1,326 @@
+-- 35 units: counting, giving back and finding again the units of 30_quota.sql, the daily token limit of embeddings, S2's
+-- two reset functions, and the mirror between the two places where a preferred provider is stored.
+
+create or replace function app.quota() returns jsonb
+  language sql stable
+begin atomic
+  select jsonb_build_object(
+    'tier', t.tier,
+    'daily', jsonb_build_object(
+      'limit', t.daily_units,
+      'used', coalesce(app.of_day(s.daily_usage, s.last_reset_date, c.today), app.of_day(a.daily_usage, a.last_reset_date, c.today), 0),
+      'resets_at', (c.today + 1)::timestamp at time zone c.time_zone),
+    'monthly', jsonb_build_object(
+      'limit', t.monthly_units,
+      'used', coalesce(app.of_month(s.monthly_usage, s.last_reset_date, c.today), 0),
+      'resets_at', (date_trunc('month', c.today::timestamp) + interval '1 month') at time zone c.time_zone),
+    'embedding_tokens', jsonb_build_object(
+      'limit', t.daily_embedding_tokens,
+      'used', coalesce(app.of_day(s.daily_embedding_tokens, s.last_reset_date, c.today), 0),
+      'resets_at', (c.today + 1)::timestamp at time zone c.time_zone))
+  from (select app.user_id() as user_id, app.today() as today, app.time_zone() as time_zone) c
+  left join public.user_ai_settings s on s.user_id = c.user_id
+  left join app.anonymous_usage a on c.user_id is null and a.caller_key = app.caller_key()
+  join app.ai_tiers t on t.tier = case when c.user_id is null then 'anonymous' else coalesce(s.tier, 'free') end;
+end;
+comment on function app.quota() is
+  'The caller''s tier, limits, what is used of them and when they start anew: {"tier", "daily", "monthly", "embedding_tokens"}.';
+
+create or replace function app.give_back(p_caller_key text, p_user_id text, p_day date, p_units integer) returns void
+  language plpgsql set search_path = ''
+as $$
+begin
+  -- A unit counts on the day it was taken: once that day has turned over there is nothing left to give back to it.
+  if p_user_id is not null then
+    update public.user_ai_settings
+    set daily_usage = case when last_reset_date = p_day then greatest(daily_usage - p_units, 0) else daily_usage end,
+        monthly_usage = greatest(monthly_usage - p_units, 0)
+    where user_id = p_user_id
+      and pg_catalog.date_trunc('month', last_reset_date::timestamp) = pg_catalog.date_trunc('month', p_day::timestamp);
+  else
+    update app.anonymous_usage
+    set daily_usage = greatest(daily_usage - p_units, 0)
+    where caller_key = p_caller_key and last_reset_date = p_day;
+  end if;
+end $$;
+comment on function app.give_back(text, text, date, integer) is
+  'Gives units back to the day and month they were taken in, if these still are the current ones.';
+
+create or replace function app.release_expired(p_caller_key text, p_limit integer) returns integer
+  language plpgsql set search_path = ''
+as $$
+declare
+  v_dead record;
+  v_released integer := 0;
+begin
+  -- A row that is being settled at this moment is locked, and skipped: its holder lives after all.
+  for v_dead in
+    with released as (
+      update app.ai_requests
+      set state = 'released', error_code = 'lease_expired', finished_at = app.now()
+      where id in (
+        select id from app.ai_requests
+        where state = 'reserved' and lease_until < app.now() and (p_caller_key is null or caller_key = p_caller_key)
+        limit p_limit for update skip locked)
+      returning caller_key, user_id, reserved_day)
+    select caller_key, user_id, reserved_day, pg_catalog.count(*)::integer as units
+    from released group by 1, 2, 3 order by 1, 3
+  loop
+    perform app.give_back(v_dead.caller_key, v_dead.user_id, v_dead.reserved_day, v_dead.units);
+    v_released := v_released + v_dead.units;
+  end loop;
+  return v_released;
+end $$;
+comment on function app.release_expired(text, integer) is
+  'Releases holds whose lease has ended (of one caller, or of all: null) and gives their units back; returns how many.';
+
+create or replace function app.count_unit() returns date
+  language plpgsql set search_path = ''
+as $$
+declare
+  v_user constant text := app.user_id();
+  v_today constant date := app.today();
+  v_day date;
+begin
+  for v_attempt in 1..3 loop
+    if v_user is not null then
+      update public.user_ai_settings s
+      set daily_usage = app.of_day(s.daily_usage, s.last_reset_date, v_today) + 1,
+          monthly_usage = app.of_month(s.monthly_usage, s.last_reset_date, v_today) + 1,
+          daily_embedding_tokens = app.of_day(s.daily_embedding_tokens, s.last_reset_date, v_today),
+          last_reset_date = greatest(s.last_reset_date, v_today)
+      from app.ai_tiers t
+      where s.user_id = v_user and t.tier = s.tier
+        and (t.daily_units is null or app.of_day(s.daily_usage, s.last_reset_date, v_today) < t.daily_units)
+        and (t.monthly_units is null or app.of_month(s.monthly_usage, s.last_reset_date, v_today) < t.monthly_units)
+      returning s.last_reset_date into v_day;
+    else
+      insert into app.anonymous_usage as a (caller_key, daily_usage, last_reset_date)
+      select app.caller_key(), 1, v_today from app.ai_tiers t
+      where t.tier = 'anonymous' and (t.daily_units is null or t.daily_units > 0)
+      on conflict (caller_key) do update
+        set daily_usage = app.of_day(a.daily_usage, a.last_reset_date, v_today) + 1,
+            last_reset_date = greatest(a.last_reset_date, v_today)
+        where app.of_day(a.daily_usage, a.last_reset_date, v_today)
+          < coalesce((select daily_units from app.ai_tiers where tier = 'anonymous'), 2147483647)
+      returning a.last_reset_date into v_day;
+    end if;
+    if v_day is not null then
+      return v_day;
+    end if;
+    -- Refused, or new. Only now is it worth looking for units that dead holders keep.
+    if v_user is not null then
+      insert into public.user_ai_settings (user_id, last_reset_date) values (v_user, v_today) on conflict do nothing;
+      continue when found;
+    end if;
+    exit when app.release_expired(app.caller_key(), 100) = 0;
+  end loop;
+  return null;
+end $$;
+comment on function app.count_unit() is
+  'Counts one unit of the caller''s and returns the day it counts on; null at the limit. Exact under concurrency: one UPDATE decides.';
+
+create or replace function app.reserve_unit(
+  p_request_id text, p_operation text, p_lease_seconds integer, p_takes_unit boolean default true,
+  p_idempotency_key text default null, p_body_hash text default null
+) returns text
+  language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_caller constant text := app.caller_key();
+  v_day date;
+begin
+  if v_caller is null then
+    raise exception 'the claims name no caller' using errcode = '42501';
+  end if;
+  if p_takes_unit then
+    v_day := app.count_unit();
+    if v_day is null then
+      return 'refused';
+    end if;
+  end if;
+  insert into app.ai_requests
+    (id, caller_key, user_id, operation, idempotency_key, body_hash, reserved_day, lease_until, created_at)
+  values (
+    p_request_id, v_caller, app.user_id(), p_operation, p_idempotency_key, p_body_hash, v_day,
+    app.now() + pg_catalog.make_interval(secs => p_lease_seconds), app.now())
+  on conflict do nothing;
+  if found then
+    return 'reserved';
+  end if;
+  perform app.give_back(v_caller, app.user_id(), v_day, 1);
+  return 'duplicate';
+end $$;
+comment on function app.reserve_unit(text, text, integer, boolean, text, text) is
+  'Makes the request''s row, with a unit of the caller in the claims unless told otherwise. reserved, refused (at the limit) or duplicate (the id or the idempotency key has a row).';
+
+create or replace function app.sweep_requests(p_limit integer default 1000) returns jsonb
+  language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_released integer;
+  v_answers integer;
+  v_forgotten integer;
+begin
+  if not app.is_service() then
+    raise exception 'only the service sweeps' using errcode = '42501';
+  end if;
+  v_released := app.release_expired(null, p_limit);
+  update app.ai_requests set answer = null, answer_until = null
+  where id in (
+    select id from app.ai_requests where answer_until < app.now() limit p_limit for update skip locked);
+  get diagnostics v_answers = row_count;
+  -- Sixteen days outlast a queue's longest retention, so that an outage's usage is told apart from its repetition.
+  delete from app.ai_requests
+  where id in (
+    select id from app.ai_requests
+    where finished_at < app.now() - interval '16 days' limit p_limit for update skip locked);
+  get diagnostics v_forgotten = row_count;
+  delete from app.anonymous_usage
+  where caller_key in (
+    select caller_key from app.anonymous_usage where last_reset_date < app.today() - 1 limit p_limit for update skip locked);
+  return pg_catalog.jsonb_build_object(
+    'released', v_released, 'answers_expired', v_answers, 'forgotten', v_forgotten);
+end $$;
+comment on function app.sweep_requests(integer) is
+  'For the schedule: releases dead holds, empties expired answers, forgets old rows, each up to the limit.';
+
+create or replace function app.take_embedding_tokens(p_claims jsonb, p_tokens bigint) returns jsonb
+  language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_today date;
+  v_allowed boolean := false;
+begin
+  perform pg_catalog.set_config('request.jwt.claims', p_claims::text, true);
+  if app.is_service() then
+    return '{"outcome": "taken"}';
+  elsif app.user_id() is null then
+    return '{"outcome": "not_signed_in"}';
+  elsif not app.provision() then
+    return '{"outcome": "subject_deleted"}';
+  end if;
+  v_today := app.today();
+  insert into public.user_ai_settings (user_id, last_reset_date) values (app.user_id(), v_today) on conflict do nothing;
+  update public.user_ai_settings s
+  set daily_usage = app.of_day(s.daily_usage, s.last_reset_date, v_today),
+      monthly_usage = app.of_month(s.monthly_usage, s.last_reset_date, v_today),
+      daily_embedding_tokens = greatest(app.of_day(s.daily_embedding_tokens, s.last_reset_date, v_today) + p_tokens, 0),
+      last_reset_date = greatest(s.last_reset_date, v_today)
+  from app.ai_tiers t
+  where s.user_id = app.user_id() and t.tier = s.tier
+    and (p_tokens <= 0 or t.daily_embedding_tokens is null
+      or app.of_day(s.daily_embedding_tokens, s.last_reset_date, v_today) + p_tokens <= t.daily_embedding_tokens);
+  return pg_catalog.jsonb_build_object('outcome', case when found then 'taken' else 'quota_exceeded' end)
+    || (app.quota() -> 'embedding_tokens');
+end $$;
+comment on function app.take_embedding_tokens(jsonb, bigint) is
+  'Counts tokens to embed against the tier''s daily limit, all or nothing; a negative number gives back. {"outcome": "taken" | "quota_exceeded", "limit", "used", "resets_at"}, or not_signed_in, subject_deleted.';
+
+create or replace function app.roll_counters() returns void
+  language sql
+begin atomic
+  update public.user_ai_settings
+  set daily_usage = app.of_day(daily_usage, last_reset_date, app.today()),
+      monthly_usage = app.of_month(monthly_usage, last_reset_date, app.today()),
+      daily_embedding_tokens = app.of_day(daily_embedding_tokens, last_reset_date, app.today()),
+      last_reset_date = app.today()
+  where last_reset_date < app.today();
+end;
+comment on function app.roll_counters() is 'Brings every counter to today. Cosmetic: counting does the same when it happens.';
+
+create or replace function public.reset_daily_ai_usage() returns void
+  language plpgsql set search_path = ''
+as $$
+begin
+  perform app.roll_counters();
+end $$;
+comment on function public.reset_daily_ai_usage() is 'S2: brings both counters to today, at any hour and any number of times.';
+
+create or replace function public.reset_monthly_ai_usage() returns void
+  language plpgsql set search_path = ''
+as $$
+begin
+  perform app.roll_counters();
+end $$;
+comment on function public.reset_monthly_ai_usage() is 'S2: the same as reset_daily_ai_usage(), so neither hides a month''s end from the other.';
+
+-- The mirror. Each side writes the other only for a statement of its own (trigger depth 0), so it never runs in circles.
+create or replace function app.mirror_preference() returns trigger
+  language plpgsql set search_path = ''
+as $$
+begin
+  insert into public.user_ai_settings as s (user_id, preferred_provider)
+  values (new.user_id, coalesce(
+    (select app.canonical_provider(p.preferred_provider::text)
+     from public.ai_provider_preferences p
+     where p.user_id = new.user_id and p.is_active
+     order by p.updated_at desc, p.id desc limit 1),
+    'openai'))
+  on conflict (user_id) do update set preferred_provider = excluded.preferred_provider
+    where s.preferred_provider is distinct from excluded.preferred_provider;
+  return null;
+end $$;
+comment on function app.mirror_preference() is 'Trigger: a preference saved or deleted in S1''s table shows in S2''s column.';
+
+create or replace function app.mirror_settings() returns trigger
+  language plpgsql set search_path = ''
+as $$
+begin
+  -- The default of a new row is nobody's choice.
+  if tg_op = 'INSERT' and new.preferred_provider = 'openai' then
+    return null;
+  end if;
+  update public.ai_provider_preferences
+  set preferred_provider = new.preferred_provider::public.ai_provider
+  where user_id = new.user_id and is_active;
+  if not found then
+    insert into public.ai_provider_preferences (organization_id, user_id, preferred_provider, is_active)
+    values (null, new.user_id, new.preferred_provider::public.ai_provider, true)
+    on conflict (organization_id, user_id) do update
+      set preferred_provider = excluded.preferred_provider, is_active = true;
+  end if;
+  return null;
+end $$;
+comment on function app.mirror_settings() is 'Trigger: a provider chosen in S2''s column becomes the preference in S1''s table.';
+
+drop trigger if exists _30_mirror on public.ai_provider_preferences;
+drop trigger if exists _30_mirror_insert on public.user_ai_settings;
+drop trigger if exists _30_mirror_update on public.user_ai_settings;
+
+-- At adoption S1 wins where it has a say; elsewhere S2's value counts unless it is the default.
+insert into public.ai_provider_preferences (user_id, preferred_provider, is_active)
+select s.user_id, s.preferred_provider::public.ai_provider, true
+from public.user_ai_settings s
+where s.preferred_provider <> 'openai'
+  and not exists (select from public.ai_provider_preferences p where p.user_id = s.user_id)
+on conflict do nothing;
+update public.user_ai_settings s
+set preferred_provider = app.canonical_provider(p.preferred_provider::text)
+from (
+  select distinct on (user_id) user_id, preferred_provider
+  from public.ai_provider_preferences where user_id is not null and is_active
+  order by user_id, updated_at desc, id desc) p
+where p.user_id = s.user_id and s.preferred_provider is distinct from app.canonical_provider(p.preferred_provider::text);
+
+create trigger _30_mirror after insert or update of preferred_provider, is_active on public.ai_provider_preferences
+  for each row when (new.user_id is not null and pg_trigger_depth() = 0)
+  execute function app.mirror_preference();
+create trigger _30_mirror_insert after insert on public.user_ai_settings
+  for each row when (pg_trigger_depth() = 0)
+  execute function app.mirror_settings();
+create trigger _30_mirror_update after update of preferred_provider on public.user_ai_settings
+  for each row when (new.preferred_provider is distinct from old.preferred_provider and pg_trigger_depth() = 0)
+  execute function app.mirror_settings();
+
+revoke all on function public.reset_daily_ai_usage(), public.reset_monthly_ai_usage() from public, anon, authenticated;
+select app.give_to_definer(
+  'app.reserve_unit(text, text, integer, boolean, text, text)', 'app.sweep_requests(integer)',
+  'app.take_embedding_tokens(jsonb, bigint)');
+grant execute on function app.quota() to authenticated, parley_definer;
+grant execute on function app.give_back(text, text, date, integer), app.release_expired(text, integer), app.count_unit()
+  to parley_definer;
+grant execute on function app.reserve_unit(text, text, integer, boolean, text, text),
+  app.take_embedding_tokens(jsonb, bigint) to parley_app, parley_service;
+grant execute on function app.sweep_requests(integer), app.roll_counters(), public.reset_daily_ai_usage(),
+  public.reset_monthly_ai_usage() to service_role;

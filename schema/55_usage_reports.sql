@@ -1,0 +1,270 @@
+-- 55 usage reports: what is asked of the ledger of 50_usage.sql, and its upkeep (months made, archived, dropped; days
+-- summed). The functions that make and move partitions must own them, so they belong to the migrating role; they take no
+-- table name and only the service may call them.
+
+create or replace function app.ensure_usage_partitions(p_from timestamptz default null, p_ahead integer default 2)
+  returns integer language plpgsql security definer set search_path = '' set lock_timeout = '5s'
+as $$
+declare
+  v_month timestamp := pg_catalog.date_trunc('month', coalesce(p_from, app.now()) at time zone 'UTC');
+  v_last constant timestamp := pg_catalog.date_trunc('month', app.now() at time zone 'UTC') + pg_catalog.make_interval(months => p_ahead);
+  v_leaf text;
+  v_made integer := 0;
+begin
+  while v_month <= v_last loop
+    v_leaf := 'ai_usage_' || pg_catalog.to_char(v_month, 'YYYY_MM');
+    if pg_catalog.to_regclass('app.' || v_leaf) is null then
+      execute pg_catalog.format('create table app.%I (like public.ai_usage_logs including defaults)', v_leaf);
+      execute pg_catalog.format('alter table app.%I enable row level security', v_leaf);
+      execute pg_catalog.format('revoke all on app.%I from public, anon, authenticated, service_role', v_leaf);
+      -- Rows that came before their month had a partition move into it.
+      execute pg_catalog.format(
+        'with moved as (delete from app.ai_usage_rest where created_at >= %L and created_at < %L returning *)
+         insert into app.%I select * from moved',
+        v_month at time zone 'UTC', (v_month + interval '1 month') at time zone 'UTC', v_leaf);
+      execute pg_catalog.format(
+        'alter table public.ai_usage_logs attach partition app.%I for values from (%L) to (%L)',
+        v_leaf, v_month at time zone 'UTC', (v_month + interval '1 month') at time zone 'UTC');
+      v_made := v_made + 1;
+    end if;
+    v_month := v_month + interval '1 month';
+  end loop;
+  return v_made;
+end $$;
+comment on function app.ensure_usage_partitions(timestamptz, integer) is
+  'Makes the ledger''s months (UTC) from the given one (this one) to some ahead; returns how many were missing.';
+
+create or replace function app.archive_usage(p_keep interval default '90 days') returns integer
+  language plpgsql security definer set search_path = '' set lock_timeout = '5s'
+as $$
+declare
+  v_leaf record;
+  v_moved integer := 0;
+begin
+  for v_leaf in
+    select c.relname as name, pg_catalog.to_date(pg_catalog.right(c.relname, 7), 'YYYY_MM')::timestamp at time zone 'UTC' as starts
+    from pg_catalog.pg_inherits i join pg_catalog.pg_class c on c.oid = i.inhrelid
+    where i.inhparent = 'public.ai_usage_logs'::regclass and c.relname ~ '^ai_usage_\d{4}_\d{2}$'
+    order by 1
+  loop
+    continue when v_leaf.starts + interval '1 month' > app.now() - p_keep;
+    execute pg_catalog.format('alter table public.ai_usage_logs detach partition app.%I', v_leaf.name);
+    execute pg_catalog.format(
+      'alter table app.usage_archive attach partition app.%I for values from (%L) to (%L)',
+      v_leaf.name, v_leaf.starts, v_leaf.starts + interval '1 month');
+    v_moved := v_moved + 1;
+  end loop;
+  return v_moved;
+end $$;
+comment on function app.archive_usage(interval) is
+  'Moves the months whose every row is older than this from the ledger to app.usage_archive, without touching a row; returns how many.';
+
+create or replace function app.drop_archived_usage(p_keep interval) returns integer
+  language plpgsql security definer set search_path = '' set lock_timeout = '5s'
+as $$
+declare
+  v_leaf record;
+  v_dropped integer := 0;
+begin
+  for v_leaf in
+    select c.relname as name, pg_catalog.to_date(pg_catalog.right(c.relname, 7), 'YYYY_MM')::timestamp at time zone 'UTC' as starts
+    from pg_catalog.pg_inherits i join pg_catalog.pg_class c on c.oid = i.inhrelid
+    where i.inhparent = 'app.usage_archive'::regclass
+  loop
+    continue when v_leaf.starts + interval '1 month' > app.now() - p_keep;
+    execute pg_catalog.format('drop table app.%I', v_leaf.name);
+    v_dropped := v_dropped + 1;
+  end loop;
+  return v_dropped;
+end $$;
+comment on function app.drop_archived_usage(interval) is
+  'Drops the archived months whose every row is older than this; returns how many. Their sums stay in app.usage_by_day.';
+
+-- The months there must be, and an adopted ledger's rows. They are copied in the transaction that moved the table aside.
+do $$
+declare
+  v_name text;
+  v_columns text;
+  v_values text;
+  v_first timestamptz;
+begin
+  perform app.ensure_usage_partitions(app.now() - interval '1 month');
+  foreach v_name in array array['adopted_ai_usage', 'adopted_ai_usage_logs'] loop
+    continue when to_regclass('app.' || v_name) is null
+      or coalesce(obj_description(to_regclass('app.' || v_name), 'pg_class'), '') like 'Copied%';
+    execute format('select min(created_at) from app.%I', v_name) into v_first;
+    if v_first is not null then
+      perform app.ensure_usage_partitions(v_first);
+    end if;
+    execute format(
+      'insert into public."user" (id) select distinct user_id::text from app.%I where user_id is not null
+       on conflict do nothing', v_name);
+    select string_agg(quote_ident(ours.attname), ', '),
+      string_agg(case ours.attname
+        when 'created_at' then 'coalesce(created_at, now())'
+        when 'operation_type' then 'coalesce(operation_type, ''chat'')'
+        else format('%I::%s', ours.attname, format_type(ours.atttypid, ours.atttypmod)) end, ', ')
+    into v_columns, v_values
+    from pg_catalog.pg_attribute ours
+    join pg_catalog.pg_attribute theirs on theirs.attname = ours.attname
+    where ours.attrelid = 'public.ai_usage'::regclass and ours.attnum > 0 and not ours.attisdropped
+      and theirs.attrelid = to_regclass('app.' || v_name) and theirs.attnum > 0 and not theirs.attisdropped
+      -- An id of another type than ours stays behind; the row gets a new one.
+      and (ours.attname <> 'id' or theirs.atttypid = ours.atttypid);
+    execute format('insert into public.ai_usage (%s) select %s from app.%I', v_columns, v_values, v_name);
+    execute format('comment on table app.%I is %L', v_name, 'Copied into public.ai_usage when it was adopted; kept as it was.');
+    execute format('alter table app.%I enable row level security', v_name);
+    execute format('revoke all on app.%I from public, anon, authenticated, service_role', v_name);
+  end loop;
+end $$;
+
+create or replace function app.roll_up_usage(p_limit integer default 31) returns integer
+  language plpgsql set search_path = ''
+as $$
+declare
+  v_day date;
+  v_zone constant text := app.time_zone();
+  v_rolled integer := 0;
+begin
+  for v_day in
+    select d.day::date
+    from pg_catalog.generate_series(
+      (select (pg_catalog.min(created_at) at time zone v_zone)::date from public.ai_usage)::timestamp,
+      (app.today() - 1)::timestamp, interval '1 day') as d (day)
+    where not exists (select from app.rolled_up_days r where r.day = d.day::date)
+    order by 1 limit p_limit
+  loop
+    delete from app.usage_by_day where day = v_day;
+    insert into app.usage_by_day
+    select v_day, organization_id, provider, model, operation_type, own_key,
+      pg_catalog.count(*), coalesce(pg_catalog.sum(tokens_total), 0), pg_catalog.sum(cost), pg_catalog.sum(latency_ms)
+    from public.ai_usage
+    where created_at >= v_day::timestamp at time zone v_zone and created_at < (v_day + 1)::timestamp at time zone v_zone
+    group by organization_id, provider, model, operation_type, own_key;
+    insert into app.rolled_up_days (day) values (v_day) on conflict do nothing;
+    v_rolled := v_rolled + 1;
+  end loop;
+  return v_rolled;
+end $$;
+comment on function app.roll_up_usage(integer) is
+  'For the schedule: sums past days that are not summed yet, oldest first; returns how many.';
+
+create or replace function app.usage_between(p_from date, p_to date)
+  returns table (day date, provider text, model text, operation_type text, own_key boolean,
+    calls bigint, tokens bigint, cost numeric, mean_latency_ms bigint)
+  language sql stable
+begin atomic
+  -- Days that are summed come from their sums. The others, today first of all, are read from the ledger.
+  with open_days as (
+    select d.day::date as day
+    from generate_series(p_from::timestamp, least(p_to, app.today())::timestamp, interval '1 day') as d (day)
+    where not exists (select from app.rolled_up_days r where r.day = d.day::date)),
+  rows_of_days as (
+    select b.day, b.provider, b.model, b.operation_type, b.own_key, b.calls, b.tokens, b.cost, b.latency_ms
+    from app.usage_by_day b
+    join app.rolled_up_days r on r.day = b.day
+    where b.day between p_from and p_to
+    union all
+    select o.day, u.provider, u.model, u.operation_type, u.own_key, 1, coalesce(u.tokens_total, 0), u.cost, u.latency_ms
+    from open_days o
+    join public.ai_usage u
+      on u.created_at >= o.day::timestamp at time zone app.time_zone()
+      and u.created_at < (o.day + 1)::timestamp at time zone app.time_zone()
+    where app.is_service() or u.organization_id = app.organization_id())
+  select r.day, r.provider, r.model, r.operation_type, r.own_key, sum(r.calls)::bigint, sum(r.tokens)::bigint, sum(r.cost),
+    (sum(r.latency_ms) / sum(r.calls))::bigint
+  from rows_of_days r
+  group by 1, 2, 3, 4, 5
+  order by 1, 2, 3, 4, 5;
+end;
+comment on function app.usage_between(date, date) is
+  'Usage by day, provider, model and operation: everybody''s for the service, the organization''s for its admin.';
+
+create or replace function app.my_usage_between(p_from date, p_to date)
+  returns table (day date, provider text, model text, operation_type text,
+    calls bigint, tokens bigint, cost numeric, mean_latency_ms bigint)
+  language sql stable
+begin atomic
+  select (u.created_at at time zone c.time_zone)::date, u.provider, u.model, u.operation_type,
+    count(*), coalesce(sum(u.tokens_total), 0)::bigint, sum(u.cost), avg(u.latency_ms)::bigint
+  from (select app.user_id() as user_id, app.time_zone() as time_zone) c
+  join public.ai_usage u on u.user_id = c.user_id
+  where u.created_at >= p_from::timestamp at time zone c.time_zone
+    and u.created_at < (p_to + 1)::timestamp at time zone c.time_zone
+  group by 1, 2, 3, 4
+  order by 1, 2, 3, 4;
+end;
+comment on function app.my_usage_between(date, date) is 'The caller''s own usage by day, provider, model and operation.';
+
+create or replace function public.get_usage_stats(
+  p_user_id text, p_from timestamptz default null, p_to timestamptz default null
+)
+  returns table (total_requests bigint, total_tokens bigint, total_cost numeric, average_latency_ms bigint,
+    by_operation jsonb, by_model jsonb)
+  language sql stable
+begin atomic
+  with mine as materialized (
+    select u.operation_type, coalesce(u.model, 'unknown') as model, u.tokens_total, u.cost, u.latency_ms
+    from public.ai_usage u
+    where u.user_id = p_user_id
+      and u.created_at >= coalesce(p_from, '-infinity') and u.created_at < coalesce(p_to, 'infinity'))
+  select count(*), coalesce(sum(m.tokens_total), 0)::bigint, coalesce(sum(m.cost), 0), avg(m.latency_ms)::bigint,
+    coalesce((select jsonb_object_agg(o.operation_type, o.calls)
+      from (select operation_type, count(*) as calls from mine group by 1) o), '{}'),
+    coalesce((select jsonb_object_agg(o.model, o.calls)
+      from (select model, count(*) as calls from mine group by 1) o), '{}')
+  from mine m;
+end;
+comment on function public.get_usage_stats(text, timestamptz, timestamptz) is
+  'S3: a user''s requests, tokens and cost. Runs with the caller''s rights, so another user''s are all zero.';
+
+create or replace function app.provider_health() returns jsonb
+  language sql stable security definer set search_path = ''
+as $$
+  select coalesce(pg_catalog.jsonb_object_agg(h.provider, pg_catalog.jsonb_build_object(
+    'calls', h.calls, 'errors', h.errors, 'p50_ms', h.p50_ms)), '{}')
+  from (
+    select a.provider, pg_catalog.count(*) as calls, pg_catalog.count(*) filter (where not a.ok) as errors,
+      pg_catalog.round(pg_catalog.percentile_disc(0.5) within group (order by a.latency_ms)) as p50_ms
+    from (
+      select attempts from app.ai_requests
+      where finished_at > app.now() - interval '1 minute'
+      order by finished_at desc
+      limit 100) r
+    cross join lateral pg_catalog.jsonb_to_recordset(r.attempts)
+      as a (provider text, ok boolean, latency_ms double precision)
+    group by a.provider) h;
+$$;
+comment on function app.provider_health() is
+  'Calls, errors and median latency by provider, of the newest 100 requests of the last minute. Reads across callers and returns counts only, so it belongs to the tables'' owner.';
+
+create or replace view app.table_sizes with (security_invoker = true) as
+select n.nspname as schemaname, c.relname as tablename,
+  coalesce(sum(pg_total_relation_size(t.relid)), 0)::bigint as total_bytes,
+  pg_size_pretty(coalesce(sum(pg_total_relation_size(t.relid)), 0)) as size
+from pg_catalog.pg_class c
+join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+cross join lateral (
+  select relid from pg_catalog.pg_partition_tree(c.oid) where isleaf
+  union select c.oid where c.relkind = 'r') t
+where c.relkind in ('r', 'p') and n.nspname in ('public', 'app')
+group by 1, 2
+order by 3 desc;
+comment on view app.table_sizes is 'Size of each table with its partitions and indexes (a partitioned table alone has 0 bytes).';
+
+create or replace view app.index_usage with (security_invoker = true) as
+select schemaname, relname as tablename, indexrelname as indexname, idx_scan as index_scans, idx_tup_read, idx_tup_fetch,
+  pg_relation_size(indexrelid) as index_bytes
+from pg_catalog.pg_stat_user_indexes
+order by idx_scan desc;
+comment on view app.index_usage is 'How often each index is used: S5''s query with the column names that Postgres has.';
+
+revoke all on app.table_sizes, app.index_usage from public, anon, authenticated, service_role;
+revoke all on function app.provider_health(), public.get_usage_stats(text, timestamptz, timestamptz) from public, anon;
+grant select on app.table_sizes, app.index_usage to service_role;
+grant execute on function public.get_usage_stats(text, timestamptz, timestamptz), app.usage_between(date, date)
+  to authenticated, service_role;
+grant execute on function app.my_usage_between(date, date) to authenticated;
+grant execute on function app.provider_health() to parley_definer, service_role;
+grant execute on function app.ensure_usage_partitions(timestamptz, integer), app.archive_usage(interval),
+  app.drop_archived_usage(interval), app.roll_up_usage(integer) to service_role;

@@ -1,0 +1,420 @@
+-- 88 activity: the one function that everything a completed interview earns goes through, the standings, and S5's statistics.
+
+-- Paying.
+
+create or replace function app.pay_xp(
+  p_user_id text, p_event_key text, p_amount integer, p_reason text, p_ref_id text, p_local_date date, p_at timestamptz
+) returns integer
+  language sql volatile
+begin atomic
+  insert into app.xp_events (user_id, event_key, amount, reason, ref_id, local_date, created_at)
+  values (p_user_id, p_event_key, p_amount, p_reason, p_ref_id, p_local_date, p_at)
+  on conflict (user_id, event_key) do nothing
+  returning amount;
+end;
+comment on function app.pay_xp(text, text, integer, text, text, date, timestamptz) is
+  'Writes an event into the ledger; returns its amount, or null when its key was paid before.';
+
+create or replace function app.note_progress(p_user_id text, p_skill text, p_score numeric, p_at timestamptz) returns boolean
+  language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_best numeric := (select u.best_score from public.user_progress u where u.user_id = p_user_id and u.skill = p_skill);
+begin
+  insert into public.user_progress as u (user_id, skill, attempts, best_score, average_score, last_score, last_practiced_at)
+  values (p_user_id, p_skill, 1, p_score, p_score, p_score, p_at)
+  on conflict (user_id, skill) do update set
+    attempts = u.attempts + 1,
+    best_score = greatest(u.best_score, excluded.best_score),
+    average_score = coalesce(u.average_score + (excluded.last_score - u.average_score) / (u.attempts + 1), excluded.last_score),
+    last_score = excluded.last_score,
+    last_practiced_at = excluded.last_practiced_at;
+  return p_score > v_best;
+end $$;
+comment on function app.note_progress(text, text, numeric, timestamptz) is 'Counts a scored attempt at a skill; true when it beats an earlier best.';
+
+create or replace function app.credit_xp(p_user_id text, p_amount integer, p_score numeric, p_at timestamptz) returns void
+  language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_week text := app.leaderboard_key('weekly', p_at);
+  v_month text := app.leaderboard_key('monthly', p_at);
+begin
+  update public.profiles p set total_xp = p.total_xp + p_amount, level = app.level_for_xp(p.total_xp + p_amount)
+  where p.id = p_user_id;
+
+  insert into public.leaderboard as l (
+    user_id, display_name, opted_out, total_xp, total_score, weekly_score, week_key, monthly_score, month_key, last_updated)
+  select p.id, p.display_name, p.leaderboard_opt_out, p.total_xp, coalesce(p_score, 0), p_amount, v_week, p_amount, v_month, p_at
+  from public.profiles p where p.id = p_user_id
+  on conflict (user_id) do update set
+    total_xp = excluded.total_xp,
+    total_score = l.total_score + excluded.total_score,
+    -- Keys sort by time: a newer window starts from nothing, an older one (an event that came late) leaves this one alone.
+    weekly_score = case when l.week_key = v_week then l.weekly_score + p_amount
+      when l.week_key > v_week then l.weekly_score else p_amount end,
+    week_key = greatest(l.week_key, v_week),
+    monthly_score = case when l.month_key = v_month then l.monthly_score + p_amount
+      when l.month_key > v_month then l.monthly_score else p_amount end,
+    month_key = greatest(l.month_key, v_month),
+    last_updated = greatest(l.last_updated, p_at);
+
+  if p_amount > 0 then
+    insert into app.leaderboard_scores as s (period, period_key, user_id, score, is_hidden, reached_at)
+    select w.period, w.period_key, p_user_id, p_amount, p.leaderboard_opt_out, p_at
+    from (values ('all_time', ''), ('weekly', v_week), ('monthly', v_month)) as w (period, period_key), public.profiles p
+    where p.id = p_user_id
+    on conflict (user_id, period, period_key) do update set score = s.score + excluded.score, reached_at = excluded.reached_at;
+  end if;
+end $$;
+comment on function app.credit_xp(text, integer, numeric, timestamptz) is
+  'Adds points (and an interview''s score) to what is cached of the ledger: profile, leaderboard and windows.';
+
+create or replace function app.unlock_achievements(p_user_id text, p_local_date date, p_at timestamptz) returns text[]
+  language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_unlocked text[] := '{}';
+  v_achievement app.achievement_catalogue;
+  v_amount integer;
+begin
+  -- Points of an achievement may reach the next level, which is an achievement: until nothing is new.
+  loop
+    v_amount := null;
+    for v_achievement in
+      select c.* from app.achievement_catalogue c join app.achievement_metrics(p_user_id) m on m.metric = c.metric
+      where m.value >= c.target
+        and not exists (
+          select from public.achievements a where a.user_id = p_user_id and a.achievement_type = c.achievement_type)
+      order by c.metric, c.target
+    loop
+      insert into public.achievements (user_id, achievement_type, title, description, icon, xp_reward, unlocked_at)
+      values (p_user_id, v_achievement.achievement_type, v_achievement.title, v_achievement.description, v_achievement.icon,
+        v_achievement.xp_reward, p_at);
+      v_unlocked := v_unlocked || v_achievement.achievement_type;
+      v_amount := coalesce(v_amount, 0) + coalesce(app.pay_xp(p_user_id, 'achievement:' || v_achievement.achievement_type,
+        v_achievement.xp_reward, 'achievement', v_achievement.achievement_type, p_local_date, p_at), 0);
+    end loop;
+    exit when v_amount is null;
+    perform app.credit_xp(p_user_id, v_amount, null, p_at);
+  end loop;
+  return v_unlocked;
+end $$;
+comment on function app.unlock_achievements(text, date, timestamptz) is 'Unlocks and pays what a user has reached; returns the new types.';
+
+create or replace function app.touch_streak(p_user_id text, p_timezone text, p_at timestamptz) returns public.streaks
+  language plpgsql volatile set search_path = ''
+as $$
+declare
+  v_streak public.streaks;
+  v_today date;
+  v_frozen date[];
+begin
+  insert into public.streaks (user_id, timezone) values (p_user_id, p_timezone) on conflict (user_id) do nothing;
+  select s.* into v_streak from public.streaks s where s.user_id = p_user_id for update;
+  if v_streak.timezone <> p_timezone
+    and (v_streak.timezone_changed_at is null or p_at - v_streak.timezone_changed_at >= interval '7 days') then
+    v_streak.timezone := p_timezone;
+    v_streak.timezone_changed_at := p_at;
+  end if;
+  v_today := (p_at at time zone v_streak.timezone)::date;
+  select a.current_streak, a.longest_streak, a.freezes, a.started_on, a.frozen
+  into v_streak.current_streak, v_streak.longest_streak, v_streak.freezes, v_streak.started_on, v_frozen
+  from app.advance_streak(v_streak.last_activity_date, v_today, v_streak.current_streak, v_streak.longest_streak,
+    v_streak.freezes, v_streak.started_on) a;
+  update public.streaks s set
+    current_streak = v_streak.current_streak, longest_streak = v_streak.longest_streak, freezes = v_streak.freezes,
+    started_on = v_streak.started_on, timezone = v_streak.timezone, timezone_changed_at = v_streak.timezone_changed_at,
+    last_activity_date = greatest(s.last_activity_date, v_today),
+    streak_data = case when v_frozen = '{}' then s.streak_data else pg_catalog.jsonb_set(
+      s.streak_data, '{frozen}', coalesce(s.streak_data -> 'frozen', '[]') || pg_catalog.to_jsonb(v_frozen)) end
+  where s.user_id = p_user_id
+  returning s.* into v_streak;
+  return v_streak;
+end $$;
+comment on function app.touch_streak(text, text, timestamptz) is 'Counts activity at an instant towards a user''s streak; returns its new state.';
+
+create or replace function app.record_activity(p_user_id text, p_kind text, p_ref_id uuid, p_at timestamptz default app.now())
+  returns jsonb
+  language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+  v_profile public.profiles;
+  v_session public.interview_sessions;
+  v_feedback public.interview_feedback;
+  v_attempt public.practice_attempts;
+  v_streak public.streaks;
+  v_today date;
+  v_ref text := p_ref_id::text;
+  v_paid integer;
+  v_amount integer := 0;
+  v_score numeric;
+  v_skill record;
+  v_unlocked text[];
+  v_level integer;
+begin
+  perform app.require_caller(p_user_id);
+  insert into public.profiles (id) values (p_user_id) on conflict (id) do nothing;
+  -- One activity of a user at a time: everything below reads what it then writes.
+  select p.* into v_profile from public.profiles p where p.id = p_user_id for update;
+
+  if p_kind = 'interview' then
+    select s.* into v_session from public.interview_sessions s where s.id = p_ref_id and s.user_id = p_user_id;
+    if v_session.id is null then
+      raise exception 'no such interview' using errcode = 'P0002';
+    elsif v_session.status <> 'completed' then
+      raise exception 'the interview is not completed' using errcode = '55000';
+    end if;
+    select f.* into v_feedback from public.interview_feedback f where f.id = v_session.feedback_id;
+  elsif p_kind = 'practice' then
+    select a.* into v_attempt from public.practice_attempts a where a.id = p_ref_id and a.user_id = p_user_id;
+    if v_attempt.id is null then
+      raise exception 'no such practice attempt' using errcode = 'P0002';
+    end if;
+  else
+    raise exception 'unknown kind of activity: %', p_kind using errcode = '22023';
+  end if;
+
+  -- The day counts once, when the activity is first seen; feedback may come a day later.
+  if not exists (select from app.xp_events e where e.user_id = p_user_id and e.event_key = p_kind || ':' || v_ref) then
+    v_streak := app.touch_streak(p_user_id, v_profile.timezone, p_at);
+    v_today := v_streak.last_activity_date;
+    v_paid := case when p_kind = 'practice' and (
+      select count(*) from app.xp_events e
+      where e.user_id = p_user_id and e.local_date = v_today and e.reason = 'practice' and e.amount > 0) < 5 then 10 else 0 end;
+    v_amount := v_amount
+      + app.pay_xp(p_user_id, p_kind || ':' || v_ref, v_paid, p_kind, v_ref, v_today, p_at)
+      + coalesce(app.pay_xp(p_user_id, 'daily:' || v_today, 5, 'daily', null, v_today, p_at), 0)
+      + coalesce(app.pay_xp(p_user_id, pg_catalog.format('streak:%s:%s', v_streak.current_streak, v_streak.started_on),
+          case v_streak.current_streak when 7 then 50 when 30 then 200 when 100 then 500 else 0 end,
+          'streak', null, v_today, p_at), 0);
+    if p_kind = 'practice' and v_attempt.score is not null
+      and app.note_progress(p_user_id, v_attempt.skill, v_attempt.score, p_at) then
+      v_amount := v_amount + coalesce(app.pay_xp(
+        p_user_id, pg_catalog.format('best:%s:%s', v_attempt.skill, v_ref), 15, 'personal_best', v_ref, v_today, p_at), 0);
+    end if;
+  end if;
+  select s.* into v_streak from public.streaks s where s.user_id = p_user_id;
+  v_today := v_streak.last_activity_date;
+
+  -- The first feedback fixes what an interview is worth; writing it anew pays nothing.
+  if v_feedback.id is not null then
+    v_paid := app.pay_xp(p_user_id, 'interview:' || v_ref || ':completed',
+      case when v_feedback.hiring_recommendation = 'insufficient_evidence' then 10
+        when v_session.interview_type = 'voice' then 60 else 50 end,
+      'interview_completed', v_ref, v_today, p_at);
+    if v_paid is not null then
+      v_score := coalesce(v_feedback.overall_score, 0);
+      v_amount := v_amount + v_paid + case when v_feedback.hiring_recommendation = 'insufficient_evidence' then 0 else coalesce(
+        app.pay_xp(p_user_id, 'interview:' || v_ref || ':score', pg_catalog.floor(least(v_score, 100) / 2)::integer,
+          'interview_score', v_ref, v_today, p_at), 0) end;
+      for v_skill in
+        select e.value ->> 'key' as key, (e.value ->> 'score')::numeric as score
+        from pg_catalog.jsonb_array_elements(
+          case pg_catalog.jsonb_typeof(v_feedback.scores) when 'array' then v_feedback.scores else '[]' end) e
+        where pg_catalog.jsonb_typeof(e.value -> 'score') = 'number' and e.value ->> 'key' is not null
+      loop
+        if app.note_progress(p_user_id, v_skill.key, v_skill.score, p_at) then
+          v_amount := v_amount + coalesce(app.pay_xp(
+            p_user_id, pg_catalog.format('best:%s:%s', v_skill.key, v_ref), 15, 'personal_best', v_ref, v_today, p_at), 0);
+        end if;
+      end loop;
+    end if;
+  end if;
+
+  update public.profiles p set (total_interviews, completed_interviews, average_score, streak_days) = (
+    select count(*), count(*) filter (where s.status = 'completed'),
+      pg_catalog.round(pg_catalog.avg(s.overall_score) filter (where s.status = 'completed'), 2), v_streak.current_streak
+    from public.interview_sessions s where s.user_id = p_user_id)
+  where p.id = p_user_id;
+  if v_amount > 0 or v_score is not null then
+    perform app.credit_xp(p_user_id, v_amount, v_score, p_at);
+  end if;
+  v_unlocked := app.unlock_achievements(p_user_id, v_today, p_at);
+
+  select p.level into v_level from public.profiles p where p.id = p_user_id;
+  return pg_catalog.jsonb_build_object(
+    'xp_awarded', (select p.total_xp from public.profiles p where p.id = p_user_id) - v_profile.total_xp,
+    'total_xp', (select p.total_xp from public.profiles p where p.id = p_user_id),
+    'level', v_level, 'leveled_up', v_level > v_profile.level,
+    'achievements', pg_catalog.to_jsonb(v_unlocked),
+    'streak', (select pg_catalog.to_jsonb(t) from app.streak_status(p_user_id, p_at) t));
+end $$;
+comment on function app.record_activity(text, text, uuid, timestamptz) is
+  'Everything that follows from a completed interview or a practice attempt (kind interview or practice), in one transaction: streak, '
+  'points, progress, level, achievements, leaderboard. Call it again when feedback arrives; what was paid is not paid twice. '
+  'Raises 42501 for another''s user id, P0002 for an unknown reference, 55000 for an interview that is not completed.';
+
+-- Standings.
+
+create or replace function app.leaderboard_rank(p_period text, p_period_key text, p_score integer) returns bigint
+  language plpgsql stable security definer set search_path = '' set plan_cache_mode = 'force_custom_plan'
+as $$
+declare
+  v_bucket integer := app.score_bucket(p_score);
+begin
+  return 1
+    + coalesce((select sum(h.members) from app.leaderboard_histogram h
+        where h.period = p_period and h.period_key = p_period_key and h.bucket > v_bucket), 0)
+    + (select count(*) from app.leaderboard_scores s
+        where s.period = p_period and s.period_key = p_period_key and not s.is_hidden
+          and s.score > p_score and s.score < app.bucket_end(v_bucket));
+end $$;
+comment on function app.leaderboard_rank(text, text, integer) is
+  'The exact rank of a score among the visible ones of a window, now; equal scores share it.';
+
+create or replace function app.leaderboard_page(
+  p_user_id text, p_period text default 'all_time', p_period_key text default null, p_limit integer default 10
+) returns table (section text, rank bigint, display_name text, score integer, is_me boolean)
+  language plpgsql stable security definer set search_path = '' set plan_cache_mode = 'force_custom_plan'
+as $$
+declare
+  v_key text := coalesce(p_period_key, app.leaderboard_key(p_period, app.now()));
+  v_me app.leaderboard_scores;
+begin
+  if p_user_id is not null then
+    perform app.require_caller(p_user_id);
+  end if;
+  if p_period not in ('all_time', 'weekly', 'monthly') then
+    raise exception 'unknown period: %', p_period using errcode = '22023';
+  end if;
+  select s.* into v_me from app.leaderboard_scores s
+  where s.user_id = p_user_id and s.period = p_period and s.period_key = v_key;
+
+  return query
+    with top as (
+      select 'top' as section, s.user_id, s.score, s.reached_at, rank() over (order by s.score desc) as place
+      from (
+        select t.* from app.leaderboard_scores t
+        where t.period = p_period and t.period_key = v_key and not t.is_hidden
+        order by t.score desc, t.reached_at, t.user_id limit app.search_limit(p_limit)
+      ) s
+    ), beside as (
+      (select s.* from app.leaderboard_scores s
+       where s.period = p_period and s.period_key = v_key and not s.is_hidden
+         and s.score >= v_me.score and (s.score > v_me.score or (s.reached_at, s.user_id) < (v_me.reached_at, v_me.user_id))
+       order by s.score, s.reached_at desc, s.user_id desc limit 2)
+      union all
+      (select s.* from app.leaderboard_scores s
+       where s.period = p_period and s.period_key = v_key and not s.is_hidden
+         and s.score <= v_me.score and (s.score < v_me.score or (s.reached_at, s.user_id) > (v_me.reached_at, v_me.user_id))
+       order by s.score desc, s.reached_at, s.user_id limit 2)
+    ), shown as (
+      select t.section, t.user_id, t.score, t.reached_at, t.place from top t
+      union all
+      select 'me', v_me.user_id, v_me.score, v_me.reached_at, app.leaderboard_rank(p_period, v_key, v_me.score)
+      where v_me.user_id is not null
+      union all
+      select 'neighbour', b.user_id, b.score, b.reached_at, app.leaderboard_rank(p_period, v_key, b.score) from beside b
+    )
+    select h.section, h.place, l.display_name, h.score, h.user_id is not distinct from p_user_id
+    from shown h left join public.leaderboard l on l.user_id = h.user_id
+    order by case h.section when 'top' then 1 when 'me' then 2 else 3 end, h.score desc, h.reached_at, h.user_id;
+end $$;
+comment on function app.leaderboard_page(text, text, text, integer) is
+  'The first p_limit of a window (by default the current one), the user and two neighbours on either side, with exact ranks. '
+  'p_user_id is null for anonymous callers; raises 42501 for another''s id, 22023 for an unknown period.';
+
+create or replace function app.refresh_leaderboard_ranks(p_at timestamptz default app.now()) returns integer
+  language plpgsql volatile security definer set search_path = ''
+as $$
+declare
+  v_week text := app.leaderboard_key('weekly', p_at - interval '7 days');
+  v_user_id text;
+  v_changed integer;
+begin
+  if not app.is_service() then
+    raise exception 'ranks are refreshed by the service' using errcode = '42501';
+  end if;
+  -- A week is over: its first ten keep that. Nobody is rewarded for being early on a Monday.
+  for v_user_id in
+    select r.user_id
+    from (
+      select s.user_id, rank() over (order by s.score desc) as place from app.leaderboard_scores s
+      where s.period = 'weekly' and s.period_key = v_week and not s.is_hidden
+    ) r
+    where r.place <= 10 and not exists (
+      select from public.achievements a where a.user_id = r.user_id and a.achievement_type = 'top_10_week')
+    order by r.user_id
+  loop
+    perform app.credit_xp(v_user_id, app.pay_xp(v_user_id, 'achievement:top_10_week', c.xp_reward, 'achievement', v_week,
+      (p_at at time zone 'UTC')::date, p_at), null, p_at)
+    from app.achievement_catalogue c where c.achievement_type = 'top_10_week';
+    insert into public.achievements (user_id, achievement_type, title, description, icon, xp_reward, unlocked_at, metadata)
+    select v_user_id, c.achievement_type, c.title, c.description, c.icon, c.xp_reward, p_at,
+      pg_catalog.jsonb_build_object('week', v_week)
+    from app.achievement_catalogue c where c.achievement_type = 'top_10_week';
+  end loop;
+
+  update public.leaderboard l set rank = r.place
+  from (
+    select b.user_id, s.place
+    from public.leaderboard b left join (
+      select t.user_id, rank() over (order by t.score desc)::integer as place from app.leaderboard_scores t
+      where t.period = 'all_time' and not t.is_hidden
+    ) s on s.user_id = b.user_id
+  ) r
+  where r.user_id = l.user_id and l.rank is distinct from r.place;
+  get diagnostics v_changed = row_count;
+  return v_changed;
+end $$;
+comment on function app.refresh_leaderboard_ranks(timestamptz) is
+  'Rewards the first ten of last week and brings leaderboard.rank up to date; returns how many ranks changed. For the service.';
+
+-- S5's statistics.
+
+create or replace function public.get_user_interview_stats(user_id text)
+  returns table (
+    total_interviews bigint, completed_interviews bigint, abandoned bigint, average_score numeric, best_score numeric,
+    last_score numeric, score_trend double precision, total_minutes numeric, voice_count bigint, text_count bigint,
+    by_type jsonb, by_competency jsonb, current_streak integer, longest_streak integer, total_xp integer, level integer)
+  language sql stable
+begin atomic
+  with session as (
+    select s.status, s.interview_type, s.category, s.overall_score, s.duration_minutes, s.completed_at, s.id, s.feedback_id,
+      row_number() over (partition by s.status order by s.completed_at desc nulls last, s.id) as recency
+    from public.interview_sessions s where s.user_id = $1
+  ), figures as (
+    select count(*) as total, count(*) filter (where s.status = 'completed') as completed,
+      count(*) filter (where s.status = 'abandoned') as abandoned,
+      round(avg(s.overall_score) filter (where s.status = 'completed'), 2) as average,
+      max(s.overall_score) filter (where s.status = 'completed') as best,
+      max(s.overall_score) filter (where s.status = 'completed' and s.recency = 1) as latest,
+      regr_slope(s.overall_score::double precision, -s.recency::double precision)
+        filter (where s.status = 'completed' and s.recency <= 10) as trend,
+      coalesce(sum(s.duration_minutes), 0) as minutes,
+      count(*) filter (where s.interview_type = 'voice') as voice, count(*) filter (where s.interview_type = 'text') as text
+    from session s
+  )
+  select f.total, f.completed, f.abandoned, f.average, f.best, f.latest, f.trend, f.minutes, f.voice, f.text,
+    (select coalesce(jsonb_object_agg(c.category, c.interviews), '{}')
+     from (select s.category, count(*) as interviews from session s group by s.category) c),
+    (select coalesce(jsonb_object_agg(c.key, c.score), '{}')
+     from (
+       select e.value ->> 'key' as key, round(avg((e.value ->> 'score')::numeric), 2) as score
+       from session s
+       join public.interview_feedback b on b.id = s.feedback_id,
+         lateral jsonb_array_elements(case jsonb_typeof(b.scores) when 'array' then b.scores else '[]' end) e
+       where jsonb_typeof(e.value -> 'score') = 'number' and e.value ->> 'key' is not null
+       group by 1
+     ) c),
+    coalesce((select t.current_streak from app.streak_status($1) t), 0),
+    coalesce((select t.longest_streak from app.streak_status($1) t), 0),
+    coalesce((select p.total_xp from public.profiles p where p.id = $1), 0),
+    coalesce((select p.level from public.profiles p where p.id = $1), 1)
+  from figures f;
+end;
+comment on function public.get_user_interview_stats(text) is
+  'S5: one row of figures about a user''s interviews; score_trend is points per interview over the last ten. Sees what its caller may see.';
+
+select app.give_to_definer(
+  'app.record_activity(text, text, uuid, timestamptz)', 'app.leaderboard_rank(text, text, integer)',
+  'app.leaderboard_page(text, text, text, integer)', 'app.refresh_leaderboard_ranks(timestamptz)');
+revoke all on function public.get_user_interview_stats(text) from public, anon, authenticated, service_role;
+grant execute on function app.pay_xp(text, text, integer, text, text, date, timestamptz),
+  app.note_progress(text, text, numeric, timestamptz), app.credit_xp(text, integer, numeric, timestamptz),
+  app.unlock_achievements(text, date, timestamptz), app.touch_streak(text, text, timestamptz) to parley_definer;
+grant execute on function app.record_activity(text, text, uuid, timestamptz), app.leaderboard_page(text, text, text, integer),
+  app.leaderboard_rank(text, text, integer) to parley_app, parley_service;
+grant execute on function app.refresh_leaderboard_ranks(timestamptz) to parley_service;
+grant execute on function public.get_user_interview_stats(text) to authenticated, service_role;

@@ -1,0 +1,227 @@
+-- 95 request: what happens before a model call, in one statement. docs/architecture.md has the contract. The order is that
+-- of cost: an earlier request with this key, a precomputed response, the route, the cache, and only then a unit.
+
+create or replace function app.conversation_tail(p_messages jsonb, p_characters integer) returns jsonb
+  language sql immutable parallel safe
+begin atomic
+  select coalesce(jsonb_agg(t.message order by t.position) filter (where t.characters <= p_characters), '[]')
+  from (
+    select m.message, m.position,
+      sum(length(coalesce(m.message ->> 'content', ''))) over (order by m.position desc) as characters
+    from jsonb_array_elements(p_messages) with ordinality as m (message, position)) t;
+end;
+comment on function app.conversation_tail(jsonb, integer) is
+  'The newest messages whose contents together are no longer than this, oldest first; null: all.';
+
+create or replace function app.choose_provider(p_request jsonb, p_tier text, p_own_keys text[], p_allowed text[])
+  returns jsonb language plpgsql stable set search_path = ''
+as $$
+declare
+  v_asked constant text := app.canonical_provider(nullif(p_request ->> 'provider', 'auto'));
+  v_own constant text[] := case when p_tier = 'byok' then p_own_keys end;
+  v_choice record;
+begin
+  if v_asked <> all (p_allowed) then
+    return '{"outcome": "provider_not_allowed"}';
+  elsif v_own = '{}' or v_asked <> all (v_own) then
+    return '{"outcome": "own_key_missing"}';
+  end if;
+  -- A choice that may not be used (any more) gives way to the next; the last resort is any provider that may.
+  select c.provider, c.source into v_choice
+  from (
+    select 1 as position, v_asked as provider, 'request' as source
+    union all
+    select case p.scope when 'user' then 2 else 3 end, app.canonical_provider(p.provider::text), p.scope
+    from app.preferred_providers() p where v_asked is null
+    union all
+    select 4, app.canonical_provider(p_request ->> 'default_provider'), 'environment'
+    union all
+    select 4 + r.position::integer, r.provider, case when v_own is null then 'organization' else 'own_key' end
+    from pg_catalog.unnest(coalesce(v_own, p_allowed)) with ordinality as r (provider, position)) c
+  where c.provider is not null
+    and c.provider = any (coalesce(p_allowed, array[c.provider]))
+    and c.provider = any (coalesce(v_own, array[c.provider]))
+  order by c.position limit 1;
+  if not found then
+    return pg_catalog.jsonb_build_object(
+      'outcome', case when v_own is null then 'provider_not_allowed' else 'own_key_missing' end);
+  end if;
+  return pg_catalog.jsonb_build_object(
+    'provider', v_choice.provider, 'provider_source', v_choice.source,
+    'model', coalesce(p_request ->> 'model', p_request -> 'default_models' ->> v_choice.provider));
+end $$;
+comment on function app.choose_provider(jsonb, text, text[], text[]) is
+  'The effective provider, where it comes from, and the model; or the outcome that forbids the call.';
+
+create or replace function app.answer_without_model(p_request jsonb, p_earlier app.ai_requests, p_answer jsonb) returns void
+  language plpgsql set search_path = ''
+as $$
+begin
+  if (p_earlier).id is not null then
+    if (p_earlier).state = 'reserved' and (p_earlier).reserved_day is not null then
+      perform app.give_back((p_earlier).caller_key, (p_earlier).user_id, (p_earlier).reserved_day, 1);
+    end if;
+    update app.ai_requests
+    set state = 'settled', reserved_day = null, error_code = null, finished_at = app.now(),
+        answer = p_answer, answer_until = app.now() + interval '1 day'
+    where id = (p_earlier).id;
+  elsif p_request ->> 'idempotency_key' is not null then
+    insert into app.ai_requests
+      (id, caller_key, user_id, operation, idempotency_key, body_hash, state, created_at, finished_at, answer, answer_until)
+    values (
+      p_request ->> 'request_id', app.caller_key(), app.user_id(), p_request ->> 'operation',
+      p_request ->> 'idempotency_key', p_request ->> 'body_hash', 'settled', app.now(), app.now(), p_answer,
+      app.now() + interval '1 day')
+    on conflict do nothing;
+  end if;
+end $$;
+comment on function app.answer_without_model(jsonb, app.ai_requests, jsonb) is
+  'Remembers an answer that took no unit for a retry with the same idempotency key; a unit that an earlier try holds goes back.';
+
+create or replace function app.begin_request(p_claims jsonb, p_request jsonb) returns jsonb
+  language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_id constant text := p_request ->> 'request_id';
+  v_key constant text := p_request ->> 'idempotency_key';
+  v_lease constant interval := pg_catalog.make_interval(secs => coalesce((p_request ->> 'lease_seconds')::integer, 300));
+  v_takes_unit constant boolean := coalesce((p_request ->> 'takes_unit')::boolean, true);
+  v_reply jsonb;
+  v_earlier app.ai_requests;
+  v_quota jsonb;
+  v_route jsonb;
+  v_answer jsonb;
+  v_own_keys jsonb := '{}';
+  v_tenant text;
+  v_day date;
+  v_reserved text;
+  v_fence integer := 1;
+begin
+  perform pg_catalog.set_config('request.jwt.claims', p_claims::text, true);
+  if app.caller_key() is null then
+    raise exception 'the claims name no caller' using errcode = '42501';
+  elsif not app.provision() then
+    return '{"outcome": "subject_deleted"}';
+  end if;
+  v_quota := app.quota();
+  v_reply := pg_catalog.jsonb_build_object('request_id', v_id, 'tier', v_quota ->> 'tier', 'quota', v_quota - 'tier');
+
+  -- An earlier request with this key, or this very request begun twice.
+  select * into v_earlier from app.ai_requests
+  where caller_key = app.caller_key() and (id = v_id or idempotency_key = v_key)
+  order by id = v_id desc limit 1 for update;
+  if found then
+    if v_earlier.body_hash is distinct from p_request ->> 'body_hash' then
+      return v_reply || '{"outcome": "idempotency_key_reused"}';
+    elsif v_earlier.state = 'settled' and v_earlier.answer_until > app.now() then
+      return v_reply || pg_catalog.jsonb_build_object(
+        'outcome', 'replay', 'request_id', v_earlier.id, 'answer', v_earlier.answer,
+        'provider', v_earlier.provider, 'model', v_earlier.model);
+    elsif v_earlier.state = 'reserved' and v_earlier.lease_until > app.now() and v_earlier.id <> v_id then
+      return v_reply || pg_catalog.jsonb_build_object(
+        'outcome', 'in_progress', 'request_id', v_earlier.id, 'retry_after',
+        least(pg_catalog.ceil(extract(epoch from v_earlier.lease_until - app.now())), 2));
+    end if;
+  end if;
+
+  if p_request ->> 'conversation_id' is not null then
+    v_reply := v_reply || coalesce((
+      select pg_catalog.jsonb_build_object('conversation', pg_catalog.jsonb_build_object(
+        'id', c.id, 'version', c.version, 'context', c.context, 'title', c.title,
+        'messages', app.conversation_tail(c.messages, (p_request ->> 'history_characters')::integer)))
+      from public.ai_conversations c
+      where c.id = p_request ->> 'conversation_id' and c.user_id = app.user_id()), '{"outcome": "conversation_not_found"}');
+    if v_reply ? 'outcome' then
+      return v_reply;
+    end if;
+  end if;
+
+  if p_request ->> 'message' is not null then
+    v_answer := app.match_precomputed_response(p_request ->> 'message');
+    if v_answer is not null then
+      perform app.answer_without_model(p_request, v_earlier, v_answer);
+      return v_reply || pg_catalog.jsonb_build_object('outcome', 'faq', 'answer', v_answer);
+    end if;
+  end if;
+
+  if v_quota ->> 'tier' = 'byok' then
+    v_own_keys := app.own_keys(p_claims);
+  end if;
+  v_reply := v_reply || pg_catalog.jsonb_build_object('allowed_providers', app.allowed_providers(), 'own_keys', v_own_keys);
+  v_route := app.choose_provider(
+    p_request, v_quota ->> 'tier', array(select pg_catalog.jsonb_object_keys(v_own_keys)), app.allowed_providers());
+  v_reply := v_reply || v_route;
+  if v_route ? 'outcome' then
+    return v_reply - 'own_keys';
+  end if;
+
+  v_tenant := case when p_request ->> 'prompt_hash' is not null then app.cache_tenant(p_request ->> 'cache_scope') end;
+  if v_tenant is not null then
+    v_answer := app.find_cached_answer(
+      v_tenant, p_request ->> 'prompt_hash', v_route ->> 'provider', v_route ->> 'model');
+    if v_answer is not null then
+      perform app.answer_without_model(p_request, v_earlier, v_answer);
+      return (v_reply - 'own_keys') || pg_catalog.jsonb_build_object('outcome', 'cache_hit', 'answer', v_answer);
+    end if;
+    -- Whoever gets the lease fills the entry; it ends with the hold, so a dead filler is not waited for.
+    insert into app.cache_fills as f (tenant, query_hash, provider, model, request_id, lease_until)
+    values (
+      v_tenant, p_request ->> 'prompt_hash', v_route ->> 'provider', v_route ->> 'model',
+      coalesce(v_earlier.id, v_id), app.now() + v_lease)
+    on conflict (query_hash, tenant, provider, model) do update
+      set request_id = excluded.request_id, lease_until = excluded.lease_until
+      where f.lease_until < app.now() or f.request_id = excluded.request_id;
+    if not found then
+      return (v_reply - 'own_keys') || '{"outcome": "filling", "retry_after": 1}';
+    end if;
+  end if;
+
+  if v_earlier.id is null then
+    v_reserved := app.reserve_unit(
+      v_id, p_request ->> 'operation', extract(epoch from v_lease)::integer, v_takes_unit, v_key, p_request ->> 'body_hash');
+    if v_reserved <> 'reserved' and exists (
+      select from app.ai_requests
+      where caller_key = app.caller_key() and (id = v_id or idempotency_key = v_key)
+    ) then
+      -- Somebody began the same request in between: now it is found above.
+      delete from app.cache_fills where request_id = v_id;
+      return app.begin_request(p_claims, p_request);
+    elsif v_reserved = 'duplicate' then
+      raise exception 'request_id is taken' using errcode = '23505';
+    end if;
+  elsif v_earlier.state = 'reserved' then
+    -- The same unit under a new fence, unless this is the holder itself, whose connection broke.
+    v_fence := v_earlier.fence + (v_earlier.lease_until <= app.now() or v_earlier.id <> v_id)::integer;
+    v_reserved := 'reserved';
+  else
+    v_day := case when v_takes_unit then app.count_unit() end;
+    v_fence := v_earlier.fence + 1;
+    v_reserved := case when v_takes_unit and v_day is null then 'refused' else 'reserved' end;
+  end if;
+
+  v_quota := app.quota();
+  v_reply := v_reply || pg_catalog.jsonb_build_object('quota', v_quota - 'tier');
+  if v_reserved = 'refused' then
+    delete from app.cache_fills where request_id = coalesce(v_earlier.id, v_id);
+    return (v_reply - 'own_keys') || pg_catalog.jsonb_build_object(
+      'outcome', 'quota_exceeded',
+      'retry_after', greatest(1, pg_catalog.ceil(extract(epoch from (
+        case when (v_quota #>> '{monthly,used}')::integer >= (v_quota #>> '{monthly,limit}')::integer
+          then v_quota #>> '{monthly,resets_at}' else v_quota #>> '{daily,resets_at}' end)::timestamptz - app.now()))));
+  end if;
+  if v_earlier.id is not null then
+    update app.ai_requests
+    set state = 'reserved', fence = v_fence, lease_until = app.now() + v_lease, finished_at = null, error_code = null,
+        answer = null, answer_until = null, reserved_day = case when state = 'reserved' then reserved_day else v_day end
+    where id = v_earlier.id;
+  end if;
+  return v_reply || pg_catalog.jsonb_build_object(
+    'outcome', 'admitted', 'request_id', coalesce(v_earlier.id, v_id), 'fence', v_fence, 'health', app.provider_health());
+end $$;
+comment on function app.begin_request(jsonb, jsonb) is
+  'Everything before a model call: provision, idempotency, conversation, FAQ, route, cache, unit. See docs/architecture.md.';
+
+select app.give_to_definer('app.begin_request(jsonb, jsonb)');
+grant execute on function app.conversation_tail(jsonb, integer), app.choose_provider(jsonb, text, text[], text[]),
+  app.answer_without_model(jsonb, app.ai_requests, jsonb) to parley_definer;
+grant execute on function app.begin_request(jsonb, jsonb) to parley_app, parley_service;

@@ -1,0 +1,198 @@
+-- 96 settle: what a model call leaves behind, in one statement, and the calls that were made while the database was away.
+
+create or replace function app.record_calls(
+  p_request_id text, p_operation text, p_tier text, p_calls jsonb, p_at timestamptz, p_day date, p_answered boolean
+) returns void
+  language plpgsql set search_path = ''
+as $$
+declare
+  v_user constant text := app.user_id();
+  v_zone constant text := app.time_zone();
+  v_tokens bigint := 0;
+  v_cost numeric(18, 9) := 0;
+begin
+  if pg_catalog.jsonb_array_length(p_calls) > 0 then
+    with recorded as (
+      insert into public.ai_usage
+        (user_id, organization_id, request_id, tier, provider, model, operation_type, tokens_prompt, tokens_completion,
+         tokens_cached, tokens_cache_write, tokens_reasoning, cost, estimated, own_key, latency_ms, created_at)
+      select v_user, app.organization_id(), p_request_id, p_tier, c.provider, c.model, coalesce(c.operation, p_operation),
+        c.input_tokens, c.output_tokens, c.cached_input_tokens, c.cache_write_tokens, c.reasoning_tokens, c.cost,
+        coalesce(c.estimated, false), coalesce(c.own_key, false), c.latency_ms, p_at
+      from pg_catalog.jsonb_to_recordset(p_calls) as c (
+        provider text, model text, operation text, input_tokens bigint, output_tokens bigint, cached_input_tokens bigint,
+        cache_write_tokens bigint, reasoning_tokens bigint, cost numeric, estimated boolean, own_key boolean,
+        latency_ms integer)
+      returning tokens_total, cost)
+    select coalesce(pg_catalog.sum(tokens_total), 0), coalesce(pg_catalog.sum(cost), 0) into v_tokens, v_cost from recorded;
+  end if;
+  if v_user is not null and (p_answered or v_tokens > 0) then
+    insert into public.user_ai_usage as u (user_id, period_start, period_end, request_count, token_count, cost_estimate)
+    values (
+      v_user, p_day::timestamp at time zone v_zone, (p_day + 1)::timestamp at time zone v_zone,
+      p_answered::integer, v_tokens, v_cost)
+    on conflict (user_id, period_start, period_end) do update
+      set request_count = u.request_count + excluded.request_count,
+          token_count = u.token_count + excluded.token_count,
+          cost_estimate = u.cost_estimate + excluded.cost_estimate,
+          updated_at = app.now();
+  end if;
+end $$;
+comment on function app.record_calls(text, text, text, jsonb, timestamptz, date, boolean) is
+  'Writes a request''s upstream calls to the ledger and to its user''s day.';
+
+create or replace function app.append_messages(p_conversation jsonb, p_calls jsonb) returns jsonb
+  language plpgsql set search_path = ''
+as $$
+declare
+  v_tokens bigint;
+  v_cost numeric(18, 9);
+  v_model text;
+  v_version integer;
+begin
+  select coalesce(pg_catalog.sum(coalesce(c.input_tokens, 0) + coalesce(c.output_tokens, 0)), 0),
+    coalesce(pg_catalog.sum(c.cost), 0), pg_catalog.max(c.model)
+  into v_tokens, v_cost, v_model
+  from pg_catalog.jsonb_to_recordset(p_calls) as c (model text, input_tokens bigint, output_tokens bigint, cost numeric);
+  -- The conflict's row lock puts concurrent answers one after the other; neither is lost.
+  insert into public.ai_conversations as c (id, user_id, title, context, messages, model, total_tokens, total_cost)
+  values (
+    p_conversation ->> 'id', app.user_id(), p_conversation ->> 'title', nullif(p_conversation -> 'context', 'null'),
+    p_conversation -> 'messages', v_model, v_tokens, v_cost)
+  on conflict (id) do update
+    set messages = c.messages || excluded.messages,
+        title = coalesce(c.title, excluded.title),
+        context = coalesce(excluded.context, c.context),
+        model = coalesce(v_model, c.model),
+        total_tokens = c.total_tokens + v_tokens,
+        total_cost = c.total_cost + v_cost
+  returning c.version into v_version;
+  return pg_catalog.jsonb_build_object('id', p_conversation ->> 'id', 'version', v_version);
+end $$;
+comment on function app.append_messages(jsonb, jsonb) is
+  'Appends turns to the caller''s conversation, made where it is absent; returns {"id", "version"}.';
+
+create or replace function app.finish_request(p_claims jsonb, p_outcome jsonb) returns jsonb
+  language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_request app.ai_requests;
+  v_settled constant boolean := p_outcome ->> 'state' = 'settled';
+  v_calls constant jsonb := coalesce(nullif(p_outcome -> 'calls', 'null'), '[]');
+  v_attempts constant jsonb := nullif(p_outcome -> 'attempts', 'null');
+  v_quota jsonb;
+  v_conversation jsonb;
+begin
+  perform pg_catalog.set_config('request.jwt.claims', p_claims::text, true);
+  select * into v_request from app.ai_requests where id = p_outcome ->> 'request_id' for update;
+  if not found then
+    return '{"state": "unknown"}';
+  elsif v_request.fence <> (p_outcome ->> 'fence')::integer then
+    return '{"state": "stale"}';
+  elsif v_request.state = 'settled'
+    or v_request.state = 'released' and v_request.error_code is distinct from 'lease_expired' then
+    return pg_catalog.jsonb_build_object('state', v_request.state, 'quota', app.quota() - 'tier', 'conversation', (
+      select pg_catalog.jsonb_build_object('id', c.id, 'version', c.version)
+      from public.ai_conversations c where c.id = p_outcome #>> '{conversation,id}' and c.user_id = app.user_id()));
+  end if;
+  -- From here on the row is reserved, or its lease ended and its unit was given back: late use is recorded all the same.
+  if not v_settled and v_request.state = 'reserved' and v_request.reserved_day is not null then
+    perform app.give_back(v_request.caller_key, v_request.user_id, v_request.reserved_day, 1);
+  end if;
+  update app.ai_requests
+  set state = case when v_settled then 'settled' else 'released' end,
+      finished_at = app.now(),
+      error_code = p_outcome ->> 'error_code',
+      attempts = v_attempts,
+      provider = v_attempts #>> '{-1,provider}',
+      model = v_attempts #>> '{-1,model}',
+      latency_ms = (v_attempts #>> '{-1,latency_ms}')::numeric::integer,
+      -- Only a retry with the same key can ask for the answer again.
+      answer = case when v_settled and idempotency_key is not null then nullif(p_outcome -> 'answer', 'null') end,
+      answer_until = case when v_settled and idempotency_key is not null and p_outcome ->> 'answer' is not null
+        then app.now() + interval '1 day' end
+  where id = v_request.id;
+  v_quota := app.quota();
+  perform app.record_calls(
+    v_request.id, v_request.operation, v_quota ->> 'tier', v_calls, app.now(),
+    coalesce(v_request.reserved_day, app.today()), v_settled);
+  if v_settled and p_outcome ->> 'cache' is not null then
+    perform app.store_answer(p_outcome -> 'cache');
+  end if;
+  delete from app.cache_fills where request_id = v_request.id;
+  if v_settled and p_outcome ->> 'conversation' is not null and app.user_id() is not null then
+    v_conversation := app.append_messages(p_outcome -> 'conversation', v_calls);
+  end if;
+  return pg_catalog.jsonb_build_object(
+    'state', case when v_settled then 'settled' else 'released' end, 'quota', v_quota - 'tier',
+    'conversation', v_conversation);
+end $$;
+comment on function app.finish_request(jsonb, jsonb) is
+  'Everything after a model call: settle or give back, ledger, rollup, cache, conversation, stored answer. Once by request and fence. See docs/architecture.md.';
+
+create or replace function app.count_past_unit(p_day date) returns void
+  language plpgsql set search_path = ''
+as $$
+declare
+  v_today constant date := app.today();
+begin
+  if app.user_id() is not null then
+    insert into public.user_ai_settings (user_id, last_reset_date) values (app.user_id(), v_today) on conflict do nothing;
+    update public.user_ai_settings
+    set daily_usage = app.of_day(daily_usage, last_reset_date, v_today) + (p_day = v_today)::integer,
+        monthly_usage = app.of_month(monthly_usage, last_reset_date, v_today) + app.of_month(1, p_day, v_today),
+        daily_embedding_tokens = app.of_day(daily_embedding_tokens, last_reset_date, v_today),
+        last_reset_date = greatest(last_reset_date, v_today)
+    where user_id = app.user_id();
+  elsif p_day = v_today then
+    insert into app.anonymous_usage as a (caller_key, daily_usage, last_reset_date)
+    values (app.caller_key(), 1, v_today)
+    on conflict (caller_key) do update
+      set daily_usage = app.of_day(a.daily_usage, a.last_reset_date, v_today) + 1,
+          last_reset_date = greatest(a.last_reset_date, v_today);
+  end if;
+end $$;
+comment on function app.count_past_unit(date) is 'Counts a unit that was already given, beyond the limit if need be.';
+
+create or replace function app.record_offline_call(p_claims jsonb, p_outcome jsonb) returns jsonb
+  language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_at timestamptz;
+  v_day date;
+begin
+  perform pg_catalog.set_config('request.jwt.claims', p_claims::text, true);
+  if app.caller_key() is null then
+    raise exception 'the claims name no caller' using errcode = '42501';
+  elsif not app.provision() then
+    return '{"outcome": "subject_deleted"}';
+  end if;
+  v_at := least((p_outcome ->> 'occurred_at')::timestamptz, app.now());
+  v_day := (v_at at time zone app.time_zone())::date;
+  insert into app.ai_requests
+    (id, caller_key, user_id, operation, state, reserved_day, created_at, finished_at, error_code)
+  values (
+    p_outcome ->> 'request_id', app.caller_key(), app.user_id(), p_outcome ->> 'operation', 'settled', v_day, v_at,
+    app.now(), 'database_unavailable')
+  on conflict do nothing;
+  if not found then
+    return '{"outcome": "already_recorded"}';
+  end if;
+  if coalesce((p_outcome ->> 'takes_unit')::boolean, true) then
+    perform app.count_past_unit(v_day);
+  end if;
+  -- A day that was already summed is summed again.
+  delete from app.rolled_up_days where day = v_day;
+  perform app.record_calls(
+    p_outcome ->> 'request_id', p_outcome ->> 'operation', app.quota() ->> 'tier',
+    coalesce(nullif(p_outcome -> 'calls', 'null'), '[]'), v_at, v_day, true);
+  return '{"outcome": "recorded"}';
+end $$;
+comment on function app.record_offline_call(jsonb, jsonb) is
+  'Replays a call that was made while the database was away, once by request_id: {"request_id", "operation", "occurred_at", "takes_unit", "calls"}. recorded, already_recorded or subject_deleted.';
+
+select app.give_to_definer('app.finish_request(jsonb, jsonb)', 'app.record_offline_call(jsonb, jsonb)');
+grant execute on function app.record_calls(text, text, text, jsonb, timestamptz, date, boolean),
+  app.append_messages(jsonb, jsonb), app.count_past_unit(date) to parley_definer;
+grant execute on function app.finish_request(jsonb, jsonb), app.record_offline_call(jsonb, jsonb)
+  to parley_app, parley_service;

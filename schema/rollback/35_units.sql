@@ -1,0 +1,16 @@
+-- Undoes 35_units.sql.
+drop trigger if exists _30_mirror_update on public.user_ai_settings;
+drop trigger if exists _30_mirror_insert on public.user_ai_settings;
+drop trigger if exists _30_mirror on public.ai_provider_preferences;
+drop function if exists app.mirror_settings();
+drop function if exists app.mirror_preference();
+drop function if exists public.reset_monthly_ai_usage();
+drop function if exists public.reset_daily_ai_usage();
+drop function if exists app.roll_counters();
+drop function if exists app.take_embedding_tokens(jsonb, bigint);
+drop function if exists app.sweep_requests(integer);
+drop function if exists app.reserve_unit(text, text, integer, boolean, text, text);
+drop function if exists app.count_unit();
+drop function if exists app.release_expired(text, integer);
+drop function if exists app.give_back(text, text, date, integer);
+drop function if exists app.quota();

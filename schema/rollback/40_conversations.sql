@@ -1,0 +1,11 @@
+-- Undoes 40_conversations.sql; an adopted table stays, with the columns it got. S4's own rollback may have come first.
+do $$
+begin
+  if to_regclass('public.ai_conversations') is not null then
+    drop trigger if exists _20_updated_at on public.ai_conversations;
+    drop trigger if exists _10_aliases on public.ai_conversations;
+  end if;
+end $$;
+select app.drop_table_unless_adopted('public', 'ai_conversations');
+drop function if exists public.update_ai_conversations_updated_at();
+drop function if exists app.align_conversation();

@@ -1,0 +1,24 @@
+-- Undoes 60_embeddings.sql. An adopted table stays with its data and the columns that were added; its embeddings are moved
+-- back to the default storage.
+drop function if exists app.tenant_index_statements(integer, integer);
+drop function if exists public.clear_all_embeddings();
+drop function if exists public.delete_by_metadata(jsonb);
+drop function if exists public.match_embeddings(vector, double precision, integer, jsonb);
+drop function if exists app.search_documents(text, vector, text, text, integer, double precision, jsonb, text);
+drop function if exists app.assert_search(text, boolean, boolean);
+drop function if exists app.tune_vector_scan(integer);
+drop function if exists app.search_candidates(text, integer);
+drop function if exists app.search_limit(integer);
+drop function if exists app.fuse_ranks(text[], text[]);
+drop function if exists app.matching_embeddings(text, text, text, jsonb, integer);
+drop function if exists app.nearest_embeddings(text, vector, text, jsonb, integer);
+drop function if exists app.tenant_index_name(text);
+drop function if exists app.indexed_distance(vector, vector);
+drop function if exists app.cosine_distance(vector, vector);
+drop function if exists app.pad_embedding(vector);
+drop view if exists app.public_embeddings;
+drop trigger if exists _20_updated_at on public.embeddings;
+alter table public.embeddings alter column embedding set storage external;
+alter table public.embeddings reset (toast_tuple_target);
+select app.drop_table_unless_adopted('public', 'embeddings');
+drop function if exists public.update_updated_at();

@@ -1,0 +1,22 @@
+-- Undoes 85_gamification.sql; adopted tables stay, without our triggers and policies.
+drop function if exists app.achievement_progress(text);
+drop function if exists app.achievement_metrics(text);
+drop function if exists app.streak_status(text, timestamptz);
+drop function if exists app.advance_streak(date, date, integer, integer, integer, date);
+drop function if exists app.leaderboard_key(text, timestamptz);
+drop trigger if exists _20_updated_at on public.streaks;
+drop trigger if exists _20_updated_at on public.user_progress;
+drop trigger if exists _50_leaderboard on public.profiles;
+drop function if exists app.show_on_leaderboard();
+select app.drop_table_unless_adopted('app', 'leaderboard_scores');
+drop function if exists app.count_leaderboard_score();
+select app.drop_table_unless_adopted('app', 'leaderboard_histogram');
+drop function if exists app.bucket_end(integer);
+drop function if exists app.score_bucket(integer);
+drop function if exists app.level_for_xp(bigint);
+select app.drop_table_unless_adopted('public', 'leaderboard');
+select app.drop_table_unless_adopted('public', 'streaks');
+select app.drop_table_unless_adopted('public', 'user_progress');
+select app.drop_table_unless_adopted('public', 'achievements');
+select app.drop_table_unless_adopted('app', 'achievement_catalogue');
+select app.drop_table_unless_adopted('app', 'xp_events');

@@ -1,0 +1,11 @@
+-- Undoes 88_activity.sql.
+drop function if exists public.get_user_interview_stats(text);
+drop function if exists app.refresh_leaderboard_ranks(timestamptz);
+drop function if exists app.leaderboard_page(text, text, text, integer);
+drop function if exists app.leaderboard_rank(text, text, integer);
+drop function if exists app.record_activity(text, text, uuid, timestamptz);
+drop function if exists app.touch_streak(text, text, timestamptz);
+drop function if exists app.unlock_achievements(text, date, timestamptz);
+drop function if exists app.credit_xp(text, integer, numeric, timestamptz);
+drop function if exists app.note_progress(text, text, numeric, timestamptz);
+drop function if exists app.pay_xp(text, text, integer, text, text, date, timestamptz);

@@ -1,0 +1,336 @@
+"""The streaming runtime loop against a Runtime API on a real socket, started by its wrapper as Lambda starts it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+LAYER = Path(__file__).resolve().parents[2] / "layers" / "parley"
+WRAPPER = LAYER / "parley-stream"
+
+HANDLER = """
+import json, socket, sys, time
+from parley.runtime import StreamingResponse, is_streaming
+
+def note(**fields):
+    print(json.dumps(fields), flush=True)
+
+def lambda_handler(event, context):
+    return globals()[event["case"]](event, context)
+
+def counted(event, context):
+    def body():
+        for number in range(event["chunks"]):
+            yield f"data: {number}\\n\\n".encode()
+        yield b""
+    return StreamingResponse(200, {"Content-Type": "text/event-stream"}, body())
+
+def lockstep(event, context):
+    def body():
+        for number in range(3):
+            yield str(number).encode()
+            sys.stdin.readline()
+    return StreamingResponse(200, {}, body())
+
+def pauses(event, context):
+    def body():
+        yield b"first"
+        time.sleep(0.5)
+        yield b"last"
+    return StreamingResponse(200, {}, body(), heartbeat=b": beat", heartbeat_seconds=0.1)
+
+def breaks(event, context):
+    def body():
+        yield b"event: error\\n\\n"
+        raise ValueError(event["message"])
+    return StreamingResponse(200, {}, body())
+
+def endless(event, context):
+    def body():
+        try:
+            while True:
+                yield b"x" * 1024
+                time.sleep(0.005)
+        except GeneratorExit:
+            note(closed="endless")
+            raise
+    return StreamingResponse(200, {}, body())
+
+def silent(event, context):
+    ours, theirs = socket.socketpair()
+    def body():
+        try:
+            yield b"first"
+            ours.recv(1)
+            raise ConnectionError("cut off")
+        finally:
+            note(closed="silent")
+    return StreamingResponse(200, {}, body(), cancel=lambda: ours.shutdown(socket.SHUT_RDWR))
+
+def proxy(event, context):
+    return {"statusCode": 404, "multiValueHeaders": {"X-A": ["1", "2"]}, "body": "bm8=", "isBase64Encoded": True}
+
+def direct(event, context):
+    return {"streaming": is_streaming(), "request_id": context.aws_request_id, "name": context.function_name,
+            "remaining": context.get_remaining_time_in_millis(), "trace": __import__("os").environ["_X_AMZN_TRACE_ID"]}
+
+def fails(event, context):
+    raise LookupError("nothing here")
+"""
+
+
+@dataclass
+class Posted:
+    """What the loop posted for one invocation, as it came over the wire."""
+
+    path: str
+    headers: dict[str, str]
+    chunks: list[bytes] = field(default_factory=list)
+    trailers: dict[str, str] = field(default_factory=dict)
+    arrived: queue.Queue[bytes | None] = field(default_factory=queue.Queue)
+    hang_up: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def prelude(self) -> dict[str, Any]:
+        """Status and headers, which are the whole first chunk."""
+        document, separator, rest = self.chunks[0].partition(bytes(8))
+        assert (separator, rest) == (bytes(8), b"")
+        loaded: dict[str, Any] = json.loads(document)
+        return loaded
+
+    @property
+    def body(self) -> bytes:
+        """What came after the prelude."""
+        return b"".join(self.chunks[1:])
+
+
+class RuntimeApi(ThreadingHTTPServer):
+    """Just enough of Lambda's Runtime API: one event at a time, and a record of what comes back."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Endpoint)
+        self.events: queue.Queue[dict[str, Any]] = queue.Queue()
+        self.posts: queue.Queue[Posted] = queue.Queue()
+        self.numbers = iter(range(1, 1000))
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.server_address[1]}"
+
+
+class _Endpoint(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: RuntimeApi
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
+        """Quiet."""
+
+    def do_GET(self) -> None:
+        event = json.dumps(self.server.events.get()).encode()
+        self.send_response(200)
+        self.send_header("Lambda-Runtime-Aws-Request-Id", f"request-{next(self.server.numbers)}")
+        self.send_header("Lambda-Runtime-Deadline-Ms", str(int((time.time() + 60) * 1000)))
+        self.send_header("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:eu-north-1:123456789012:function:chat")
+        self.send_header("Lambda-Runtime-Trace-Id", "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=1")
+        self.send_header("Content-Length", str(len(event)))
+        self.end_headers()
+        self.wfile.write(event)
+
+    def do_POST(self) -> None:
+        posted = Posted(self.path, {name.lower(): value for name, value in self.headers.items()})
+        self.server.posts.put(posted)
+        if posted.headers.get("transfer-encoding") != "chunked":
+            posted.chunks.append(self.rfile.read(int(posted.headers["content-length"])))
+        else:
+            while size := int(self.rfile.readline(), 16):
+                posted.chunks.append(self.rfile.read(size))
+                assert self.rfile.readline() == b"\r\n"
+                posted.arrived.put(posted.chunks[-1])
+                if posted.hang_up.is_set():
+                    self.close_connection = True
+                    self.connection.shutdown(2)
+                    return
+            while line := self.rfile.readline().strip():
+                name, _, value = line.decode().partition(": ")
+                posted.trailers[name] = value
+        self.send_response(202)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+        posted.arrived.put(None)
+
+
+@dataclass
+class Loop:
+    """A running loop, and the API it lives on."""
+
+    api: RuntimeApi
+    process: subprocess.Popen[str]
+
+    def invoke(self, case: str, **event: Any) -> Posted:
+        """Send an event; what the loop posts, as soon as it begins."""
+        self.api.events.put({"case": case, **event})
+        return self.api.posts.get(timeout=20)
+
+    def run(self, case: str, **event: Any) -> Posted:
+        """The same, when it is complete."""
+        posted = self.invoke(case, **event)
+        while posted.arrived.get(timeout=20) is not None:
+            pass
+        return posted
+
+    def line(self) -> dict[str, Any]:
+        """The next line it logged."""
+        assert self.process.stdout is not None
+        logged: dict[str, Any] = json.loads(self.process.stdout.readline())
+        return logged
+
+
+def _start(api: RuntimeApi, folder: Path, handler: str = "app.lambda_handler", **extra: str) -> subprocess.Popen[str]:
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(LAYER),
+        "AWS_LAMBDA_RUNTIME_API": api.address,
+        "AWS_LAMBDA_FUNCTION_NAME": "chat",
+        "LAMBDA_TASK_ROOT": str(folder),
+        "_HANDLER": handler,
+        **extra,
+    }
+    # The command line of the managed runtime: an interpreter, then its client.
+    command = [str(WRAPPER), sys.executable, "-c", "print('the ordinary client')"]
+    return subprocess.Popen(
+        command, env=environment, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+
+
+@pytest.fixture
+def api() -> Iterator[RuntimeApi]:
+    server = RuntimeApi()
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def loop(api: RuntimeApi, tmp_path: Path) -> Iterator[Loop]:
+    (tmp_path / "app.py").write_text(HANDLER)
+    with _start(api, tmp_path) as process:
+        yield Loop(api, process)
+        process.kill()
+
+
+def test_a_stream_is_posted_in_the_form_that_api_gateway_reads(loop: Loop) -> None:
+    posted = loop.run("counted", chunks=3)
+    assert posted.path == "/2018-06-01/runtime/invocation/request-1/response"
+    assert posted.headers["lambda-runtime-function-response-mode"] == "streaming"
+    assert posted.headers["content-type"] == "application/vnd.awslambda.http-integration-response"
+    assert posted.prelude == {"statusCode": 200, "headers": {"Content-Type": "text/event-stream"}}
+    assert posted.chunks[1:] == [b"data: 0\n\n", b"data: 1\n\n", b"data: 2\n\n"]
+    assert posted.trailers == {}
+
+
+def test_prelude_and_each_chunk_leave_before_the_next_one_is_made(loop: Loop) -> None:
+    posted = loop.invoke("lockstep")
+    posted.arrived.get(timeout=20)
+    for number in (b"0", b"1", b"2"):
+        assert posted.arrived.get(timeout=20) == number
+        assert loop.process.stdin is not None
+        loop.process.stdin.write("go on\n")
+        loop.process.stdin.flush()
+    assert posted.arrived.get(timeout=20) is None
+
+
+def test_heartbeats_fill_a_silence_and_nothing_else(loop: Loop) -> None:
+    chunks = loop.run("pauses").chunks[1:]
+    assert (chunks[0], chunks[-1]) == (b"first", b"last")
+    assert set(chunks[1:-1]) == {b": beat"}
+
+
+def test_an_error_in_the_middle_ends_the_stream_with_trailers_after_the_handlers_own_event(loop: Loop) -> None:
+    posted = loop.run("breaks", message="upstream said no")
+    assert posted.body == b"event: error\n\n"
+    assert posted.trailers["Lambda-Runtime-Function-Error-Type"] == "ValueError"
+    error = json.loads(base64.b64decode(posted.trailers["Lambda-Runtime-Function-Error-Body"]))
+    assert (error["errorType"], error["errorMessage"]) == ("ValueError", "upstream said no")
+    logged = loop.line()
+    assert (logged["level"], logged["error_type"]) == ("ERROR", "ValueError")
+    assert "upstream said no" not in json.dumps(logged)
+    assert loop.run("counted", chunks=1).body == b"data: 0\n\n"
+
+
+def test_a_broken_connection_closes_the_body(loop: Loop) -> None:
+    posted = loop.invoke("endless")
+    posted.hang_up.set()
+    assert {"closed": "endless"} in (loop.line(), loop.line())
+    assert loop.run("counted", chunks=1).body == b"data: 0\n\n"
+
+
+def test_a_broken_connection_ends_the_wait_for_a_silent_model(loop: Loop) -> None:
+    posted = loop.invoke("silent")
+    posted.hang_up.set()
+    assert {"closed": "silent"} in (loop.line(), loop.line())
+    assert loop.run("counted", chunks=2).body == b"data: 0\n\ndata: 1\n\n"
+
+
+def test_a_whole_proxy_answer_takes_the_streamed_form_too(loop: Loop) -> None:
+    posted = loop.run("proxy")
+    assert posted.prelude == {"statusCode": 404, "multiValueHeaders": {"X-A": ["1", "2"]}}
+    assert posted.body == b"no"
+
+
+def test_a_direct_invocation_gets_json_and_the_handler_a_context(loop: Loop) -> None:
+    posted = loop.run("direct")
+    answer = json.loads(posted.chunks[0])
+    assert "lambda-runtime-function-response-mode" not in posted.headers
+    assert 0 < answer.pop("remaining") <= 60_000
+    assert answer == {
+        "streaming": True,
+        "request_id": "request-1",
+        "name": "chat",
+        "trace": "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=1",
+    }
+
+
+def test_a_handler_that_raises_is_reported_as_an_error_and_the_loop_goes_on(loop: Loop) -> None:
+    posted = loop.run("fails")
+    assert posted.path == "/2018-06-01/runtime/invocation/request-1/error"
+    assert posted.headers["lambda-runtime-function-error-type"] == "LookupError"
+    assert json.loads(posted.chunks[0])["errorMessage"] == "nothing here"
+    assert loop.run("counted", chunks=1).prelude["statusCode"] == 200
+
+
+def test_a_handler_that_cannot_be_loaded_is_an_init_error(api: RuntimeApi, tmp_path: Path) -> None:
+    with _start(api, tmp_path, "missing.lambda_handler") as process:
+        posted = api.posts.get(timeout=20)
+        assert process.wait(timeout=20) == 1
+    assert posted.path == "/2018-06-01/runtime/init/error"
+    assert posted.headers["lambda-runtime-function-error-type"] == "ModuleNotFoundError"
+
+
+def test_sam_local_gets_the_ordinary_client(api: RuntimeApi, tmp_path: Path) -> None:
+    with _start(api, tmp_path, AWS_SAM_LOCAL="true") as process:
+        output, _ = process.communicate(timeout=20)
+    assert output == "the ordinary client\n"
+
+
+def test_the_loop_ends_when_its_runtime_api_does(api: RuntimeApi, tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(HANDLER)
+    api.shutdown()
+    api.server_close()
+    with _start(api, tmp_path) as process:
+        assert process.wait(timeout=20) == 0

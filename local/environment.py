@@ -83,7 +83,7 @@ def _install(folder: Path, requirements: Path) -> None:
         _say(f"{requirements.name}: {total} packages")
         for line in pip.stdout:
             kept.write(line)
-            if line.startswith(("Collecting ", "Requirement already satisfied")):
+            if line.startswith(("Collecting ", "Processing ", "Requirement already satisfied")):
                 done += 1
                 if done % 20 == 0:
                     _say(f"{requirements.name}: {done} of {total}")

@@ -18,6 +18,7 @@ from local.runtime import Answer, Buffered, Streamed, failure
 from local.template import Api, GatewayResponse, Route
 
 MAX_BODY = 10 * 2**20
+MAX_HEAD = 10_240
 _INVOKE = re.compile(r"/2015-03-31/functions/([\w-]+)/invocations")
 _CONTEXT = re.compile(r"\$context\.(error\.messageString|error\.message|error\.responseType|requestId)")
 

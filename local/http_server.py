@@ -104,10 +104,11 @@ class Exchange:
 class Connection(asyncio.Protocol):
     """One connection with keep-alive; its requests are handled one after another."""
 
-    def __init__(self, handler: Handler, connections: set[Connection]) -> None:
+    def __init__(self, handler: Handler, connections: set[Connection], max_head: int) -> None:
         self._handler = handler
         self._connections = connections
-        self._http = h11.Connection(h11.SERVER)
+        self._max_head = max_head
+        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=max_head)
         self._incoming = bytearray()
         self._news = asyncio.Event()
         self._writable = asyncio.Event()
@@ -192,6 +193,9 @@ class Connection(asyncio.Protocol):
                 request = await self._event()
                 if not isinstance(request, h11.Request):
                     break
+                # h11 measures a head only while it is incomplete.
+                if sum(len(name) + len(value) for name, value in request.headers) > self._max_head:
+                    raise h11.RemoteProtocolError("headers too large", error_status_hint=431)
                 exchange = Exchange(self, request)
                 await self._handle(exchange)
                 if self._http.their_state is h11.SEND_BODY:
@@ -234,10 +238,11 @@ class Connection(asyncio.Protocol):
 
 
 class Listener:
-    """A listening socket whose requests go to `handler`."""
+    """A listening socket whose requests go to `handler`; `max_head` bytes of headers are allowed."""
 
-    def __init__(self, handler: Handler) -> None:
+    def __init__(self, handler: Handler, max_head: int) -> None:
         self._handler = handler
+        self._max_head = max_head
         self._connections: set[Connection] = set()
         self._server: asyncio.Server | None = None
         self.port = 0
@@ -247,7 +252,7 @@ class Listener:
         loop = asyncio.get_running_loop()
 
         def connection() -> Connection:
-            return Connection(self._handler, self._connections)
+            return Connection(self._handler, self._connections, self._max_head)
 
         if listening is None:
             self._server = await loop.create_server(connection, "127.0.0.1", 0)

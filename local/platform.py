@@ -18,7 +18,7 @@ from typing import Any
 
 from local import CHECKOUT, cloudformation, schedules, tokens
 from local.database import Logins
-from local.gateway import Gateway
+from local.gateway import MAX_HEAD, Gateway
 from local.http_server import Listener
 from local.keys import Keys
 from local.pool import Function
@@ -135,7 +135,7 @@ class Platform:
             self._names[name] = self._names[short] = short
             self._functions[short] = self._function(definition, logins)
         gateway = Gateway(template.api, self._names, self.invoke, self.terminal.access)
-        self._listener = Listener(gateway.handle)
+        self._listener = Listener(gateway.handle, MAX_HEAD)
         await self._listener.start(self._socket)
         self._tasks = [asyncio.create_task(self._schedule(one)) for one in template.schedules if one.enabled]
         self._tasks.append(asyncio.create_task(self._tick(template)))

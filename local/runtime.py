@@ -27,6 +27,8 @@ MAX_RESPONSE = 6 * 2**20
 _INIT_SECONDS = 60.0
 _LAUNCHER = Path(__file__).with_name("launch.py")
 _JSON = ("Content-Type", "application/json")
+# The runtime client reports an error's cause, of up to a megabyte, in a header.
+_MAX_HEAD = 2 * 2**20
 _API = "/2018-06-01/runtime/"
 
 
@@ -118,7 +120,7 @@ class Process:
         self.idle_since = 0.0
         self._handler = handler
         self._owner = owner
-        self._listener = Listener(self._serve)
+        self._listener = Listener(self._serve, _MAX_HEAD)
         self._assigned: asyncio.Future[Invocation] | None = None
         self._current: Invocation | None = None
         self._watchdog: asyncio.TimerHandle | None = None

@@ -68,17 +68,19 @@ create or replace function app.canonical_provider(p_provider text) returns text
 comment on function app.canonical_provider(text) is 'One name for each vendor: gemini is google.';
 
 create or replace function app.allowed_providers() returns text[]
-  language sql stable
-begin atomic
-  select array(
-    select p.name
-    from unnest(coalesce(o.allowed_providers, array['openai', 'anthropic', 'google'])) with ordinality as p (name, position)
-    where p.name <> all (o.forbidden_providers)
-    order by p.position)
-  from app.organization_policies o
-  where o.organization_id = app.organization_id()
-    and (o.allowed_providers is not null or o.forbidden_providers <> '{}');
-end;
+  language plpgsql stable set search_path = ''
+as $$
+begin
+  return (
+    select array(
+      select p.name
+      from unnest(coalesce(o.allowed_providers, array['openai', 'anthropic', 'google'])) with ordinality as p (name, position)
+      where p.name <> all (o.forbidden_providers)
+      order by p.position)
+    from app.organization_policies o
+    where o.organization_id = app.organization_id()
+      and (o.allowed_providers is not null or o.forbidden_providers <> '{}'));
+end $$;
 comment on function app.allowed_providers() is
   'Canonical names that the caller''s organization allows, in its admin''s order; null: all.';
 

@@ -26,8 +26,11 @@ insert into app.ai_tiers (tier, daily_units, daily_embedding_tokens) values
 on conflict do nothing;
 
 create or replace function app.time_zone() returns text
-  language sql stable parallel safe
+  language plpgsql stable parallel safe set search_path = ''
+as $$
+begin
   return (select time_zone from app.settings);
+end $$;
 comment on function app.time_zone() is 'The time zone of quotas, rollups and reports.';
 
 create or replace function app.today() returns date
@@ -121,9 +124,10 @@ create table if not exists app.ai_requests (
   finished_at timestamptz,
   provider text,
   model text,
-  error_code text,
   latency_ms integer,
-  attempts jsonb,
+  provider_failed boolean,
+  earlier_attempts jsonb,
+  error_code text,
   answer jsonb,
   answer_until timestamptz
 ) with (fillfactor = 80);
@@ -138,7 +142,9 @@ comment on table app.ai_requests is 'Requests that hold, spent or gave back a un
 comment on column app.ai_requests.reserved_day is 'The day that the held unit counts on; null: none is held.';
 comment on column app.ai_requests.lease_until is 'Until then the holder is taken to be alive.';
 comment on column app.ai_requests.fence is 'Grows when a retry takes over; a holder with an older number is refused.';
-comment on column app.ai_requests.attempts is 'What was tried upstream, for health: [{"provider", "model", "ok", "error_code", "latency_ms"}].';
+comment on column app.ai_requests.provider_failed is 'How the last upstream attempt (provider, model, latency_ms) ended; null: there was none.';
+comment on column app.ai_requests.earlier_attempts is 'The attempts before the last one: [{"provider", "model", "ok", "error_code", "latency_ms"}]; null where the first was the last.';
+comment on column app.ai_requests.error_code is 'Why the request was released.';
 comment on column app.ai_requests.answer is 'What a replay returns, until answer_until.';
 
 drop trigger if exists _20_updated_at on public.user_ai_settings;

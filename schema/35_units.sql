@@ -2,27 +2,34 @@
 -- two reset functions, and the mirror between the two places where a preferred provider is stored.
 
 create or replace function app.quota() returns jsonb
-  language sql stable
-begin atomic
-  select jsonb_build_object(
-    'tier', t.tier,
-    'daily', jsonb_build_object(
-      'limit', t.daily_units,
-      'used', coalesce(app.of_day(s.daily_usage, s.last_reset_date, c.today), app.of_day(a.daily_usage, a.last_reset_date, c.today), 0),
-      'resets_at', (c.today + 1)::timestamp at time zone c.time_zone),
-    'monthly', jsonb_build_object(
-      'limit', t.monthly_units,
-      'used', coalesce(app.of_month(s.monthly_usage, s.last_reset_date, c.today), 0),
-      'resets_at', (date_trunc('month', c.today::timestamp) + interval '1 month') at time zone c.time_zone),
-    'embedding_tokens', jsonb_build_object(
-      'limit', t.daily_embedding_tokens,
-      'used', coalesce(app.of_day(s.daily_embedding_tokens, s.last_reset_date, c.today), 0),
-      'resets_at', (c.today + 1)::timestamp at time zone c.time_zone))
-  from (select app.user_id() as user_id, app.today() as today, app.time_zone() as time_zone) c
-  left join public.user_ai_settings s on s.user_id = c.user_id
-  left join app.anonymous_usage a on c.user_id is null and a.caller_key = app.caller_key()
-  join app.ai_tiers t on t.tier = case when c.user_id is null then 'anonymous' else coalesce(s.tier, 'free') end;
-end;
+  language plpgsql stable set search_path = ''
+as $$
+declare
+  v_user constant text := app.user_id();
+  v_zone constant text := app.time_zone();
+  v_today constant date := app.today();
+  v_next_day constant timestamptz := (v_today + 1)::timestamp at time zone v_zone;
+begin
+  return (
+    select pg_catalog.jsonb_build_object(
+      'tier', t.tier,
+      'daily', pg_catalog.jsonb_build_object(
+        'limit', t.daily_units,
+        'used', app.of_day(coalesce(s.daily_usage, a.daily_usage, 0), coalesce(s.last_reset_date, a.last_reset_date), v_today),
+        'resets_at', v_next_day),
+      'monthly', pg_catalog.jsonb_build_object(
+        'limit', t.monthly_units,
+        'used', app.of_month(coalesce(s.monthly_usage, 0), s.last_reset_date, v_today),
+        'resets_at', (pg_catalog.date_trunc('month', v_today::timestamp) + interval '1 month') at time zone v_zone),
+      'embedding_tokens', pg_catalog.jsonb_build_object(
+        'limit', t.daily_embedding_tokens,
+        'used', app.of_day(coalesce(s.daily_embedding_tokens, 0), s.last_reset_date, v_today),
+        'resets_at', v_next_day))
+    from (select) c
+    left join public.user_ai_settings s on s.user_id = v_user
+    left join app.anonymous_usage a on v_user is null and a.caller_key = app.caller_key()
+    join app.ai_tiers t on t.tier = case when v_user is null then 'anonymous' else coalesce(s.tier, 'free') end);
+end $$;
 comment on function app.quota() is
   'The caller''s tier, limits, what is used of them and when they start anew: {"tier", "daily", "monthly", "embedding_tokens"}.';
 

@@ -219,22 +219,31 @@ comment on function public.get_usage_stats(text, timestamptz, timestamptz) is
   'S3: a user''s requests, tokens and cost. Runs with the caller''s rights, so another user''s are all zero.';
 
 create or replace function app.provider_health() returns jsonb
-  language sql stable security definer set search_path = ''
+  language plpgsql stable security definer set search_path = ''
 as $$
-  select coalesce(pg_catalog.jsonb_object_agg(h.provider, pg_catalog.jsonb_build_object(
-    'calls', h.calls, 'errors', h.errors, 'p50_ms', h.p50_ms)), '{}')
-  from (
-    select a.provider, pg_catalog.count(*) as calls, pg_catalog.count(*) filter (where not a.ok) as errors,
-      pg_catalog.round(pg_catalog.percentile_disc(0.5) within group (order by a.latency_ms)) as p50_ms
-    from (
-      select attempts from app.ai_requests
+begin
+  return (
+    with newest as (
+      select provider, latency_ms, provider_failed, earlier_attempts
+      from app.ai_requests
       where finished_at > app.now() - interval '1 minute'
       order by finished_at desc
-      limit 100) r
-    cross join lateral pg_catalog.jsonb_to_recordset(r.attempts)
-      as a (provider text, ok boolean, latency_ms double precision)
-    group by a.provider) h;
-$$;
+      limit 100),
+    attempts as (
+      select provider, latency_ms, provider_failed as failed from newest where provider is not null
+      union all
+      select a.provider, a.latency_ms, not a.ok
+      from newest n
+      cross join lateral pg_catalog.jsonb_to_recordset(n.earlier_attempts) as a (provider text, latency_ms numeric, ok boolean)
+      where n.earlier_attempts is not null)
+    select coalesce(pg_catalog.jsonb_object_agg(h.provider, pg_catalog.jsonb_build_object(
+      'calls', h.calls, 'errors', h.errors, 'p50_ms', pg_catalog.round(h.p50_ms))), '{}')
+    from (
+      select provider, pg_catalog.count(*) as calls, pg_catalog.count(*) filter (where failed) as errors,
+        pg_catalog.percentile_disc(0.5) within group (order by latency_ms) as p50_ms
+      from attempts
+      group by provider) h);
+end $$;
 comment on function app.provider_health() is
   'Calls, errors and median latency by provider, of the newest 100 requests of the last minute. Reads across callers and returns counts only, so it belongs to the tables'' owner.';
 

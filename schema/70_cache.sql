@@ -93,14 +93,16 @@ create or replace function app.cache_tenant(p_scope text) returns text
 comment on function app.cache_tenant(text) is 'The tenant of a cache scope (tenant, user, public) for this caller; null: nothing is cached.';
 
 create or replace function app.find_cached_answer(p_tenant text, p_prompt_hash text, p_provider text, p_model text)
-  returns jsonb language sql stable
-begin atomic
-  select jsonb_build_object('text', c.response, 'provider', c.provider, 'model', c.model,
-    'usage', jsonb_build_object('total_tokens', c.tokens_used), 'created_at', c.created_at)
-  from public.ai_response_cache c
-  where c.query_hash = p_prompt_hash and c.tenant = p_tenant and c.provider = p_provider and c.model = p_model
-    and c.expires_at > app.now();
-end;
+  returns jsonb language plpgsql stable set search_path = ''
+as $$
+begin
+  return (
+    select jsonb_build_object('text', c.response, 'provider', c.provider, 'model', c.model,
+      'usage', jsonb_build_object('total_tokens', c.tokens_used), 'created_at', c.created_at)
+    from public.ai_response_cache c
+    where c.query_hash = p_prompt_hash and c.tenant = p_tenant and c.provider = p_provider and c.model = p_model
+      and c.expires_at > app.now());
+end $$;
 comment on function app.find_cached_answer(text, text, text, text) is 'The answer to exactly this, or null.';
 
 create or replace function app.find_similar_answer(p_claims jsonb, p_query jsonb, p_embedding vector) returns jsonb
@@ -256,14 +258,16 @@ from (values
 where not exists (select from public.ai_precomputed_responses);
 
 create or replace function app.match_precomputed_response(p_message text) returns jsonb
-  language sql stable
-begin atomic
-  select jsonb_build_object('text', r.response, 'pattern', r.pattern)
-  from public.ai_precomputed_responses r
-  where r.is_active and (app.normalise_message(p_message) || ' ') ~ r.expression
-  order by r.priority desc nulls last, length(r.pattern) desc, r.pattern
-  limit 1;
-end;
+  language plpgsql stable set search_path = ''
+as $$
+begin
+  return (
+    select jsonb_build_object('text', r.response, 'pattern', r.pattern)
+    from public.ai_precomputed_responses r
+    where r.is_active and (app.normalise_message(p_message) || ' ') ~ r.expression
+    order by r.priority desc nulls last, length(r.pattern) desc, r.pattern
+    limit 1);
+end $$;
 comment on function app.match_precomputed_response(text) is 'The precomputed response to a message, or null: the highest priority, then the longest pattern.';
 
 drop policy if exists "Callers can read the answers of their tenant and the public ones" on public.ai_response_cache;

@@ -2,14 +2,16 @@
 -- of cost: an earlier request with this key, a precomputed response, the route, the cache, and only then a unit.
 
 create or replace function app.conversation_tail(p_messages jsonb, p_characters integer) returns jsonb
-  language sql immutable parallel safe
-begin atomic
-  select coalesce(jsonb_agg(t.message order by t.position) filter (where t.characters <= p_characters), '[]')
-  from (
-    select m.message, m.position,
-      sum(length(coalesce(m.message ->> 'content', ''))) over (order by m.position desc) as characters
-    from jsonb_array_elements(p_messages) with ordinality as m (message, position)) t;
-end;
+  language plpgsql immutable parallel safe set search_path = ''
+as $$
+begin
+  return (
+    select coalesce(jsonb_agg(t.message order by t.position) filter (where p_characters is null or t.characters <= p_characters), '[]')
+    from (
+      select m.message, m.position,
+        sum(length(coalesce(m.message ->> 'content', ''))) over (order by m.position desc) as characters
+      from jsonb_array_elements(p_messages) with ordinality as m (message, position)) t);
+end $$;
 comment on function app.conversation_tail(jsonb, integer) is
   'The newest messages whose contents together are no longer than this, oldest first; null: all.';
 
@@ -27,16 +29,16 @@ begin
     return '{"outcome": "own_key_missing"}';
   end if;
   -- A choice that may not be used (any more) gives way to the next; the last resort is any provider that may.
-  select c.provider, c.source into v_choice
+  select c.provider, c.source, c.spelling into v_choice
   from (
-    select 1 as position, v_asked as provider, 'request' as source
+    select 1 as position, v_asked as provider, 'request' as source, null as spelling
     union all
-    select case p.scope when 'user' then 2 else 3 end, app.canonical_provider(p.provider::text), p.scope
+    select case p.scope when 'user' then 2 else 3 end, app.canonical_provider(p.provider::text), p.scope, p.provider::text
     from app.preferred_providers() p where v_asked is null
     union all
-    select 4, app.canonical_provider(p_request ->> 'default_provider'), 'environment'
+    select 4, app.canonical_provider(p_request ->> 'default_provider'), 'environment', null
     union all
-    select 4 + r.position::integer, r.provider, case when v_own is null then 'organization' else 'own_key' end
+    select 4 + r.position::integer, r.provider, case when v_own is null then 'organization' else 'own_key' end, null
     from pg_catalog.unnest(coalesce(v_own, p_allowed)) with ordinality as r (provider, position)) c
   where c.provider is not null
     and c.provider = any (coalesce(p_allowed, array[c.provider]))
@@ -47,7 +49,7 @@ begin
       'outcome', case when v_own is null then 'provider_not_allowed' else 'own_key_missing' end);
   end if;
   return pg_catalog.jsonb_build_object(
-    'provider', v_choice.provider, 'provider_source', v_choice.source,
+    'provider', v_choice.provider, 'provider_source', v_choice.source, 'provider_spelling', v_choice.spelling,
     'model', coalesce(p_request ->> 'model', p_request -> 'default_models' ->> v_choice.provider));
 end $$;
 comment on function app.choose_provider(jsonb, text, text[], text[]) is

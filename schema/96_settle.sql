@@ -103,10 +103,11 @@ begin
   set state = case when v_settled then 'settled' else 'released' end,
       finished_at = app.now(),
       error_code = p_outcome ->> 'error_code',
-      attempts = v_attempts,
       provider = v_attempts #>> '{-1,provider}',
       model = v_attempts #>> '{-1,model}',
       latency_ms = (v_attempts #>> '{-1,latency_ms}')::numeric::integer,
+      provider_failed = not (v_attempts #>> '{-1,ok}')::boolean,
+      earlier_attempts = nullif(v_attempts - -1, '[]'),
       -- Only a retry with the same key can ask for the answer again.
       answer = case when v_settled and idempotency_key is not null then nullif(p_outcome -> 'answer', 'null') end,
       answer_until = case when v_settled and idempotency_key is not null and p_outcome ->> 'answer' is not null

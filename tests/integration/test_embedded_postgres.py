@@ -15,7 +15,8 @@ from typing import NamedTuple
 import psycopg
 import pytest
 
-from local.postgres import PostgresError, Server, main
+from local.postgres import Server, main
+from local.postgres_home import PostgresError
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 OWNER = """

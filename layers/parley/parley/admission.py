@@ -129,17 +129,16 @@ class Admission:
         if outcome not in ("admitted", "faq", "cache_hit", "replay"):
             raise _refusal(found)
         spelling = found.get("provider_spelling")
-        if found["provider_source"] != "request":
-            chosen = found["provider_source"] in ("user", "organization")
-            self._last_known.put(caller.key, spelling if chosen else None, found["tier"])
+        if found.get("provider_source") not in (None, "request"):
+            self._last_known.put(caller.key, spelling, found["tier"])
         return Admitted(
             outcome=outcome,
             request_id=found.get("request_id") or request.request_id,
             fence=found.get("fence") or 0,
-            provider=found["provider"],
-            provider_source=found["provider_source"],
+            provider=found.get("provider") or request.default_provider,
+            provider_source=found.get("provider_source") or outcome,
             provider_spelling=spelling,
-            model=found["model"],
+            model=found.get("model") or "",
             tier=found["tier"],
             quota=Quota.of(found.get("quota")),
             answer=found.get("answer"),

@@ -67,9 +67,9 @@ class ChatAnswer(BaseModel):
     id: str
     message: ChatMessage
     finish_reason: str
-    provider: str
+    provider: str | None
     provider_source: str
-    model: str
+    model: str | None
     cache: Literal["none", "faq", "exact"]
     conversation_id: str | None
     usage: dict[str, Any] | None
@@ -196,9 +196,9 @@ def _stored(call: ModelCall) -> dict[str, Any] | None:
         id=admitted.request_id,
         message=ChatMessage(role="assistant", content=admitted.answer["text"]),
         finish_reason="stop",
-        provider=admitted.answer.get("provider") or admitted.provider,
+        provider=admitted.answer.get("provider"),
         provider_source=admitted.provider_source,
-        model=admitted.answer.get("model") or admitted.model,
+        model=admitted.answer.get("model"),
         cache="faq" if admitted.outcome == "faq" else "exact",
         conversation_id=None,
         usage=None,

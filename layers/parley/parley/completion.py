@@ -324,6 +324,8 @@ class ModelCall:
         return {
             "request_id": self.admitted.request_id,
             "fence": self.admitted.fence,
+            "operation": self.prompt.operation,
+            "occurred_at": self.room.clock.now().isoformat(),
             "state": state,
             "calls": self.calls,
             "attempts": [attempt.as_json() for attempt in self.attempts],

@@ -8,105 +8,177 @@ def _words(text: str) -> frozenset[str]:
 
 
 def _groups(text: str) -> dict[str, str]:
-    """Each word of a line maps to the line's first word."""
+    """Each word of a line, mapped to the line's first word."""
     return {word: line.split()[0] for line in text.strip().splitlines() for word in line.split()}
 
 
-# Words that carry an English question's grammar and not its subject: a difference in them alone is none, but for OPPOSED.
+# They carry an English question's grammar, not its subject: a difference in them alone is none, except as OPPOSED says.
 FUNCTION_WORDS = _words("""
 a an the this that these those it its itself i me my mine myself you your yours yourself we us our ours ourselves one ones
 be am is are been being was were do does did doing done has have had having can could will would shall should may might must
-of in on at for to from with by about into through and or as if so then there than
+of in on at for to from with by about into through and or vs as if so then there than
 what which who whom whose when where why how whatever some any many much several lot lots
 please kindly tell hello hi hey thanks thank really actually just very quite exactly basically generally simply even also
-get got find thing things way ways kind sort type
+get getting got find finding thing things way ways kind sort type
 """)
 
-# Function words that do turn the meaning where they stand against each other.
-OPPOSED = frozenset(
-    tuple(pair.split("/"))
-    for pair in "from/to from/for with/for with/to by/and by/to or/and many/much some/all any/all many/few much/little".split()
+# Function words that do turn the meaning where one question has the one and the other question the other.
+OPPOSED = tuple(
+    (pair.partition("/")[0], pair.partition("/")[2])
+    for pair in (
+        "from/to from/for with/for to/by to/with and/or some/all any/all many/few much/little i/you my/your i/we my/our "
+        "many/much can/should could/should can/must can/will this/that"
+    ).split()
 )
 
-# Common words that say little about the subject: left over on one side they weigh less, but they are never overlooked.
+# Common words that say little about the subject. Left over on one side they weigh less; they are never overlooked.
 LIGHT_WORDS = _words("""
-good better best great nice well different difference own new people person someone anyone everyone everything something
+good better best great nice top well different difference own new people person someone anyone everyone everything something
 anything use make take go become want need like look feel think believe mean consider call know say explain describe list
-name suggest recommend give help work learn start try keep happen effective effectively easy easily easiest quick quickly
-possible important main major real true certain specific particular simple proper properly right correct world life time
-today day example advice tip idea suggestion opinion view thought reason method step favorite famous popular interesting
-common usual considered according up out all most more too each every such total entire whole various available ever
+name suggest recommend give help work learn try keep happen effective effectively easy easily easiest possible important
+main major real true certain specific particular simple proper properly example suggestion opinion view thought reason
+favorite famous popular interesting common usual according up out most such total entire various available ever
 """)
 
 # Spellings and synonyms that no question turns on.
-SAME_WORDS = _groups("""
+SYNONYMS = _groups("""
 photo photograph picture pic image
 movie film
-phone smartphone cellphone handset mobile cell
+phone smartphone cellphone mobile cell
 begin start
 buy purchase
-fix repair
-quit stop
 big large
-fast quick
-fastly quickly
-job career employment
+job employment
 company firm
-weight kilos
-pc computer
-tv television
-advice tip suggestion
-method technique
-vs versus
-usa us america states
+tv television television
+usa america
 uk britain
-pm minister
+cost price
+tip advice
+suggestion recommendation
+method technique
+exam examination
+doctor physician
+car automobile
+favorite favourite
+color colour
+kilometer km kilometre kms
+kilogram kg kilo kgs
+centimeter cm centimetre cms
+millimeter mm millimetre
+meter metre mtr
+liter litre
+pound lb lbs
+inch inches
+foot feet ft
+minute min mins
+second sec secs
+hour hr hrs
+year yr yrs
+percent %
+euro €
+dollar $
+rupee ₹ rs
+yen ¥
+child children kid
+man men
+woman women
+vs versus
 """)
 
 NEGATIONS = _words("""
 not no never none nobody nothing nowhere neither nor cannot without hardly barely scarcely rarely seldom unless except
-excluding lack avoid refuse stop prevent unable fail
-nicht kein keine keinen keinem keiner keines nie niemals ohne niemand weder
-ne pas jamais sans rien aucun aucune personne guère
-inte ej icke aldrig utan ingen inget inga varken
+excluding lack lacking avoid refuse stop prevent unable fail
+nicht kein keine keinen keinem keiner keines nie niemals ohne niemand nichts weder
+ne pas jamais sans rien aucun aucune guère
+inte ej icke aldrig utan ingen inget inga inget varken
 nunca jamás sin ningún ninguna ninguno nada nadie tampoco
 non não niet geen nooit ikke aldri ei не нет
 """)
 
-DATE_WORDS = _words("""
-january february april june july august september october november december jan feb mar apr jun jul aug sep sept oct nov dec
-monday tuesday wednesday thursday friday saturday sunday mon tue wed thu fri sat weekday weekend
-yesterday today tomorrow tonight morning noon afternoon evening night midnight
+DATES = _words("""
+january february march april june july august september october november december
+jan feb mar apr jun jul aug sep sept oct nov dec
+monday tuesday wednesday thursday friday saturday sunday mon tue tues wed thu thurs fri sat sun weekday weekend
+yesterday today tomorrow tonight morning noon afternoon evening night midnight daily weekly monthly yearly annual hourly
 spring summer autumn fall winter last next previous past upcoming recent future ago now before after since until till during
-january's bc ad bce ce am pm
+early late earlier later already yet still am pm bc ad bce
 januar februar märz mai juni juli oktober dezember montag dienstag mittwoch donnerstag freitag samstag sonntag
-gestern heute morgen januari februari mars maj augusti måndag tisdag onsdag torsdag fredag lördag söndag igår idag imorgon
-janvier février avril juin juillet août septembre octobre novembre décembre lundi mardi mercredi jeudi vendredi samedi dimanche
-hier aujourd demain enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre
-lunes martes miércoles jueves viernes sábado domingo ayer hoy mañana
+gestern heute morgen vorher nachher vor nach januari februari mars maj augusti
+måndag tisdag onsdag torsdag fredag lördag söndag igår idag imorgon före efter
+janvier février avril juin juillet août septembre octobre novembre décembre
+lundi mardi mercredi jeudi vendredi samedi dimanche hier aujourd demain avant après
+enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre
+lunes martes miércoles jueves viernes sábado domingo ayer hoy mañana antes después
 """)
 
 UNITS = _words("""
-second minute hour day week month quarter year decade century
-millimeter centimeter meter kilometer inch foot feet yard mile acre hectare
-gram milligram microgram kilogram kilo tonne ton ounce pound lb stone
-liter litre milliliter millilitre gallon pint quart cup teaspoon tablespoon tsp tbsp
-celsius fahrenheit kelvin degree percent percentage point bit byte kilobyte megabyte gigabyte terabyte megabit gigabit
+second minute hour day week fortnight month year decade century
+millimeter centimeter meter kilometer inch foot yard mile acre hectare
+gram milligram microgram kilogram tonne ton ounce pound stone g mg mcg oz
+liter milliliter gallon pint quart cup teaspoon tablespoon tsp tbsp ml dl cl
+celsius fahrenheit kelvin degree percent percentage bit byte kilobyte megabyte gigabyte terabyte megabit gigabit
+kb mb gb tb kB mB gB tB kbps mbps gbps kBps mBps gBps
 watt kilowatt volt amp ampere joule calorie kilocalorie newton pascal bar psi hertz megahertz gigahertz
-dollar euro cent krona kronor rupee yen yuan franc peso lakh crore usd eur gbp sek inr mph kmh kph knot
-km cm mm mg kg ml kb mb gb tb mbps gbps kwh kw hz mhz ghz
+kwh kw hz mhz ghz mph kmh kph knot dollar euro cent krona kronor rupee yen yuan franc peso lakh crore
+usd eur gbp sek inr jpy £ ° m k f c
+dag dagar vecka veckor månad månader år timme timmar sekund sekunder
+tag tage woche wochen monat monate jahr jahre stunde stunden sekunde sekunden
+jour jours semaine semaines mois année heure heures seconde
+día días semana semanas mes meses año años hora horas segundo minuto
 """)
 
-_NUMBERS = """
+_COUNTED = """
 zero null noll zéro cero
-two zwei två deux dos
-three drei tre trois tres
-four vier fyra quatre cuatro
-five fünf fem cinq cinco
-six sechs sex seis
-seven sieben sju sept siete
-eight acht åtta huit ocho
-nine neun nio neuf nueve
-ten zehn tio dix diez
+one
+two zwei två deux dos second
+three drei tre trois tres third
+four vier fyra quatre cuatro fourth
+five fünf fem cinq cinco fifth
+six sechs seis sixth
+seven sieben sju siete seventh
+eight acht åtta huit ocho eighth
+nine neun nio neuf nueve ninth
+ten zehn tio dix diez tenth
+eleven elva onze eleventh
+twelve zwölf tolv douze doce twelfth
+thirteen
+fourteen
+fifteen
+sixteen
+seventeen
+eighteen
+nineteen
+twenty zwanzig tjugo vingt veinte twentieth
 """
-NUMBER_WORDS = {}
+# "one" is left out: it is a pronoun more often than a number.
+NUMBERS = {
+    word: str(value)
+    for value, line in enumerate(_COUNTED.strip().splitlines())
+    for word in line.split()
+    if word not in ("one", "second")
+} | {
+    word: word
+    for word in """
+    thirty forty fifty sixty seventy eighty ninety hundred thousand million billion trillion hundert tausend million milliard
+    hundra tusen miljon miljard cent mille cien ciento mil half quarter third double triple twice thrice once dozen couple
+    first halb hälfte doppelt hälften dubbelt moitié double mitad doble
+    """.split()
+}
+ROMAN = {"ii": "2", "iii": "3", "iv": "4", "vi": "6", "vii": "7", "viii": "8", "ix": "9", "xi": "11", "xii": "12"}
+
+# The commonest words that tell the languages apart; none is an English word.
+LANGUAGES = {
+    "de": _words("""
+        der das den dem des ein eine einen einem und oder ist sind wie wer wo wann warum welche welcher welches ich du wir ihr
+        sie mein dein nicht kein kann man mit für auf von zu zum zur bei nach im wird werden wurde haben hat soll muss mir es"""),
+    "sv": _words("""
+        och eller är var vad vem hur när varför vilken vilket vilka jag du vi det den ett en min mitt din inte kan ska skall
+        måste med för på av till från hos som om har hade blir blev finns gör att sig"""),
+    "fr": _words("""
+        le la les un une des du de et ou est sont quel quelle quels quelles qui que quoi quand où pourquoi comment combien je tu
+        il elle nous vous mon ma mes ton votre ne pas peut avec pour sur dans par au aux ce cette se fait faire puis-je puis"""),
+    "es": _words("""
+        el la los las un una unos del de y o es son qué que quién cuál cuáles cuándo cuando dónde donde cómo como cuánto cuántos
+        por para con sin en mi tu su puedo puede se hay está están ser hacer debo lo le al"""),
+}

@@ -29,5 +29,5 @@ def log_fault(message: str, error: BaseException) -> None:
         message,
         error_type=" < ".join(chain),
         sqlstate=getattr(error, "sqlstate", None),
-        frames=[f"{frame.filename.rsplit('/parley/', 1)[-1]}:{frame.lineno} {frame.name}" for frame in frames],
+        frames=[f"{'/'.join(frame.filename.split('/')[-2:])}:{frame.lineno} {frame.name}" for frame in frames],
     )

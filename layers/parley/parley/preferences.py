@@ -44,14 +44,16 @@ class Preferences:
             return {"provider": provider, "source": source, "degraded": True}
         for source in ("user", "organization"):
             if saved.get(source):
-                self.last_known.put(caller.key, saved[source])
-                return {"provider": saved[source], "source": source, "degraded": False}
+                spelling = saved[source]["provider"]
+                self.last_known.put(caller.key, spelling)
+                return {"provider": spelling, "source": source, "degraded": False}
         self.last_known.put(caller.key, None)
         return {"provider": self.default_provider, "source": "environment", "degraded": False}
 
     def at(self, caller: Caller, scope: Scope) -> dict[str, Any]:
         """The preference saved at one level: `{"provider": ... or None, "source": scope}`."""
-        return {"provider": self._saved(caller).get(scope), "source": scope, "degraded": False}
+        saved = self._saved(caller).get(scope) or {}
+        return {"provider": saved.get("provider"), "source": scope, "degraded": False}
 
     def save(self, caller: Caller, scope: Scope, provider: str) -> dict[str, Any]:
         """Save. Raises Problem: 400 for an unknown provider (nothing is written), 403 without the right."""

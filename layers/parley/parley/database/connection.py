@@ -266,9 +266,11 @@ class _Connection(psycopg.Connection[Row]):
         except psycopg.errors.PipelineAborted:
             raise
         except psycopg.OperationalError as error:
-            if error.sqlstate is None:  # not the server's words: the connection is lost, or the answer is late
-                self.pgconn.finish()
-            raise
+            if error.sqlstate is not None:
+                raise
+            # Not the server's words: the connection is lost, or the answer is late and would meet the next query.
+            self.pgconn.finish()
+            raise psycopg.OperationalError("no answer from the server in time") from None
 
 
 def _claims(identity: Mapping[str, Any]) -> str:

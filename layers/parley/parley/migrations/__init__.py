@@ -2,8 +2,8 @@
 
     python -m parley.migrations up|down N|status|verify --url postgresql://... --schema schema
 
-The files stay plain SQL that psql runs as well. What the runner adds is in `app.schema_migrations` (what was applied,
-with its checksum) and `app.adopted_tables` (what was in `public` before the first file, so no rollback drops it).
+The files stay plain SQL that psql runs as well. All that the runner adds is the table `app.schema_migrations`: what was
+applied, and the checksum it had.
 """
 
 from parley.migrations.catalog import catalog_snapshot

@@ -28,21 +28,10 @@ create table app.schema_migrations (
   checksum text not null,
   applied_at timestamptz not null default pg_catalog.now()
 );
+alter table app.schema_migrations enable row level security;
 comment on table app.schema_migrations is 'Files of the schema folder that were applied, as they were then.';
-create table app.adopted_tables (
-  schema_name text not null,
-  table_name text not null,
-  recorded_at timestamptz not null default pg_catalog.now(),
-  primary key (schema_name, table_name)
-);
-comment on table app.adopted_tables is 'Tables that were there before the first migration; no rollback drops them.';
-insert into app.adopted_tables (schema_name, table_name)
-select n.nspname, c.relname
-from pg_catalog.pg_class as c
-inner join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
-where n.nspname = 'public' and c.relkind in ('r', 'p', 'f');
 """
-_DROP_LEDGER = b"drop table app.schema_migrations, app.adopted_tables"
+_DROP_LEDGER = b"drop table app.schema_migrations"
 
 
 @dataclass
@@ -105,8 +94,8 @@ def up(conninfo: str, folder: Path, *, progress: Progress | None = None) -> list
 def down(conninfo: str, folder: Path, count: int | None = None, *, progress: Progress | None = None) -> list[Step]:
     """Undo the last `count` applied migrations, newest first; all of them without a count.
 
-    Tables that were there before the first `up` stay; the steps' notices name them. After the last file the runner's
-    own tables go too, and schema `app` where nothing else is in it.
+    Tables that were there before the first `up` stay: the rollbacks see to it, and the steps' notices name what was
+    left. With the last file the runner's own table goes too.
 
     Raises:
         MigrationError: a rollback is missing or failed; what came before it stays undone, nothing of it does.
@@ -125,10 +114,10 @@ def down(conninfo: str, folder: Path, count: int | None = None, *, progress: Pro
                     raise MigrationError(
                         f"version {version} is applied but not in {folder}; undo it from its own release"
                     )
-                step = _run(connection, conninfo, known[version].label, known[version].rollback())
                 connection.execute("delete from app.schema_migrations where version = %s", (version,))
                 if len(applied) == 1:
-                    _leave(connection, step)
+                    connection.execute(_DROP_LEDGER)  # so that the first file's rollback finds its schema empty
+                step = _run(connection, conninfo, known[version].label, known[version].rollback())
             steps.append(step)
             if progress:
                 progress(step)
@@ -219,16 +208,6 @@ def _refuse_drift(applied: dict[int, _Applied], migrations: Sequence[Migration],
                 f"{migration.script.path} was changed after it was applied on {row.applied_at:%Y-%m-%d %H:%M %Z}: "
                 "restore it and put the change into a new file, or undo it with `down` before the change"
             )
-
-
-def _leave(connection: psycopg.Connection, step: Step) -> None:
-    """Remove the runner's own tables, and the schema they were in unless something else stays there."""
-    connection.execute(_DROP_LEDGER)
-    try:
-        with connection.transaction():
-            connection.execute("drop schema app")
-    except psycopg.errors.DependentObjectsStillExist as error:
-        step.notices.append(f"left schema app: {error.diag.message_detail or 'it is not empty'}")
 
 
 def run_script(conninfo: str, label: str, script: Script) -> Step:

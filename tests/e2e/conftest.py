@@ -1,0 +1,29 @@
+"""A running Parley for the tests of whole requests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from local.database import Logins
+from local.platform import Platform, running
+from local.postgres import Server
+from parley.migrations import create_logins, up
+
+SCHEMA = Path(__file__).resolve().parents[2] / "schema"
+
+
+@pytest.fixture(scope="session")
+def platform(postgres: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """Parley as `make run` serves it, on a free port and a database of its own; the vendors are emulated."""
+    with psycopg.connect(postgres.url(), autocommit=True) as owner:
+        owner.execute("create database platform")
+    logins = Logins(*(postgres.url(user, "platform") for user in ("postgres", "parley_app", "parley_service")))
+    up(logins.owner, SCHEMA)
+    with psycopg.connect(logins.owner, autocommit=True) as owner:
+        create_logins(owner, postgres.password("parley_app"), postgres.password("parley_service"))
+    with running(Platform(tmp_path_factory.mktemp("platform"), quiet=True), logins) as platform:
+        yield platform

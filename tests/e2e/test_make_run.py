@@ -1,0 +1,209 @@
+"""`make run` as a developer meets it: what it prints, and how it starts, stops and refuses."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from local.environment import ensure
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+SECONDS = 120
+
+
+class Run:
+    """One `make run`, with what it printed so far and every process it started."""
+
+    def __init__(self, folder: Path, port: int, **environment: str) -> None:
+        own = {"PORT": str(port), "PARLEY_DATA_DIR": str(folder)} | environment
+        self._child = subprocess.Popen(
+            ["make", "run"],
+            cwd=CHECKOUT,
+            env={**os.environ, **own},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.output = ""
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._child.stdout is not None
+        with self._child.stdout as stdout:
+            for line in stdout:
+                self.output += line
+
+    def ready(self) -> str:
+        """Wait for the last line of the banner; what was printed until then."""
+        deadline = time.monotonic() + SECONDS
+        while "Ctrl-C" not in self.output:
+            assert self._child.poll() is None, self.output
+            assert time.monotonic() < deadline, self.output
+            time.sleep(0.02)
+        return self.output
+
+    def processes(self) -> list[psutil.Process]:
+        """Every process that belongs to it by now."""
+        return psutil.Process(self._child.pid).children(recursive=True)
+
+    def server(self) -> psutil.Process:
+        """The Python process that serves."""
+        return next(one for one in self.processes() if one.cmdline()[-3:] == ["-m", "local", "run"])
+
+    def interrupt(self) -> int:
+        """Ctrl-C in its terminal; the exit status of make."""
+        if self._child.poll() is None:
+            os.killpg(self._child.pid, signal.SIGINT)
+        return self.wait()
+
+    def wait(self) -> int:
+        """Wait for its end; the exit status of make."""
+        status = self._child.wait(SECONDS)
+        self._reader.join(SECONDS)
+        return status
+
+
+@contextlib.contextmanager
+def make_run(folder: Path, port: int, **environment: str) -> Iterator[Run]:
+    run = Run(folder, port, **environment)
+    try:
+        yield run
+    finally:
+        run.interrupt()
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def curl(line: str) -> tuple[int, str]:
+    """Paste a line into a shell; the status of the answer, and its body."""
+    done = subprocess.run(["sh", "-c", f"{line} -w '\n%{{http_code}}'"], capture_output=True, text=True, check=True)
+    body, _, status = done.stdout.rpartition("\n")
+    return int(status), body
+
+
+def gone(processes: list[psutil.Process]) -> list[psutil.Process]:
+    """What of these still runs after a moment of patience."""
+    return psutil.wait_procs(processes, timeout=10)[1]
+
+
+def test_the_three_curl_lines_work_when_pasted_and_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
+    with make_run(tmp_path, port := free_port()) as run:
+        printed = run.ready()
+        assert f"Parley is ready at http://127.0.0.1:{port}" in printed
+        assert len(re.findall(r"^ey[\w.-]+$", printed, re.MULTILINE)) == 2
+        lines = re.findall(r"^curl .*$", printed, re.MULTILINE)
+        assert len(lines) == 3
+        for line in lines:
+            status, body = curl(line)
+            assert status == 200, body
+        processes = run.processes()
+        assert len(processes) > 5
+        run.interrupt()
+        assert gone(processes) == []
+        assert "Traceback" not in run.output
+
+
+def test_it_works_again_after_kill_9(tmp_path: Path) -> None:
+    port = free_port()
+    with make_run(tmp_path, port) as run:
+        run.ready()
+        curl(f"curl -s http://127.0.0.1:{port}/api/ai-provider")
+        processes = run.processes()
+        run.server().kill()
+        run.wait()
+        assert gone(processes) == []
+    with make_run(tmp_path, port) as again:
+        again.ready()
+        assert curl(f"curl -s http://127.0.0.1:{port}/api/ai-provider")[0] == 200
+
+
+def test_two_run_side_by_side(tmp_path: Path) -> None:
+    ports = free_port(), free_port()
+    with make_run(tmp_path, ports[0]) as one, make_run(tmp_path, ports[1]) as other:
+        for run, port in zip((one, other), ports, strict=True):
+            run.ready()
+            assert curl(f"curl -s http://127.0.0.1:{port}/api/ai-provider")[0] == 200
+
+
+def complaint(folder: Path, port: int, **environment: str) -> str:
+    """The one line that a refused start ends with, make's own about the failed target aside."""
+    run = Run(folder, port, **environment)
+    assert run.wait() != 0
+    lines = [line for line in run.output.splitlines() if not re.match(r"make|\[\d/4\]| {6}", line)]
+    assert len(lines) == 1, run.output
+    return lines[0]
+
+
+def test_a_port_in_use_gets_one_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        line = complaint(tmp_path, port)
+    assert line == f"parley: port {port} is in use; choose another: make run PORT={port + 1}"
+
+
+def test_an_unwritable_folder_gets_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    line = complaint(tmp_path / "file" / "data", free_port())
+    assert line.startswith(f"parley: cannot write to {tmp_path}/file/data: ")
+
+
+def test_a_database_that_is_not_there_gets_one_line(tmp_path: Path) -> None:
+    url = f"postgresql://nobody@127.0.0.1:{free_port()}/parley"
+    assert complaint(tmp_path, free_port(), DATABASE_URL=url).startswith("parley: the database refuses: ")
+
+
+def find_python(tmp_path: Path, **commands: str) -> subprocess.CompletedProcess[str]:
+    """Run python.sh where only these commands can be found."""
+    for name, script in commands.items():
+        path = tmp_path / name.replace("_", ".")
+        path.write_text(f"#!/bin/sh\n{script}\n")
+        path.chmod(0o755)
+    environment = {"PATH": str(tmp_path), "HOME": str(tmp_path), "PYENV_ROOT": str(tmp_path / "pyenv")}
+    return subprocess.run(
+        ["/bin/sh", str(CHECKOUT / "local/python.sh")], env=environment, capture_output=True, text=True
+    )
+
+
+def test_a_missing_python_gets_one_line(tmp_path: Path) -> None:
+    found = find_python(tmp_path)
+    assert found.returncode == 1
+    assert found.stdout == ""
+    assert len(found.stderr.splitlines()) == 1
+
+
+def test_a_shim_that_only_fails_is_passed_over(tmp_path: Path) -> None:
+    found = find_python(tmp_path, python3_13="exit 127", python3=f'exec {sys.executable} "$@"')
+    assert found.stdout.strip() == str(tmp_path / "python3")
+
+
+def test_a_half_made_environment_is_completed_and_a_made_one_left_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "venv"
+    (folder / "bin").mkdir(parents=True)
+    (folder / "bin/python").write_text("cut off")
+    nothing = tmp_path / "nothing.txt"
+    nothing.write_text("# no packages\n")
+    assert ensure(folder, nothing)
+    assert subprocess.run([str(folder / "bin/python"), "-c", ""]).returncode == 0
+    assert not ensure(folder, nothing)
+    more = tmp_path / "more.txt"
+    more.write_text("# no packages\n# and more of them\n")
+    assert ensure(folder, more)
+    assert not ensure(folder, nothing), "more.txt holds all of nothing.txt"

@@ -1,0 +1,284 @@
+"""Who can do what to whose rows: measured on the catalog's tables, one cell for each actor, verb and table.
+
+Rows carry a label that says whose they are. Acting as somebody in a transaction that is rolled back, a cell is the set of
+labels whose rows were seen, made, changed or removed. UPDATE and DELETE run without a WHERE clause, since only then do
+their own policies decide alone; INSERT offers each label's row again, so that a duplicate key means it was allowed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import psycopg
+from psycopg import sql
+
+from tests.integration.schema.expectations import ROWS, Row, rows_of
+from tests.integration.schema.support import ANONYMOUS, SERVICE, Claims, set_claims, user
+
+Verb = Literal["select", "insert", "update", "delete"]
+VERBS: Sequence[Verb] = ("select", "insert", "update", "delete")
+Labels = frozenset[str]
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Somebody: a role or login, with claims or without.
+
+    `kind` says whose expectation applies; `label` whose rows are the actor's own.
+    """
+
+    way: Literal["api", "login", "definer"]
+    role: str
+    name: str
+    kind: Literal["anonymous", "user", "admin", "service", "nobody"]
+    claims: Claims | None
+    label: str = ""
+
+    @property
+    def organization(self) -> str:
+        return (self.claims or {}).get("organization_id", "")
+
+    def __str__(self) -> str:
+        return f"{self.role} as {self.name}"
+
+
+_ALICE = ("alice", "user", user("alice", "acme"), "alice")
+_BOB = ("bob", "user", user("bob", "acme"), "bob")
+_CAROL = ("carol", "user", user("carol", "globex"), "carol")
+_DANA = ("dana", "admin", user("dana", "acme", "admin"), "dana")
+_VISITOR = ("a visitor", "anonymous", ANONYMOUS, "visitor")
+_SERVICE = ("the service", "service", SERVICE, "")
+_NOBODY = ("nobody", "nobody", None, "")
+
+ACTORS: Sequence[Actor] = (
+    *(Actor("api", "anon", *who) for who in (_VISITOR, _NOBODY)),
+    *(Actor("api", "authenticated", *who) for who in (_ALICE, _BOB, _CAROL, _DANA, _NOBODY)),
+    *(Actor("api", "service_role", *who) for who in (_SERVICE, _NOBODY)),
+    *(Actor("login", "parley_app", *who) for who in (_VISITOR, _ALICE, _BOB, _CAROL, _DANA, _NOBODY)),
+    # parley_app cannot become the service by saying so.
+    Actor("login", "parley_app", "an impostor", "nobody", SERVICE),
+    *(Actor("login", "parley_service", *who) for who in (_SERVICE, _NOBODY)),
+    *(Actor("definer", "parley_definer", *who) for who in (_VISITOR, _ALICE, _CAROL, _DANA, _SERVICE, _NOBODY)),
+)
+
+
+@dataclass
+class Table:
+    """One table with its labelled rows, and which columns each role may write."""
+
+    name: str
+    key: Sequence[str]
+    rows: Mapping[str, Row]
+    keys: dict[str, str] = field(default_factory=dict)
+    insertable: dict[str, set[str]] = field(default_factory=dict)
+    updatable: dict[str, list[str]] = field(default_factory=dict)
+    constants: dict[str, tuple[str, str | None]] = field(default_factory=dict)
+
+    @property
+    def identifier(self) -> sql.Composable:
+        return sql.Identifier(*self.name.split(".", 1))
+
+    @property
+    def key_expression(self) -> sql.Composable:
+        columns = sql.SQL(", ").join(sql.SQL("t.{}::text").format(sql.Identifier(name)) for name in self.key)
+        return sql.SQL("concat_ws('|', {})").format(columns)
+
+
+def expectation_name(table: str) -> str:
+    """The name that expectations go by: months of the ledger share one."""
+    return re.sub(r"_\d{4}_\d{2}$", "_YYYY_MM", table)
+
+
+def all_tables(owner: psycopg.Connection[Any]) -> list[str]:
+    """Every table, partition and view of schemas public and app, from the catalog."""
+    rows = owner.execute(
+        """
+        select n.nspname || '.' || c.relname
+        from pg_class as c inner join pg_namespace as n on n.oid = c.relnamespace
+        where n.nspname in ('public', 'app') and c.relkind in ('r', 'p', 'v', 'm', 'f')
+        order by 1
+        """
+    ).fetchall()
+    return [name for (name,) in rows]
+
+
+def load(owner: psycopg.Connection[Any]) -> dict[str, Table]:
+    """Write the labelled rows of every table that has some, and describe all tables."""
+    # Without triggers and foreign keys: the rows are what they say, in any order.
+    owner.execute("select set_config('session_replication_role', 'replica', false)")
+    for name in ROWS:
+        table = Table(name, (), rows_of(name))
+        for row in table.rows.values():
+            _insert(owner, table, row, row, unless_there=True)
+    owner.execute("select set_config('session_replication_role', 'origin', false)")
+    return {name: describe(owner, name) for name in all_tables(owner)}
+
+
+def describe(owner: psycopg.Connection[Any], name: str) -> Table:
+    """A table as it is now: key, labelled rows that are in it, columns that each role may write."""
+    key = [
+        column
+        for (column,) in owner.execute(
+            """
+            select a.attname from pg_index as i
+            inner join pg_attribute as a on a.attrelid = i.indrelid and a.attnum = any (i.indkey)
+            where i.indrelid = %s::regclass and i.indisprimary
+            """,
+            (_quoted(name),),
+        )
+    ]
+    table = Table(name, key or ["id"], rows := rows_of(expectation_name(name)))
+    for label, row in rows.items():
+        match = sql.SQL(" and ").join(
+            sql.SQL("t.{} is not distinct from {}").format(sql.Identifier(column), sql.Literal(row[column]))
+            for column in table.key
+            if column in row
+        )
+        found = owner.execute(
+            sql.SQL("select {} from {} as t where {}").format(table.key_expression, table.identifier, match)
+        ).fetchone()
+        if found:
+            table.keys[label] = found[0]
+    for role in {actor.role for actor in ACTORS}:
+        privileges = owner.execute(
+            """
+            select a.attname,
+              has_column_privilege(%(role)s, a.attrelid, a.attnum, 'insert'),
+              has_column_privilege(%(role)s, a.attrelid, a.attnum, 'update'),
+              -- A constant in a key or a check is refused for what it is and not for whose it is.
+              exists (
+                select from pg_constraint as c where c.conrelid = a.attrelid and a.attnum = any (c.conkey)
+                union all
+                select from pg_index as i where i.indrelid = a.attrelid and i.indisunique and a.attnum = any (i.indkey)),
+              a.attgenerated <> '' or a.attidentity = 'a', format_type(a.atttypid, a.atttypmod)
+            from pg_attribute as a
+            where a.attrelid = %(table)s::regclass and a.attnum > 0 and not a.attisdropped
+            order by a.attnum
+            """,
+            {"role": role, "table": _quoted(name)},
+        ).fetchall()
+        table.insertable[role] = {column for column, insert, _, _, generated, _ in privileges if insert and not generated}
+        free = [row for row in privileges if row[2] and not row[4]]
+        table.updatable[role] = [row[0] for row in sorted(free, key=lambda row: row[3])]
+        for column, *_, kind in privileges:
+            if column not in table.constants:
+                value = owner.execute(
+                    sql.SQL("select t.{}::text from {} as t limit 1").format(sql.Identifier(column), table.identifier)
+                ).fetchone()
+                table.constants[column] = (kind, value[0] if value else None)
+    return table
+
+
+def _quoted(name: str) -> str:
+    schema, table = name.split(".", 1)
+    return f'{schema}."{table}"'
+
+
+def measure(owner: psycopg.Connection[Any], table: Table, actor: Actor, verb: Verb) -> Labels:
+    """The labels whose rows the actor can see, make, change or remove; `*` where no row is anybody's but the verb is granted."""
+    if not table.rows:
+        granted = owner.execute(
+            "select has_table_privilege(%s, %s, %s)", (actor.role, _quoted(table.name), verb)
+        ).fetchone()
+        return frozenset("*" if granted and granted[0] else "")
+    match verb:
+        case "select":
+            return _selected(owner, table, actor)
+        case "insert":
+            return frozenset(label for label, row in table.rows.items() if _can_insert(owner, table, actor, row))
+        case "update" | "delete":
+            return _touched(owner, table, actor, verb)
+
+
+def _selected(owner: psycopg.Connection[Any], table: Table, actor: Actor) -> Labels:
+    query = sql.SQL(
+        "select l.label from unnest(%s::text[], %s::text[]) as l (label, key) inner join {} as t on {} = l.key"
+    ).format(table.identifier, table.key_expression)
+    with _as_actor(owner, actor) as refused:
+        found = owner.execute(query, (list(table.keys), list(table.keys.values()))).fetchall()
+        return frozenset(label for (label,) in found)
+    assert refused
+    return frozenset()
+
+
+def _can_insert(owner: psycopg.Connection[Any], table: Table, actor: Actor, row: Row) -> bool:
+    columns = [column for column in row if column in table.insertable[actor.role]]
+    if not columns:
+        return False
+    with _as_actor(owner, actor):
+        try:
+            _insert(owner, table, row, columns)
+        except (psycopg.errors.NotNullViolation, psycopg.errors.CheckViolation):
+            # A column that it needs is not the actor's to write; or no partition takes the row.
+            return False
+        except psycopg.errors.UniqueViolation:
+            return True
+        return True
+    return False
+
+
+def _touched(owner: psycopg.Connection[Any], table: Table, actor: Actor, verb: Verb) -> Labels:
+    if verb == "delete":
+        statement: sql.Composable = sql.SQL("delete from {}").format(table.identifier)
+    elif columns := table.updatable[actor.role]:
+        kind, value = table.constants[columns[0]]
+        statement = sql.SQL("update {} set {} = {}::{}").format(
+            table.identifier, sql.Identifier(columns[0]), sql.Literal(value), sql.SQL(kind)  # type: ignore[arg-type]
+        )
+    else:
+        return frozenset()
+    before = _places(owner, table)
+    with _as_actor(owner, actor):
+        owner.execute(statement)
+        owner.execute("reset session authorization")
+        owner.execute("reset role")
+        after = _places(owner, table)
+        return frozenset(label for label, place in before.items() if after.get(label) != place)
+    return frozenset()
+
+
+def _places(owner: psycopg.Connection[Any], table: Table) -> dict[str, str]:
+    """Where each labelled row lies; another place is another version."""
+    if not table.keys:
+        return {}
+    rows = owner.execute(
+        sql.SQL(
+            "select l.label, t.tableoid || ' ' || t.ctid::text "
+            "from unnest(%s::text[], %s::text[]) as l (label, key) inner join {} as t on {} = l.key"
+        ).format(table.identifier, table.key_expression),
+        (list(table.keys), list(table.keys.values())),
+    ).fetchall()
+    return dict(rows)
+
+
+def _insert(
+    owner: psycopg.Connection[Any], table: Table, row: Row, columns: Iterable[str], *, unless_there: bool = False
+) -> None:
+    names = list(columns)
+    owner.execute(
+        sql.SQL("insert into {} ({}) values ({}) {}").format(
+            table.identifier,
+            sql.SQL(", ").join(map(sql.Identifier, names)),
+            sql.SQL(", ").join(sql.Literal(row[name]) for name in names),
+            sql.SQL("on conflict do nothing" if unless_there else ""),
+        )
+    )
+
+
+@contextmanager
+def _as_actor(owner: psycopg.Connection[Any], actor: Actor) -> Iterator[list[str]]:
+    """Be the actor until the end of the block, which undoes everything. Being refused (42501) ends the block early."""
+    refused: list[str] = []
+    try:
+        with owner.transaction(force_rollback=True):
+            set_claims(owner, actor.claims)
+            # SET SESSION AUTHORIZATION is what logging in does: session_user is the login too.
+            command = "set local session authorization {}" if actor.way == "login" else "set local role {}"
+            owner.execute(sql.SQL(command).format(sql.Identifier(actor.role)))
+            yield refused
+    except psycopg.errors.InsufficientPrivilege as error:
+        refused.append(str(error))

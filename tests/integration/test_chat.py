@@ -1,0 +1,198 @@
+"""Chat over HTTP: answers, refusals, conversations, caches, idempotency."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from local.emulator import Emulator
+from tests.integration.conftest import Answer, Functions
+
+Token = Callable[..., str]
+
+
+def ask(functions: Functions, body: Any, token: str | None = None, **options: Any) -> Answer:
+    if isinstance(body, str):
+        body = {"message": body}
+    return functions.request("chat", "POST", "/api/chat", body, token=token, **options)
+
+
+def scalar(database: Any, query: str, *parameters: Any) -> Any:
+    with database.connect() as owner:
+        return owner.execute(query, parameters).fetchone()[0]
+
+
+def test_a_question_is_answered_counted_and_priced(
+    functions: Functions, token: Token, emulator: Emulator, database: Any
+) -> None:
+    emulator.answer("Sixty-four squares.", match="squares")
+    answer = ask(functions, "How many squares has a chessboard?", token("ada"))
+    assert answer.status == 200, answer.text
+    body = answer.json
+    assert body["message"] == {"role": "assistant", "content": "Sixty-four squares."}
+    assert (body["provider"], body["provider_source"], body["cache"]) == ("openai", "environment", "none")
+    assert answer.headers["X-RateLimit-Remaining"] == "9"
+    assert answer.headers["RateLimit-Policy"] == '"daily";q=10;w=86400'
+    assert body["usage"]["cost_usd"] is not None
+    assert scalar(database, "select count(*) from ai_usage where user_id = 'ada'") == 1
+    assert scalar(database, "select cost::text from ai_usage") == body["usage"]["cost_usd"]
+    assert scalar(database, "select daily_usage from user_ai_settings where user_id = 'ada'") == 1
+
+
+def test_a_request_takes_two_round_trips_and_a_hit_takes_one(functions: Functions, token: Token) -> None:
+    ask(functions, "warm up", token("ada"))
+    database = functions.module("chat").parley.database
+    before = database.round_trips
+    ask(functions, "What is a fjord?", token("ada"))
+    assert database.round_trips - before == 2
+    ask(functions, "What is a fjord?", token("ada"))
+    assert database.round_trips - before == 3
+    faq = ask(functions, "What is Parley?", token("ada"))
+    assert faq.json["cache"] == "faq"
+    assert database.round_trips - before == 4
+
+
+def test_the_same_question_again_is_served_from_the_tenants_cache(
+    functions: Functions, token: Token, emulator: Emulator
+) -> None:
+    first = ask(functions, "What is a fjord?", token("ada", organization_id="acme"))
+    again = ask(functions, "What is a fjord?", token("bob", organization_id="acme"))
+    assert again.json["cache"] == "exact"
+    assert again.json["message"] == first.json["message"]
+    stranger = ask(functions, "What is a fjord?", token("eve", organization_id="umbrella"))
+    assert stranger.json["cache"] == "none"
+    assert len(emulator.requests()) == 2
+
+
+def test_what_shapes_the_answer_keeps_cached_answers_apart(functions: Functions, token: Token) -> None:
+    plain = {"message": "What is a fjord?"}
+    ask(functions, plain, token("ada"))
+    for change in (
+        {"temperature": 0.1},
+        {"max_tokens": 50},
+        {"system": "Answer in verse."},
+        {"provider": "anthropic"},
+        {"stop": ["."]},
+        {"cache": "off"},
+        {"context": {"page": "checkout"}},
+    ):
+        assert ask(functions, plain | change, token("ada")).json["cache"] == "none", change
+    assert ask(functions, plain, token("ada")).json["cache"] == "exact"
+
+
+def test_the_eleventh_question_of_the_day_is_refused_with_the_time_to_come_back(
+    functions: Functions, token: Token, emulator: Emulator
+) -> None:
+    for number in range(10):
+        assert ask(functions, f"Question {number}?", token("ada")).status == 200
+    refused = ask(functions, "One more?", token("ada"))
+    assert (refused.status, refused.json["code"]) == (429, "quota_exceeded")
+    assert 0 < int(refused.headers["Retry-After"]) <= 86_400
+    assert refused.headers["X-RateLimit-Remaining"] == "0"
+    assert refused.json["error"]["type"] == "rate_limit_error"
+    assert len(emulator.requests()) == 10
+
+
+def test_a_failed_call_gives_its_unit_back(functions: Functions, token: Token, emulator: Emulator) -> None:
+    emulator.fault("bad_request", vendor="*", times=4)
+    failed = ask(functions, "What is a fjord?", token("ada"))
+    assert failed.status >= 400
+    answer = ask(functions, "What is a lake?", token("ada"))
+    assert answer.headers["X-RateLimit-Remaining"] == "9"
+
+
+def test_another_provider_answers_when_the_first_is_down(
+    functions: Functions, token: Token, emulator: Emulator, database: Any
+) -> None:
+    emulator.fault("server_error", vendor="openai", times=4)
+    answer = ask(functions, "What is a fjord?", token("ada"))
+    assert answer.status == 200
+    assert answer.json["provider"] != "openai"
+    assert scalar(database, "select count(*) from ai_usage") == 1
+
+
+def test_an_operators_bad_key_is_never_the_callers_401(
+    functions: Functions, token: Token, emulator: Emulator
+) -> None:
+    emulator.fault("unauthorized", vendor="*", times=10)
+    answer = ask(functions, "What is a fjord?", token("ada"))
+    assert answer.status == 502
+    assert "sk-operator" not in answer.text
+
+
+def test_a_conversation_remembers_and_belongs_to_its_user(
+    functions: Functions, token: Token, emulator: Emulator
+) -> None:
+    first = ask(functions, {"message": "My name is Ada.", "conversation_id": "new"}, token("ada"))
+    conversation = first.json["conversation_id"]
+    ask(functions, {"message": "What is my name?", "conversation_id": conversation}, token("ada"))
+    sent = emulator.requests()[-1]["body"]["messages"]
+    assert [turn["content"] for turn in sent][0] == "My name is Ada."
+    assert len(sent) == 3
+    stranger = ask(functions, {"message": "What is my name?", "conversation_id": conversation}, token("eve"))
+    assert (stranger.status, stranger.json["code"]) == (404, "conversation_not_found")
+    assert ask(functions, {"message": "Hello", "conversation_id": "new"}).status == 401
+
+
+def test_an_anonymous_caller_has_a_small_allowance_per_address(functions: Functions) -> None:
+    statuses = [ask(functions, f"Question {number}?").status for number in range(12)]
+    allowed = statuses.count(200)
+    assert 0 < allowed < 10
+    assert statuses == [200] * allowed + [429] * (12 - allowed)
+    assert ask(functions, "Question?", address="198.51.100.9").status == 200
+
+
+def test_a_repeated_idempotency_key_gets_the_same_answer_without_a_call(
+    functions: Functions, token: Token, emulator: Emulator, database: Any
+) -> None:
+    key = {"Idempotency-Key": "order-66"}
+    first = ask(functions, "What is a fjord?", token("ada"), headers=key)
+    again = ask(functions, "What is a fjord?", token("ada"), headers=key)
+    assert again.json == first.json
+    assert len(emulator.requests()) == 1
+    assert scalar(database, "select count(*) from ai_usage") == 1
+    other = ask(functions, "What is a lake?", token("ada"), headers=key)
+    assert (other.status, other.json["code"]) == (422, "idempotency_key_reused")
+    assert ask(functions, "What is a lake?", token("bob"), headers=key).status == 200
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "{",
+        [],
+        {},
+        {"message": ""},
+        {"message": 5},
+        {"message": "x", "messages": [{"role": "user", "content": "y"}]},
+        {"messages": [{"role": "assistant", "content": "y"}]},
+        {"message": "x", "provider": "clippy"},
+        {"message": "x", "temperature": "hot"},
+        {"message": "x", "temperature": 1e999},
+        {"message": "a\u0000b"},
+        '{"message": "\\ud800"}',
+        '{"message": ' + "[" * 5000 + "]" * 5000 + "}",
+        '{"message": "x", "context": ' + '{"a":' * 40 + "1" + "}" * 40 + "}",
+        '{"message": "x", "max_tokens": ' + "9" * 5000 + "}",
+        {"message": "x", "unknown": True},
+    ],
+)
+def test_bad_input_is_a_problem_document_and_costs_nothing(
+    functions: Functions, token: Token, emulator: Emulator, database: Any, body: Any
+) -> None:
+    text = body if isinstance(body, str) else None
+    event_body = text if text is not None else body
+    answer = functions.request("chat", "POST", "/api/chat", event_body, token=token("ada"))
+    assert answer.status == 400, answer.text
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.json["error"]["code"] == answer.json["code"]
+    assert "Traceback" not in answer.text
+    assert emulator.requests() == []
+    assert scalar(database, "select count(*) from app.ai_requests") == 0
+
+
+def test_a_megabyte_is_too_large(functions: Functions, token: Token) -> None:
+    answer = ask(functions, {"message": "x" * 1_000_000}, token("ada"))
+    assert (answer.status, answer.json["code"]) == (413, "body_too_large")

@@ -1,0 +1,82 @@
+"""The shipped catalogue: complete, sourced, and with defaults that still answer."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from parley.providers.base import PROVIDERS, Usage
+from parley.providers.catalogue import Catalogue, Model
+
+CATALOGUE = Catalogue.shipped()
+NOVEMBER = datetime(2026, 11, 21, tzinfo=UTC)
+
+
+def test_no_default_model_retires_within_a_month() -> None:
+    today = datetime.now(UTC).date()
+    assert [model.id for model in CATALOGUE.retiring_defaults(today, within_days=30)] == []
+
+
+def test_a_default_past_its_retirement_is_reported_from_the_day_on_and_so_many_days_before() -> None:
+    row = {"id": "m", "provider": "openai", "capabilities": ["chat"], "context_window": 1, "source": "s"}
+    document = {"defaults": {"openai": {"chat": "m"}}, "models": [row | {"retires": "2026-11-30", "prices": []}]}
+    catalogue = Catalogue(document)
+    retires = date(2026, 11, 30)
+    assert catalogue.retiring_defaults(retires - timedelta(days=1)) == []
+    assert [model.id for model in catalogue.retiring_defaults(retires)] == ["m"]
+    assert [model.id for model in catalogue.retiring_defaults(retires - timedelta(days=30), 30)] == ["m"]
+
+
+@pytest.mark.parametrize("model", CATALOGUE.models(), ids=lambda model: model.id)
+def test_every_row_says_where_it_comes_from_and_when(model: Model) -> None:
+    assert "2026-" in model.source or "from memory" in model.source.lower()
+    assert model.context_window > 0
+
+
+def test_every_provider_has_a_default_chat_model_that_streams_keeps_a_schema_and_has_a_price() -> None:
+    for provider, name in CATALOGUE.default_chat_models().items():
+        model = CATALOGUE.find(name)
+        assert model is not None
+        assert model.provider == provider
+        assert {"chat", "streaming", "structured_output"} <= model.capabilities
+        assert CATALOGUE.cost(name, Usage(1000, 500), NOVEMBER) is not None
+    assert set(CATALOGUE.default_chat_models()) == set(PROVIDERS)
+
+
+def test_default_embeddings_have_the_stored_length_and_a_price() -> None:
+    for provider in ("openai", "google"):
+        model = CATALOGUE.default_embedding_model(provider)
+        assert model is not None
+        assert model.dimensions == 1536
+        assert CATALOGUE.cost(model.id, Usage(1000, 0), NOVEMBER) is not None
+    assert CATALOGUE.default_embedding_model("anthropic") is None
+
+
+def test_the_listed_prices_of_the_defaults_hold() -> None:
+    million = Usage(1_000_000, 1_000_000)
+    short = Usage(100_000, 100_000)
+    assert CATALOGUE.cost("gemini-3.8-flash", million, NOVEMBER) == Decimal("4.5")
+    assert CATALOGUE.cost("gemini-3.8-flash", million, datetime(2027, 1, 1, tzinfo=UTC)) == Decimal(9)
+    assert CATALOGUE.cost("gpt-6-luna", short, NOVEMBER) == Decimal("0.06")
+    assert CATALOGUE.cost("claude-haiku-5-5", short, NOVEMBER) == Decimal("0.06")
+    assert CATALOGUE.cost("claude-haiku-5-5", Usage(100_001, 100_000), NOVEMBER) == Decimal("0.3000005")
+
+
+def test_an_override_replaces_the_shipped_row() -> None:
+    row = {"id": "gpt-6-luna", "provider": "openai", "capabilities": ["chat"], "context_window": 10, "source": "ours"}
+    price = {"effective_from": "2026-01-01", "input": "7", "output": "11"}
+    catalogue = Catalogue.shipped([row | {"prices": [price]}])
+    assert catalogue.cost("gpt-6-luna", Usage(1_000_000, 1_000_000), NOVEMBER) == Decimal(18)
+    assert len(catalogue.models()) == len(CATALOGUE.models())
+
+
+def test_models_are_found_by_the_versioned_ids_that_answers_name() -> None:
+    for name in ("gpt-6-luna-2026-09-22", "claude-haiku-5-5-20261007", "gemini-3.8-flash-001", "gemini-embedding-001"):
+        assert CATALOGUE.find(name) is not None
+    assert CATALOGUE.find("gpt-6-lunatic") is None
+
+
+def test_models_can_be_listed_by_capability() -> None:
+    assert {model.id for model in CATALOGUE.models("embeddings")} == {"text-embedding-3-small", "gemini-embedding-001"}

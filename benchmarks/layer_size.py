@@ -1,6 +1,6 @@
 """Builds the layers as `sam build` does and measures them against their budget.
 
-    python benchmarks/layer_size.py [FOLDER]     FOLDER: a finished build (.aws-sam/build); by default the layers are built afresh
+    python benchmarks/layer_size.py [FOLDER]     FOLDER: a finished build (.aws-sam/build); without it, a fresh one
 
 Prints packages, unzipped and zipped size (decimal MB); exits with 1 where a budget is broken.
 """

@@ -17,7 +17,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -171,8 +171,8 @@ def report_plans(owner: psycopg.Connection, query: Vectors, promoted: str | None
     return faults
 
 
-def check(results: list[Measured], recall: float, judge_latency: bool) -> list[str]:
-    """Print the results; returns the missed targets."""
+def check(results: list[Measured], recall: float, timed: Collection[str]) -> list[str]:
+    """Print the results; returns the missed targets, of latency for the `timed` tenants only."""
     faults = []
     for result in results:
         print(result)
@@ -181,7 +181,7 @@ def check(results: list[Measured], recall: float, judge_latency: bool) -> list[s
         least = recall if result.tenant == "tenant_10%" else RECALL_AFTER
         if result.recall < least:
             faults.append(f"{result.tenant}: recall {result.recall:.3f} < {least}")
-        if judge_latency and (result.p50 > P50_MS or result.p95 > P95_MS):
+        if result.tenant in timed and (result.p50 > P50_MS or result.p95 > P95_MS):
             faults.append(f"{result.tenant}: p50 {result.p50:.1f} (<= {P50_MS}), p95 {result.p95:.1f} (<= {P95_MS}) ms")
     return faults
 
@@ -221,7 +221,7 @@ def _judge(
     vectors: Vectors,
     asked: Vectors,
 ) -> int:
-    judge_latency = len(ids) >= FULL_SIZE
+    timed = set(TENANTS) if len(ids) >= FULL_SIZE else set()
     visible = {tenant: np.array([i for i, user in enumerate(owners) if user in (None, tenant)]) for tenant in TENANTS}
 
     def measure_all() -> list[Measured]:
@@ -229,7 +229,8 @@ def _judge(
 
     print("-- before promotion")
     faults = report_plans(owner, asked[0], promoted=None)
-    faults += check(measure_all(), RECALL_BEFORE, judge_latency)
+    # A tenant of this size is searched exactly until it is promoted: all of its rows are found, in more time.
+    faults += check(measure_all(), RECALL_BEFORE, timed - {"tenant_10%"})
 
     print("-- after promotion of tenant_10%")
     minimum = sum(user == "tenant_10%" for user in owners)
@@ -237,9 +238,9 @@ def _judge(
     for (statement,) in owner.execute("select statement from app.tenant_index_statements(%s)", (minimum,)).fetchall():
         owner.execute(statement)
     print(f"built in {time.perf_counter() - start:.1f} s")
-    if judge_latency:
+    if timed:
         faults += report_plans(owner, asked[0], promoted="tenant_10%")
-    faults += check(measure_all(), RECALL_AFTER, judge_latency)
+    faults += check(measure_all(), RECALL_AFTER, timed)
 
     foreign = max(10, len(ids) // 5)
     watched = asked[:20]

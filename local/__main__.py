@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import os
+import subprocess
 import sys
 import urllib.error
 import urllib.request
@@ -11,8 +14,9 @@ from pathlib import Path
 
 from local import tokens
 from local.keys import Keys
-from local.postgres import PostgresError, Server, default_data_dir
+from local.postgres import Server
 from local.postgres import main as postgres_console
+from local.postgres_home import PostgresError, default_data_dir
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -66,9 +70,7 @@ def _migrate() -> int:
     from local.database import prepare
 
     keys = Keys.of(default_data_dir())
-    if url := os.environ.get("DATABASE_URL"):
-        prepare(url, keys, print)
-    elif url := _running_server():
+    if url := os.environ.get("DATABASE_URL") or _running_server():
         prepare(url, keys, print)
     else:
         server = Server.ensure()
@@ -82,9 +84,6 @@ def _migrate() -> int:
 
 def _running_server() -> str:
     """The owner's URL of the embedded server of a running `make run`; empty without one."""
-    import contextlib
-    import io
-
     out = io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()):
         found = postgres_console(["url"]) == 0
@@ -97,8 +96,6 @@ def _psql() -> int:
     if _running_server():
         return postgres_console(["psql"])
     # Nobody serves it: have the server for as long as the session lasts.
-    import subprocess
-
     server = Server.ensure()
     try:
         return subprocess.run([sys.executable, "-m", "local.postgres", "psql"]).returncode

@@ -34,7 +34,7 @@ def main(descriptor: int, plan: dict[str, Any]) -> None:
     listening = socket.socket(fileno=descriptor)
     host, port = listening.getsockname()
     listening.detach()
-    _create_key(**plan["key"])
+    _create_key(plan["key"]["id"], plan["key"]["material"])
     application = DomainDispatcherApplication(create_backend_app)
     server = make_server(host, port, application, True, request_handler=MotoRequestHandler, fd=descriptor)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -51,15 +51,15 @@ def main(descriptor: int, plan: dict[str, Any]) -> None:
         time.sleep(_POLL_SECONDS)
 
 
-def _create_key(id: str, material: str) -> None:
+def _create_key(key_id: str, material: str) -> None:
     """The key as it was in earlier runs: what it encrypted then must decrypt now."""
     backend = kms_backends[ACCOUNT][REGION]
     key = backend.create_key(None, "ENCRYPT_DECRYPT", "SYMMETRIC_DEFAULT", "users' own provider keys", None)
     del backend.keys[key.id]
-    key.arn = key.arn.replace(key.id, id)
-    key.id = id
+    key.arn = key.arn.replace(key.id, key_id)
+    key.id = key_id
     key.key_material = bytes.fromhex(material)
-    backend.keys[id] = key
+    backend.keys[key_id] = key
 
 
 def _create_queues(sqs: Any, queues: dict[str, dict[str, Any]]) -> None:

@@ -36,7 +36,7 @@ def _construct(loader: _Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
     return {name: value}
 
 
-_Loader.add_multi_constructor("!", _construct)  # type: ignore[no-untyped-call]
+_Loader.add_multi_constructor("!", _construct)
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -58,7 +58,7 @@ class Resolver:
     Args:
         document: what `load` returned.
         parameters: values that replace the parameters' defaults.
-        attributes: what `Ref` ("UsageQueue") and `GetAtt` ("UsageQueue.Arn") of resources stand for here, and the pseudo
+        attributes: what `Ref` ("UsageQueue") and `GetAtt` ("UsageQueue.Arn") of resources stand for, and the pseudo
             parameters. What is absent reads as `local:Name`: nothing stands in for that resource.
     """
 

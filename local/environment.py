@@ -62,7 +62,8 @@ def _digest(requirements: Path) -> str:
 def _works(folder: Path) -> bool:
     """Whether there is an environment whose Python runs and has pip."""
     try:
-        return subprocess.run([str(folder / "bin/python"), "-m", "pip", "--version"], capture_output=True).returncode == 0
+        asked = subprocess.run([str(folder / "bin/python"), "-m", "pip", "--version"], capture_output=True)
+        return asked.returncode == 0
     except OSError:
         return False
 

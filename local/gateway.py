@@ -216,5 +216,3 @@ async def _lambda_error(exchange: Exchange, status: int, kind: str, message: str
     headers = [("Content-Type", "application/json"), ("X-Amzn-ErrorType", kind)]
     body = {"Type": "User", "message": message, "Message": message}
     await exchange.respond(status, headers, json.dumps(body).encode())
-
-

@@ -232,7 +232,11 @@ class Connection(asyncio.Protocol):
     def _refuse(self, error: h11.RemoteProtocolError) -> None:
         if self._http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             body = b'{"message": "Bad Request"}'
-            headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body))), ("Connection", "close")]
+            headers = [
+                ("Content-Type", "application/json"),
+                ("Content-Length", str(len(body))),
+                ("Connection", "close"),
+            ]
             head = self._http.send(_head(error.error_status_hint, headers)) or b""
             self._transport.write(head + (self._http.send(h11.Data(data=body)) or b""))
 

@@ -27,7 +27,7 @@ class Keys:
 
     @classmethod
     def of(cls, folder: Path) -> Keys:
-        """The keys of a data folder; the first caller makes them, and callers at the same time agree. Raises OSError."""
+        """The keys of a data folder, made by its first caller; two at the same time agree. Raises OSError."""
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / "keys.json"
         if not path.exists():

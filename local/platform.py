@@ -60,6 +60,7 @@ class Platform:
         environment: variables that replace what the template and this class would give the functions.
         emulator: address of a vendors' emulator that runs already; by default one is started.
         template: path of the template; its folder is where code is found.
+        host: the address that everything listens on.
         quiet: write logs to their files alone.
 
     `url` is where the API is; `emulator_url` where the vendors are emulated, for faults and counts
@@ -74,15 +75,17 @@ class Platform:
         environment: Mapping[str, str] | None = None,
         emulator: str | None = None,
         template: Path = CHECKOUT / "template.yaml",
+        host: str = "127.0.0.1",
         quiet: bool = False,
     ) -> None:
         self.keys = Keys.of(data_dir)
         self.terminal = Terminal(data_dir / "logs", None if quiet else sys.stdout)
         self.emulator_url = emulator or ""
         self.aws_url = ""
-        self._socket = bind(port) if isinstance(port, int) else port
+        self._socket = bind(port, host) if isinstance(port, int) else port
         self._environment = dict(environment or {})
         self._path = template
+        self._host = host
         self._services: list[Service] = []
         self._functions: dict[str, Function] = {}
         self._names: dict[str, str] = {}
@@ -92,7 +95,7 @@ class Platform:
     @property
     def url(self) -> str:
         """The API's address."""
-        return f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        return f"http://{self._host}:{self._socket.getsockname()[1]}"
 
     @property
     def live_vendors(self) -> list[str]:
@@ -119,12 +122,12 @@ class Platform:
             "sources": [vars(source) for source in template.queue_sources],
             "invoke": self.url,
         }
-        aws, self.aws_url = await start_aws(plan, self.terminal.line)
+        aws, self.aws_url = await start_aws(plan, self._host, self.terminal.line)
         self._services.append(aws)
         attributes |= {name: f"{self.aws_url}/{ACCOUNT}/{name}" for name in queues}
         self._template = read(document, self._path.parent, _DATABASE_PARAMETERS, attributes)
         if not self.emulator_url:
-            emulator, self.emulator_url = await start_emulator(self.terminal.line)
+            emulator, self.emulator_url = await start_emulator(self._host, self.terminal.line)
             self._services.append(emulator)
 
     async def serve(self, logins: Logins) -> None:
@@ -153,9 +156,14 @@ class Platform:
         else:
             self._socket.close()
         await asyncio.gather(
-            *(function.close() for function in self._functions.values()), *(service.stop() for service in self._services)
+            *(function.close() for function in self._functions.values()),
+            *(service.stop() for service in self._services),
         )
         self.terminal.close()
+
+    def environments(self, logins: Logins) -> dict[str, dict[str, str]]:
+        """`environment_of` every function, by logical id, as `sam local --env-vars` takes it."""
+        return {name: self.environment_of(one, logins) for name, one in self._template.functions.items()}
 
     def environment_of(self, definition: FunctionDefinition, logins: Logins) -> dict[str, str]:
         """What the template declares for a function, with the values that hold on this machine."""
@@ -224,7 +232,7 @@ class Platform:
         at = following(datetime.now(UTC))
         while at is not None:
             # Short sleeps: a laptop that was closed must not wake up hours late.
-            while (left := (at - datetime.now(UTC)).total_seconds()) > 0:
+            while (left := (at - datetime.now(UTC)).total_seconds()) > 0:  # noqa: ASYNC110
                 await asyncio.sleep(min(left, 30))
             answer = await self.invoke(schedule.function, schedules.payload(schedule, at))
             failed = isinstance(answer, Streamed) or answer.failed

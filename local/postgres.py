@@ -50,6 +50,7 @@ DEFAULT_MAJOR = 18
 _SUPERUSER = "postgres"
 _OWNERS = 16  # clusters side by side in one data folder
 _NEEDED_BYTES = 200 * 2**20  # a fresh cluster takes 40 MB; the rest is room to work in
+_YIELD_SECONDS = 0.5  # who restarts wants the old data: an owner that is just ending gets this long to let go
 _START_SECONDS = 60.0
 _STOP_SECONDS = 30.0
 
@@ -175,6 +176,8 @@ class Server:
         if self._lock is not None:
             self._lock.close()
             self._lock = None
+        if self._temporary:
+            shutil.rmtree(self._data_dir, ignore_errors=True)
 
     @property
     def running(self) -> bool:
@@ -299,18 +302,23 @@ class _Postmaster(NamedTuple):
 
 
 def _claim(folder: Path, major: int) -> tuple[IO[str], _State]:
-    """The lock and the state of the first cluster in `folder` that no living process owns."""
-    for number in range(1, _OWNERS + 1):
+    """Lock and state of the first cluster in `folder` that no living process owns."""
+    yielding = time.monotonic() + _YIELD_SECONDS
+    number = 1
+    while number <= _OWNERS:
         name = f"postgres-{major}" if number == 1 else f"postgres-{major}-{number}"
         lock = (folder / f"{name}.lock").open("w")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return lock, _State(folder, name)
-        except BlockingIOError:
+        except BaseException as error:
             lock.close()
-        except BaseException:
-            lock.close()
-            raise
+            if not isinstance(error, BlockingIOError):
+                raise
+        if time.monotonic() < yielding:
+            time.sleep(0.02)
+        else:
+            number += 1
     raise PostgresError(f"{_OWNERS} servers already run from {folder}; stop one or set PARLEY_DATA_DIR")
 
 

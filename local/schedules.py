@@ -1,7 +1,7 @@
 """EventBridge Scheduler's expressions: `cron(...)` and `rate(...)` in a time zone.
 
-https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html. Around daylight saving a local time that does
-not exist is skipped, one that exists twice runs once.
+https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html. Around daylight saving a local time
+that does not exist is skipped, one that exists twice runs once.
 """
 
 from __future__ import annotations

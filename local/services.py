@@ -49,7 +49,8 @@ class Service:
 
     async def first_line(self) -> str:
         """The first line it writes. Raises ServiceError when it ends before."""
-        assert self._child is not None and self._child.stdout is not None
+        assert self._child is not None
+        assert self._child.stdout is not None
         line = await self._child.stdout.readline()
         if not line:
             raise ServiceError(f"{self._name} did not start")
@@ -69,28 +70,27 @@ class Service:
             await self._reader
 
     async def _read(self) -> None:
-        assert self._child is not None and self._child.stdout is not None
+        assert self._child is not None
+        assert self._child.stdout is not None
         while line := await self._child.stdout.readline():
             self._log(self._name, line.decode("utf-8", "replace").rstrip())
 
 
-async def start_aws(plan: dict[str, Any], log: Callable[[str, str], None]) -> tuple[Service, str]:
+async def start_aws(plan: dict[str, Any], host: str, log: Callable[[str, str], None]) -> tuple[Service, str]:
     """KMS and SQS at the returned address; calls are accepted at once and answered when moto is loaded."""
     service = Service("local.aws", log)
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        address = f"http://127.0.0.1:{listening.getsockname()[1]}"
+    with socket.create_server((host, 0)) as listening:
+        address = f"http://{host}:{listening.getsockname()[1]}"
         descriptor = listening.fileno()
-        await service.start(
-            str(descriptor), environment={"PARLEY_LOCAL_PLAN": json.dumps(plan)}, sockets=(descriptor,)
-        )
+        await service.start(str(descriptor), environment={"PARLEY_LOCAL_PLAN": json.dumps(plan)}, sockets=(descriptor,))
     service.follow()
     return service, address
 
 
-async def start_emulator(log: Callable[[str, str], None]) -> tuple[Service, str]:
+async def start_emulator(host: str, log: Callable[[str, str], None]) -> tuple[Service, str]:
     """OpenAI, Anthropic and Gemini, emulated, at the returned address."""
     service = Service("local.emulator", log)
-    await service.start("--port", "0", environment={})
+    await service.start("--host", host, "--port", "0", environment={})
     line = await service.first_line()
     service.follow()
     return service, line.rpartition(" ")[2]

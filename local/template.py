@@ -204,7 +204,9 @@ def _route(function: str, properties: dict[str, Any]) -> Route:
         path=properties["Path"],
         function=function,
         streams=properties.get("ResponseTransferMode") == "RESPONSE_STREAM",
-        timeout=float(properties["TimeoutInMillis"]) / 1000 if "TimeoutInMillis" in properties else _DEFAULT_GATEWAY_TIMEOUT,
+        timeout=float(properties["TimeoutInMillis"]) / 1000
+        if "TimeoutInMillis" in properties
+        else _DEFAULT_GATEWAY_TIMEOUT,
     )
 
 

@@ -31,7 +31,9 @@ class Terminal:
     def access(self, method: str, path: str, status: int, seconds: float, function: str) -> None:
         """A request was answered."""
         colour = 32 if status < 400 else 33 if status < 500 else 31
-        self._show(f"{method:<6} {path}  {self._paint(str(status), colour)}  {seconds * 1000:.0f} ms  {function}".rstrip())
+        self._show(
+            f"{method:<6} {path}  {self._paint(str(status), colour)}  {seconds * 1000:.0f} ms  {function}".rstrip()
+        )
 
     def line(self, name: str, text: str) -> None:
         """A function or a stand-in wrote a line."""
@@ -45,7 +47,9 @@ class Terminal:
             return
         level = str(record.get("level") or record.get("log_level") or "INFO").upper()
         if level in _SHOWN_LEVELS:
-            self._show(f"{self._paint(name, 36)}  {self._paint(level, 33 if level.startswith('WARN') else 31)} {_told(record)}")
+            self._show(
+                f"{self._paint(name, 36)}  {self._paint(level, 33 if level.startswith('WARN') else 31)} {_told(record)}"
+            )
 
     def note(self, text: str) -> None:
         """Something that the run itself has to say."""

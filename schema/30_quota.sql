@@ -112,7 +112,7 @@ comment on table app.anonymous_usage is 'Units that anonymous callers took on a 
 create table if not exists app.ai_requests (
   id text primary key,
   caller_key text not null,
-  user_id text references public."user" (id) on delete cascade,
+  user_id text,
   operation text not null,
   idempotency_key text,
   body_hash text,
@@ -132,13 +132,13 @@ create table if not exists app.ai_requests (
   answer_until timestamptz
 ) with (fillfactor = 80);
 create unique index if not exists ai_requests_caller_key_idempotency_key_idx
-  on app.ai_requests (caller_key, idempotency_key) where idempotency_key is not null;
+  on app.ai_requests (caller_key, idempotency_key);
 create index if not exists ai_requests_reserved_idx on app.ai_requests (caller_key, lease_until) where state = 'reserved';
 create index if not exists ai_requests_finished_at_idx on app.ai_requests (finished_at) where finished_at is not null;
-create index if not exists ai_requests_user_id_idx on app.ai_requests (user_id);
 alter table app.ai_requests enable row level security;
 revoke all on app.ai_requests from public, anon, authenticated, service_role;
 comment on table app.ai_requests is 'Requests that hold, spent or gave back a unit; also what an idempotent retry finds.';
+comment on column app.ai_requests.user_id is 'No foreign key, whose check would lock the user''s row in every reservation; app.forget_user deletes instead.';
 comment on column app.ai_requests.reserved_day is 'The day that the held unit counts on; null: none is held.';
 comment on column app.ai_requests.lease_until is 'Until then the holder is taken to be alive.';
 comment on column app.ai_requests.fence is 'Grows when a retry takes over; a holder with an older number is refused.';
@@ -150,6 +150,19 @@ comment on column app.ai_requests.answer is 'What a replay returns, until answer
 drop trigger if exists _20_updated_at on public.user_ai_settings;
 create trigger _20_updated_at before update of tier, preferred_provider, encrypted_api_keys on public.user_ai_settings
   for each row execute function app.touch_updated_at();
+
+-- Runs when a user is deleted, by whomever, so it belongs to the migrating role.
+create or replace function app.forget_user() returns trigger
+  language plpgsql security definer set search_path = ''
+as $$
+begin
+  delete from app.ai_requests where caller_key = 'user:' || old.id;
+  return null;
+end $$;
+comment on function app.forget_user() is 'Trigger: a deleted user''s requests, with their stored answers, go as well.';
+revoke all on function app.forget_user() from public;
+drop trigger if exists _30_forget_requests on public."user";
+create trigger _30_forget_requests after delete on public."user" for each row execute function app.forget_user();
 
 drop policy if exists "Callers can read the settings" on app.settings;
 create policy "Callers can read the settings" on app.settings

@@ -1,5 +1,7 @@
 -- 35 units: counting, giving back and finding again the units of 30_quota.sql, the daily token limit of embeddings, S2's
 -- two reset functions, and the mirror between the two places where a preferred provider is stored.
+-- The functions of the hot path plan once per connection and never for a scan: a plan that was made while a table was
+-- nearly empty, or made anew in every call, costs more than the call.
 
 create or replace function app.quota() returns jsonb
   language plpgsql stable set search_path = ''
@@ -131,32 +133,37 @@ create or replace function app.reserve_unit(
   p_request_id text, p_operation text, p_lease_seconds integer, p_takes_unit boolean default true,
   p_idempotency_key text default null, p_body_hash text default null
 ) returns text
-  language plpgsql security definer set search_path = ''
+  language plpgsql security definer set search_path = '' set enable_seqscan = off
+  set plan_cache_mode = force_generic_plan
 as $$
 declare
   v_caller constant text := app.caller_key();
-  v_day date;
+  v_reserved_day constant date := case when p_takes_unit then app.today() end;
+  v_counted_day date;
 begin
   if v_caller is null then
     raise exception 'the claims name no caller' using errcode = '42501';
   end if;
-  if p_takes_unit then
-    v_day := app.count_unit();
-    if v_day is null then
-      return 'refused';
-    end if;
-  end if;
   insert into app.ai_requests
     (id, caller_key, user_id, operation, idempotency_key, body_hash, reserved_day, lease_until, created_at)
   values (
-    p_request_id, v_caller, app.user_id(), p_operation, p_idempotency_key, p_body_hash, v_day,
+    p_request_id, v_caller, app.user_id(), p_operation, p_idempotency_key, p_body_hash, v_reserved_day,
     app.now() + pg_catalog.make_interval(secs => p_lease_seconds), app.now())
   on conflict do nothing;
-  if found then
+  if not found then
+    return 'duplicate';
+  elsif not p_takes_unit then
     return 'reserved';
   end if;
-  perform app.give_back(v_caller, app.user_id(), v_day, 1);
-  return 'duplicate';
+  -- Counted last: the counter's row is where a user's requests queue, so it is locked for as short as can be.
+  v_counted_day := app.count_unit();
+  if v_counted_day is null then
+    delete from app.ai_requests where id = p_request_id;
+    return 'refused';
+  elsif v_counted_day <> v_reserved_day then
+    update app.ai_requests set reserved_day = v_counted_day where id = p_request_id;
+  end if;
+  return 'reserved';
 end $$;
 comment on function app.reserve_unit(text, text, integer, boolean, text, text) is
   'Makes the request''s row, with a unit of the caller in the claims unless told otherwise. reserved, refused (at the limit) or duplicate (the id or the idempotency key has a row).';
@@ -193,7 +200,8 @@ comment on function app.sweep_requests(integer) is
   'For the schedule: releases dead holds, empties expired answers, forgets old rows, each up to the limit.';
 
 create or replace function app.take_embedding_tokens(p_claims jsonb, p_tokens bigint) returns jsonb
-  language plpgsql security definer set search_path = ''
+  language plpgsql security definer set search_path = '' set enable_seqscan = off
+  set plan_cache_mode = force_generic_plan
 as $$
 declare
   v_today date;

@@ -274,6 +274,6 @@ grant select on app.table_sizes, app.index_usage to service_role;
 grant execute on function public.get_usage_stats(text, timestamptz, timestamptz), app.usage_between(date, date)
   to authenticated, service_role;
 grant execute on function app.my_usage_between(date, date) to authenticated;
-grant execute on function app.provider_health() to parley_definer, service_role;
+grant execute on function app.provider_health() to parley_definer, parley_app, service_role;
 grant execute on function app.ensure_usage_partitions(timestamptz, integer), app.archive_usage(interval),
   app.drop_archived_usage(interval), app.roll_up_usage(integer) to service_role;

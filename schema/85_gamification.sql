@@ -310,7 +310,8 @@ begin atomic
 end;
 comment on function app.achievement_progress(text) is 'Every achievement with the user''s progress; unlocked_at is null where it is locked.';
 
--- Keeping what is derived.
+-- Keeping what is derived. These triggers also run for nobody's claims (a deleted user, an operator), so their functions
+-- belong to the migrating role.
 
 create or replace function app.count_leaderboard_score() returns trigger
   language plpgsql security definer set search_path = ''
@@ -405,17 +406,17 @@ drop policy if exists "Standings are read where visible and written for the call
 create policy "Standings are read where visible and written for the caller" on app.leaderboard_scores for all to parley_definer
   using (not is_hidden or user_id = (select app.user_id()) or (select app.is_service()))
   with check (user_id = (select app.user_id()) or (select app.is_service()));
--- Counts of nobody in particular, which a deleted user's trigger must reach too: no identity to test, and no grant to others.
-drop policy if exists "Counting and ranking use the histogram" on app.leaderboard_histogram;
-create policy "Counting and ranking use the histogram" on app.leaderboard_histogram for all to parley_definer
-  using (true) with check (true);
+-- Counts of nobody in particular behind public standings: there is no identity to test, and nobody else may read them.
+drop policy if exists "Ranking reads the histogram" on app.leaderboard_histogram;
+create policy "Ranking reads the histogram" on app.leaderboard_histogram for select to parley_definer using (true);
 
-select app.give_to_definer('app.count_leaderboard_score()', 'app.show_on_leaderboard()');
+revoke all on function app.count_leaderboard_score(), app.show_on_leaderboard() from public;
 
 grant select on public.leaderboard to anon, authenticated;
 grant select on app.achievement_catalogue to authenticated, parley_definer;
 grant select, insert, update on public.achievements, public.user_progress, public.streaks, public.leaderboard, app.xp_events,
-  app.leaderboard_scores, app.leaderboard_histogram to parley_definer;
+  app.leaderboard_scores to parley_definer;
+grant select on app.leaderboard_histogram to parley_definer;
 grant execute on function app.level_for_xp(bigint), app.streak_status(text, timestamptz), app.achievement_metrics(text),
   app.achievement_progress(text) to authenticated, service_role, parley_definer;
 grant execute on function app.leaderboard_key(text, timestamptz) to anon, authenticated, service_role, parley_definer;

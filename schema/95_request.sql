@@ -81,7 +81,8 @@ comment on function app.answer_without_model(jsonb, app.ai_requests, jsonb) is
   'Remembers an answer that took no unit for a retry with the same idempotency key; a unit that an earlier try holds goes back.';
 
 create or replace function app.begin_request(p_claims jsonb, p_request jsonb) returns jsonb
-  language plpgsql security definer set search_path = ''
+  language plpgsql security definer set search_path = '' set enable_seqscan = off
+  set plan_cache_mode = force_generic_plan
 as $$
 declare
   v_id constant text := p_request ->> 'request_id';

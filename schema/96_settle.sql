@@ -12,19 +12,21 @@ declare
   v_cost numeric(18, 9) := 0;
 begin
   if pg_catalog.jsonb_array_length(p_calls) > 0 then
-    with recorded as (
-      insert into public.ai_usage
-        (user_id, organization_id, request_id, tier, provider, model, operation_type, tokens_prompt, tokens_completion,
-         tokens_cached, tokens_cache_write, tokens_reasoning, cost, estimated, own_key, latency_ms, created_at)
-      select v_user, app.organization_id(), p_request_id, p_tier, c.provider, c.model, coalesce(c.operation, p_operation),
-        c.input_tokens, c.output_tokens, c.cached_input_tokens, c.cache_write_tokens, c.reasoning_tokens, c.cost,
-        coalesce(c.estimated, false), coalesce(c.own_key, false), c.latency_ms, p_at
-      from pg_catalog.jsonb_to_recordset(p_calls) as c (
-        provider text, model text, operation text, input_tokens bigint, output_tokens bigint, cached_input_tokens bigint,
-        cache_write_tokens bigint, reasoning_tokens bigint, cost numeric, estimated boolean, own_key boolean,
-        latency_ms integer)
-      returning tokens_total, cost)
-    select coalesce(pg_catalog.sum(tokens_total), 0), coalesce(pg_catalog.sum(cost), 0) into v_tokens, v_cost from recorded;
+    insert into public.ai_usage
+      (user_id, organization_id, request_id, tier, provider, model, operation_type, tokens_prompt, tokens_completion,
+       tokens_cached, tokens_cache_write, tokens_reasoning, cost, estimated, own_key, latency_ms, created_at)
+    select v_user, app.organization_id(), p_request_id, p_tier, c.provider, c.model, coalesce(c.operation, p_operation),
+      c.input_tokens, c.output_tokens, c.cached_input_tokens, c.cache_write_tokens, c.reasoning_tokens, c.cost,
+      coalesce(c.estimated, false), coalesce(c.own_key, false), c.latency_ms, p_at
+    from pg_catalog.jsonb_to_recordset(p_calls) as c (
+      provider text, model text, operation text, input_tokens bigint, output_tokens bigint, cached_input_tokens bigint,
+      cache_write_tokens bigint, reasoning_tokens bigint, cost numeric, estimated boolean, own_key boolean,
+      latency_ms integer);
+    -- Not by RETURNING, which asks for the right to read: nobody may read an anonymous caller's rows.
+    select coalesce(pg_catalog.sum(coalesce(c.input_tokens, 0) + coalesce(c.output_tokens, 0)), 0),
+      coalesce(pg_catalog.sum(c.cost), 0)
+    into v_tokens, v_cost
+    from pg_catalog.jsonb_to_recordset(p_calls) as c (input_tokens bigint, output_tokens bigint, cost numeric);
   end if;
   if v_user is not null and (p_answered or v_tokens > 0) then
     insert into public.user_ai_usage as u (user_id, period_start, period_end, request_count, token_count, cost_estimate)
@@ -73,7 +75,8 @@ comment on function app.append_messages(jsonb, jsonb) is
   'Appends turns to the caller''s conversation, made where it is absent; returns {"id", "version"}.';
 
 create or replace function app.finish_request(p_claims jsonb, p_outcome jsonb) returns jsonb
-  language plpgsql security definer set search_path = ''
+  language plpgsql security definer set search_path = '' set enable_seqscan = off
+  set plan_cache_mode = force_generic_plan
 as $$
 declare
   v_request app.ai_requests;
@@ -156,7 +159,8 @@ end $$;
 comment on function app.count_past_unit(date) is 'Counts a unit that was already given, beyond the limit if need be.';
 
 create or replace function app.record_offline_call(p_claims jsonb, p_outcome jsonb) returns jsonb
-  language plpgsql security definer set search_path = ''
+  language plpgsql security definer set search_path = '' set enable_seqscan = off
+  set plan_cache_mode = force_generic_plan
 as $$
 declare
   v_at timestamptz;
@@ -192,8 +196,21 @@ end $$;
 comment on function app.record_offline_call(jsonb, jsonb) is
   'Replays a call that was made while the database was away, once by request_id: {"request_id", "operation", "occurred_at", "takes_unit", "calls"}. recorded, already_recorded or subject_deleted.';
 
-select app.give_to_definer('app.finish_request(jsonb, jsonb)', 'app.record_offline_call(jsonb, jsonb)');
+create or replace function app.record_embedding(p_claims jsonb, p_call jsonb) returns void
+  language plpgsql security definer set search_path = '' set enable_seqscan = off
+  set plan_cache_mode = force_generic_plan
+as $$
+begin
+  perform pg_catalog.set_config('request.jwt.claims', p_claims::text, true);
+  perform app.record_calls(
+    null, 'embedding', app.quota() ->> 'tier', pg_catalog.jsonb_build_array(p_call), app.now(), app.today(), false);
+end $$;
+comment on function app.record_embedding(jsonb, jsonb) is
+  'Writes one embedding call to the ledger; p_call as a member of finish_request''s calls. Embeddings take no unit.';
+
+select app.give_to_definer(
+  'app.finish_request(jsonb, jsonb)', 'app.record_offline_call(jsonb, jsonb)', 'app.record_embedding(jsonb, jsonb)');
 grant execute on function app.record_calls(text, text, text, jsonb, timestamptz, date, boolean),
   app.append_messages(jsonb, jsonb), app.count_past_unit(date) to parley_definer;
-grant execute on function app.finish_request(jsonb, jsonb), app.record_offline_call(jsonb, jsonb)
-  to parley_app, parley_service;
+grant execute on function app.finish_request(jsonb, jsonb), app.record_offline_call(jsonb, jsonb),
+  app.record_embedding(jsonb, jsonb) to parley_app, parley_service;

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +65,14 @@ def postgres() -> Iterator[Server]:
     server = Server.throwaway(int(os.environ.get("PARLEY_TEST_POSTGRES", DEFAULT_MAJOR)))
     yield server
     server.stop()
+
+
+@pytest.fixture
+def data_dir() -> Iterator[Path]:
+    """A data folder for a server that the test starts itself; `tmp_path` is closed to the user that it runs as."""
+    with tempfile.TemporaryDirectory(prefix="parley-data-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder) / "data"
 
 
 @pytest.fixture(scope="session")

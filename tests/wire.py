@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import httpx2
 
 from parley import providers
 from parley.clock import Clock
-from parley.providers.base import CompletionRequest, Message, Provider, ProviderName
+from parley.providers.base import Completion, CompletionRequest, Message, Provider, ProviderName
+from parley.providers.transport import shared_client
 
 MODELS: dict[ProviderName, str] = {
     "openai": "gpt-6-luna",
@@ -29,9 +31,19 @@ def over(
     return providers.build(http=lambda: client, clock=clock)
 
 
-def at_emulator(url: str) -> dict[ProviderName, Provider]:
+@contextmanager
+def at_emulator(url: str) -> Iterator[dict[ProviderName, Provider]]:
     """The adapters over real connections to an emulator."""
-    return providers.build({"openai": f"{url}/openai/v1", "anthropic": f"{url}/anthropic", "google": f"{url}/google"})
+    http = shared_client()
+    try:
+        yield providers.build(urls(url), http)
+    finally:
+        http().close()
+
+
+def urls(url: str) -> dict[ProviderName, str]:
+    """The vendors' base URLs at an emulator."""
+    return {"openai": f"{url}/openai/v1", "anthropic": f"{url}/anthropic", "google": f"{url}/google"}
 
 
 def request(provider: ProviderName, text: str = "What is a monad?", **changes: Any) -> CompletionRequest:
@@ -53,6 +65,11 @@ def drain(stream: Generator[str, None, R], deltas: list[str] | None = None) -> t
             seen.append(next(stream))
         except StopIteration as end:
             return seen, end.value
+
+
+def call(adapter: Provider, asked: CompletionRequest, streamed: bool) -> Completion:
+    """The finished answer, by either way."""
+    return drain(adapter.stream(asked, KEY))[1] if streamed else adapter.complete(asked, KEY)
 
 
 class Body(httpx2.SyncByteStream):

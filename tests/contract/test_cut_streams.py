@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import json
-from functools import cache
+from collections.abc import Iterator
+from functools import cache, partial
 from typing import Any
 
 import httpx2
 import pytest
 
 from local.emulator import Emulator
+from parley import providers
 from parley.clock import SystemClock
-from parley.providers.base import PROVIDERS, Completion, ProviderError, ProviderName, StreamCancelled
+from parley.providers.base import PROVIDERS, Completion, Provider, ProviderError, ProviderName, StreamCancelled
 from parley.providers.catalogue import Catalogue
+from parley.providers.transport import events
 from parley.routing import Attempt, Candidate, Plan, Router, RoutingError
-from tests.wire import KEY, Body, at_emulator, drain, event_stream, over, request, sse
+from tests.wire import KEY, Body, at_emulator, call, drain, event_stream, over, request, sse, urls
 
-TEXT = "A monad is a monoid – in the category of endofunctors."
+Vendors = dict[ProviderName, Provider]
+TEXT = "A monad is a monoid \u2013 in the category of endofunctors."
+
+
+@pytest.fixture
+def vendors(emulator: Emulator) -> Iterator[Vendors]:
+    """The adapters at the emulator, over real connections."""
+    with at_emulator(emulator.url) as adapters:
+        yield adapters
 
 
 @cache
@@ -31,10 +42,7 @@ def recorded(url: str, provider: ProviderName) -> bytes:
             return event_stream(bodies[-1])
 
     with httpx2.Client(transport=Recorder()) as client:
-        from parley import providers
-
-        urls = {"openai": f"{url}/openai/v1", "anthropic": f"{url}/anthropic", "google": f"{url}/google"}
-        adapter = providers.build({name: urls[name] for name in PROVIDERS}, http=lambda: client)[provider]
+        adapter = providers.build(urls(url), http=lambda: client)[provider]
         assert drain(adapter.stream(request(provider), KEY))[1].text == TEXT
     return bodies[0]
 
@@ -65,6 +73,10 @@ def test_a_stream_cut_at_any_byte_is_interrupted_and_used_at_most_what_was_repor
     assert len(bodies) == len(whole)
 
 
+def in_pieces(pieces: list[bytes], _: httpx2.Request) -> httpx2.Response:
+    return event_stream(Body(pieces))
+
+
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_a_whole_stream_is_finished_in_whatever_pieces_it_arrives(emulator: Emulator, provider: ProviderName) -> None:
     emulator.answer(TEXT)
@@ -72,7 +84,7 @@ def test_a_whole_stream_is_finished_in_whatever_pieces_it_arrives(emulator: Emul
     answers: set[Completion] = set()
     for size in (1, 2, 3, 7, 64, len(whole)):
         pieces = [whole[start : start + size] for start in range(0, len(whole), size)]
-        adapter = over(lambda _, pieces=pieces: event_stream(Body(pieces)))[provider]
+        adapter = over(partial(in_pieces, pieces))[provider]
         deltas, completion = drain(adapter.stream(request(provider), KEY))
         assert "".join(deltas) == completion.text == TEXT
         assert completion.finish_reason == "stop"
@@ -94,12 +106,12 @@ def test_a_connection_lost_after_the_end_marker_leaves_the_answer_finished(
 @pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize("cut_after", [0, 1, 150, 400, 600])
 def test_a_stream_cut_on_a_real_connection_is_interrupted(
-    emulator: Emulator, provider: ProviderName, cut_after: int
+    emulator: Emulator, vendors: Vendors, provider: ProviderName, cut_after: int
 ) -> None:
     emulator.answer(TEXT)
     emulator.fault("cut", vendor=provider, cut_after=cut_after)
     with pytest.raises(ProviderError) as caught:
-        drain(at_emulator(emulator.url)[provider].stream(request(provider), KEY))
+        drain(vendors[provider].stream(request(provider), KEY))
     assert caught.value.code == "stream_interrupted"
 
 
@@ -121,11 +133,11 @@ def test_an_interrupted_stream_is_one_attempt_with_what_it_used(emulator: Emulat
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_an_error_event_in_a_stream_is_an_error(emulator: Emulator, provider: ProviderName) -> None:
+def test_an_error_event_in_a_stream_is_an_error(emulator: Emulator, vendors: Vendors, provider: ProviderName) -> None:
     emulator.fault("mid_stream_error", vendor=provider)
     deltas: list[str] = []
     with pytest.raises(ProviderError) as caught:
-        drain(at_emulator(emulator.url)[provider].stream(request(provider), KEY), deltas)
+        drain(vendors[provider].stream(request(provider), KEY), deltas)
     assert deltas
     assert caught.value.code in ("upstream_error", "overloaded")
 
@@ -155,15 +167,14 @@ def test_an_event_that_is_not_json_is_a_bad_response(provider: ProviderName) -> 
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_an_unknown_finish_reason_is_not_passed_off_as_a_known_one(emulator: Emulator, provider: ProviderName) -> None:
+def test_an_unknown_finish_reason_is_not_passed_off_as_a_known_one(
+    emulator: Emulator, vendors: Vendors, provider: ProviderName
+) -> None:
     for streamed in (True, False):
         emulator.fault("unknown_finish", vendor=provider)
-        adapter = at_emulator(emulator.url)[provider]
+        adapter = vendors[provider]
         with pytest.raises(ProviderError) as caught:
-            if streamed:
-                drain(adapter.stream(request(provider), KEY))
-            else:
-                adapter.complete(request(provider), KEY)
+            call(adapter, request(provider), streamed)
         assert caught.value.code == "bad_response"
 
 
@@ -177,9 +188,11 @@ def test_a_blocked_prompt_is_refused_in_a_stream_too() -> None:
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_closing_the_generator_closes_the_upstream_connection(emulator: Emulator, provider: ProviderName) -> None:
+def test_closing_the_generator_closes_the_upstream_connection(
+    emulator: Emulator, vendors: Vendors, provider: ProviderName
+) -> None:
     emulator.fault("slow", vendor=provider, delay=0, between=0.2)
-    stream = at_emulator(emulator.url)[provider].stream(request(provider), KEY)
+    stream = vendors[provider].stream(request(provider), KEY)
     next(stream)
     stream.close()
     record = emulator.closed(emulator.requests(provider)[0]["number"], timeout=1.0)
@@ -216,8 +229,7 @@ def test_a_stream_that_trickles_past_its_deadline_times_out(provider: ProviderNa
 
 
 def test_events_end_with_either_line_ending_and_join_their_data_lines() -> None:
-    from parley.providers.transport import events
-
-    stream = b': hello\r\nevent: x\r\ndata: {"a":\r\ndata: 1}\r\n\r\nid: 7\n\ndata:no space\n\ndata: \xe2\x80\xa8\n\ndata: cut'
+    stream = b': hello\r\nevent: x\r\ndata: {"a":\r\ndata: 1}\r\n\r\n'
+    stream += b"id: 7\n\ndata:no space\n\ndata: \xe2\x80\xa8\n\ndata: cut"
     assert list(events([stream])) == [b'{"a":\n1}', b"no space", "\u2028".encode()]
     assert json.loads(next(events([stream]))) == {"a": 1}

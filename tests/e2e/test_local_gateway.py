@@ -53,9 +53,7 @@ class Answer:
         return json.loads(self.body)
 
 
-def ask(
-    platform: Platform, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
-) -> Answer:
+def ask(platform: Platform, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Answer:
     connection = http.client.HTTPConnection(platform.url.removeprefix("http://"), timeout=30)
     data = json.dumps(body).encode() if isinstance(body, dict) else body
     connection.request(method, path, data, headers or {})
@@ -124,7 +122,9 @@ def test_responses_keep_repeated_headers_and_decode_base64(served: Platform) -> 
     assert (answer.status, answer.body) == (202, b"\x00\x01")
 
 
-@pytest.mark.parametrize(("method", "path"), [("GET", "/nowhere"), ("DELETE", "/echo"), ("HEAD", "/echo"), ("GET", "/")])
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/nowhere"), ("DELETE", "/echo"), ("HEAD", "/echo"), ("GET", "/")]
+)
 def test_unknown_paths_and_methods_get_the_gateways_own_403(served: Platform, method: str, path: str) -> None:
     answer = ask(served, method, path)
     assert answer.status == 403
@@ -146,7 +146,9 @@ def test_a_body_beyond_ten_megabytes_is_refused(served: Platform) -> None:
 def test_chunked_bodies_are_read_and_connections_kept(served: Platform) -> None:
     connection = http.client.HTTPConnection(served.url.removeprefix("http://"))
     for _ in range(2):
-        connection.request("POST", "/echo", iter([b"one ", b"two"]), {"Content-Type": "text/plain"}, encode_chunked=True)
+        connection.request(
+            "POST", "/echo", iter([b"one ", b"two"]), {"Content-Type": "text/plain"}, encode_chunked=True
+        )
         response = connection.getresponse()
         assert json.loads(response.read())["event"]["body"] == "one two"
     connection.close()
@@ -266,7 +268,11 @@ def test_a_stream_reaches_the_client_piece_by_piece(served: Platform, tmp_path: 
     connection = http.client.HTTPConnection(served.url.removeprefix("http://"), timeout=10)
     connection.request("POST", "/stream", json.dumps({"pieces": 2, "wait_for": str(received)}))
     response = connection.getresponse()
-    assert (response.status, response.headers["Content-Type"], response.headers["Set-Cookie"]) == (201, "text/plain", "c=3")
+    assert (response.status, response.headers["Content-Type"], response.headers["Set-Cookie"]) == (
+        201,
+        "text/plain",
+        "c=3",
+    )
     assert response.read1() == b"first "
     # The function writes its second piece only when we have the first one.
     received.touch()

@@ -14,8 +14,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
-import pytest
+import psutil  # type: ignore[import-untyped]
 
 from local.environment import ensure
 
@@ -58,7 +57,8 @@ class Run:
 
     def processes(self) -> list[psutil.Process]:
         """Every process that belongs to it by now."""
-        return psutil.Process(self._child.pid).children(recursive=True)
+        children: list[psutil.Process] = psutil.Process(self._child.pid).children(recursive=True)
+        return children
 
     def server(self) -> psutil.Process:
         """The Python process that serves."""
@@ -101,7 +101,8 @@ def curl(line: str) -> tuple[int, str]:
 
 def gone(processes: list[psutil.Process]) -> list[psutil.Process]:
     """What of these still runs after a moment of patience."""
-    return psutil.wait_procs(processes, timeout=10)[1]
+    alive: list[psutil.Process] = psutil.wait_procs(processes, timeout=10)[1]
+    return alive
 
 
 def test_the_three_curl_lines_work_when_pasted_and_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -126,9 +126,9 @@ def proxied(notes: ScratchDatabase, proxy: Proxy) -> Iterator[Database]:
 
 
 @pytest.fixture
-def own_server(tmp_path: Path) -> Iterator[Server]:
+def own_server(data_dir: Path) -> Iterator[Server]:
     """A server that a test may stop and start."""
-    with Server(tmp_path / "data") as server:
+    with Server(data_dir) as server:
         yield server
 
 

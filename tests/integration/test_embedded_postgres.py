@@ -46,12 +46,14 @@ def owner(data_dir: Path, make: str = LASTING) -> Iterator[Owner]:
     )  # fmt: skip
     assert process.stdout is not None
     try:
-        url, keeper = process.stdout.readline().split()
-        yield Owner(process, url, int(keeper))
+        url, pid = process.stdout.readline().split()
+        keeper = int(pid)
+        yield Owner(process, url, keeper)
     finally:
         process.kill()
         process.wait()
         process.stdout.close()
+        assert eventually(lambda: not is_alive(keeper))
 
 
 def ask(url: str, query: str) -> object:
@@ -90,11 +92,6 @@ def postmaster_pid(url: str) -> int:
     return int((Path(folder) / "postmaster.pid").read_text().split()[0])
 
 
-@pytest.fixture
-def data_dir(tmp_path: Path) -> Path:
-    return tmp_path / "data"
-
-
 def test_every_login_needs_its_password(postgres: Server) -> None:
     wrong = postgres.url().replace(postgres.password(), "wrong")
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
@@ -131,6 +128,7 @@ def test_killing_the_owner_ends_the_server_and_the_next_owner_has_its_data(data_
         ask(killed.url, "create table kept as select 7 as number")
         postmaster = postmaster_pid(killed.url)
         killed.process.kill()
+        killed.process.wait()
         with Server.ensure(data_dir) as heir:  # at once, while the old server may still shut down
             assert ask(heir.url(), "select number from kept") == 7
             assert eventually(lambda: not is_alive(postmaster))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -230,10 +231,9 @@ def test_runners_that_start_together_apply_each_file_once(
         "--schema",
         str(library),
     ]
+    environment = os.environ | {"PYTHONPATH": str(CHECKOUT / "layers/parley")}
     runners = [
-        subprocess.Popen(
-            command, cwd=CHECKOUT / "layers/parley", stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
+        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         for _ in range(4)
     ]
     outputs = [runner.communicate(timeout=60)[0] for runner in runners]

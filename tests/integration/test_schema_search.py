@@ -16,7 +16,8 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from tests.conftest import ScratchDatabase
-from tests.integration.schema.support import SERVICE, set_claims, user as claims_of
+from tests.integration.schema.support import SERVICE, set_claims
+from tests.integration.schema.support import user as claims_of
 
 DIMENSIONS = 1536
 ALICE, BOB = "alice", "bob"
@@ -56,13 +57,21 @@ def topic(seed: int) -> np.ndarray:
 
 
 def store(
-    owner: psycopg.Connection, prefix: str, user: str | None, rows: np.ndarray, content: str = "text", model: str | None = None
+    owner: psycopg.Connection,
+    prefix: str,
+    user: str | None,
+    rows: np.ndarray,
+    content: str = "text",
+    model: str | None = None,
 ) -> list[str]:
     ids = [f"{prefix}-{number:05}" for number in range(len(rows))]
     register_vector(owner)
-    with owner.cursor() as cursor, cursor.copy(
-        "copy public.embeddings (id, user_id, content, embedding, metadata, model) from stdin with (format binary)"
-    ) as copy:
+    with (
+        owner.cursor() as cursor,
+        cursor.copy(
+            "copy public.embeddings (id, user_id, content, embedding, metadata, model) from stdin with (format binary)"
+        ) as copy,
+    ):
         copy.set_types(["text", "text", "text", "vector", "jsonb", "text"])
         for id_, row in zip(ids, rows, strict=True):
             copy.write_row((id_, user, content, Vector(row), Jsonb({"set": prefix}), model or "text-embedding-3-small"))
@@ -89,7 +98,9 @@ def exact(rows: dict[str, np.ndarray], query: np.ndarray, limit: int) -> list[st
     return sorted(rows, key=lambda id_: (-float(rows[id_] @ query), id_))[:limit]
 
 
-def test_search_finds_own_and_public_documents_and_nobody_elses(owner: psycopg.Connection, app: psycopg.Connection) -> None:
+def test_search_finds_own_and_public_documents_and_nobody_elses(
+    owner: psycopg.Connection, app: psycopg.Connection
+) -> None:
     center = topic(1)
     store(owner, "own", ALICE, around(center, 3, 1))
     store(owner, "public", None, around(center, 3, 2))
@@ -154,7 +165,9 @@ def test_only_vectors_of_the_same_model_are_compared(owner: psycopg.Connection, 
     assert {row[0].split("-")[0] for row in found} == {"other"}
 
 
-def test_a_smaller_models_vectors_are_padded_and_keep_their_cosines(owner: psycopg.Connection, app: psycopg.Connection) -> None:
+def test_a_smaller_models_vectors_are_padded_and_keep_their_cosines(
+    owner: psycopg.Connection, app: psycopg.Connection
+) -> None:
     small = np.random.default_rng(14).standard_normal((2, 768))
     owner.execute(
         "insert into embeddings (id, user_id, content, embedding, model) values ('small', %s, 'x', app.pad_embedding(%s::vector), 'm768')",
@@ -170,7 +183,9 @@ def test_a_vector_of_more_dimensions_is_refused(owner: psycopg.Connection) -> No
         owner.execute("select app.pad_embedding(%s::vector)", (vector(np.ones(3072)),))
 
 
-def test_keyword_search_finds_words_among_own_and_public_documents(owner: psycopg.Connection, app: psycopg.Connection) -> None:
+def test_keyword_search_finds_words_among_own_and_public_documents(
+    owner: psycopg.Connection, app: psycopg.Connection
+) -> None:
     store(owner, "own", ALICE, around(topic(9), 2, 15), content="the quick brown fox")
     store(owner, "public", None, around(topic(9), 2, 16), content="a fox and a hen")
     store(owner, "foreign", BOB, around(topic(9), 2, 17), content="fox")
@@ -180,7 +195,9 @@ def test_keyword_search_finds_words_among_own_and_public_documents(owner: psycop
     assert {row[0].split("-")[0] for row in search(app, ALICE, query="fox", mode="keyword")} == {"own", "public"}
 
 
-def test_hybrid_search_ranks_what_both_find_above_what_one_finds(owner: psycopg.Connection, app: psycopg.Connection) -> None:
+def test_hybrid_search_ranks_what_both_find_above_what_one_finds(
+    owner: psycopg.Connection, app: psycopg.Connection
+) -> None:
     store(owner, "both", ALICE, around(topic(10), 1, 19, 0.1), content="zebra")
     store(owner, "near", ALICE, around(topic(10), 3, 20, 0.1), content="horse")
     store(owner, "word", ALICE, around(topic(11), 3, 21, 0.1), content="zebra zebra")
@@ -191,7 +208,13 @@ def test_hybrid_search_ranks_what_both_find_above_what_one_finds(owner: psycopg.
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"mode": "psychic"}, {"mode": "semantic"}, {"mode": "keyword"}, {"mode": "hybrid", "query": "no vector"}, {"mode": None}],
+    [
+        {"mode": "psychic"},
+        {"mode": "semantic"},
+        {"mode": "keyword"},
+        {"mode": "hybrid", "query": "no vector"},
+        {"mode": None},
+    ],
 )
 def test_a_search_without_what_it_needs_is_refused(
     owner: psycopg.Connection, app: psycopg.Connection, arguments: dict[str, Any]
@@ -287,7 +310,9 @@ def test_promotion_is_bounded_and_undone_when_a_tenant_shrinks(owner: psycopg.Co
     owner.execute(statements[0][1])
     assert owner.execute("select count(*) from app.tenant_index_statements(100, 1)").fetchone() == (0,)
     owner.execute("delete from embeddings where user_id = %s and id > 'b-00010'", (BOB,))
-    [(_, drop), (user, _)] = owner.execute("select user_id, statement from app.tenant_index_statements(100, 1)").fetchall()
+    [(_, drop), (user, _)] = owner.execute(
+        "select user_id, statement from app.tenant_index_statements(100, 1)"
+    ).fetchall()
     assert user == ALICE
     owner.execute(drop)
     assert owner.execute("select to_regclass(app.tenant_index_name(%s))", (BOB,)).fetchone() == (None,)
@@ -307,14 +332,16 @@ def test_delete_by_metadata_deletes_own_documents_only_and_refuses_an_empty_filt
 ) -> None:
     for prefix, user in (("own", ALICE), ("foreign", BOB), ("public", None)):
         store(owner, prefix, user, around(topic(18), 2, 34))
-    owner.execute("update embeddings set metadata = '{\"kind\": \"note\"}'")
+    owner.execute('update embeddings set metadata = \'{"kind": "note"}\'')
     sign_in(app, ALICE)
-    assert app.execute("select delete_by_metadata('{\"kind\": \"note\"}')").fetchone() == (2,)
+    assert app.execute('select delete_by_metadata(\'{"kind": "note"}\')').fetchone() == (2,)
     with pytest.raises(psycopg.errors.InvalidParameterValue):
         app.execute("select delete_by_metadata('{}')")
 
 
-def test_clear_all_embeddings_needs_a_user_and_leaves_others_alone(owner: psycopg.Connection, app: psycopg.Connection) -> None:
+def test_clear_all_embeddings_needs_a_user_and_leaves_others_alone(
+    owner: psycopg.Connection, app: psycopg.Connection
+) -> None:
     store(owner, "own", ALICE, around(topic(19), 3, 35))
     store(owner, "public", None, around(topic(19), 3, 36))
     sign_in(app, ALICE)
@@ -337,7 +364,9 @@ def test_s3s_recipe_for_another_dimension_runs(owner: psycopg.Connection) -> Non
     "insert into ai_content_searches (user_id, query, content_type) values ('alice', 'q', 'route')",
     "insert into content_items (content_type, title) values ('route', 't')",
 ])  # fmt: skip
-def test_users_write_neither_public_nor_foreign_rows(owner: psycopg.Connection, app: psycopg.Connection, statement: str) -> None:
+def test_users_write_neither_public_nor_foreign_rows(
+    owner: psycopg.Connection, app: psycopg.Connection, statement: str
+) -> None:
     sign_in(app, ALICE)
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         app.execute(sql.SQL(statement))
@@ -346,7 +375,9 @@ def test_users_write_neither_public_nor_foreign_rows(owner: psycopg.Connection, 
 def test_without_claims_nothing_is_visible(owner: psycopg.Connection, app: psycopg.Connection) -> None:
     store(owner, "public", None, around(topic(20), 2, 37))
     owner.execute("insert into content_items (content_type, title) values ('route', 't')")
-    assert app.execute("select (select count(*) from embeddings) + (select count(*) from content_items)").fetchone() == (0,)
+    assert app.execute(
+        "select (select count(*) from embeddings) + (select count(*) from content_items)"
+    ).fetchone() == (0,)
 
 
 def test_content_is_found_by_type_meaning_and_word(owner: psycopg.Connection, app: psycopg.Connection) -> None:
@@ -360,11 +391,17 @@ def test_content_is_found_by_type_meaning_and_word(owner: psycopg.Connection, ap
     sign_in(app, ALICE)
 
     def titles(**arguments: Any) -> list[str]:
-        values = {"embedding": None, "query": None, "mode": "semantic", "types": ["route", "school", "event"]} | arguments
+        values = {
+            "embedding": None,
+            "query": None,
+            "mode": "semantic",
+            "types": ["route", "school", "event"],
+        } | arguments
         return [
             row[0]
             for row in app.execute(
-                "select title from app.search_content('alice', %(embedding)s::vector, %(query)s, %(mode)s, %(types)s)", values
+                "select title from app.search_content('alice', %(embedding)s::vector, %(query)s, %(mode)s, %(types)s)",
+                values,
             ).fetchall()
         ]
 
@@ -374,7 +411,9 @@ def test_content_is_found_by_type_meaning_and_word(owner: psycopg.Connection, ap
     assert titles(embedding=vector(topic(21)), query="school", mode="hybrid")[0] == "Coast school"
 
 
-def test_a_search_and_its_selection_are_logged_for_its_user_alone(owner: psycopg.Connection, app: psycopg.Connection) -> None:
+def test_a_search_and_its_selection_are_logged_for_its_user_alone(
+    owner: psycopg.Connection, app: psycopg.Connection
+) -> None:
     sign_in(app, ALICE)
     logged = app.execute("select app.record_search('alice', 'a route', 'route', '{}', 3)").fetchone()
     assert logged is not None
@@ -384,7 +423,9 @@ def test_a_search_and_its_selection_are_logged_for_its_user_alone(owner: psycopg
     assert app.execute("select app.record_selection('bob', %s, 'mine')", logged).fetchone() == (False,)
     assert app.execute("select count(*) from ai_content_searches").fetchone() == (0,)
     app.rollback()
-    row = owner.execute("select query, results_count, selected_content_id, selected_at is not null from ai_content_searches")
+    row = owner.execute(
+        "select query, results_count, selected_content_id, selected_at is not null from ai_content_searches"
+    )
     assert row.fetchall() == [("a route", 3, "some-id", True)]
 
 
@@ -401,19 +442,25 @@ def recommended(connection: psycopg.Connection, user: str) -> list[tuple[str, st
     return connection.execute("select item_id, reason from app.recommend_items(%s)", (user,)).fetchall()
 
 
-def test_recommendations_say_why_and_leave_out_what_is_done_with(owner: psycopg.Connection, app: psycopg.Connection) -> None:
+def test_recommendations_say_why_and_leave_out_what_is_done_with(
+    owner: psycopg.Connection, app: psycopg.Connection
+) -> None:
     owner.execute("insert into \"user\" (id) values ('carol'), ('dave'); insert into organization (id) values ('acme')")
     interact(app, BOB, "acme", ("view", "shared"), ("purchase", "lamp"), ("view", "secret"))
     interact(app, "carol", "acme", ("view", "lamp"), ("view", "chair"))
     interact(app, "dave", "acme", ("view", "chair"))
-    interact(app, ALICE, "acme", ("view", "shared"), ("dismiss", "table"), ("purchase", "bought"), ("add_to_cart", "cup"))
+    interact(
+        app, ALICE, "acme", ("view", "shared"), ("dismiss", "table"), ("purchase", "bought"), ("add_to_cart", "cup")
+    )
     assert recommended(app, ALICE) == [
         ("lamp", "similar_people"), ("cup", "viewed_before"), ("shared", "viewed_before"), ("chair", "popular_here"),
     ]  # fmt: skip
 
 
 def test_recommendations_do_not_cross_organizations(owner: psycopg.Connection, app: psycopg.Connection) -> None:
-    owner.execute("insert into \"user\" (id) values ('carol'); insert into organization (id) values ('acme'), ('other')")
+    owner.execute(
+        "insert into \"user\" (id) values ('carol'); insert into organization (id) values ('acme'), ('other')"
+    )
     interact(app, BOB, "acme", ("purchase", "lamp"))
     interact(app, "carol", "acme", ("purchase", "lamp"))
     interact(app, ALICE, "other", ("view", "cup"))

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from parley.providers.base import Usage
 from parley.providers.catalogue import Catalogue, Price
-from tests.wire import KEY, drain, event_stream, over, request, sse, unstreamed
+from tests.wire import call, event_stream, over, request, sse, unstreamed
 
 DOCUMENT = json.loads(Path(__file__).with_name("cost_vectors.json").read_text())
 VECTORS: list[dict[str, Any]] = DOCUMENT["vectors"]
@@ -36,7 +36,7 @@ def answer(vector: dict[str, Any]) -> httpx2.Response:
 def test_a_call_costs_what_integer_arithmetic_says(vector: dict[str, Any]) -> None:
     adapter = over(lambda _: answer(vector))[vector["provider"]]
     asked = request(vector["provider"], model=vector["model"])
-    completion = drain(adapter.stream(asked, KEY))[1] if vector["streamed"] else adapter.complete(asked, KEY)
+    completion = call(adapter, asked, vector["streamed"])
     cost = Catalogue(DOCUMENT["catalogue"]).cost(
         vector["model"], completion.usage, datetime.fromisoformat(vector["at"])
     )

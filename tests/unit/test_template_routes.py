@@ -58,7 +58,7 @@ def test_a_function_behind_the_api_ends_before_the_gateway_gives_up(template: Te
 def test_what_runs_without_a_caller_has_the_service_login(template: Template) -> None:
     called = {route.function for route in template.api.routes}
     logins = {name: one.environment["PARLEY_DATABASE_SECRET_ARN"] for name, one in template.functions.items()}
-    scheduled = {one.function for one in (*template.schedules, *template.queue_sources)}
+    scheduled = {one.function for one in template.schedules} | {one.function for one in template.queue_sources}
     assert {logins[name] for name in scheduled} == {"service"}
     assert not called & scheduled
 

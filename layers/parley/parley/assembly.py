@@ -12,19 +12,25 @@ from parley.config import Settings
 from parley.last_known import LastKnown
 
 if TYPE_CHECKING:
+    from parley.account import Account, KeyRotation, KeyStore, KeyVerifier
+    from parley.admin import Admin
     from parley.admission import Admission
     from parley.chat import Chat
     from parley.completion import Completions
+    from parley.conversations import Conversations
     from parley.database import Database
     from parley.degraded import DegradedMode
+    from parley.interactions import Interactions
     from parley.interviews import QuestionGenerator
     from parley.maintenance import Maintenance
     from parley.preferences import Preferences
     from parley.providers.base import Provider, ProviderName
     from parley.providers.catalogue import Catalogue
+    from parley.replay import UsageReplay
     from parley.retrieval import Retrieval
     from parley.routing import Router
     from parley.search import Search
+    from parley.usage import UsageReports
     from parley.vault import Vault
 
 
@@ -158,3 +164,66 @@ class Assembly:
         from parley.maintenance import Maintenance
 
         return Maintenance(self.database)
+
+    @cached_property
+    def replay(self) -> UsageReplay:
+        """Usage from the queue into the ledger."""
+        from parley.replay import UsageReplay
+
+        return UsageReplay(self.database)
+
+    @cached_property
+    def conversations(self) -> Conversations:
+        """Conversations."""
+        from parley.conversations import Conversations
+
+        return Conversations(self.database)
+
+    @cached_property
+    def usage(self) -> UsageReports:
+        """Usage reports and the catalogue."""
+        from parley.usage import UsageReports
+
+        return UsageReports(self.database, self.catalogue, self.clock)
+
+    @cached_property
+    def interactions(self) -> Interactions:
+        """Interactions and recommendations."""
+        from parley.interactions import Interactions
+
+        return Interactions(self.database)
+
+    @cached_property
+    def account(self) -> Account:
+        """Settings."""
+        from parley.account import Account
+
+        return Account(self.database)
+
+    @cached_property
+    def key_store(self) -> KeyStore:
+        """Storing own keys."""
+        from parley.account import KeyStore
+
+        return KeyStore(self.database, self.vault)
+
+    @cached_property
+    def key_verifier(self) -> KeyVerifier:
+        """Verifying own keys."""
+        from parley.account import KeyVerifier
+
+        return KeyVerifier(self.database, self.vault, self.providers, self.catalogue)
+
+    @cached_property
+    def key_rotation(self) -> KeyRotation:
+        """Rotating own keys."""
+        from parley.account import KeyRotation
+
+        return KeyRotation(self.database, self.vault)
+
+    @cached_property
+    def admin(self) -> Admin:
+        """What operators do."""
+        from parley.admin import Admin
+
+        return Admin(self.database, self.maintenance, self.clock)

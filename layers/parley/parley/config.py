@@ -21,6 +21,7 @@ class Settings:
 
     Attributes:
         database_url, database_secret_arn: one of them; the secret holds a URL or the JSON that RDS writes.
+        app_secret_arn, service_secret_arn: the two logins' secrets, for `migrate`, which makes the logins.
         jwt_algorithm: the only algorithm that is accepted. HS256 needs `jwt_secret` or its ARN, the others `jwks_url`.
         default_provider: what answers where nobody chose (AI_PROVIDER).
         provider_keys: the operator's own keys from the environment; `provider_keys_secret_arn` holds the JSON object
@@ -34,6 +35,8 @@ class Settings:
 
     database_url: str | None
     database_secret_arn: str | None
+    app_secret_arn: str | None
+    service_secret_arn: str | None
     jwt_algorithm: JwtAlgorithm
     jwt_secret: str | None
     jwt_secret_arn: str | None
@@ -80,6 +83,8 @@ class Settings:
         return cls(
             database_url=text("DATABASE_URL"),
             database_secret_arn=text("PARLEY_DATABASE_SECRET_ARN"),
+            app_secret_arn=text("PARLEY_APP_SECRET_ARN"),
+            service_secret_arn=text("PARLEY_SERVICE_SECRET_ARN"),
             jwt_algorithm=cast("JwtAlgorithm", algorithm),
             jwt_secret=text("PARLEY_JWT_SECRET"),
             jwt_secret_arn=text("PARLEY_JWT_SECRET_ARN"),

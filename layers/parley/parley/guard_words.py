@@ -25,10 +25,7 @@ get getting got find finding thing things way ways kind sort type
 # Function words that do turn the meaning where one question has the one and the other question the other.
 OPPOSED = tuple(
     (pair.partition("/")[0], pair.partition("/")[2])
-    for pair in (
-        "from/to from/for with/for to/by to/with and/or some/all any/all many/few much/little i/you my/your i/we my/our "
-        "many/much can/should could/should can/must can/will this/that"
-    ).split()
+    for pair in ["from/to", "from/for", "with/for", "to/by", "and/or", "some/all", "any/all", "many/few", "much/little", "many/much", "this/that"]
 )
 
 # Common words that say little about the subject. Left over on one side they weigh less; they are never overlooked.
@@ -54,8 +51,6 @@ tv television television
 usa america
 uk britain
 cost price
-tip advice
-suggestion recommendation
 method technique
 exam examination
 doctor physician
@@ -81,9 +76,23 @@ dollar $
 rupee ₹ rs
 yen ¥
 child children kid
-man men
-woman women
 vs versus
+good best great top nice
+famous popular
+important main major
+opinion view thought
+suggest recommend
+advice tip suggestion recommendation
+easy easiest simple
+person someone anyone people somebody anybody
+man men guy
+woman women
+earn make
+meaning mean
+think believe feel
+different difference differ
+rid remove
+site website
 """)
 
 NEGATIONS = _words("""
@@ -159,11 +168,7 @@ NUMBERS = {
     if word not in ("one", "second")
 } | {
     word: word
-    for word in """
-    thirty forty fifty sixty seventy eighty ninety hundred thousand million billion trillion hundert tausend million milliard
-    hundra tusen miljon miljard cent mille cien ciento mil half quarter third double triple twice thrice once dozen couple
-    first halb hälfte doppelt hälften dubbelt moitié double mitad doble
-    """.split()
+    for word in ["thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety", "hundred", "thousand", "million", "billion", "trillion", "hundert", "tausend", "million", "milliard", "hundra", "tusen", "miljon", "miljard", "cent", "mille", "cien", "ciento", "mil", "half", "quarter", "third", "double", "triple", "twice", "thrice", "once", "dozen", "couple", "first", "halb", "hälfte", "doppelt", "hälften", "dubbelt", "moitié", "double", "mitad", "doble"]
 }
 ROMAN = {"ii": "2", "iii": "3", "iv": "4", "vi": "6", "vii": "7", "viii": "8", "ix": "9", "xi": "11", "xii": "12"}
 

@@ -165,6 +165,7 @@ class _Chance:
     candidate: Candidate
     tries: int = 0
     not_before: float = 0.0
+    told_to_wait: bool = False
     out: bool = False
 
 
@@ -321,8 +322,8 @@ class Router:
         now = self._clock.monotonic()
         if sum(chance.tries for chance in course.chances) < MAX_ATTEMPTS:
             left = [chance for chance in course.chances if not chance.out and chance.tries < MAX_ATTEMPTS_EACH]
-            # An open circuit fails fast; who was already tried in this request is bounded by its tries instead.
-            left = [chance for chance in left if chance.tries or self._opens(course, chance) <= now]
+            # An open circuit fails fast, unless the vendor just told this very request how long to wait.
+            left = [chance for chance in left if chance.told_to_wait or self._opens(course, chance) <= now]
             in_time = [one for one in left if max(one.not_before, now) + LEAST_CALL_SECONDS <= course.deadline]
             if in_time:
                 soon = (one for one in in_time if one.not_before - now <= PATIENCE_SECONDS)
@@ -376,7 +377,7 @@ class Router:
         course.record(replace(cancelled, error_code="cancelled"))
 
     def _failed(self, course: _Course, chance: _Chance, fault: ProviderError, started: float) -> None:
-        """Record a failed try and decide who may still be tried. Raises RoutingError where nobody should be."""
+        """Record a failed try and decide who may still be tried."""
         candidate, now = chance.candidate, self._clock.monotonic()
         course.record(self._attempt(candidate, fault.code, started, fault.usage))
         course.last_fault = fault
@@ -385,16 +386,18 @@ class Router:
         if fault.retryable:
             backoff = min(BACKOFF_BASE_SECONDS * 2**chance.tries, BACKOFF_CAP_SECONDS) * self._random()
             chance.not_before = now + (backoff if fault.retry_after is None else fault.retry_after)
+            chance.told_to_wait = fault.retry_after is not None
             return
-        chance.out = True
+        for other in course.chances:
+            other.out = other.out or other is chance or self._fails_alike(course, fault, candidate, other.candidate)
+
+    def _fails_alike(self, course: _Course, fault: ProviderError, failed: Candidate, other: Candidate) -> bool:
+        """Whether `other` cannot help with a fault that waiting does not cure."""
         if fault.code in _OF_THE_KEY:
-            for other in course.chances:
-                other.out = other.out or other.candidate.provider == candidate.provider
-        elif fault.code == "context_length_exceeded":
-            for other in course.chances:
-                other.out = other.out or not self._is_wider(other.candidate.model, candidate.model)
-        elif fault.code in _OF_THE_REQUEST or (fault.code == "model_not_found" and course.plan.pinned):
-            raise RoutingError(fault, course.attempts)
+            return other.provider == failed.provider
+        if fault.code == "context_length_exceeded":
+            return not self._is_wider(other.model, failed.model)
+        return fault.code in _OF_THE_REQUEST or (fault.code == "model_not_found" and course.plan.pinned)
 
     def _judge(self, course: _Course, candidate: Candidate, fault: ProviderError, now: float) -> None:
         """Let the candidate's circuit know what the fault says about later requests."""

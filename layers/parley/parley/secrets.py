@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from functools import lru_cache
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 from parley.config import ConfigurationError, Settings, canonical_provider
 from parley.providers.base import ProviderName
@@ -26,6 +26,11 @@ def database_url(settings: Settings) -> str:
     return f"postgresql://{user}:{password}@{fields['host']}:{fields.get('port', 5432)}/{database}?sslmode=require"
 
 
+def login_passwords(settings: Settings) -> tuple[str | None, str | None]:
+    """The passwords of parley_app and parley_service; None where no secret is named (IAM authentication)."""
+    return _password(settings.app_secret_arn), _password(settings.service_secret_arn)
+
+
 def jwt_secret(settings: Settings) -> str:
     """The key that HS256 tokens are verified with. Raises ConfigurationError where none is configured."""
     if settings.jwt_secret:
@@ -44,6 +49,16 @@ def provider_keys(settings: Settings) -> dict[ProviderName, str]:
             if provider and key:
                 keys[provider] = str(key)
     return keys | dict(settings.provider_keys)
+
+
+def _password(arn: str | None) -> str | None:
+    if arn is None:
+        return None
+    value = _secret(arn)
+    if value.startswith("{"):
+        return str(json.loads(value)["password"])
+    password = urlsplit(value).password
+    return None if password is None else unquote(password)
 
 
 @lru_cache(maxsize=16)

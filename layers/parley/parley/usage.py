@@ -12,8 +12,10 @@ from pydantic import BaseModel, Field, model_validator
 
 from parley.caller import Caller
 from parley.clock import Clock
-from parley.database import Database
+from parley.database import Database, DatabaseUnavailable
 from parley.errors import Problem
+from parley.providers.base import PROVIDERS
+from parley.providers.catalogue import Catalogue, Price
 
 _LONGEST_PERIOD = 366  # days
 
@@ -38,13 +40,14 @@ class UsageReports:
     """The usage service."""
 
     database: Database
+    catalogue: Catalogue
     clock: Clock
 
     def current(self, caller: Caller) -> dict[str, Any]:
         """Tier, and for today, this month and embedding tokens what is used, the limit, and when it starts anew."""
-        quota: dict[str, Any] = self.database.query(
-            caller.claims, "select app.quota() as quota", idempotent=True
-        )[0]["quota"]
+        quota: dict[str, Any] = self.database.query(caller.claims, "select app.quota() as quota", idempotent=True)[0][
+            "quota"
+        ]
         return quota
 
     def history(self, caller: Caller, query: HistoryQuery) -> dict[str, Any]:
@@ -60,6 +63,65 @@ class UsageReports:
         data = [{query.group_by: name, **sums} for name, sums in sorted(groups.items(), key=lambda item: str(item[0]))]
         return {"data": data, "next_cursor": None}
 
+    def providers(self, caller: Caller, query: HistoryQuery) -> dict[str, Any]:
+        """Calls, tokens, cost and mean latency by provider. Raises Problem (403)."""
+        groups: dict[str, dict[str, Any]] = {}
+        for row in self._rows(caller, query):
+            group = groups.setdefault(row["provider"], {"calls": 0, "tokens": 0, "cost_usd": Decimal(0), "busy_ms": 0})
+            group["calls"] += row["calls"]
+            group["tokens"] += row["tokens"]
+            group["cost_usd"] += row["cost"] or 0
+            group["busy_ms"] += row["calls"] * (row["mean_latency_ms"] or 0)
+        data = []
+        for name, group in sorted(groups.items()):
+            busy = group.pop("busy_ms")
+            data.append({"provider": name, **group, "mean_latency_ms": round(busy / group["calls"])})
+        return {"data": data, "next_cursor": None}
+
+    def catalogue_of(self, caller: Caller) -> dict[str, Any]:
+        """Providers with their models, today's prices, and health of the last minute as far as it is known."""
+        try:
+            health = self.database.query(caller.claims, "select app.provider_health() as health", idempotent=True)
+            known = health[0]["health"]
+        except DatabaseUnavailable:
+            known = {}
+        now = self.clock.now()
+        defaults = self.catalogue.default_chat_models()
+        return {
+            "data": [
+                {
+                    "provider": provider,
+                    "default_model": defaults[provider],
+                    "health": known.get(provider),
+                    "models": [
+                        {
+                            "id": model.id,
+                            "capabilities": sorted(model.capabilities),
+                            "context_window": model.context_window,
+                            "usd_per_million_tokens": _prices(model.price(None, 0, now)),
+                            "retires": model.retires,
+                        }
+                        for model in self.catalogue.models()
+                        if model.provider == provider
+                    ],
+                }
+                for provider in PROVIDERS
+            ],
+            "next_cursor": None,
+        }
+
+    def faqs(self, caller: Caller) -> dict[str, Any]:
+        """The precomputed responses, the first to match first."""
+        rows = self.database.query(
+            caller.claims,
+            """
+            select pattern, response, priority from public.ai_precomputed_responses
+            where is_active order by priority desc nulls last, length(pattern) desc, pattern
+            """,
+            idempotent=True,
+        )
+        return {"data": rows, "next_cursor": None}
+
     def _rows(self, caller: Caller, query: HistoryQuery) -> list[dict[str, Any]]:
         end = query.end or self.clock.now().date() + timedelta(days=1)
         start = query.start or end - timedelta(days=30)
@@ -74,3 +136,10 @@ class UsageReports:
         return self.database.query(
             caller.claims, "select * from app.my_usage_between(%s, %s)", (start, end), idempotent=True
         )
+
+
+def _prices(price: Price | None) -> dict[str, str | None] | None:
+    if price is None:
+        return None
+    names = ("input", "cached_input", "output")
+    return {name: None if (value := getattr(price, name)) is None else format(value, "f") for name in names}

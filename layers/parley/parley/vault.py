@@ -33,7 +33,7 @@ class Vault:
     """
 
     def __init__(self, kms_key_id: str | None, clock: Clock) -> None:
-        self._kms_key_id = kms_key_id
+        self.kms_key_id = kms_key_id
         self._clock = clock
         self._plaintext: dict[tuple[str, ProviderName], tuple[str, str, float]] = {}
 
@@ -96,9 +96,9 @@ class Vault:
         return boto3.client("kms")
 
     def _configured_key(self) -> str:
-        if not self._kms_key_id:
+        if not self.kms_key_id:
             raise ConfigurationError("set PARLEY_KMS_KEY_ID to store own keys")
-        return self._kms_key_id
+        return self.kms_key_id
 
     def _call(self, operation: str, **parameters: Any) -> Any:
         from botocore.exceptions import BotoCoreError, ClientError

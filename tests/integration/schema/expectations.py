@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 Row = Mapping[str, Any]
@@ -99,9 +99,10 @@ ROWS: Mapping[str, Mapping[str, Row]] = {
         **{
             name: {
                 "id": _id("ai_response_cache", name), "query_hash": name, "tenant": f"organization:{name}",
-                "provider": "openai", "model": "m", "model_used": "m", "response": "r", "expires_at": "2099-01-01",
+                "provider": "openai", "model": "m", "model_used": "m", "response": "r", "created_by": first,
+                "expires_at": "2099-01-01",
             }
-            for name in ORGANIZATIONS
+            for name, first in (("acme", "alice"), ("globex", "carol"))
         },
         _EVERYBODY: {
             "id": _id("ai_response_cache", _EVERYBODY), "query_hash": "p", "tenant": "public",
@@ -176,7 +177,12 @@ ROWS: Mapping[str, Mapping[str, Row]] = {
         person: {"id": 100 + n, "user_id": person, "event_key": "k", "amount": 1, "reason": "r", "local_date": _DAY}
         for n, person in enumerate(PEOPLE)
     },
-    "app.achievement_catalogue": {_EVERYBODY: {"achievement_type": "first_interview"}},
+    "app.achievement_catalogue": {
+        _EVERYBODY: {
+            "achievement_type": "a", "title": "t", "description": "d", "icon": "i", "xp_reward": 1,
+            "metric": "interviews", "target": 1,
+        }
+    },
     "app.leaderboard_scores": {
         person: {
             "period": "all_time", "period_key": "", "user_id": person, "score": 1, "reached_at": _DAY,
@@ -204,3 +210,221 @@ _SHOWS: Mapping[str, str] = {
 def rows_of(table: str) -> Mapping[str, Row]:
     """The labelled rows of a table; none where nobody's rows are told apart."""
     return ROWS.get(_SHOWS.get(table, table), {})
+
+
+@dataclass(frozen=True)
+class Access:
+    """Who may do what, in clauses like `own: select update; public: select`.
+
+    What comes before the colon is a scope: `own` (the actor's rows), `organization` (its organization's), `members` (those
+    of the people in it), `shown` (of people who did not opt out), `public` (nobody's), `all`; `*` where nobody's rows are
+    told apart. An admin gets what a user gets unless said otherwise, nobody (no claims) nothing.
+
+    Attributes:
+        nobody: what the service's roles may do without claims.
+        app: what the login parley_app may do beyond the API's roles, by kind of actor.
+        definer: what the functions that run as parley_definer can reach at all, by kind of actor.
+    """
+
+    anonymous: str = ""
+    user: str = ""
+    admin: str | None = None
+    service: str = ""
+    nobody: str = ""
+    app: Mapping[str, str] = field(default_factory=dict)
+    definer: Mapping[str, str] = field(default_factory=dict)
+
+    def clauses(self, way: str, role: str, kind: str) -> str:
+        """The expectation for one kind of actor that comes one way."""
+        if way == "definer":
+            return self.definer.get(kind, self.definer.get("user", "") if kind == "admin" else "")
+        special = self.app if role == "parley_app" else {}
+        if kind == "admin":
+            default = self.user if self.admin is None else self.admin
+            return special.get(kind, special.get("user", default))
+        nobody = self.nobody if role in ("service_role", "parley_service") else ""
+        default = {"anonymous": self.anonymous, "user": self.user, "service": self.service, "nobody": nobody}[kind]
+        return special.get(kind, default)
+
+
+def scope_labels(scope: str, labels: frozenset[str], own: str, organization: str) -> frozenset[str]:
+    """The labels that a scope stands for, among those that a table has."""
+    match scope:
+        case "all" | "*":
+            return labels
+        case "own":
+            return labels & {own}
+        case "organization":
+            return labels & {organization}
+        case "members":
+            return labels & {person for person in PEOPLE if ORGANIZATION[person] == organization}
+        case "shown":
+            return labels & {"alice", "dana"}
+        case "public":
+            return labels & {_EVERYBODY}
+        case _:
+            raise ValueError(f"unknown scope: {scope}")
+
+
+def expected(access: Access, *, way: str, role: str, kind: str, own: str, organization: str, labels: frozenset[str]) -> (
+    dict[str, frozenset[str]]
+):
+    """Verb -> the labels whose rows the actor may touch with it."""
+    found: dict[str, frozenset[str]] = {verb: frozenset() for verb in ("select", "insert", "update", "delete")}
+    for clause in filter(None, access.clauses(way, role, kind).split("; ")):
+        scope, verbs = clause.split(": ")
+        for verb in verbs.split():
+            found[verb] |= scope_labels(scope, labels, own, organization)
+    return found
+
+
+_ALL = "all: select insert update delete"
+_OWN_ALL = "own: select insert update delete"
+_WRITES = "own: select insert update"
+_COUNTED = {"user": _WRITES, "service": "all: select insert update"}
+_READ_BY_ALL = {"anonymous": "all: select", "user": "all: select", "service": "all: select"}
+# Written by the functions of the schema alone, seen by its owner.
+_DERIVED = Access(user="own: select", service=_ALL, definer=_COUNTED)
+_CACHED = "own: select; organization: select; public: select"
+
+EXPECTED: Mapping[str, Access] = {
+    # Who there is.
+    "public.user": Access(
+        user="own: select", service="all: select insert delete",
+        definer={"user": "own: select insert delete", "service": "all: select insert delete"},
+    ),
+    "public.organization": Access(
+        user="organization: select", service="all: select insert delete",
+        definer={"user": "organization: select insert", "service": "all: select insert"},
+    ),
+    "app.deleted_subjects": Access(definer={"user": "own: select insert", "service": "all: select insert"}),
+    # Which provider.
+    "public.ai_provider_preferences": Access(
+        user="own: select insert update; organization: select",
+        admin="members: select; own: insert update; organization: select insert update",
+        service=_ALL,
+        definer={
+            "user": "own: select insert update; organization: select",
+            "admin": "members: select; own: insert update; organization: select insert update",
+            "service": "all: select",
+        },
+    ),
+    "app.organization_policies": Access(
+        user="organization: select",
+        definer={"user": "organization: select", "admin": "organization: select insert update"},
+    ),
+    "app.provider_keys": Access(service="all: select update", definer={"user": _OWN_ALL}),
+    # What may be used, and was.
+    "app.settings": Access(
+        anonymous="all: select", user="all: select", service="all: select update", definer=_READ_BY_ALL
+    ),
+    "app.ai_tiers": Access(
+        user="all: select", service=_ALL, app={"anonymous": "all: select"}, definer=_READ_BY_ALL
+    ),
+    "public.user_ai_settings": Access(user=_WRITES, service=_ALL, definer=_COUNTED),
+    "app.anonymous_usage": Access(definer={"anonymous": _OWN_ALL, "service": _ALL}),
+    "app.ai_requests": Access(
+        service="all: select", definer={"anonymous": _OWN_ALL, "user": _OWN_ALL, "service": _ALL}
+    ),
+    "public.ai_usage": Access(
+        user="own: select", admin="members: select", service=_ALL,
+        definer={"user": "own: select insert", "admin": "members: select; own: insert", "service": "all: insert"},
+    ),
+    "public.ai_usage_logs": Access(service="all: select insert"),
+    "app.ai_usage_YYYY_MM": Access(),
+    "app.ai_usage_rest": Access(),
+    "app.usage_archive": Access(),
+    "public.user_ai_usage": Access(user="own: select", service="all: select", definer=_COUNTED),
+    "app.usage_by_day": Access(admin="organization: select", service=_ALL),
+    "app.rolled_up_days": Access(
+        user="all: select", service=_ALL, app={"anonymous": "all: select"},
+        # A call that is recorded late opens its day again, whoever's it was.
+        definer={"anonymous": "all: select delete", "user": "all: select delete", "service": "all: select delete"},
+    ),
+    # Conversations and answers.
+    "public.ai_conversations": Access(user=_OWN_ALL, service=_ALL, definer={"user": _WRITES}),
+    "public.ai_response_cache": Access(
+        anonymous="public: select", user=_CACHED, service=_ALL,
+        definer={
+            "anonymous": "public: select insert update",
+            "user": "own: select insert update; organization: select insert update; public: select",
+            "admin": "own: select insert update; organization: select; public: select",
+            "service": "public: select insert update",
+        },
+    ),
+    "app.cache_fills": Access(
+        service="all: select delete",
+        definer={
+            "anonymous": "public: select insert update delete",
+            "user": "own: select insert update delete; organization: select insert update delete; "
+                    "public: select insert update delete",
+            "service": "public: select insert update delete",
+        },
+    ),
+    "public.ai_precomputed_responses": Access(
+        anonymous="all: select", user="all: select", service=_ALL, definer=_READ_BY_ALL
+    ),
+    # Search.
+    "public.embeddings": Access(
+        user="own: select insert update delete; public: select", service=_ALL,
+        definer={"user": "own: select; public: select", "service": "all: select"},
+    ),
+    "app.public_embeddings": Access(
+        definer=dict.fromkeys(("anonymous", "user", "service", "nobody"), "public: select")
+    ),
+    "public.content_items": Access(user="all: select", service=_ALL),
+    "app.searchable_content": Access(
+        definer=dict.fromkeys(("anonymous", "user", "service", "nobody"), "all: select")
+    ),
+    "public.ai_content_searches": Access(
+        user="own: select", service="all: select insert delete", definer=_COUNTED
+    ),
+    "public.user_interactions": Access(
+        user=_WRITES, service=_ALL, definer={"user": "own: select"}
+    ),
+    # Interviews.
+    "public.profiles": Access(user=_OWN_ALL, service=_ALL, definer=_COUNTED),
+    "public.practice_attempts": Access(
+        user=_OWN_ALL, service=_ALL, definer={"user": "own: select", "service": "all: select"}
+    ),
+    "public.interview_sessions": Access(
+        user=_OWN_ALL, service=_ALL, definer={"user": "own: select", "service": "all: select"}
+    ),
+    "public.interview_responses": Access(user="own: select", service=_ALL, app={"user": _WRITES}),
+    "public.interview_feedback": Access(
+        user="own: select", service=_ALL, app={"user": "own: select insert"},
+        definer={"user": "own: select", "service": "all: select"},
+    ),
+    "public.voice_analytics": Access(
+        user="own: select", service=_ALL, app={"user": "own: select insert"},
+        definer={"user": "own: select", "service": "all: select"},
+    ),
+    "app.webhook_events": Access(service=_ALL),
+    # Gamification.
+    "app.xp_events": _DERIVED,
+    "public.achievements": _DERIVED,
+    "public.user_progress": _DERIVED,
+    "public.streaks": _DERIVED,
+    "public.leaderboard": Access(
+        anonymous="shown: select", user="shown: select; own: select", service=_ALL, definer=_COUNTED
+    ),
+    "app.leaderboard_scores": Access(
+        definer={
+            "anonymous": "shown: select",
+            "user": "shown: select; own: select insert update",
+            "service": "all: select insert update",
+        },
+    ),
+    # Counts of nobody in particular, which the trigger of a deleted user must reach too.
+    "app.leaderboard_histogram": Access(
+        definer=dict.fromkeys(("anonymous", "user", "service", "nobody"), "all: select insert update")
+    ),
+    "app.achievement_catalogue": Access(
+        user="all: select", definer={"user": "all: select", "service": "all: select"}
+    ),
+    # The operator's.
+    "app.table_sizes": Access(service="*: select", nobody="*: select"),
+    "app.index_usage": Access(service="*: select", nobody="*: select"),
+    "app.adopted_tables": Access(),
+    "app.schema_migrations": Access(),
+}  # fmt: skip

@@ -11,7 +11,7 @@ from psycopg import sql
 
 from tests.conftest import ScratchDatabase
 from tests.integration.schema import seeds
-from tests.integration.schema.support import ANONYMOUS, SERVICE, Claims, acting, psql, set_claims, user
+from tests.integration.schema.support import psql
 
 SEEDS = list(seeds.NAMES)
 # S2's later phase extends the application's own tables.

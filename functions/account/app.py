@@ -1,0 +1,109 @@
+"""What a caller sees of itself: settings, usage, conversations; and of Parley: providers and FAQs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from parley.account import SettingsChange
+from parley.api import Api, Reply, Request
+from parley.assembly import Assembly
+from parley.conversations import ListQuery, ReadQuery, Rename
+from parley.interactions import InteractionsRequest, RecommendationsQuery
+from parley.interactions import ListQuery as InteractionsQuery
+from parley.usage import HistoryQuery
+
+parley = Assembly.from_environment()
+api = Api(parley.settings)
+
+
+@api.get("/api/settings", "user")
+def settings(request: Request) -> dict[str, Any]:
+    """Tier, limits, preferred provider, own keys as last four."""
+    return parley.account.settings(request.caller)
+
+
+@api.patch("/api/settings", "user")
+def change_settings(request: Request) -> dict[str, Any]:
+    """Change the preferred provider."""
+    parley.preferences.save(request.caller, "user", request.json(SettingsChange).preferred_provider)
+    return parley.account.settings(request.caller)
+
+
+@api.get("/api/usage", "user")
+def usage(request: Request) -> dict[str, Any]:
+    """Today and this month against the limits."""
+    return parley.usage.current(request.caller)
+
+
+@api.get("/api/usage/history", "user")
+def history(request: Request) -> dict[str, Any]:
+    """Calls, tokens and cost over time."""
+    return parley.usage.history(request.caller, request.query_as(HistoryQuery))
+
+
+@api.get("/api/usage/providers", "user")
+def provider_usage(request: Request) -> dict[str, Any]:
+    """How the providers did for the caller, or for the admin's organization."""
+    return parley.usage.providers(request.caller, request.query_as(HistoryQuery))
+
+
+@api.get("/api/ai-providers", "anyone")
+def providers(request: Request) -> dict[str, Any]:
+    """Providers, models, prices, and health as known."""
+    return parley.usage.catalogue_of(request.caller)
+
+
+@api.get("/api/faqs", "anyone")
+def faqs(request: Request) -> dict[str, Any]:
+    """The precomputed responses."""
+    return parley.usage.faqs(request.caller)
+
+
+@api.get("/api/conversations", "user")
+def conversations(request: Request) -> dict[str, Any]:
+    """The caller's conversations, the latest first."""
+    return parley.conversations.page(request.caller, request.query_as(ListQuery))
+
+
+@api.get("/api/conversations/{conversation_id}", "user")
+def conversation(request: Request) -> Reply | dict[str, Any]:
+    """One conversation; `format=markdown` exports it as a document."""
+    conversation_id = request.path["conversation_id"]
+    if request.query_as(ReadQuery).format == "markdown":
+        document = parley.conversations.markdown(request.caller, conversation_id)
+        return Reply(document, content_type="text/markdown; charset=utf-8")
+    return parley.conversations.read(request.caller, conversation_id)
+
+
+@api.patch("/api/conversations/{conversation_id}", "user")
+def rename(request: Request) -> dict[str, Any]:
+    """Give a conversation another title."""
+    return parley.conversations.rename(request.caller, request.path["conversation_id"], request.json(Rename))
+
+
+@api.delete("/api/conversations/{conversation_id}", "user")
+def delete_conversation(request: Request) -> Reply:
+    """Delete a conversation."""
+    parley.conversations.delete(request.caller, request.path["conversation_id"])
+    return Reply(None, 204)
+
+
+@api.post("/api/interactions", "user")
+def record_interactions(request: Request) -> Reply:
+    """Record what the caller looked at, clicked, added to a cart."""
+    return Reply(parley.interactions.record(request.caller, request.json(InteractionsRequest)), 201)
+
+
+@api.get("/api/interactions", "user")
+def interactions(request: Request) -> dict[str, Any]:
+    """The caller's interactions, newest first."""
+    return parley.interactions.page(request.caller, request.query_as(InteractionsQuery))
+
+
+@api.get("/api/recommendations", "user")
+def recommendations(request: Request) -> dict[str, Any]:
+    """What the caller may like next."""
+    return parley.interactions.recommendations(request.caller, request.query_as(RecommendationsQuery))
+
+
+lambda_handler = api.handler

@@ -1,0 +1,72 @@
+"""/api/admin: tiers, FAQs, analytics and maintenance, for the service role."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from parley.admin import AnalyticsQuery, Faq, MaintenanceRequest, Tier, UserTier
+from parley.api import Api, Reply, Request
+from parley.assembly import Assembly
+
+parley = Assembly.from_environment()
+api = Api(parley.settings)
+
+
+@api.get("/api/admin/tiers", "service")
+def tiers(_request: Request) -> dict[str, Any]:
+    """Every tier with its limits."""
+    return parley.admin.tiers()
+
+
+@api.put("/api/admin/tiers/{tier}", "service")
+def change_tier(request: Request) -> dict[str, Any]:
+    """Change a tier's limits."""
+    return parley.admin.change_tier(request.path["tier"], request.json(Tier))
+
+
+@api.put("/api/admin/users/{user_id}/tier", "service")
+def change_user_tier(request: Request) -> dict[str, Any]:
+    """Move a user to a tier."""
+    return parley.admin.change_user_tier(request.path["user_id"], request.json(UserTier))
+
+
+@api.get("/api/admin/faqs", "service")
+def faqs(_request: Request) -> dict[str, Any]:
+    """Every precomputed response."""
+    return parley.admin.faqs()
+
+
+@api.post("/api/admin/faqs", "service")
+def add_faq(request: Request) -> Reply:
+    """Add a precomputed response."""
+    return Reply(parley.admin.add_faq(request.json(Faq)), 201)
+
+
+@api.put("/api/admin/faqs/{faq_id}", "service")
+def change_faq(request: Request) -> dict[str, Any]:
+    """Replace a precomputed response."""
+    return parley.admin.change_faq(request.path["faq_id"], request.json(Faq))
+
+
+@api.delete("/api/admin/faqs/{faq_id}", "service")
+def delete_faq(request: Request) -> Reply:
+    """Delete a precomputed response."""
+    parley.admin.delete_faq(request.path["faq_id"])
+    return Reply(None, 204)
+
+
+@api.get("/api/admin/analytics", "service")
+def analytics(request: Request) -> dict[str, Any]:
+    """Usage, tiers and preferences across everybody."""
+    return parley.admin.analytics(request.query_as(AnalyticsQuery))
+
+
+@api.post("/api/admin/maintenance", "service")
+def maintain(request: Request) -> dict[str, Any]:
+    """Run a schedule's work now."""
+    until = time.monotonic() + request.seconds
+    return parley.admin.maintain(request.json(MaintenanceRequest), lambda: until - time.monotonic())
+
+
+lambda_handler = api.handler

@@ -1,0 +1,20 @@
+"""POST /api/settings/api-keys/{provider}/verify: asks the vendor whether the stored key works."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from parley.api import Api, Request
+from parley.assembly import Assembly
+
+parley = Assembly.from_environment()
+api = Api(parley.settings)
+
+
+@api.post("/api/settings/api-keys/{provider}/verify", "user")
+def verify(request: Request) -> dict[str, Any]:
+    """Verify; the first key that works makes a free caller byok."""
+    return parley.key_verifier.verify(request.caller, request.path["provider"], request.seconds)
+
+
+lambda_handler = api.handler

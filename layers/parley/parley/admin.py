@@ -1,0 +1,185 @@
+"""What operators do: tiers, a user's tier, FAQs, analytics, maintenance by hand. Runs as the service role."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Annotated, Any, Literal, LiteralString
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from parley.caller import SERVICE
+from parley.clock import Clock
+from parley.database import Database
+from parley.errors import Problem
+from parley.maintenance import Maintenance
+
+Limit = Annotated[int, Field(ge=0, le=1_000_000_000)] | None
+
+
+class Tier(BaseModel):
+    """The body of PUT /api/admin/tiers/{tier}; null means unlimited."""
+
+    model_config = ConfigDict(extra="forbid")
+    daily_units: Limit
+    monthly_units: Limit = None
+    daily_embedding_tokens: Limit
+
+
+class UserTier(BaseModel):
+    """The body of PUT /api/admin/users/{id}/tier."""
+
+    model_config = ConfigDict(extra="forbid")
+    tier: Literal["free", "premium", "byok"]
+
+
+class Faq(BaseModel):
+    """A precomputed response: words and `*`, matched against the whole message."""
+
+    model_config = ConfigDict(extra="forbid")
+    pattern: Annotated[str, StringConstraints(min_length=1, max_length=300, strip_whitespace=True)]
+    response: Annotated[str, StringConstraints(min_length=1, max_length=20_000)]
+    priority: Annotated[int, Field(ge=-1_000, le=1_000)] = 0
+    is_active: bool = True
+
+
+class AnalyticsQuery(BaseModel):
+    """The query of GET /api/admin/analytics; by default the last 30 days."""
+
+    start: Annotated[date | None, Field(alias="from")] = None
+    end: Annotated[date | None, Field(alias="to")] = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> AnalyticsQuery:
+        if self.start and self.end and self.start > self.end:
+            raise ValueError("from must not be after to")
+        return self
+
+
+class MaintenanceRequest(BaseModel):
+    """The body of POST /api/admin/maintenance."""
+
+    model_config = ConfigDict(extra="forbid")
+    task: Literal["reset_usage", "clean_cache"]
+
+
+@dataclass(frozen=True, slots=True)
+class Admin:
+    """The operators' service."""
+
+    database: Database
+    maintenance: Maintenance
+    clock: Clock
+
+    def tiers(self) -> dict[str, Any]:
+        """Every tier with its limits."""
+        return {"data": self._query("select * from app.ai_tiers order by tier"), "next_cursor": None}
+
+    def change_tier(self, name: str, tier: Tier) -> dict[str, Any]:
+        """Change a tier's limits; they hold from the next request on. Raises Problem (404)."""
+        rows = self._query(
+            """
+            update app.ai_tiers set daily_units = %s, monthly_units = %s, daily_embedding_tokens = %s
+            where tier = %s returning *
+            """,
+            (tier.daily_units, tier.monthly_units, tier.daily_embedding_tokens, name),
+        )
+        return _one(rows, "tier")
+
+    def change_user_tier(self, user_id: str, change: UserTier) -> dict[str, Any]:
+        """Move a user to a tier. Raises Problem (404) for a user that was never seen."""
+        rows = self._query(
+            """
+            insert into public.user_ai_settings (user_id, tier)
+            select id, %s from public."user" where id = %s
+            on conflict (user_id) do update set tier = excluded.tier
+            returning user_id, tier
+            """,
+            (change.tier, user_id),
+        )
+        return _one(rows, "user")
+
+    def faqs(self) -> dict[str, Any]:
+        """Every precomputed response, inactive ones too."""
+        rows = self._query(
+            """
+            select id, pattern, response, priority, is_active, updated_at from public.ai_precomputed_responses
+            order by priority desc nulls last, length(pattern) desc, pattern
+            """
+        )
+        return {"data": rows, "next_cursor": None}
+
+    def add_faq(self, faq: Faq) -> dict[str, Any]:
+        """Add a precomputed response. Raises Problem (409) for a pattern that is there."""
+        rows = self._query(
+            """
+            insert into public.ai_precomputed_responses (pattern, response, priority, is_active)
+            select %s, %s, %s, %s
+            where not exists (select from public.ai_precomputed_responses where pattern = %s)
+            returning id, pattern, response, priority, is_active
+            """,
+            (faq.pattern, faq.response, faq.priority, faq.is_active, faq.pattern),
+        )
+        if not rows:
+            raise Problem("faq_exists", "There is a response for this pattern; change that one.", status=409)
+        return rows[0]
+
+    def change_faq(self, faq_id: str, faq: Faq) -> dict[str, Any]:
+        """Replace a precomputed response. Raises Problem (404)."""
+        rows = self._query(
+            """
+            update public.ai_precomputed_responses set pattern = %s, response = %s, priority = %s, is_active = %s
+            where id = %s returning id, pattern, response, priority, is_active
+            """,
+            (faq.pattern, faq.response, faq.priority, faq.is_active, _uuid(faq_id)),
+        )
+        return _one(rows, "FAQ")
+
+    def delete_faq(self, faq_id: str) -> None:
+        """Delete a precomputed response. Raises Problem (404)."""
+        rows = self._query("delete from public.ai_precomputed_responses where id = %s returning id", (_uuid(faq_id),))
+        _one(rows, "FAQ")
+
+    def analytics(self, query: AnalyticsQuery) -> dict[str, Any]:
+        """Everybody's usage by day, provider, model and operation, users by tier, and preferences by provider."""
+        end = query.end or self.clock.now().date() + timedelta(days=1)
+        usage, tiers, preferences = self.database.batch(
+            SERVICE.claims,
+            [
+                ("select * from app.usage_between(%s, %s)", (query.start or end - timedelta(days=30), end)),
+                ("select tier, count(*) as users from public.user_ai_settings group by tier order by tier", ()),
+                (
+                    """
+                    select preferred_provider::text as provider, count(*) as preferences
+                    from public.ai_provider_preferences where is_active group by 1 order by 1
+                    """,
+                    (),
+                ),
+            ],
+            idempotent=True,
+        )
+        return {"usage": usage, "users_by_tier": tiers, "preferences_by_provider": preferences}
+
+    def maintain(self, request: MaintenanceRequest, time_left: Callable[[], float]) -> dict[str, Any]:
+        """Run what a schedule runs, now."""
+        if request.task == "reset_usage":
+            return self.maintenance.reset_usage()
+        return dict(self.maintenance.clean_cache(time_left))
+
+    def _query(self, statement: LiteralString, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        return self.database.query(SERVICE.claims, statement, parameters)
+
+
+def _uuid(text: str) -> uuid.UUID:
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        raise Problem("not_found", "There is no such FAQ.", status=404) from None
+
+
+def _one(rows: list[dict[str, Any]], what: str) -> dict[str, Any]:
+    if not rows:
+        raise Problem("not_found", f"There is no such {what}.", status=404)
+    return rows[0]

@@ -1,0 +1,107 @@
+"""What callers did with the application's items, and what they may like next."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from parley.caller import Caller
+from parley.database import Database, jsonb
+from parley.errors import Problem
+
+Word = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[a-z0-9_.:-]+$")]
+_LARGEST_METADATA = 50  # members
+
+
+class Interaction(BaseModel):
+    """One interaction: view, click, add_to_cart... of an item."""
+
+    model_config = ConfigDict(extra="forbid")
+    interaction_type: Word
+    item_type: Word
+    item_id: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = None
+    metadata: Annotated[dict[str, Any], Field(max_length=_LARGEST_METADATA)] = {}
+
+
+class InteractionsRequest(BaseModel):
+    """The body of POST /api/interactions: a batch."""
+
+    model_config = ConfigDict(extra="forbid")
+    interactions: Annotated[list[Interaction], Field(min_length=1, max_length=100)]
+
+
+class ListQuery(BaseModel):
+    """The query of GET /api/interactions. `cursor` is `next_cursor` of the page before."""
+
+    limit: Annotated[int, Field(ge=1, le=100)] = 50
+    cursor: uuid.UUID | None = None
+
+
+class RecommendationsQuery(BaseModel):
+    """The query of GET /api/recommendations."""
+
+    item_type: Word | None = None
+    limit: Annotated[int, Field(ge=1, le=100)] = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Interactions:
+    """The interaction service."""
+
+    database: Database
+
+    def record(self, caller: Caller, request: InteractionsRequest) -> dict[str, Any]:
+        """Record a batch, all or nothing; returns the ids in its order."""
+        batch = [interaction.model_dump() | {"id": str(uuid.uuid4())} for interaction in request.interactions]
+        provisioned, _ = self.database.batch(
+            caller.claims,
+            [
+                ("select app.provision() as known", ()),
+                (
+                    """
+                    insert into public.user_interactions (id, user_id, interaction_type, item_type, item_id, metadata)
+                    select i.id, u.id, i.interaction_type, i.item_type, i.item_id, i.metadata
+                    from jsonb_to_recordset(%s) as i (
+                      id uuid, interaction_type text, item_type text, item_id text, metadata jsonb)
+                    join public."user" u on u.id = %s
+                    """,
+                    (jsonb(batch), caller.user_id),
+                ),
+            ],
+        )
+        if not provisioned[0]["known"]:
+            raise Problem("subject_deleted", "This account was deleted.", status=403)
+        return {"data": [{"id": entry["id"]} for entry in batch]}
+
+    def page(self, caller: Caller, query: ListQuery) -> dict[str, Any]:
+        """The caller's interactions, newest first."""
+        rows = self.database.query(
+            caller.claims,
+            """
+            select i.id, i.interaction_type, i.item_type, i.item_id, i.metadata, i.created_at
+            from public.user_interactions i
+            where i.user_id = %s
+              and (%s::uuid is null
+                or (i.created_at, i.id) < (select p.created_at, p.id from public.user_interactions p
+                                           where p.id = %s and p.user_id = i.user_id))
+            order by i.created_at desc, i.id desc
+            limit %s
+            """,
+            (caller.user_id, query.cursor, query.cursor, query.limit + 1),
+            idempotent=True,
+        )
+        page = rows[: query.limit]
+        return {"data": page, "next_cursor": str(page[-1]["id"]) if len(rows) > query.limit else None}
+
+    def recommendations(self, caller: Caller, query: RecommendationsQuery) -> dict[str, Any]:
+        """Items by what the caller and like-minded members of the organization did, each with its reason."""
+        rows = self.database.query(
+            caller.claims,
+            "select * from app.recommend_items(%s, %s, %s)",
+            (caller.user_id, query.item_type, query.limit),
+            idempotent=True,
+        )
+        return {"data": rows, "next_cursor": None}

@@ -1,0 +1,78 @@
+"""`make sam-local`: the API under `sam local start-api`, in AWS's containers, against the database of this machine.
+
+The containers cannot reach loopback, so Postgres, KMS, SQS and the emulator listen on the container bridge's address.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from local import CHECKOUT, database
+from local.database import Logins
+from local.platform import Platform
+from local.postgres import Server
+from local.postgres_home import default_data_dir
+from local.run import overrides
+
+IMAGE = "public.ecr.aws/lambda/python:3.13-x86_64"
+
+
+def serve(sam: str) -> int:
+    """Serve until Ctrl-C; returns the exit status of sam."""
+    bridge = _docker("network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}")
+    if not bridge:
+        print("parley: sam local needs a container runtime; docker does not answer", file=sys.stderr)
+        return 1
+    # An image that is there already may be one that no registry has.
+    known = ["--skip-pull-image"] if _docker("image", "inspect", IMAGE, "--format", "{{.Id}}") else []
+    folder = default_data_dir()
+    with contextlib.ExitStack() as stack:
+        url = os.environ.get("DATABASE_URL")
+        if not url:
+            server = Server.ensure(folder, extra_addresses=[bridge])
+            stack.callback(server.stop)
+            url = server.url(host=bridge)
+        platform = Platform(folder, environment=overrides(os.environ), host=bridge, quiet=True)
+        logins = database.prepare(url, platform.keys)
+        return asyncio.run(_serve(platform, logins, [sam, "local", "start-api", *known, "--port", _port()]))
+
+
+async def _serve(platform: Platform, logins: Logins, command: list[str]) -> int:
+    """Run sam beside KMS, SQS and the emulator."""
+    try:
+        await platform.start_services()
+        # Queues and schedules, which sam does not emulate, run their functions here.
+        await platform.serve(logins)
+        with tempfile.TemporaryDirectory() as folder:
+            variables = Path(folder) / "variables.json"
+            variables.touch(mode=0o600)
+            variables.write_text(json.dumps(platform.environments(logins)))
+            command += ["--warm-containers", "LAZY", "--env-vars", str(variables)]
+            sam = await asyncio.create_subprocess_exec(*command, cwd=CHECKOUT)
+            try:
+                return await sam.wait()
+            except asyncio.CancelledError:  # Ctrl-C reached sam too: it removes its containers
+                await sam.wait()
+                return 130
+    finally:
+        await platform.close()
+
+
+def _port() -> str:
+    return os.environ.get("PORT") or "3000"
+
+
+def _docker(*arguments: str) -> str:
+    """What a docker command prints; empty when it fails."""
+    try:
+        done = subprocess.run(["docker", *arguments], capture_output=True, text=True)
+    except OSError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

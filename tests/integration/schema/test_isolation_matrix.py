@@ -1,0 +1,64 @@
+"""Every table x {anonymous, users, another organization's user, admin, service, nobody} x {select, insert, update, delete}:
+as the API's roles with SET ROLE, as the two logins, and as the role that the definer functions run as."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+from local.postgres import Server
+from tests.conftest import _new_database
+from tests.integration.schema import matrix
+from tests.integration.schema.expectations import EXPECTED, ROWS, Access, expected
+from tests.integration.schema.matrix import ACTORS, VERBS, Actor, Table
+
+
+@pytest.fixture(scope="module")
+def owner(postgres: Server, migrated_template: str) -> Iterator[psycopg.Connection[Any]]:
+    """The superuser's connection to a database with everybody's rows; nothing that a test does there stays."""
+    with _new_database(postgres, migrated_template) as database, database.connect() as connection:
+        yield connection
+
+
+@pytest.fixture(scope="module")
+def tables(owner: psycopg.Connection[Any]) -> dict[str, Table]:
+    return matrix.load(owner)
+
+
+def wanted(table: Table, actor: Actor) -> dict[str, frozenset[str]]:
+    labels = frozenset(table.rows) or frozenset("*")
+    return expected(
+        EXPECTED.get(matrix.expectation_name(table.name), Access()),
+        way=actor.way, role=actor.role, kind=actor.kind, own=actor.label, organization=actor.organization, labels=labels,
+    )  # fmt: skip
+
+
+def test_every_table_has_an_expectation_and_every_expectation_a_table(tables: dict[str, Table]) -> None:
+    found = {matrix.expectation_name(name) for name in tables}
+    assert found == set(EXPECTED), "add the table to EXPECTED (and its rows to ROWS), or remove what is gone"
+    assert set(ROWS) <= found
+
+
+def test_every_row_that_is_told_apart_is_there(tables: dict[str, Table]) -> None:
+    for name in ROWS:
+        assert set(tables[name].keys) == set(ROWS[name]), name
+
+
+@pytest.mark.parametrize("name", sorted(EXPECTED))
+def test_each_actor_reaches_just_the_rows_it_should(
+    name: str, owner: psycopg.Connection[Any], tables: dict[str, Table]
+) -> None:
+    members = [table for table in tables.values() if matrix.expectation_name(table.name) == name]
+    assert members
+    surprises = []
+    for table in members:
+        for actor in ACTORS:
+            want = wanted(table, actor)
+            for verb in VERBS:
+                found = matrix.measure(owner, table, actor, verb)
+                if found != want[verb]:
+                    surprises.append(f"{actor}: {verb} reaches {sorted(found)}, should reach {sorted(want[verb])}")
+    assert surprises == []

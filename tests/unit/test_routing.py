@@ -1,0 +1,404 @@
+"""Routing: who is tried, in which order, how often, and when it stops."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from parley.errors import Problem
+from parley.providers.base import (
+    PROVIDERS,
+    RETRYABLE,
+    Completion,
+    CompletionRequest,
+    Embeddings,
+    Message,
+    Provider,
+    ProviderError,
+    ProviderErrorCode,
+    ProviderName,
+    StreamCancelled,
+    Usage,
+)
+from parley.providers.catalogue import Catalogue
+from parley.routing import (
+    LEAST_CALL_SECONDS,
+    MAX_ATTEMPTS,
+    MAX_ATTEMPTS_EACH,
+    Attempt,
+    Candidate,
+    Plan,
+    Router,
+    RoutingError,
+)
+
+CATALOGUE = Catalogue.shipped()
+DEFAULTS = CATALOGUE.default_chat_models()
+KEYS: dict[ProviderName, str] = {name: f"key-{name}" for name in PROVIDERS}
+REQUEST = CompletionRequest("ignored", [Message("user", "Hi")], 100, 30.0, temperature=0.5)
+ALL = tuple(Candidate(name, DEFAULTS[name]) for name in PROVIDERS)
+CODES: list[ProviderErrorCode] = [
+    *sorted(RETRYABLE),
+    "quota_exhausted",
+    "credentials_rejected",
+    "model_not_found",
+    "context_length_exceeded",
+    "content_refused",
+    "invalid_request",
+]
+
+
+@dataclass
+class TestClock:
+    """Time that passes only where somebody waits or works."""
+
+    __test__ = False
+    seconds: float = 0.0
+    slept: list[float] = field(default_factory=list)
+
+    def now(self) -> datetime:
+        return datetime(2026, 11, 21, tzinfo=UTC) + timedelta(seconds=self.seconds)
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def sleep(self, seconds: float) -> None:
+        if seconds > 0:
+            self.slept.append(seconds)
+            self.seconds += seconds
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a vendor does next: fail with a code after `deltas` of its stream, or answer where there is none."""
+
+    code: ProviderErrorCode | None = None
+    retry_after: float | None = None
+    seconds: float = 0.1
+    deltas: int = 0
+    usage: Usage | None = None
+
+
+@dataclass
+class Scripted:
+    """A vendor that follows a script and answers once it ran out."""
+
+    name: ProviderName
+    clock: TestClock
+    steps: list[Step]
+    calls: list[CompletionRequest]
+    closed: int = 0
+
+    def complete(self, request: CompletionRequest, api_key: str) -> Completion:
+        step = self._next(request, api_key)
+        if step.code:
+            raise ProviderError(self.name, step.code, step.retry_after, usage=step.usage)
+        return Completion("Hi.", "stop", request.model, Usage(1, 2))
+
+    def stream(self, request: CompletionRequest, api_key: str) -> Generator[str, None, Completion]:
+        step = self._next(request, api_key)
+        try:
+            for _ in range(step.deltas if step.code else 2):
+                yield "Hi."
+        except StreamCancelled:
+            raise ProviderError(self.name, "stream_interrupted", usage=Usage(7, 1)) from None
+        finally:
+            self.closed += 1
+        if step.code:
+            raise ProviderError(self.name, step.code, step.retry_after, usage=step.usage)
+        return Completion("Hi.Hi.", "stop", request.model, Usage(1, 2))
+
+    def embed(self, texts: Sequence[str], model: str, dimensions: int, api_key: str, timeout: float) -> Embeddings:
+        raise ProviderError(self.name, "unsupported")
+
+    def _next(self, request: CompletionRequest, api_key: str) -> Step:
+        assert api_key == KEYS[self.name]
+        self.calls.append(request)
+        step = self.steps.pop(0) if self.steps else Step()
+        self.clock.seconds += min(step.seconds, request.timeout)
+        return step
+
+
+class World:
+    """A router over scripted vendors."""
+
+    def __init__(self, random: float = 0.0, **scripts: list[Step]) -> None:
+        self.clock = TestClock()
+        self.calls: list[CompletionRequest] = []
+        self.vendors = {name: Scripted(name, self.clock, list(scripts.get(name, [])), self.calls) for name in PROVIDERS}
+        adapters = cast("dict[ProviderName, Provider]", self.vendors)
+        self.router = Router(adapters, CATALOGUE, self.clock, random=lambda: random)
+
+    def complete(self, plan: Plan | None = None, seconds: float = 25.0, log: list[Attempt] | None = None) -> Any:
+        return self.router.complete(plan or Plan(ALL), REQUEST, KEYS, self.clock.seconds + seconds, log)
+
+    @property
+    def models(self) -> list[str]:
+        return [call.model for call in self.calls]
+
+
+FAULTS = st.builds(
+    Step,
+    code=st.sampled_from([None, *CODES]),
+    retry_after=st.none() | st.floats(0, 60),
+    seconds=st.floats(0, 20),
+    deltas=st.integers(0, 2),
+)
+SCRIPTS = st.fixed_dictionaries({name: st.lists(FAULTS, max_size=4) for name in PROVIDERS})
+
+
+@given(SCRIPTS, st.floats(0, 40), st.floats(0, 1), st.permutations(ALL), st.integers(1, 3))
+def test_whatever_fails_tries_and_time_stay_bounded(
+    scripts: dict[str, list[Step]], seconds: float, random: float, order: list[Candidate], width: int
+) -> None:
+    world = World(random, **scripts)
+    log: list[Attempt] = []
+    routed = failed = None
+    try:
+        routed = world.complete(Plan(tuple(order[:width])), seconds, log)
+    except RoutingError as error:
+        failed = error
+    ended = routed or failed
+    assert ended is not None
+    assert ended.attempts == tuple(log)
+    assert [attempt.ok for attempt in log] == [False] * (len(log) - bool(routed)) + [True] * bool(routed)
+    assert failed is None or not log or failed.code == log[-1].error_code
+    assert len(log) == len(world.calls) <= MAX_ATTEMPTS
+    assert all(world.models.count(candidate.model) <= MAX_ATTEMPTS_EACH for candidate in order)
+    assert set(world.models) <= {candidate.model for candidate in order[:width]}
+    assert world.clock.seconds <= seconds + 1e-6
+    assert all(LEAST_CALL_SECONDS - 1e-6 <= call.timeout <= seconds for call in world.calls)
+
+
+@given(SCRIPTS, st.floats(1, 40))
+def test_a_stream_never_changes_its_model_after_a_delta(scripts: dict[str, list[Step]], seconds: float) -> None:
+    world = World(0.0, **scripts)
+    log: list[Attempt] = []
+    stream = world.router.stream(Plan(ALL), REQUEST, KEYS, seconds, log)
+    delivered: list[str] = []
+    routed = failed = None
+    while routed is None and failed is None:
+        try:
+            next(stream)
+            delivered.append(world.models[-1])
+        except StopIteration as end:
+            routed = end.value
+        except RoutingError as error:
+            failed = error
+    assert routed is None or routed.model == world.models[-1]
+    assert failed is None or failed.delivered == bool(delivered)
+    assert len(set(delivered)) <= 1
+    assert all(model == world.models[-1] for model in delivered)
+    assert len(log) == len(world.calls) <= MAX_ATTEMPTS
+    assert sum(vendor.closed for vendor in world.vendors.values()) == len(world.calls)
+
+
+@given(st.floats(0, 1), st.integers(1, 2))
+def test_without_a_stated_wait_the_backoff_has_full_jitter_below_its_bound(random: float, failures: int) -> None:
+    world = World(random, openai=[Step("upstream_error", seconds=0)] * failures)
+    plan = Plan(ALL[:1])
+    if failures < MAX_ATTEMPTS_EACH:
+        world.complete(plan)
+    else:
+        with pytest.raises(RoutingError):
+            world.complete(plan)
+    assert sum(world.clock.slept) == pytest.approx(0.5 * random)
+
+
+def test_a_short_wait_that_the_vendor_asks_for_is_spent_on_it() -> None:
+    world = World(openai=[Step("rate_limited", retry_after=1.5)])
+    assert world.complete().provider == "openai"
+    assert world.clock.slept == [pytest.approx(1.5)]
+
+
+def test_a_long_wait_goes_to_the_next_candidate_at_once() -> None:
+    world = World(openai=[Step("rate_limited", retry_after=7)])
+    assert world.complete().provider == "anthropic"
+    assert world.clock.slept == []
+
+
+def test_a_long_wait_is_spent_where_nobody_else_is_left_and_it_fits_the_deadline() -> None:
+    steps = [Step("rate_limited", retry_after=7)]
+    world = World(openai=steps)
+    assert world.complete(Plan(ALL[:1])).provider == "openai"
+    assert world.clock.slept == [pytest.approx(7)]
+    world = World(openai=steps)
+    with pytest.raises(RoutingError) as caught:
+        world.complete(Plan(ALL[:1]), seconds=6)
+    assert (caught.value.code, caught.value.retry_after) == ("rate_limited", 7)
+    assert world.clock.slept == []
+
+
+@pytest.mark.parametrize("code", ["invalid_request", "content_refused"])
+def test_a_fault_of_the_request_is_not_taken_elsewhere(code: ProviderErrorCode) -> None:
+    world = World(openai=[Step(code)])
+    with pytest.raises(RoutingError):
+        world.complete()
+    assert len(world.calls) == 1
+
+
+@pytest.mark.parametrize("code", ["credentials_rejected", "quota_exhausted", "model_not_found"])
+def test_a_fault_of_the_key_or_model_goes_to_the_next_vendor_without_waiting(code: ProviderErrorCode) -> None:
+    world = World(openai=[Step(code)])
+    assert world.complete().provider == "anthropic"
+    assert world.clock.slept == []
+
+
+def test_a_model_that_the_caller_named_and_nobody_knows_is_the_callers_to_hear_of() -> None:
+    world = World(openai=[Step("model_not_found")])
+    with pytest.raises(RoutingError):
+        world.complete(Plan(ALL, pinned=True))
+
+
+def test_a_prompt_that_is_too_long_goes_only_where_the_window_is_wider() -> None:
+    narrow, wide = Candidate("anthropic", "claude-sonnet-4-5"), Candidate("google", DEFAULTS["google"])
+    world = World(anthropic=[Step("context_length_exceeded")])
+    assert world.complete(Plan((narrow, wide))).provider == "google"
+    world = World(openai=[Step("context_length_exceeded")])
+    with pytest.raises(RoutingError):
+        world.complete(Plan((ALL[0], narrow, wide)))
+    assert len(world.calls) == 1
+
+
+def test_a_refusal_is_an_answer() -> None:
+    world = World()
+    assert world.complete().completion.finish_reason == "stop"
+    assert len(world.calls) == 1
+
+
+def test_a_request_is_fitted_to_each_model() -> None:
+    world = World(openai=[Step("overloaded", retry_after=9)], anthropic=[Step("overloaded", retry_after=9)])
+    world.complete(seconds=12)
+    assert [call.model for call in world.calls] == [DEFAULTS[name] for name in PROVIDERS]
+    assert [call.temperature for call in world.calls] == [None, None, 0.5]
+    assert all(call.timeout <= 12 for call in world.calls)
+
+
+def test_three_failures_in_a_row_open_the_circuit_and_one_probe_closes_it() -> None:
+    world = World(openai=[Step("upstream_error")] * 3)
+    for _ in range(3):
+        assert world.complete().provider == "anthropic"
+    assert world.models.count(DEFAULTS["openai"]) == 3
+    world.clock.seconds += 11
+    assert world.complete().provider == "openai"
+    assert world.complete().provider == "openai"
+
+
+def test_a_failed_probe_opens_the_circuit_for_longer() -> None:
+    world = World(openai=[Step("upstream_error")] * 9)
+    tried = []
+    for pause in (0, 0, 11, 11, 11):
+        world.clock.seconds += pause
+        assert world.complete().provider == "anthropic"
+        tried.append(world.models.count(DEFAULTS["openai"]))
+    assert tried == [2, 3, 4, 4, 5]
+
+
+def test_an_open_circuit_fails_fast_and_says_when_to_return() -> None:
+    world = World(openai=[Step("credentials_rejected")])
+    with pytest.raises(RoutingError):
+        world.complete(Plan(ALL[:1]))
+    with pytest.raises(RoutingError) as caught:
+        world.complete(Plan(ALL[:1]))
+    assert caught.value.code == "overloaded"
+    assert 0 < (caught.value.retry_after or 0) <= 10
+    assert len(world.calls) == 1
+
+
+def test_a_rate_limit_of_the_operators_key_keeps_others_away_for_as_long_as_the_vendor_said() -> None:
+    world = World(openai=[Step("rate_limited", retry_after=30)])
+    world.complete()
+    assert world.complete().provider == "anthropic"
+    assert world.models.count(DEFAULTS["openai"]) == 1
+    world.clock.seconds += 31
+    assert world.complete().provider == "openai"
+
+
+@pytest.mark.parametrize("code", ["rate_limited", "quota_exhausted", "credentials_rejected"])
+def test_the_fault_of_somebodys_own_key_is_nobody_elses(code: ProviderErrorCode) -> None:
+    world = World(openai=[Step(code, retry_after=30)])
+    world.complete(Plan(ALL, own_keys=True))
+    assert world.complete(Plan(ALL, own_keys=True)).provider == "openai"
+    assert world.complete(Plan(ALL)).provider == "openai"
+
+
+def test_closing_a_stream_records_what_was_used_and_blames_nobody() -> None:
+    world = World()
+    log: list[Attempt] = []
+    stream = world.router.stream(Plan(ALL), REQUEST, KEYS, 25.0, log)
+    next(stream)
+    stream.close()
+    assert [(attempt.ok, attempt.error_code, attempt.usage) for attempt in log] == [(True, "cancelled", Usage(7, 1))]
+    assert world.vendors["openai"].closed == 1
+
+
+def test_an_interrupted_stream_says_what_it_used() -> None:
+    world = World(openai=[Step("stream_interrupted", deltas=1, usage=Usage(9, 3))])
+    stream = world.router.stream(Plan(ALL), REQUEST, KEYS, 25.0)
+    next(stream)
+    with pytest.raises(RoutingError) as caught:
+        next(stream)
+    assert caught.value.delivered
+    assert caught.value.usage == Usage(9, 3)
+    assert len(caught.value.attempts) == 1
+
+
+def plan(**changes: Any) -> list[Candidate]:
+    values: dict[str, Any] = {"provider": "openai", "model": None, "keys": KEYS}
+    return list(World().router.plan(**(values | changes)).candidates)
+
+
+@given(
+    st.sampled_from(PROVIDERS),
+    st.sets(st.sampled_from(PROVIDERS)),
+    st.none() | st.sets(st.sampled_from(PROVIDERS)),
+    st.none() | st.just("some-model"),
+)
+def test_only_allowed_providers_with_a_key_are_candidates_the_wanted_one_first(
+    provider: ProviderName, with_key: set[ProviderName], allowed: set[ProviderName] | None, model: str | None
+) -> None:
+    usable = with_key if allowed is None else with_key & allowed
+    keys = dict.fromkeys(with_key, "key")
+    if not usable:
+        with pytest.raises(Problem) as caught:
+            plan(provider=provider, keys=keys, allowed=allowed, model=model)
+        assert caught.value.status == 503
+        return
+    candidates = plan(provider=provider, keys=keys, allowed=allowed, model=model)
+    assert {candidate.provider for candidate in candidates} == usable
+    assert len(candidates) == len(usable)
+    if provider in usable:
+        assert candidates[0] == Candidate(provider, model or DEFAULTS[provider])
+    rest = candidates[1:] if provider in usable else candidates
+    assert all(candidate.model == DEFAULTS[candidate.provider] for candidate in rest)
+
+
+SICK = {"calls": 10, "errors": 5, "p50_ms": 100}
+
+
+def test_who_failed_half_the_last_minutes_calls_comes_last_unless_its_model_was_named() -> None:
+    assert plan(health={"openai": SICK})[-1].provider == "openai"
+    assert plan(health={"openai": SICK}, model="gpt-6-sol", pinned_model=True)[0].model == "gpt-6-sol"
+    assert plan(health={"openai": {"calls": 4, "errors": 4, "p50_ms": None}})[0].provider == "openai"
+
+
+def test_auto_prefers_success_then_speed_then_price() -> None:
+    well = {"calls": 100, "errors": 0, "p50_ms": 1000}
+    assert plan(provider="auto", health=dict.fromkeys(PROVIDERS, well))[-1].provider == "google"  # the dearest
+    fast = {"calls": 100, "errors": 0, "p50_ms": 400}
+    assert plan(provider="auto", health=dict.fromkeys(PROVIDERS, well) | {"anthropic": fast})[0].provider == "anthropic"
+    flaky = {"calls": 100, "errors": 40, "p50_ms": 900}
+    assert plan(provider="auto", health=dict.fromkeys(PROVIDERS, well) | {"openai": flaky})[0].provider == "anthropic"
+    assert plan(provider="google", automatic=True)[0].provider == "openai"
+
+
+def test_an_attempt_is_written_as_the_database_takes_it() -> None:
+    attempt = Attempt("openai", "m", False, "timeout", 1200, Usage(1, 1))
+    expected = {"provider": "openai", "model": "m", "ok": False, "error_code": "timeout", "latency_ms": 1200}
+    assert attempt.as_json() == expected

@@ -25,19 +25,21 @@ from parley.migrations import create_logins, up
 FULL_SIZE = 200_000
 TARGET_MS = 2.0
 REPEATS = 5
+BATCH = 500
 SCHEMA = Path(__file__).resolve().parent.parent / "schema"
 
 
 def load(owner: psycopg.Connection, rows: int) -> None:
-    """Users with long-tailed scores, written as any other row: the triggers count them into the histogram."""
+    """Users with long-tailed scores, in many transactions as in life: the triggers count them into the histogram."""
     scores = 1 + np.random.default_rng(7).lognormal(mean=6.5, sigma=1.4, size=rows).astype(int)
     with owner.cursor().copy('copy public."user" (id) from stdin') as copy:
         for number in range(rows):
             copy.write_row((f"user_{number}",))
     statement = "copy app.leaderboard_scores (period, period_key, user_id, score, reached_at) from stdin"
-    with owner.cursor().copy(statement) as copy:
-        for number, score in enumerate(scores):
-            copy.write_row(("all_time", "", f"user_{number}", int(score), "2026-10-20"))
+    for first in range(0, rows, BATCH):
+        with owner.cursor().copy(statement) as copy:
+            for number, score in enumerate(scores[first : first + BATCH], start=first):
+                copy.write_row(("all_time", "", f"user_{number}", int(score), "2026-10-20"))
     owner.execute("vacuum (analyze) app.leaderboard_scores")
     owner.execute("vacuum (analyze) app.leaderboard_histogram")
 

@@ -40,6 +40,7 @@ from local.postgres_home import (
     as_owner,
     binaries,
     cluster_home,
+    command_line,
     default_data_dir,
     give_to_owner,
     run_as_owner,
@@ -355,7 +356,7 @@ def _stop_orphan(cluster: Path) -> None:
         return
     patience = time.monotonic() + _STOP_SECONDS
     asked = False
-    while str(cluster) in _command_line(pid):
+    while str(cluster) in command_line(pid):
         if not asked or time.monotonic() > patience:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGQUIT if asked else signal.SIGINT)
@@ -364,15 +365,6 @@ def _stop_orphan(cluster: Path) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, 0)
         pid_file.unlink(missing_ok=True)
-
-
-def _command_line(pid: int) -> str:
-    """The command line of a process; empty when there is none."""
-    if Path("/proc/self/cmdline").exists():
-        with contextlib.suppress(OSError):
-            return Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
-        return ""
-    return subprocess.run(["ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, text=True).stdout
 
 
 def _postmaster(cluster: Path) -> _Postmaster | None:
@@ -427,7 +419,7 @@ def main(arguments: Sequence[str]) -> int:
     for path in sorted(folder.glob("postgres-*.json")):
         state = _State(folder, path.stem)
         server = _postmaster(state.cluster)
-        if server is not None and str(state.cluster) in _command_line(server.pid):
+        if server is not None and str(state.cluster) in command_line(server.pid):
             break
     else:
         print(f"no server runs from {folder}", file=sys.stderr)

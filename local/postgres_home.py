@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import os
@@ -35,6 +36,15 @@ def as_owner() -> dict[str, Any]:
 def run_as_owner(*command: str, text: str = "") -> subprocess.CompletedProcess[str]:
     """Run a command as the server's user, with `text` on its standard input."""
     return subprocess.run(command, input=text, capture_output=True, text=True, cwd="/", **as_owner())
+
+
+def command_line(pid: int) -> str:
+    """The command line of a process; empty when there is none."""
+    if Path("/proc/self/cmdline").exists():
+        with contextlib.suppress(OSError):
+            return Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
+        return ""
+    return subprocess.run(["ps", "-ww", "-o", "command=", "-p", str(pid)], capture_output=True, text=True).stdout
 
 
 def give_to_owner(folder: Path) -> None:

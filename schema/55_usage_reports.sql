@@ -170,7 +170,7 @@ begin atomic
     join public.ai_usage u
       on u.created_at >= o.day::timestamp at time zone app.time_zone()
       and u.created_at < (o.day + 1)::timestamp at time zone app.time_zone()
-    where app.is_service() or u.organization_id = app.organization_id())
+    where (select app.is_service()) or u.organization_id = (select app.organization_id()))
   select r.day, r.provider, r.model, r.operation_type, r.own_key, sum(r.calls)::bigint, sum(r.tokens)::bigint, sum(r.cost),
     (sum(r.latency_ms) / sum(r.calls))::bigint
   from rows_of_days r

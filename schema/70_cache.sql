@@ -35,6 +35,7 @@ alter table public.ai_response_cache
   add column if not exists model text,
   add column if not exists model_used text,
   add column if not exists provider text,
+  add column if not exists answered_by jsonb,
   add column if not exists tokens_used integer,
   add column if not exists created_at timestamptz not null default now(),
   add column if not exists expires_at timestamptz,
@@ -71,6 +72,8 @@ comment on column public.ai_response_cache.query_hash is 'SHA-256 over every par
 comment on column public.ai_response_cache.tenant is 'organization:<id>, user:<id> or public: who may be answered with this.';
 comment on column public.ai_response_cache.created_by is 'Whose question it was; the row goes with that user.';
 comment on column public.ai_response_cache.parameters_hash is 'As query_hash without the message: the hard filter of a semantic lookup.';
+comment on column public.ai_response_cache.provider is 'Which provider was asked for: the next lookup asks for the same.';
+comment on column public.ai_response_cache.answered_by is 'Which {"provider", "model"} answered, after a fallback another than was asked for.';
 comment on column public.ai_response_cache.model_used is 'S4''s name of model; always equal.';
 
 create table if not exists app.cache_fills (
@@ -98,7 +101,7 @@ as $$
 begin
   return (
     select jsonb_build_object('text', c.response, 'provider', c.provider, 'model', c.model,
-      'usage', jsonb_build_object('total_tokens', c.tokens_used), 'created_at', c.created_at)
+      'usage', jsonb_build_object('total_tokens', c.tokens_used), 'created_at', c.created_at) || coalesce(c.answered_by, '{}')
     from public.ai_response_cache c
     where c.query_hash = p_prompt_hash and c.tenant = p_tenant and c.provider = p_provider and c.model = p_model
       and c.expires_at > app.now());
@@ -120,7 +123,8 @@ begin
   return coalesce((
     select jsonb_agg(jsonb_build_object(
       'similarity', f.similarity, 'message', f.message, 'text', f.response, 'provider', f.provider, 'model', f.model,
-      'usage', jsonb_build_object('total_tokens', f.tokens_used), 'created_at', f.created_at) order by f.similarity desc)
+      'usage', jsonb_build_object('total_tokens', f.tokens_used), 'created_at', f.created_at)
+      || coalesce(f.answered_by, '{}') order by f.similarity desc)
     from (
       select n.*, 1 - (n.embedding <=> p_embedding) as similarity
       from (
@@ -155,14 +159,14 @@ begin
     return;
   end if;
   insert into public.ai_response_cache
-    (query_hash, tenant, provider, model, response, tokens_used, created_at, expires_at, created_by,
+    (query_hash, tenant, provider, model, answered_by, response, tokens_used, created_at, expires_at, created_by,
      parameters_hash, message, embedding_model)
   values (
-    p_request ->> 'prompt_hash', v_tenant, p_request ->> 'provider', p_request ->> 'model', p_request ->> 'text',
-    (p_request ->> 'tokens')::integer, app.now(), app.now() + make_interval(secs => (p_request ->> 'ttl_seconds')::integer),
+    p_request ->> 'prompt_hash', v_tenant, p_request ->> 'provider', p_request ->> 'model',
+    nullif(p_request -> 'answered_by', 'null'), p_request ->> 'text', (p_request ->> 'tokens')::integer, app.now(), app.now() + make_interval(secs => (p_request ->> 'ttl_seconds')::integer),
     app.user_id(), p_request ->> 'parameters_hash', p_request ->> 'message', p_request ->> 'embedding_model')
   on conflict (query_hash, tenant, provider, model) do update
-    set response = excluded.response, tokens_used = excluded.tokens_used, created_at = excluded.created_at,
+    set answered_by = excluded.answered_by, response = excluded.response, tokens_used = excluded.tokens_used, created_at = excluded.created_at,
         expires_at = excluded.expires_at, created_by = excluded.created_by, parameters_hash = excluded.parameters_hash,
         message = excluded.message, embedding_model = excluded.embedding_model
   returning id into v_id;

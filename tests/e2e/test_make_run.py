@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import re
 import signal
@@ -12,11 +13,15 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
 
 from local.environment import ensure
+from local.keys import Keys
+from local.prove import prove
+from local.terminal import Terminal
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SECONDS = 120
@@ -208,3 +213,41 @@ def test_a_half_made_environment_is_completed_and_a_made_one_left_alone(tmp_path
     more.write_text("# no packages\n# and more of them\n")
     assert ensure(folder, more)
     assert not ensure(folder, nothing), "more.txt holds all of nothing.txt"
+
+
+def test_prove_writes_its_page_only_when_every_figure_holds(tmp_path: Path) -> None:
+    page = tmp_path / "proofs.md"
+    (tmp_path / "chat_overhead.py").write_text("print('p50 3.2 ms')")
+    (tmp_path / "_shared.py").write_text("raise SystemExit(1)")
+    assert prove(tmp_path, page) == 0
+    assert "## chat overhead" in page.read_text()
+    assert "p50 3.2 ms" in page.read_text()
+    page.unlink()
+    (tmp_path / "search.py").write_text("raise SystemExit('too slow')")
+    assert prove(tmp_path, page) == 1
+    assert not page.exists()
+
+
+def test_the_terminal_shows_warnings_and_prints_and_the_log_everything(tmp_path: Path) -> None:
+    shown = io.StringIO()
+    terminal = Terminal(tmp_path, shown)
+    for line in (
+        '{"level": "INFO", "message": "routine"}',
+        '{"level": "ERROR", "message": "broken", "code": 7}',
+        "print",
+    ):
+        terminal.line("chat", line)
+    terminal.access("GET", "/api/health", 200, 0.0042, "health")
+    terminal.close()
+    lines = [line.split(None, 1)[1] for line in shown.getvalue().splitlines()]
+    assert lines == ["chat  ERROR broken  code=7", "chat  print", "GET    /api/health  200  4 ms  health"]
+    assert len((tmp_path / "chat.log").read_text().splitlines()) == 3
+
+
+def test_two_first_starts_agree_on_their_keys(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        keys = set(threads.map(lambda _: Keys.of(tmp_path / "data"), range(8)))
+    assert len(keys) == 1
+    path = tmp_path / "data/keys.json"
+    assert path.stat().st_mode & 0o077 == 0
+    assert list(path.parent.iterdir()) == [path]

@@ -266,12 +266,6 @@ def test_a_prompt_that_is_too_long_goes_only_where_the_window_is_wider() -> None
     assert len(world.calls) == 1
 
 
-def test_a_refusal_is_an_answer() -> None:
-    world = World()
-    assert world.complete().completion.finish_reason == "stop"
-    assert len(world.calls) == 1
-
-
 def test_a_request_is_fitted_to_each_model() -> None:
     world = World(openai=[Step("overloaded", retry_after=9)], anthropic=[Step("overloaded", retry_after=9)])
     world.complete(seconds=12)

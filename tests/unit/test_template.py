@@ -203,10 +203,10 @@ def test_only_migrate_reads_the_owners_secret() -> None:
     assert holders == {"MigrateFunction"}
 
 
-def test_functions_without_a_caller_use_the_service_login_and_the_others_never() -> None:
+def test_the_service_login_is_for_the_service_role_and_for_functions_without_a_caller() -> None:
     for name, properties in FUNCTIONS.items():
         if name != "MigrateFunction":
-            serves = not _events(name, "Api")
+            serves = name == "AdminFunction" or not _events(name, "Api")
             assert ("ServiceDatabaseAccess" in str(properties["Policies"])) == serves
             assert ("ServiceSecretArn" in str(properties.get("Environment"))) == serves
 

@@ -1,9 +1,9 @@
 """The semantic cache's guard: may the answer to a stored question serve a new one that looks like it?
 
-Embeddings put "5 mg" beside "50 mg" and "from Paris to Rome" beside the way back. The guard reads both questions. What is
-known to turn an answer (a number, a unit, a date, a negation, who does what to whom, the language, what is asked for)
-vetoes; a small logistic model scores the rest from the cosine and the words that one question has and the other has not.
-Standard library only, deterministic, without state.
+Embeddings put "5 mg" beside "50 mg" and "from Paris to Rome" beside the way back. The guard reads both questions. What
+turns an answer (a number, a unit, a date, a negation, who does what to whom, the language, another word in a word's
+place) refuses; a logistic model of the cosine and six lexical features says how likely the rest mean the same. Standard
+library only, deterministic, without state. Why, and how the figures were found: docs/decisions/0007-semantic-cache.md.
 """
 
 from __future__ import annotations
@@ -11,333 +11,333 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from itertools import combinations
 from typing import NamedTuple
 
 from parley.guard_words import (
+    AMOUNTS,
+    CONTRACTIONS,
+    COORDINATORS,
     DATES,
+    DETERMINERS,
     FUNCTION_WORDS,
     LANGUAGES,
     LIGHT_WORDS,
     NEGATIONS,
     NUMBERS,
     OPPOSED,
+    PAST,
+    QUESTION_WORDS,
     ROMAN,
     SYNONYMS,
     UNITS,
+    VERDICTS,
 )
 
-DEFAULT_THRESHOLD = 0.8
+DEFAULT_THRESHOLD = 0.65
+"""Hit if the score is at least this; a caller may ask for more, never for less. A refused pair always stays below it."""
 
-_MOST_WORDS = 120  # of a question; a longer text is no question that another one repeats
+# Fitted by `python benchmarks/semantic_cache.py --fit`: the constant, then one for each value that `features` returns.
+COEFFICIENTS = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+
+_LONGEST = 1_000  # characters; what is longer is no question that somebody else asks again
 _TOKEN = re.compile(
     r"(?<![\w.])-\d[\d,]*(?:\.\d+)?"  # a negative number
     r"|\d+(?:,\d{3})*(?:\.\d+)?"
     r"|[^\W\d_]+(?:'[^\W\d_]+)*(?:\+\+|#(?!\w))?"  # a word; C++ and C# are words too
-    r"|(?<=\d)[-/:](?=\d)|(?<=\d)\s*[-+*/^x]\s*(?=\d)"  # between numbers these are operators
+    r"|(?<=\d)[-/:](?=\d)|(?<=\d)\s*[-+*/^]\s*(?=\d)"  # between numbers these are operators
     r"|[$€£¥₹%°<>=≤≥≠×÷±~|@^]|!=|!(?=\w)"
 )
 _ORDINAL = re.compile(r"(?<=\d)(?:st|nd|rd|th)\b", re.IGNORECASE)
 _DATA_UNIT = re.compile(r"[kmgt]b(?:ps)?", re.IGNORECASE)
+_SENTENCE_ENDS = frozenset(".?!:;\"'()[]“”")
 _APOSTROPHES = str.maketrans("’‘´`", "''''")
-_CONTRACTED = {"ll": "will", "re": "are", "ve": "have", "m": "am", "d": "would", "t": "not"}
-_UNMARKED = {
-    "dont": "do not",
-    "doesnt": "does not",
-    "didnt": "did not",
-    "cant": "can not",
-    "isnt": "is not",
-    "wont": "will not",
-    "can't": "can not",
-    "won't": "will not",
-    "cannot": "can not",
-    "whats": "what is",
-    "shouldnt": "should not",
-}
-_QUESTION_WORDS = {
-    "what": "what",
-    "which": "what",
-    "who": "who",
-    "whom": "who",
-    "whose": "whose",
-    "when": "when",
-    "where": "where",
-    "why": "why",
-}
-_VERDICTS = {
-    "is": "is",
-    "are": "is",
-    "am": "is",
-    "do": "is",
-    "does": "is",
-    "has": "is",
-    "have": "is",
-    "was": "was",
-    "were": "was",
-    "did": "was",
-    "had": "was",
-    "can": "is",
-    "could": "is",
-    "will": "will",
-    "would": "would",
-    "shall": "should",
-    "should": "should",
-    "must": "must",
-    "may": "may",
-    "might": "may",
-}
-_PAST = frozenset({"was", "were", "did", "had"})
-_AMOUNTS = frozenset(
-    {
-        "many",
-        "much",
-        "long",
-        "often",
-        "far",
-        "old",
-        "tall",
-        "big",
-        "deep",
-        "high",
-        "heavy",
-        "soon",
-        "fast",
-        "late",
-        "good",
-        "bad",
-        "likely",
-        "safe",
-    }
-)
-_DETERMINERS = frozenset(["a", "an", "the", "this", "that", "these", "those", "my", "your", "our", "some", "any"])
-_COORDINATORS = frozenset({"and", "or", "versus"})
 
 
 class Reading(NamedTuple):
-    words: list[str]
-    content: Counter[str]
-    entities: frozenset[str]
-    language: str
-    asked: str
+    """A question as the guard sees it."""
+
+    words: list[str]  # canonical, in order
+    content: Counter[str]  # those that are not mere grammar
+    names: frozenset[str]  # those written with a capital inside a sentence
+    language: str  # "en", "de", "sv", "fr", "es", or "" where nothing tells
+    asks_for: str  # "who", "how many", "can"...: what kind of answer is expected
+    letters: str  # lower case, single spaces
 
 
-@lru_cache(maxsize=8192)
-def canonical(word: str) -> str:
-    if word in FUNCTION_WORDS or word in NEGATIONS or word in DATES:
-        return word
-    if word in NUMBERS:
-        return NUMBERS[word]
-    if word in SYNONYMS:
-        return SYNONYMS[word]
-    s = _stem(word)
-    return SYNONYMS.get(s, s)
+def score(question: str, stored: str, cosine: float) -> float:
+    """How likely the stored question's answer serves the new one, 0 to 1.
+
+    Takes both texts and the cosine of their embeddings. It grows with the cosine. A pair that the guard refuses keeps its
+    rank among the refused but stays below DEFAULT_THRESHOLD whatever its cosine. Texts over 1,000 characters match only
+    themselves.
+    """
+    if len(question) > _LONGEST or len(stored) > _LONGEST:
+        return float(question == stored)
+    new, old = read(question), read(stored)
+    weighted = sum(c * x for c, x in zip(COEFFICIENTS[1:], measure(new, old, cosine), strict=True))
+    likely = 1 / (1 + math.exp(-COEFFICIENTS[0] - weighted))
+    return DEFAULT_THRESHOLD * likely * (2 - likely) if any(refuse(new, old) for refuse in REFUSALS) else likely
 
 
-def _stem(w: str) -> str:
-    if len(w) < 4 or w in UNITS:
-        return w
-    if w.endswith("ies") and len(w) > 4:
-        w = w[:-3] + "y"
-    elif w.endswith("s") and not w.endswith(("ss", "us", "is", "news")):
-        w = w[:-1]
-    if w in UNITS:
-        return w
-    for suffix in ("ing", "ed"):
-        base = w[: -len(suffix)]
-        if w.endswith(suffix) and len(base) >= 3 and base[-1] != "e" and any(v in base for v in "aeiouy"):
-            w = base[:-1] if base[-1] == base[-2] and base[-1] not in "sl" else base
-            break
-    if w.endswith("isation"):
-        w = w[:-7] + "ization"
-    return w[:-1] if w.endswith("e") and len(w) > 3 else w
+def features(question: str, stored: str, cosine: float) -> tuple[float, ...]:
+    """What the logistic model sees of a pair; for fitting it."""
+    return measure(read(question), read(stored), cosine)
 
 
-_LIGHT = frozenset(map(canonical, LIGHT_WORDS))
+def refusals(question: str, stored: str) -> list[str]:
+    """The names of the rules that refuse the pair, none if it may hit."""
+    new, old = read(question), read(stored)
+    return [refuse.__name__ for refuse in REFUSALS if refuse(new, old)]
 
 
-def tokens(text: str):
-    text = _ORDINAL.sub("", text.translate(_APOSTROPHES))
-    shouting = text.isupper()
-    for m in _TOKEN.finditer(text):
-        token = m.group().strip()
+# --- reading
+
+
+def read(text: str) -> Reading:
+    """Tokens, their canonical forms and what follows from them."""
+    plain = _ORDINAL.sub("", text.translate(_APOSTROPHES))
+    raw = list(_tokens(plain))
+    words = [canonical(word) for word in raw]
+    return Reading(
+        words,
+        Counter(word for word in words if word not in FUNCTION_WORDS),
+        _names(plain),
+        _language(raw),
+        _asks_for(raw),
+        " ".join(raw),
+    )
+
+
+def _tokens(text: str) -> Iterator[str]:
+    """Words in lower case, numbers without separators, symbols that matter; contractions are written out."""
+    for match in _TOKEN.finditer(text):
+        token = match.group().strip()
         word = token.lower()
-        if word in _UNMARKED:
-            yield from _UNMARKED[word].split()
+        if word in CONTRACTIONS:
+            yield from CONTRACTIONS[word]
         elif "'" in word:
-            head, _, tail = word.rpartition("'")
-            if tail == "t" and head.endswith("n"):
-                yield head[:-1]
-                yield "not"
-            elif tail == "s":
-                yield head
-                if head in FUNCTION_WORDS:
-                    yield "is"
-            else:
-                yield head
-                yield _CONTRACTED.get(tail, tail)
-        elif token[0].isdigit() or (token[0] == "-" and len(token) > 1):
+            yield from _apart(*word.split("'", 1))
+        elif token[-1].isdigit():
             yield token.replace(",", "").lstrip("0") or "0"
         elif _DATA_UNIT.fullmatch(token):
-            yield token[0].lower() + token[1] + token[2:].lower()
+            yield token[0].lower() + token[1] + token[2:].lower()  # Mb is not MB
         elif word in ROMAN and token.isupper():
             yield ROMAN[word]
-        elif (
-            not shouting
-            and token != word
-            and word in FUNCTION_WORDS
-            and m.start()
-            and ((token.isupper() and word != "i") or token == "May")
-        ):
+        elif word in FUNCTION_WORDS and _is_marked(token, match.start(), text):
             yield token
         else:
             yield word
 
 
-def language(words) -> str:
-    if not words:
-        return "en"
-    counts = {name: sum(w in l for w in words) for name, l in LANGUAGES.items()}
-    best = max(counts, key=counts.__getitem__)
-    return best if counts[best] > sum(w in FUNCTION_WORDS for w in words) else "en"
+def _apart(head: str, tail: str) -> list[str]:
+    if tail == "t" and head.endswith("n"):
+        return [head[:-1], "not"]
+    if tail == "s":  # "what's" is a verb, "Anna's" a genitive
+        return [head, "is"] if head in FUNCTION_WORDS else [head]
+    return [head, *CONTRACTIONS.get(tail, (tail,))]
 
 
-def asked(words) -> str:
-    if words and words[0] in _VERDICTS:
-        return _VERDICTS[words[0]]
-    for i, w in enumerate(words):
-        if w == "how":
-            return f"how {words[i + 1]}" if i + 1 < len(words) and words[i + 1] in _AMOUNTS else "how"
-        if w in _QUESTION_WORDS:
-            kind = _QUESTION_WORDS[w]
-            if kind == "what" and (
-                {"way", "ways", "method"} & set(words)
-                or any(a == "do" and b == "to" for a, b in zip(words[i:], words[i + 1 :]))
-            ):
-                return "how"
-            return kind
+def _is_marked(token: str, start: int, text: str) -> bool:
+    """Whether a word of grammar is meant as a name: "the US", "vitamin A", "in May"."""
+    if text.isupper() or not start:
+        return False
+    return token == "May" or (token.isupper() and token != "I" and text[: start].rstrip()[-1:] not in _SENTENCE_ENDS)
+
+
+@lru_cache(maxsize=4096)
+def canonical(word: str) -> str:
+    """A word's common form: number words as digits, plurals and -ing and -ed cut off, synonyms as one."""
+    if word in NUMBERS:
+        return NUMBERS[word]
+    if word in FUNCTION_WORDS or word in NEGATIONS or word in DATES:
+        return word
+    stem = _stem(word)
+    return _SYNONYM_STEMS.get(stem, stem)
+
+
+def _stem(word: str) -> str:
+    if len(word) < 4:
+        return word
+    if word.endswith("ies"):
+        word = word[:-3] + "y"
+    elif word.endswith("s") and not word.endswith(("ss", "us", "is", "news")):
+        word = word[:-1]
+    for suffix in ("ing", "ed"):
+        base = word.removesuffix(suffix)
+        if len(base) >= 3 and base != word and base[-1] != "e" and any(vowel in base for vowel in "aeiouy"):
+            word = base[:-1] if base[-1] == base[-2] and base[-1] not in "sl" else base
+            break
+    if len(word) > 5:
+        word = word.replace("isation", "ization").replace("our", "or")
+    if word.endswith("ie"):
+        return word[:-2] + "y"
+    return word[:-1] if len(word) > 3 and word.endswith("e") else word
+
+
+_SYNONYM_STEMS = {_stem(word): _stem(same) for word, same in SYNONYMS.items()}
+_LIGHT = frozenset(canonical(word) for word in LIGHT_WORDS)
+_UNITS = frozenset(canonical(word) for word in UNITS)
+
+
+def _names(text: str) -> frozenset[str]:
+    parts = text.split()
+    capitals = [
+        part
+        for before, part in zip(parts, parts[1:], strict=False)
+        if part[:1].isupper() and before[-1] not in _SENTENCE_ENDS
+    ]
+    if len(capitals) * 3 > len(parts) * 2:  # Every Word Of A Title
+        return frozenset()
+    return frozenset(canonical(word) for part in capitals for word in _tokens(part))
+
+
+def _language(raw: list[str]) -> str:
+    counts = {"en": sum(word in FUNCTION_WORDS for word in raw)}
+    counts |= {name: sum(word in common for word in raw) for name, common in LANGUAGES.items()}
+    best = max(counts, key=counts.__getitem__)  # English where two are even
+    return best if counts[best] else ""
+
+
+def _asks_for(raw: list[str]) -> str:
+    if raw and raw[0] in VERDICTS:
+        return VERDICTS[raw[0]]
+    for place, word in enumerate(raw):
+        rest = raw[place + 1 :]
+        if word == "how":
+            return f"how {rest[0]}" if rest and rest[0] in AMOUNTS else "how"
+        if word in QUESTION_WORDS:
+            means = "way" in rest or "ways" in rest or any(pair == ("do", "to") for pair in zip(rest, rest[1:], strict=False))
+            return "how" if means and QUESTION_WORDS[word] == "what" else QUESTION_WORDS[word]
     return ""
 
 
-def read(text: str) -> Reading:
-    raw = list(tokens(text))
-    lang = language(raw)
-    words = [canonical(w) for w in raw]
-    content = Counter(w for w in words if lang != "en" or w not in FUNCTION_WORDS)
-    ents = frozenset(canonical(w.lower()) for w in re.findall(r"(?<=[a-z,] )[A-Z]\w+", text))
-    return Reading(words, content, ents, lang, asked(raw))
+# --- what refuses
 
 
-def only(words, kind) -> list[str]:
-    return sorted(w for w in words if w in kind)
+def numbers_differ(new: Reading, old: Reading) -> bool:
+    """In order, so that 3/4 is not 4/3; signs and operators count as numbers."""
+
+    def numbers(reading: Reading) -> list[str]:
+        return [word for word in reading.words if not word[0].isalpha() or word in NUMBERS]
+
+    return numbers(new) != numbers(old)
 
 
-def numbers(ws):
-    return [w for w in ws if w[0].isdigit() or w[0] == "-" or w in NUMBERS or not (w[0].isalpha())]
+def dates_differ(new: Reading, old: Reading) -> bool:
+    return _of(new, DATES) != _of(old, DATES)
 
 
-_ASK_OK = ({"", "what"}, {"", "how"})
+def units_differ(new: Reading, old: Reading) -> bool:
+    return _of(new, _UNITS) != _of(old, _UNITS)
 
 
-def v_number(q, s):
-    return numbers(q.words) != numbers(s.words)
+def negations_differ(new: Reading, old: Reading) -> bool:
+    return _of(new, NEGATIONS) != _of(old, NEGATIONS)
 
 
-def v_date(q, s):
-    return only(q.words, DATES | {"May"}) != only(s.words, DATES | {"May"})
+def _of(reading: Reading, kind: frozenset[str]) -> list[str]:
+    return sorted(word for word in reading.words if word in kind)
 
 
-def v_unit(q, s):
-    return only(q.words, UNITS) != only(s.words, UNITS)
+def languages_differ(new: Reading, old: Reading) -> bool:
+    return bool(new.language and old.language) and new.language != old.language
 
 
-def v_negation(q, s):
-    return only(q.words, NEGATIONS) != only(s.words, NEGATIONS)
+def another_kind_of_answer(new: Reading, old: Reading) -> bool:
+    """Who is not when. A bare phrase ("best places in Chennai") asks what, or how."""
+    kinds = {new.asks_for, old.asks_for}
+    return len(kinds) == 2 and kinds not in ({"", "what"}, {"", "how"})
 
 
-def v_language(q, s):
-    return q.language != s.language
+def tenses_differ(new: Reading, old: Reading) -> bool:
+    return PAST.isdisjoint(new.words) != PAST.isdisjoint(old.words)
 
 
-def v_asked(q, s):
-    return q.asked != s.asked and {q.asked, s.asked} not in _ASK_OK
+def opposed_words(new: Reading, old: Reading) -> bool:
+    """From against to, and against or: grammar, but not the same."""
+    here, there = set(new.words) - set(old.words), set(old.words) - set(new.words)
+    return any((a in here and b in there) or (b in here and a in there) for a, b in OPPOSED)
 
 
-def v_tense(q, s):
-    return bool(_PAST & set(q.words)) != bool(_PAST & set(s.words))
+def word_replaced(new: Reading, old: Reading) -> bool:
+    """Each has a word that the other lacks; where English grammar is not there to be read, either is enough."""
+    here, there = new.content - old.content, old.content - new.content
+    if "en" in (new.language, old.language):
+        return bool(here and there)
+    return new.words != old.words
 
 
-def v_opposed(q, s):
-    a, b = set(q.words) - set(s.words), set(s.words) - set(q.words)
-    return any((x in a and y in b) or (y in a and x in b) for x, y in OPPOSED)
+def name_added(new: Reading, old: Reading) -> bool:
+    added = (new.content - old.content) | (old.content - new.content)
+    return any(word in new.names or word in old.names for word in added)
 
 
-def v_swap(q, s):
-    return swapped(q.words, s.words, q.content, s.content)
-
-
-NEI = False
-
-
-def swapped(q, s, qc, sc):
-    used = Counter()
-    where = {}
-    for i, w in enumerate(s):
-        where[w, used[w]] = i
-        used[w] += 1
-    seen = Counter()
-    shared = []
-    for i, w in enumerate(q):
-        k = (w, seen[w])
-        seen[w] += 1
-        if k in where and w in qc:
-            shared.append((i, where[k]))
-    pos = [b for _, b in shared]
-    if pos == sorted(pos):
-        return False
-    for (a, a2), (b, b2) in combinations(shared, 2):
-        if a2 > b2 and q[a] != q[b]:
-            between = set(q[a + 1 : b]) & set(s[b2 + 1 : a2]) - _DETERMINERS - _COORDINATORS
-            if between and not NEI:
+def roles_swapped(new: Reading, old: Reading) -> bool:
+    """Two words changed sides around a third: A before B, B before A. Around a mere "and" they may."""
+    shared = _aligned(new, old)
+    for (here_a, there_a), (here_b, there_b) in combinations(shared, 2):
+        if there_a > there_b:
+            between = set(new.words[here_a + 1 : here_b]).intersection(old.words[there_b + 1 : there_a])
+            if not between <= _MAY_LINK:
                 return True
-            if between:
-
-                def nb(x, i):
-                    return x[i] if 0 <= i < len(x) else None
-
-                p = [
-                    (nb(q, a - 1), nb(s, b2 - 1)),
-                    (nb(q, a + 1), nb(s, b2 + 1)),
-                    (nb(q, b - 1), nb(s, a2 - 1)),
-                    (nb(q, b + 1), nb(s, a2 + 1)),
-                ]
-                if any(x is not None and x == y for x, y in p):
-                    return True
     return False
 
 
-VETOES = [v_number, v_date, v_unit, v_negation, v_language, v_asked, v_tense, v_opposed, v_swap]
+_MAY_LINK = DETERMINERS | COORDINATORS
 
 
-def features(q: Reading, s: Reading, cosine: float):
-    a, b = q.content - s.content, s.content - q.content
-    if q.language != "en":
-        ha, hb, la, lb = sum(a.values()), sum(b.values()), 0, 0
-    else:
-        ha = sum(n for w, n in a.items() if w not in _LIGHT)
-        la = sum(a.values()) - ha
-        hb = sum(n for w, n in b.items() if w not in _LIGHT)
-        lb = sum(b.values()) - hb
-    both = sum((q.content & s.content).values())
-    total = max(sum(q.content.values()), sum(s.content.values()), 1)
-    return dict(
-        far=math.log(max(1 - cosine, 0) + 0.01),
-        sub=min(ha, hb),
-        add=abs(ha - hb),
-        lsub=min(la + ha, lb + hb) - min(ha, hb),
-        light=abs(la - lb),
-        overlap=both / (both + sum(a.values()) + sum(b.values()) or 1),
-        short=1 / total,
-        ent=len(q.entities ^ s.entities) > 0,
-        asked=q.asked != s.asked,
+def _aligned(new: Reading, old: Reading) -> list[tuple[int, int]]:
+    """Places of the content words that both have, the n-th of one beside the n-th of the other; none if all in order."""
+    places: dict[str, list[int]] = {}
+    for place, word in enumerate(old.words):
+        places.setdefault(word, []).append(place)
+    shared = [
+        (place, places[word].pop(0))
+        for place, word in enumerate(new.words)
+        if word in new.content and places.get(word)
+    ]
+    return [] if all(a[1] < b[1] for a, b in zip(shared, shared[1:], strict=False)) else shared
+
+
+REFUSALS: tuple[Callable[[Reading, Reading], bool], ...] = (
+    word_replaced,
+    numbers_differ,
+    dates_differ,
+    units_differ,
+    negations_differ,
+    languages_differ,
+    another_kind_of_answer,
+    tenses_differ,
+    opposed_words,
+    name_added,
+    roles_swapped,
+)
+
+
+# --- what is weighed
+
+
+def measure(new: Reading, old: Reading, cosine: float) -> tuple[float, ...]:
+    """The model's features; see COEFFICIENTS."""
+    here, there = new.content - old.content, old.content - new.content
+    common, apart = (new.content & old.content).total(), here.total() + there.total()
+    return (
+        math.log(max(1 - cosine, 0) + 0.01),  # how far apart the embeddings are
+        _trigram_overlap(new.letters, old.letters),
+        common / (common + apart or 1),
+        1 / max(new.content.total(), old.content.total(), 1),  # one word differs more in a short question
+        float(numbers_differ(new, old)),
     )
+
+
+def _heavy(words: Counter[str]) -> int:
+    return sum(count for word, count in words.items() if word not in _LIGHT)
+
+
+def _trigram_overlap(a: str, b: str) -> float:
+    """Dice's coefficient over character trigrams: forgives spelling and endings."""
+    first, second = ({text[i : i + 3] for i in range(len(text) - 2)} for text in (f" {a} ", f" {b} "))
+    return 2 * len(first & second) / (len(first) + len(second) or 1)

@@ -14,7 +14,7 @@ def _groups(text: str) -> dict[str, str]:
 
 # They carry an English question's grammar, not its subject: a difference in them alone is none, except as OPPOSED says.
 FUNCTION_WORDS = _words("""
-a an the this that these those it its itself i me my mine myself you your yours yourself we us our ours ourselves one ones
+a an the this that these those it its itself i me my mine myself you your yours yourself we us our ours ourselves they them their theirs themselves one ones
 be am is are been being was were do does did doing done has have had having can could will would shall should may might must
 of in on at for to from with by about into through and or vs as if so then there than
 what which who whom whose when where why how whatever some any many much several lot lots
@@ -39,60 +39,94 @@ favorite famous popular interesting common usual according up out most such tota
 
 # Spellings and synonyms that no question turns on.
 SYNONYMS = _groups("""
-photo photograph picture pic image
-movie film
-phone smartphone cellphone mobile cell
+ad advert advertisement
+advantage benefit pro
+advice suggestion recommendation
+affordable cheap inexpensive
+anyone anybody people person somebody someone
+app application
+battle fight
+beautiful pretty
 begin start
+best good great greatest nice top finest
+big huge large
+build construct create
 buy purchase
-big large
-job employment
-company firm
-tv television television
-usa america
-uk britain
-cost price
-method technique
-exam examination
-doctor physician
 car automobile
-favorite favourite
-color colour
-kilometer km kilometre kms
-kilogram kg kilo kgs
-centimeter cm centimetre cms
-millimeter mm millimetre
-meter metre mtr
-liter litre
-pound lb lbs
-inch inches
-foot feet ft
-minute min mins
-second sec secs
-hour hr hrs
-year yr yrs
-percent %
-euro €
-dollar $
-rupee ₹ rs
-yen ¥
+centimeter cm cms centimetre
 child children kid
-vs versus
-good best great top nice
+choose pick select
+clever intelligent smart
+company firm
+cost price
+country nation
+dad father
+delete erase
+difference different differ
+difficult hard tough
+disadvantage drawback con
+doctor physician
+dollar $
+earn make making
+easy easiest simple simplest
+effect impact consequence
+error mistake
+euro €
+exam examination
+exercise workout
 famous popular
-important main major
-opinion view thought
-suggest recommend
-advice tip suggestion recommendation
-easy easiest simple
-person someone anyone people somebody anybody
-man men guy
-woman women
-earn make
-meaning mean
-think believe feel
-different difference differ
-rid remove
+film movie
+foot feet ft
+funny hilarious
+happen occur
+holiday vacation
+hour hr hrs
+important main major significant
+inch inches
+interesting amazing fascinating surprising
+job employment
+kilogram kg kgs kilo
+kilometer km kms kilometre
+lawyer attorney
+liter litre
+man men
+mark score
+math maths mathematics
+meter metre
+method technique
+millimeter mm millimetre
+minute min mins
+mom mother mum
+mystery secret
+need require
+opinion view
+percent %
+phone smartphone cellphone mobile cell
+photo photograph picture pic image
+pound lb lbs
+program programme
+quick fast
+quickly fastly
+reason cause
+remove rid
+repair fix
+rich wealthy
+rupee ₹ rs
+salary wage pay
+speak talk
+second sec secs
 site website
+strange weird
+suggest recommend
+think believe
+tv television
+uk britain
+usa america US
+versus vs
+wish want
+woman women
+year yr yrs
+yen ¥
 """)
 
 NEGATIONS = _words("""
@@ -106,7 +140,7 @@ non não niet geen nooit ikke aldri ei не нет
 """)
 
 DATES = _words("""
-january february march april june july august september october november december
+May january february march april june july august september october november december
 jan feb mar apr jun jul aug sep sept oct nov dec
 monday tuesday wednesday thursday friday saturday sunday mon tue tues wed thu thurs fri sat sun weekday weekend
 yesterday today tomorrow tonight morning noon afternoon evening night midnight daily weekly monthly yearly annual hourly
@@ -186,4 +220,53 @@ LANGUAGES = {
     "es": _words("""
         el la los las un una unos del de y o es son qué que quién cuál cuáles cuándo cuando dónde donde cómo como cuánto cuántos
         por para con sin en mi tu su puedo puede se hay está están ser hacer debo lo le al"""),
+}
+
+# What the first question word, or a leading verb, asks for. A yes-or-no question asks for one of a few verdicts.
+QUESTION_WORDS = {
+    "what": "what",
+    "which": "what",
+    "who": "who",
+    "whom": "who",
+    "whose": "who",
+    "when": "when",
+    "where": "where",
+    "why": "why",
+}
+VERDICTS = {
+    word: verdict
+    for verdict, words in {
+        "is": "is are am do does has have can could",
+        "was": "was were did had",
+        "will": "will",
+        "would": "would",
+        "should": "should shall",
+        "must": "must",
+        "may": "may might",
+    }.items()
+    for word in words.split()
+}
+PAST = frozenset({"was", "were", "did", "had"})
+AMOUNTS = _words("many much long often far old tall big deep high heavy soon fast late good bad likely safe")
+DETERMINERS = _words("a an the this that these those my your our their some any")
+COORDINATORS = frozenset({"and", "or", "versus"})
+
+CONTRACTIONS: dict[str, tuple[str, ...]] = {
+    "ll": ("will",),
+    "re": ("are",),
+    "ve": ("have",),
+    "m": ("am",),
+    "d": ("would",),
+    "can't": ("can", "not"),
+    "won't": ("will", "not"),
+    "shan't": ("shall", "not"),
+    "cannot": ("can", "not"),
+    "cant": ("can", "not"),
+    "dont": ("do", "not"),
+    "doesnt": ("does", "not"),
+    "didnt": ("did", "not"),
+    "isnt": ("is", "not"),
+    "arent": ("are", "not"),
+    "shouldnt": ("should", "not"),
+    "whats": ("what", "is"),
 }

@@ -1,8 +1,8 @@
 """The exact rank of any of 200,000 users: the histogram's answer against a full count, and how long it takes.
 
-Scores are drawn from a long-tailed distribution with many ties. Ranks are asked for users from the first to the last, as
-parley_app, one statement each. Each is asked for five times and the fastest counts (the rest is what else the machine
-did); the slowest user is judged. Every rank is compared with a window function over all scores.
+Scores are drawn from a long-tailed distribution with many ties. Ranks are asked for users from the first to the last,
+as parley_app with an anonymous caller's claims. Each is asked for five times and the fastest counts (the rest is what else the
+machine did); the slowest user is judged. Every rank is compared with a window function over all scores.
 
     python -m benchmarks.leaderboard [--rows 200000] [--queries 500]
 
@@ -63,7 +63,10 @@ def run(rows: int, queries: int) -> int:
                 fastest = np.inf
                 for _ in range(REPEATS):
                     start = time.perf_counter()
-                    row = app.execute("select app.leaderboard_rank('all_time', '', %s)", (score,)).fetchone()
+                    with app.pipeline():
+                        app.execute("select set_config('request.jwt.claims', '{\"role\": \"anon\"}', true)")
+                        cursor = app.execute("select app.leaderboard_rank('all_time', '', %s)", (score,))
+                    row = cursor.fetchone()
                     fastest = min(fastest, (time.perf_counter() - start) * 1000)
                 times.append(fastest)
                 wrong += row != (expected,)

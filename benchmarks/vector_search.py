@@ -1,7 +1,7 @@
 """Search under row-level security: rows found, recall, latency, plans, and what foreign vectors can change.
 
-Loads synthetic clustered vectors (400 Pareto-sized topics in a 96-dimensional latent space, 1536 dimensions, normalised):
-20 % public, tenants of 10 %, 1 % and 0.1 %, the rest spread over others. Every query is one call of
+Loads synthetic clustered vectors (400 Pareto-sized topics in a 96-dimensional latent space, 1536 dimensions,
+normalised): 20 % public, tenants of 10 %, 1 % and 0.1 %, the rest spread over others. Every query is one call of
 app.search_documents as parley_app with claims; the truth is an exact search over what the tenant may see.
 
     python -m benchmarks.vector_search [--rows 50000] [--queries 200]
@@ -42,6 +42,8 @@ TENANTS = {"tenant_0.1%": 0.001, "tenant_1%": 0.01, "tenant_10%": 0.10}
 PUBLIC = 0.20
 RECALL_BEFORE, RECALL_AFTER = 0.95, 0.97
 P50_MS, P95_MS = 12.0, 25.0
+
+_SETTINGS = {"shared_buffers": "2GB", "maintenance_work_mem": "512MB", "max_wal_size": "8GB"}
 
 Vectors = NDArray[np.float32]
 
@@ -96,7 +98,7 @@ def roomy_server() -> Iterator[Server]:
         Path(folder).chmod(0o755)  # The server runs as another user where this is root's.
         with Server(Path(folder)) as server:
             with psycopg.connect(server.url(), autocommit=True) as owner:
-                for setting, value in (("shared_buffers", "2GB"), ("maintenance_work_mem", "512MB"), ("max_wal_size", "8GB")):
+                for setting, value in _SETTINGS.items():
                     owner.execute(sql.SQL("alter system set {} = {}").format(sql.Identifier(setting), value))
             server.stop()
             server.start()
@@ -120,14 +122,14 @@ def search(app: psycopg.Connection, user: str, query: Vectors, limit: int = K) -
     start = time.perf_counter()
     with app.pipeline():
         app.execute("select set_config('request.jwt.claims', %s, true)", (claims,))
-        cursor = app.execute(
-            "select id from app.search_documents(%s, %b, p_limit => %s)", (user, Vector(query), limit)
-        )
+        cursor = app.execute("select id from app.search_documents(%s, %b, p_limit => %s)", (user, Vector(query), limit))
     rows = cursor.fetchall()
     return [row[0] for row in rows], (time.perf_counter() - start) * 1000
 
 
-def measure(app: psycopg.Connection, tenant: str, ids: list[str], visible: NDArray[np.intp], vectors: Vectors, queries: Vectors) -> Measured:
+def measure(
+    app: psycopg.Connection, tenant: str, ids: list[str], visible: NDArray[np.intp], vectors: Vectors, queries: Vectors
+) -> Measured:
     """Run every query once (after a warm-up) and compare with the exact answer."""
     for query in queries[:10]:
         search(app, tenant, query)
@@ -144,11 +146,11 @@ def measure(app: psycopg.Connection, tenant: str, ids: list[str], visible: NDArr
 
 
 def plan(owner: psycopg.Connection, relation: str, distance: str, where: str, query: Vectors) -> str:
-    """The scan that the planner chooses for one branch, with its values as constants, as the function's plans have them."""
+    """The scan that the planner chooses for one branch; its values are constants, as in the function's plans."""
     statement = sql.SQL("explain select id from {} where {} order by {}(embedding, {}::vector) limit 10").format(
         sql.SQL(relation), sql.SQL(where), sql.SQL(distance), Vector(query).to_text()
     )
-    lines = [row[0].strip() for row in owner.execute(statement).fetchall()]
+    lines: list[str] = [row[0].strip() for row in owner.execute(statement).fetchall()]
     return next(line.split("  (")[0].removeprefix("->  ") for line in lines if "Scan" in line)
 
 
@@ -202,11 +204,13 @@ def run(rows: int, queries: int) -> int:
         with psycopg.connect(server.url(), autocommit=True) as owner:
             create_logins(owner, server.password("parley_app"), server.password("parley_service"))
             register_vector(owner)
-            owner.execute('insert into "user" (id) select unnest(%s::text[])', (sorted({user for user in owners if user}),))
+            users = sorted({user for user in owners if user})
+            owner.execute('insert into "user" (id) select unnest(%s::text[])', (users,))
             start = time.perf_counter()
             ids = load(owner, owners, vectors, "document-")
             owner.execute("vacuum (analyze) public.embeddings")
-            print(f"{rows} rows of {DIMENSIONS} dimensions loaded in {time.perf_counter() - start:.1f} s, {queries} queries each")
+            elapsed = time.perf_counter() - start
+            print(f"{rows} rows of {DIMENSIONS} dimensions loaded in {elapsed:.1f} s, {queries} queries each")
             with psycopg.connect(server.url("parley_app"), autocommit=True, prepare_threshold=None) as app:
                 register_vector(app)
                 return _judge(owner, app, corpus, ids, owners, vectors, asked)

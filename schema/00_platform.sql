@@ -65,6 +65,14 @@ alter default privileges in schema public revoke execute on functions from anon,
 alter default privileges in schema app revoke all on tables from public, anon, authenticated, service_role;
 
 grant usage on schema public, extensions, app to anon, authenticated, service_role, parley_definer, parley_app, parley_service;
+do $$
+begin
+  -- Granting on a schema that belongs to somebody else only warns; without it similar answers are not found later on.
+  if not pg_catalog.has_schema_privilege('parley_definer', 'extensions', 'usage') then
+    raise exception 'parley_definer may not use schema extensions'
+      using hint = 'as its owner: grant usage on schema extensions to parley_definer, parley_app, parley_service';
+  end if;
+end $$;
 
 -- Who is calling: one JSON setting, local to the transaction, in the shape PostgREST uses. SQL-standard bodies bind
 -- their names at creation and stay inlinable.

@@ -35,6 +35,15 @@ end $$;
 comment on function app.quota() is
   'The caller''s tier, limits, what is used of them and when they start anew: {"tier", "daily", "monthly", "embedding_tokens"}.';
 
+create or replace function app.read_quota(p_claims jsonb) returns jsonb
+  language plpgsql security definer set search_path = ''
+as $$
+begin
+  perform pg_catalog.set_config('request.jwt.claims', p_claims::text, true);
+  return app.quota();
+end $$;
+comment on function app.read_quota(jsonb) is 'app.quota() for the caller of these claims.';
+
 create or replace function app.give_back(p_caller_key text, p_user_id text, p_day date, p_units integer) returns void
   language plpgsql set search_path = ''
 as $$
@@ -331,11 +340,11 @@ create trigger _30_mirror_update after update of preferred_provider on public.us
 revoke all on function public.reset_daily_ai_usage(), public.reset_monthly_ai_usage() from public, anon, authenticated;
 select app.give_to_definer(
   'app.reserve_unit(text, text, integer, boolean, text, text)', 'app.sweep_requests(integer)',
-  'app.take_embedding_tokens(jsonb, bigint)');
-grant execute on function app.quota() to authenticated, parley_definer;
+  'app.take_embedding_tokens(jsonb, bigint)', 'app.read_quota(jsonb)');
+grant execute on function app.quota() to parley_definer;
 grant execute on function app.give_back(text, text, date, integer), app.release_expired(text, integer), app.count_unit()
   to parley_definer;
 grant execute on function app.reserve_unit(text, text, integer, boolean, text, text),
-  app.take_embedding_tokens(jsonb, bigint) to parley_app, parley_service;
+  app.take_embedding_tokens(jsonb, bigint), app.read_quota(jsonb) to parley_app, parley_service;
 grant execute on function app.sweep_requests(integer), app.roll_counters(), public.reset_daily_ai_usage(),
   public.reset_monthly_ai_usage() to service_role;

@@ -163,12 +163,13 @@ begin
      parameters_hash, message, embedding_model)
   values (
     p_request ->> 'prompt_hash', v_tenant, p_request ->> 'provider', p_request ->> 'model',
-    nullif(p_request -> 'answered_by', 'null'), p_request ->> 'text', (p_request ->> 'tokens')::integer, app.now(), app.now() + make_interval(secs => (p_request ->> 'ttl_seconds')::integer),
-    app.user_id(), p_request ->> 'parameters_hash', p_request ->> 'message', p_request ->> 'embedding_model')
+    nullif(p_request -> 'answered_by', 'null'), p_request ->> 'text', (p_request ->> 'tokens')::integer,
+    app.now(), app.now() + make_interval(secs => (p_request ->> 'ttl_seconds')::integer), app.user_id(),
+    p_request ->> 'parameters_hash', p_request ->> 'message', p_request ->> 'embedding_model')
   on conflict (query_hash, tenant, provider, model) do update
-    set answered_by = excluded.answered_by, response = excluded.response, tokens_used = excluded.tokens_used, created_at = excluded.created_at,
-        expires_at = excluded.expires_at, created_by = excluded.created_by, parameters_hash = excluded.parameters_hash,
-        message = excluded.message, embedding_model = excluded.embedding_model
+    set answered_by = excluded.answered_by, response = excluded.response, tokens_used = excluded.tokens_used,
+        created_at = excluded.created_at, expires_at = excluded.expires_at, created_by = excluded.created_by,
+        parameters_hash = excluded.parameters_hash, message = excluded.message, embedding_model = excluded.embedding_model
   returning id into v_id;
   if jsonb_typeof(p_request -> 'embedding') = 'array' then
     begin

@@ -168,8 +168,9 @@ create table if not exists app.leaderboard_scores (
 ) with (fillfactor = 80);
 comment on table app.leaderboard_scores is 'One score per user and window, past weeks included: 2026-W43, 2026-10, or empty for all time.';
 comment on column app.leaderboard_scores.reached_at is 'Of equal scores, who was there first stands first.';
+-- is_hidden is included for the policy, which would otherwise fetch each row that is counted.
 create index if not exists idx_leaderboard_scores_standing
-  on app.leaderboard_scores (period, period_key, score desc, reached_at, user_id) where not is_hidden;
+  on app.leaderboard_scores (period, period_key, score desc, reached_at, user_id) include (is_hidden) where not is_hidden;
 
 create table if not exists app.leaderboard_histogram (
   period      text not null,
@@ -394,21 +395,23 @@ end $$;
 
 drop policy if exists "Everybody can view who has not opted out" on public.leaderboard;
 create policy "Everybody can view who has not opted out" on public.leaderboard for select to anon
-  using (not opted_out);
+  using ((select app.claims()) is not null and not opted_out);
 drop policy if exists "Users can view who has not opted out, and themselves" on public.leaderboard;
 create policy "Users can view who has not opted out, and themselves" on public.leaderboard for select to authenticated
-  using (not opted_out or user_id = (select app.user_id()));
+  using ((select app.claims()) is not null and (not opted_out or user_id = (select app.user_id())));
 drop policy if exists "Everybody signed in can view what can be achieved" on app.achievement_catalogue;
 create policy "Everybody signed in can view what can be achieved" on app.achievement_catalogue
   for select to authenticated, parley_definer
   using ((select app.user_id()) is not null or (select app.is_service()));
 drop policy if exists "Standings are read where visible and written for the caller" on app.leaderboard_scores;
 create policy "Standings are read where visible and written for the caller" on app.leaderboard_scores for all to parley_definer
-  using (not is_hidden or user_id = (select app.user_id()) or (select app.is_service()))
+  using ((select app.claims()) is not null
+    and (not is_hidden or user_id = (select app.user_id()) or (select app.is_service())))
   with check (user_id = (select app.user_id()) or (select app.is_service()));
--- Counts of nobody in particular behind public standings: there is no identity to test, and nobody else may read them.
+-- Counts of nobody in particular behind public standings: any claims will do, an anonymous caller's too.
 drop policy if exists "Ranking reads the histogram" on app.leaderboard_histogram;
-create policy "Ranking reads the histogram" on app.leaderboard_histogram for select to parley_definer using (true);
+create policy "Ranking reads the histogram" on app.leaderboard_histogram for select to parley_definer
+  using ((select app.claims()) is not null);
 
 revoke all on function app.count_leaderboard_score(), app.show_on_leaderboard() from public;
 

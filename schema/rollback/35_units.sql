@@ -13,4 +13,5 @@ drop function if exists app.reserve_unit(text, text, integer, boolean, text, tex
 drop function if exists app.count_unit();
 drop function if exists app.release_expired(text, integer);
 drop function if exists app.give_back(text, text, date, integer);
+drop function if exists app.read_quota(jsonb);
 drop function if exists app.quota();

@@ -167,6 +167,16 @@ def test_an_event_that_is_not_json_is_a_bad_response(provider: ProviderName) -> 
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_page_instead_of_a_stream_is_not_read_but_closed(provider: ProviderName) -> None:
+    body = Body([b"<html>"])
+    page = httpx2.Response(200, headers={"content-type": "text/html"}, stream=body)
+    with pytest.raises(ProviderError) as caught:
+        drain(over(lambda _: page)[provider].stream(request(provider), KEY))
+    assert caught.value.code == "bad_response"
+    assert body.closed
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
 def test_an_unknown_finish_reason_is_not_passed_off_as_a_known_one(
     emulator: Emulator, vendors: Vendors, provider: ProviderName
 ) -> None:

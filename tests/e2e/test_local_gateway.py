@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import http.client
 import json
 import os
@@ -62,14 +63,23 @@ def ask(platform: Platform, method: str, path: str, body: Any = None, headers: d
     return answer
 
 
-def aws(platform: Platform, service: str) -> Any:
-    return boto3.client(
+@contextlib.contextmanager
+def aws(platform: Platform, service: str) -> Iterator[Any]:
+    """The SDK's client for a local service."""
+    client = boto3.client(
         service,  # type: ignore[call-overload]
         region_name=REGION,
-        endpoint_url=platform.aws_url if service != "lambda" else platform.url,
+        endpoint_url=platform.url if service == "lambda" else platform.aws_url,
         aws_access_key_id="local",
         aws_secret_access_key="local",
     )
+    with contextlib.closing(client):
+        yield client
+
+
+def invoke(platform: Platform, name: str, event: dict[str, Any] | None = None) -> Any:
+    """Run a function through Lambda's Invoke API; what it returned, or its error."""
+    return ask(platform, "POST", f"/2015-03-31/functions/{name}/invocations", event or {}).json
 
 
 def test_a_request_becomes_a_rest_proxy_event(served: Platform) -> None:
@@ -191,12 +201,12 @@ def test_the_gateway_stops_waiting_before_the_function_ends(served: Platform) ->
 
 
 def test_a_function_beyond_its_timeout_is_killed_and_replaced(served: Platform) -> None:
-    client = aws(served, "lambda")
-    before = json.loads(client.invoke(FunctionName="worker", Payload=b"{}")["Payload"].read())["pid"]
-    answer = client.invoke(FunctionName="worker", Payload=b'{"sleep": 30}')
-    assert answer["FunctionError"] == "Unhandled"
-    assert "Task timed out after 1.00 seconds" in json.loads(answer["Payload"].read())["errorMessage"]
-    after = json.loads(client.invoke(FunctionName="WorkerFunction", Payload=b"{}")["Payload"].read())["pid"]
+    before = invoke(served, "worker")["pid"]
+    with aws(served, "lambda") as client:
+        answer = client.invoke(FunctionName="worker", Payload=b'{"sleep": 30}')
+        assert answer["FunctionError"] == "Unhandled"
+        assert "Task timed out after 1.00 seconds" in json.loads(answer["Payload"].read())["errorMessage"]
+    after = invoke(served, "WorkerFunction")["pid"]
     assert after != before
     assert not Path(f"/proc/{before}").exists()
 
@@ -219,8 +229,7 @@ def test_functions_run_as_on_lambda(served: Platform, stack: Path) -> None:
 
 
 def test_the_template_says_which_login_a_function_has(served: Platform) -> None:
-    answer = aws(served, "lambda").invoke(FunctionName="worker", Payload=b"{}")
-    assert json.loads(answer["Payload"].read())["login"] == "service-url"
+    assert invoke(served, "worker")["login"] == "service-url"
 
 
 def test_sequential_requests_share_a_process_and_concurrent_ones_do_not(served: Platform) -> None:
@@ -256,8 +265,7 @@ def test_a_function_that_cannot_be_loaded_says_so_until_it_can(served: Platform,
     try:
         path.write_text(text + "\nraise RuntimeError('broken')\n")
         assert [ask(served, "GET", "/echo").status for _ in range(2)] == [502, 502]
-        answer = aws(served, "lambda").invoke(FunctionName="echo", Payload=b"{}")
-        assert json.loads(answer["Payload"].read())["errorMessage"] == "broken"
+        assert invoke(served, "echo")["errorMessage"] == "broken"
     finally:
         path.write_text(text)
     assert ask(served, "GET", "/echo").status == 200
@@ -286,7 +294,7 @@ def test_a_stream_that_breaks_off_ends_without_its_final_chunk(served: Platform,
     connection.request("POST", "/stream", json.dumps({"pieces": 1, how: True}))
     response = connection.getresponse()
     assert response.status == 201
-    with pytest.raises((http.client.IncompleteRead, ConnectionResetError)):
+    with response, pytest.raises((http.client.IncompleteRead, ConnectionResetError)):
         response.read()
     connection.close()
     assert ask(served, "POST", "/stream", {}).status == 201
@@ -307,11 +315,11 @@ def test_a_streaming_function_hears_that_the_client_left(served: Platform, tmp_p
 
 
 def test_lambdas_invoke_api_works_with_the_sdk(served: Platform) -> None:
-    client = aws(served, "lambda")
-    assert client.invoke(FunctionName="worker", InvocationType="Event", Payload=b"{}")["StatusCode"] == 202
-    assert client.invoke(FunctionName="worker", InvocationType="DryRun")["StatusCode"] == 204
-    with pytest.raises(client.exceptions.ResourceNotFoundException):
-        client.invoke(FunctionName="nobody")
+    with aws(served, "lambda") as client:
+        assert client.invoke(FunctionName="worker", InvocationType="Event", Payload=b"{}")["StatusCode"] == 202
+        assert client.invoke(FunctionName="worker", InvocationType="DryRun")["StatusCode"] == 204
+        with pytest.raises(client.exceptions.ResourceNotFoundException):
+            client.invoke(FunctionName="nobody")
 
 
 def test_a_web_page_cannot_invoke_functions(served: Platform) -> None:
@@ -320,26 +328,25 @@ def test_a_web_page_cannot_invoke_functions(served: Platform) -> None:
 
 
 def test_queued_messages_reach_the_function_and_failed_ones_the_dead_letters(served: Platform) -> None:
-    sqs = aws(served, "sqs")
     jobs, dead = (f"{served.aws_url}/{ACCOUNT}/{name}" for name in ("Jobs", "Dead"))
-    for body in ("good", "fail"):
-        sqs.send_message(QueueUrl=jobs, MessageBody=body)
-    deadline = time.monotonic() + 15
-    while not (got := sqs.receive_message(QueueUrl=dead).get("Messages")) and time.monotonic() < deadline:
-        time.sleep(0.2)
+    with aws(served, "sqs") as sqs:
+        for body in ("good", "fail"):
+            sqs.send_message(QueueUrl=jobs, MessageBody=body)
+        deadline = time.monotonic() + 15
+        while not (got := sqs.receive_message(QueueUrl=dead).get("Messages")) and time.monotonic() < deadline:
+            time.sleep(0.2)
     assert [message["Body"] for message in got or []] == ["fail"]
-    seen = json.loads(aws(served, "lambda").invoke(FunctionName="worker", Payload=b"{}")["Payload"].read())["seen"]
+    seen = invoke(served, "worker")["seen"]
     assert seen.count("good") == 1
     assert seen.count("fail") == 2
 
 
 def test_users_keys_stay_readable_over_a_restart(stack: Path, tmp_path: Path) -> None:
     context = {"user_id": "user_1"}
-    with running(Platform(tmp_path, template=stack / "template.yaml", quiet=True), LOGINS) as first:
-        kms = aws(first, "kms")
+    template = stack / "template.yaml"
+    with running(Platform(tmp_path, template=template, quiet=True), LOGINS) as first, aws(first, "kms") as kms:
         blob = kms.encrypt(KeyId=first.keys.kms_key_id, Plaintext=b"sk-1", EncryptionContext=context)["CiphertextBlob"]
-    with running(Platform(tmp_path, template=stack / "template.yaml", quiet=True), LOGINS) as second:
-        kms = aws(second, "kms")
+    with running(Platform(tmp_path, template=template, quiet=True), LOGINS) as second, aws(second, "kms") as kms:
         assert kms.decrypt(CiphertextBlob=blob, EncryptionContext=context)["Plaintext"] == b"sk-1"
         with pytest.raises(kms.exceptions.InvalidCiphertextException):
             kms.decrypt(CiphertextBlob=blob, EncryptionContext={"user_id": "user_2"})

@@ -322,6 +322,14 @@ def test_the_fault_of_somebodys_own_key_is_nobody_elses(code: ProviderErrorCode)
     assert world.complete(Plan(ALL)).provider == "openai"
 
 
+def test_a_vendor_that_fails_own_keys_is_still_tried_with_the_operators() -> None:
+    world = World(openai=[Step("upstream_error")] * 3)
+    for _ in range(3):
+        world.complete(Plan(ALL, own_keys=True))
+    assert world.complete(Plan(ALL, own_keys=True)).provider == "anthropic"
+    assert world.complete(Plan(ALL)).provider == "openai"
+
+
 def test_closing_a_stream_records_what_was_used_and_blames_nobody() -> None:
     world = World()
     log: list[Attempt] = []

@@ -43,7 +43,7 @@ class Account:
         quota, preferences, keys = self.database.batch(
             caller.claims,
             [
-                ("select app.quota() as found", ()),
+                ("select app.read_quota(%s) as found", (caller.claims,)),
                 ("select app.provider_preferences(%s) as found", (caller.claims,)),
                 ("select app.own_keys(%s) as found", (caller.claims,)),
             ],

@@ -9,22 +9,24 @@ library only, deterministic, without state. Why, and how the figures were found:
 from __future__ import annotations
 
 import math
+import operator
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import combinations
 from typing import NamedTuple
 
 from parley.guard_words import (
     AMOUNTS,
+    CONTRACTED_VERBS,
     CONTRACTIONS,
     COORDINATORS,
     DATES,
     DETERMINERS,
     FUNCTION_WORDS,
+    FUTURE,
     LANGUAGES,
-    LIGHT_WORDS,
     NEGATIONS,
     NUMBERS,
     OPPOSED,
@@ -36,11 +38,11 @@ from parley.guard_words import (
     VERDICTS,
 )
 
-DEFAULT_THRESHOLD = 0.65
+DEFAULT_THRESHOLD = 0.6
 """Hit if the score is at least this; a caller may ask for more, never for less. A refused pair always stays below it."""
 
 # Fitted by `python benchmarks/semantic_cache.py --fit`: the constant, then one for each value that `features` returns.
-COEFFICIENTS = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+COEFFICIENTS = (-2.7, -2.5, -2.0, -0.9, -0.5)
 
 _LONGEST = 1_000  # characters; what is longer is no question that somebody else asks again
 _TOKEN = re.compile(
@@ -62,7 +64,7 @@ class Reading(NamedTuple):
     words: list[str]  # canonical, in order
     content: Counter[str]  # those that are not mere grammar
     names: frozenset[str]  # those written with a capital inside a sentence
-    language: str  # "en", "de", "sv", "fr", "es", or "" where nothing tells
+    language: str  # "en", "de", "sv", "fr", "es", "other", or "" where nothing tells
     asks_for: str  # "who", "how many", "can"...: what kind of answer is expected
     letters: str  # lower case, single spaces
 
@@ -77,9 +79,14 @@ def score(question: str, stored: str, cosine: float) -> float:
     if len(question) > _LONGEST or len(stored) > _LONGEST:
         return float(question == stored)
     new, old = read(question), read(stored)
-    weighted = sum(c * x for c, x in zip(COEFFICIENTS[1:], measure(new, old, cosine), strict=True))
-    likely = 1 / (1 + math.exp(-COEFFICIENTS[0] - weighted))
-    return DEFAULT_THRESHOLD * likely * (2 - likely) if any(refuse(new, old) for refuse in REFUSALS) else likely
+    return weigh(measure(new, old, cosine), refused=any(refuse(new, old) for refuse in REFUSALS))
+
+
+def weigh(values: Sequence[float], *, refused: bool, coefficients: Sequence[float] = COEFFICIENTS) -> float:
+    """The score of a pair with these features: a logistic curve, squeezed below the threshold where the pair is refused."""
+    constant, *weights = coefficients
+    likely = 1 / (1 + math.exp(-constant - sum(map(operator.mul, weights, values))))
+    return DEFAULT_THRESHOLD * likely * (2 - likely) if refused else likely
 
 
 def features(question: str, stored: str, cosine: float) -> tuple[float, ...]:
@@ -137,7 +144,7 @@ def _apart(head: str, tail: str) -> list[str]:
         return [head[:-1], "not"]
     if tail == "s":  # "what's" is a verb, "Anna's" a genitive
         return [head, "is"] if head in FUNCTION_WORDS else [head]
-    return [head, *CONTRACTIONS.get(tail, (tail,))]
+    return [head, CONTRACTED_VERBS.get(tail, tail)]
 
 
 def _is_marked(token: str, start: int, text: str) -> bool:
@@ -178,7 +185,6 @@ def _stem(word: str) -> str:
 
 
 _SYNONYM_STEMS = {_stem(word): _stem(same) for word, same in SYNONYMS.items()}
-_LIGHT = frozenset(canonical(word) for word in LIGHT_WORDS)
 _UNITS = frozenset(canonical(word) for word in UNITS)
 
 
@@ -198,7 +204,9 @@ def _language(raw: list[str]) -> str:
     counts = {"en": sum(word in FUNCTION_WORDS for word in raw)}
     counts |= {name: sum(word in common for word in raw) for name, common in LANGUAGES.items()}
     best = max(counts, key=counts.__getitem__)  # English where two are even
-    return best if counts[best] else ""
+    if counts[best]:
+        return best
+    return "" if all(word.isascii() for word in raw) else "other"
 
 
 def _asks_for(raw: list[str]) -> str:
@@ -253,7 +261,8 @@ def another_kind_of_answer(new: Reading, old: Reading) -> bool:
 
 
 def tenses_differ(new: Reading, old: Reading) -> bool:
-    return PAST.isdisjoint(new.words) != PAST.isdisjoint(old.words)
+    """Past against any other; future against any other."""
+    return any(tense.isdisjoint(new.words) != tense.isdisjoint(old.words) for tense in (PAST, FUTURE))
 
 
 def opposed_words(new: Reading, old: Reading) -> bool:
@@ -276,14 +285,19 @@ def name_added(new: Reading, old: Reading) -> bool:
 
 
 def roles_swapped(new: Reading, old: Reading) -> bool:
-    """Two words changed sides around a third: A before B, B before A. Around a mere "and" they may."""
-    shared = _aligned(new, old)
-    for (here_a, there_a), (here_b, there_b) in combinations(shared, 2):
+    """Two words changed sides around a third (A before B, B before A), or two names did. Around an "and" they may."""
+    for (here_a, there_a), (here_b, there_b) in combinations(_aligned(new, old), 2):
         if there_a > there_b:
             between = set(new.words[here_a + 1 : here_b]).intersection(old.words[there_b + 1 : there_a])
-            if not between <= _MAY_LINK:
+            names = new.names.issuperset({new.words[here_a], new.words[here_b]})
+            if not between <= _MAY_LINK or (names and between.isdisjoint(COORDINATORS)):
                 return True
     return False
+
+
+def voices_differ(new: Reading, old: Reading) -> bool:
+    """A "by" in one only: what was done by Brutus is not what Brutus suffered."""
+    return ("by" in new.words) != ("by" in old.words)
 
 
 _MAY_LINK = DETERMINERS | COORDINATORS
@@ -314,6 +328,7 @@ REFUSALS: tuple[Callable[[Reading, Reading], bool], ...] = (
     opposed_words,
     name_added,
     roles_swapped,
+    voices_differ,
 )
 
 
@@ -328,13 +343,8 @@ def measure(new: Reading, old: Reading, cosine: float) -> tuple[float, ...]:
         math.log(max(1 - cosine, 0) + 0.01),  # how far apart the embeddings are
         _trigram_overlap(new.letters, old.letters),
         common / (common + apart or 1),
-        1 / max(new.content.total(), old.content.total(), 1),  # one word differs more in a short question
         float(numbers_differ(new, old)),
     )
-
-
-def _heavy(words: Counter[str]) -> int:
-    return sum(count for word, count in words.items() if word not in _LIGHT)
 
 
 def _trigram_overlap(a: str, b: str) -> float:

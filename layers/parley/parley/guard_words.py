@@ -28,15 +28,6 @@ OPPOSED = tuple(
     for pair in ["from/to", "from/for", "with/for", "to/by", "and/or", "some/all", "any/all", "many/few", "much/little", "many/much", "this/that"]
 )
 
-# Common words that say little about the subject. Left over on one side they weigh less; they are never overlooked.
-LIGHT_WORDS = _words("""
-good better best great nice top well different difference own new people person someone anyone everyone everything something
-anything use make take go become want need like look feel think believe mean consider call know say explain describe list
-name suggest recommend give help work learn try keep happen effective effectively easy easily easiest possible important
-main major real true certain specific particular simple proper properly example suggestion opinion view thought reason
-favorite famous popular interesting common usual according up out most such total entire various available ever
-""")
-
 # Spellings and synonyms that no question turns on.
 SYNONYMS = _groups("""
 ad advert advertisement
@@ -45,12 +36,13 @@ advice suggestion recommendation
 affordable cheap inexpensive
 anyone anybody people person somebody someone
 app application
+average typical
 battle fight
 beautiful pretty
 begin start
 best good great greatest nice top finest
 big huge large
-build construct create
+build built construct create
 buy purchase
 car automobile
 centimeter cm cms centimetre
@@ -81,6 +73,7 @@ funny hilarious
 happen occur
 holiday vacation
 hour hr hrs
+government govt
 important main major significant
 inch inches
 interesting amazing fascinating surprising
@@ -89,7 +82,7 @@ kilogram kg kgs kilo
 kilometer km kms kilometre
 lawyer attorney
 liter litre
-man men
+man men guy
 mark score
 math maths mathematics
 meter metre
@@ -106,6 +99,7 @@ photo photograph picture pic image
 pound lb lbs
 program programme
 quick fast
+faster quicker
 quickly fastly
 reason cause
 remove rid
@@ -164,7 +158,7 @@ celsius fahrenheit kelvin degree percent percentage bit byte kilobyte megabyte g
 kb mb gb tb kB mB gB tB kbps mbps gbps kBps mBps gBps
 watt kilowatt volt amp ampere joule calorie kilocalorie newton pascal bar psi hertz megahertz gigahertz
 kwh kw hz mhz ghz mph kmh kph knot dollar euro cent krona kronor rupee yen yuan franc peso lakh crore
-usd eur gbp sek inr jpy £ ° m k f c
+usd eur gbp sek inr jpy £ ° m k f c h s w v
 dag dagar vecka veckor månad månader år timme timmar sekund sekunder
 tag tage woche wochen monat monate jahr jahre stunde stunden sekunde sekunden
 jour jours semaine semaines mois année heure heures seconde
@@ -247,16 +241,13 @@ VERDICTS = {
     for word in words.split()
 }
 PAST = frozenset({"was", "were", "did", "had"})
+FUTURE = frozenset({"will"})
 AMOUNTS = _words("many much long often far old tall big deep high heavy soon fast late good bad likely safe")
 DETERMINERS = _words("a an the this that these those my your our their some any")
 COORDINATORS = frozenset({"and", "or", "versus"})
 
-CONTRACTIONS: dict[str, tuple[str, ...]] = {
-    "ll": ("will",),
-    "re": ("are",),
-    "ve": ("have",),
-    "m": ("am",),
-    "d": ("would",),
+CONTRACTED_VERBS = {"ll": "will", "re": "are", "ve": "have", "m": "am", "d": "would"}
+CONTRACTIONS = {
     "can't": ("can", "not"),
     "won't": ("will", "not"),
     "shan't": ("shall", "not"),

@@ -404,7 +404,7 @@ class Router:
         own = course.plan.own_keys
         of_operators_key = not own and (fault.code in _OF_THE_KEY or fault.code == "rate_limited")
         if fault.code in _OF_THE_VENDOR or of_operators_key:
-            circuit = self._circuits.setdefault((candidate, False), _Circuit())
+            circuit = self._circuits.setdefault((candidate, own), _Circuit())
             circuit.failed(now, at_once=fault.code in _OF_THE_KEY)
             if fault.retry_after is not None:
                 circuit.told_to_wait(now + fault.retry_after)

@@ -139,7 +139,7 @@ class Search:
                 caller.claims,
                 """
                 select id, 'document' as type, content, metadata, is_public, similarity, score
-                from app.search_documents(%s, %s::extensions.vector, %s, %s, %s, %s, %s, coalesce(%s, 'any'))
+                from app.search_documents(%s, %s::extensions.vector, %s, %s, %s, %s, %s, %s::text)
                 """,
                 (caller.user_id, vector, words, *options, model),
             )
@@ -148,17 +148,22 @@ class Search:
                 caller.claims,
                 """
                 select id::text, content_type as type, title, description, metadata, similarity, score
-                from app.search_content(%s, %s::extensions.vector, %s, %s, %s, %s, %s, %s, coalesce(%s, 'any'))
+                from app.search_content(%s, %s::extensions.vector, %s, %s, %s, %s, %s, %s, %s::text)
                 """,
                 (caller.user_id, vector, words, request.mode, types, *options[1:], model),
             )
         found.sort(key=lambda hit: (-hit["score"], hit["id"]))
         found = found[: request.limit]
         kind = request.types[0] if len(set(request.types)) == 1 else "mixed"
-        logged = self.database.query(
+        _, logged = self.database.batch(
             caller.claims,
-            "select app.record_search(%s, %s, %s, %s, %s)::text as id",
-            (caller.user_id, request.query, kind, request.filter, len(found)),
+            [
+                ("select app.provision()", ()),
+                (
+                    "select app.record_search(%s, %s, %s, %s, %s)::text as id",
+                    (caller.user_id, request.query, kind, request.filter, len(found)),
+                ),
+            ],
         )
         return {"search_id": logged[0]["id"], "data": found}
 

@@ -45,9 +45,7 @@ class UsageReports:
 
     def current(self, caller: Caller) -> dict[str, Any]:
         """Tier, and for today, this month and embedding tokens what is used, the limit, and when it starts anew."""
-        quota: dict[str, Any] = self.database.query(caller.claims, "select app.quota() as quota", idempotent=True)[0][
-            "quota"
-        ]
+        quota: dict[str, Any] = self.database.call("select app.read_quota(%s)", (caller.claims,), idempotent=True)
         return quota
 
     def history(self, caller: Caller, query: HistoryQuery) -> dict[str, Any]:

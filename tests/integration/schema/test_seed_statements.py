@@ -8,10 +8,11 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import sql
+from psycopg.types.json import Jsonb
 
-from tests.conftest import ScratchDatabase
+from tests.conftest import SCHEMA, ScratchDatabase
 from tests.integration.schema import seeds
-from tests.integration.schema.support import psql
+from tests.integration.schema.support import SERVICE, psql, set_claims, user
 
 SEEDS = list(seeds.NAMES)
 # S2's later phase extends the application's own tables.
@@ -170,14 +171,19 @@ def test_the_demo_data_of_s2_is_a_user_of_each_tier(database: ScratchDatabase) -
 
 def test_the_plan_of_s3_names_the_vector_index_on_twelve_thousand_rows(database: ScratchDatabase) -> None:
     with database.connect() as owner:
+        # Built after the rows, which is several times quicker; with its own definition.
+        row = owner.execute("select pg_get_indexdef('idx_embeddings_vector'::regclass)").fetchone()
+        assert row
+        owner.execute("drop index idx_embeddings_vector")
         owner.execute(
             """
             insert into embeddings (id, content, embedding)
             select 'doc-' || n, 'document ' || n,
-              (select array_agg(((n * 31 + d * 17) % 101) / 101.0) from generate_series(1, 1536) as d)::vector
+              format('{%s:1,%s:1}/1536', 1 + n * 31 % 768, 769 + n * 17 % 767)::sparsevec::vector
             from generate_series(1, 12000) as n
             """
         )
+        owner.execute(row[0].encode())
         owner.execute("vacuum analyze embeddings")
         statement = next(
             text for text in seeds.check_statements(seeds.check_path("S3")) if text.startswith("explain analyze")
@@ -196,3 +202,35 @@ def test_there_are_exactly_five_precomputed_responses_after_any_number_of_runs(
             assert done.returncode == 0, f"{path.name}: {done.stderr}"
     with database.connect() as owner:
         assert len(owner.execute("select * from ai_precomputed_responses").fetchall()) == 5
+
+
+def test_without_the_optional_embedding_column_cache_cleanup_and_chat_still_work(database: ScratchDatabase) -> None:
+    request = {
+        "request_id": "first", "operation": "chat", "body_hash": "b", "default_provider": "openai",
+        "default_models": {"openai": "gpt"}, "message": "a question that no pattern knows", "prompt_hash": "h",
+        "cache_scope": "user", "lease_seconds": 60,
+    }  # fmt: skip
+    claims = Jsonb(user("user_1"))
+    with database.connect() as owner:
+        owner.execute("alter table ai_response_cache drop column if exists embedding")
+    with database.connect("app") as app:
+        (begun,) = app.execute("select app.begin_request(%s, %s)", (claims, Jsonb(request))).fetchone() or (None,)
+        assert begun["outcome"] == "admitted"
+        answer = {
+            "prompt_hash": "h", "provider": "openai", "model": "gpt", "scope": "user", "ttl_seconds": 60,
+            "text": "the answer", "tokens": 3, "embedding": [0.1] * 1536,
+        }  # fmt: skip
+        outcome = {"request_id": "first", "fence": begun["fence"], "state": "settled", "calls": [], "cache": answer}
+        app.execute("select app.finish_request(%s, %s)", (claims, Jsonb(outcome)))
+        again = Jsonb(request | {"request_id": "second"})
+        (hit,) = app.execute("select app.begin_request(%s, %s)", (claims, again)).fetchone() or (None,)
+        assert (hit["outcome"], hit["answer"]["text"]) == ("cache_hit", "the answer")
+    with database.connect() as owner:
+        owner.execute("update ai_response_cache set expires_at = now() - interval '1 minute'")
+    with database.connect("service") as service, service.transaction():
+        set_claims(service, SERVICE)
+        assert service.execute("select clean_expired_ai_cache()").fetchone() == (1,)
+    assert psql(database.owner_url, SCHEMA / "70_cache.sql").returncode == 0
+    with database.connect() as owner:
+        columns = owner.execute("select * from ai_response_cache").description or []
+    assert "embedding" not in {column.name for column in columns}, "migrating again must not bring it back"

@@ -1,0 +1,124 @@
+"""Documents in, found again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from local.emulator import Emulator
+from tests.integration.conftest import Answer, Functions
+
+Token = Callable[..., str]
+DOCUMENTS = [
+    {"content": "Refunds are paid back to the card within five days.", "metadata": {"category": "billing"}},
+    {"content": "The trail to the lake is steep and takes three hours.", "metadata": {"category": "hiking"}},
+    {"content": "Espresso needs nine bars of pressure and fine grounds.", "metadata": {"category": "coffee"}},
+]
+
+
+@pytest.fixture
+def search(functions: Functions) -> Callable[..., Answer]:
+    def send(method: str, target: str, body: Any = None, **options: Any) -> Answer:
+        return functions.request("search", method, target, body, **options)
+
+    return send
+
+
+def find(search: Callable[..., Answer], token: str, **body: Any) -> list[dict[str, Any]]:
+    answer = search("POST", "/api/search", body, token=token)
+    assert answer.status == 200, answer.text
+    return list(answer.json["data"])
+
+
+def test_a_document_is_found_by_its_meaning(search: Callable[..., Answer], token: Token) -> None:
+    stored = search("POST", "/api/documents", {"documents": DOCUMENTS}, token=token("ada"))
+    assert stored.status == 201, stored.text
+    hits = find(search, token("ada"), query="When are refunds paid to my card?")
+    assert len(hits) == 3
+    assert hits[0]["content"] == DOCUMENTS[0]["content"]
+    assert hits[0]["similarity"] > hits[1]["similarity"]
+
+
+@pytest.mark.parametrize("mode", ["semantic", "keyword", "hybrid"])
+def test_nobody_finds_another_users_documents(search: Callable[..., Answer], token: Token, mode: str) -> None:
+    search("POST", "/api/documents", {"documents": DOCUMENTS}, token=token("ada"))
+    assert find(search, token("ada"), query="espresso", mode=mode)
+    assert find(search, token("eve"), query="espresso", mode=mode) == []
+
+
+def test_filters_thresholds_and_limits_narrow_the_hits(search: Callable[..., Answer], token: Token) -> None:
+    search("POST", "/api/documents", {"documents": DOCUMENTS}, token=token("ada"))
+    assert len(find(search, token("ada"), query="refunds", limit=2)) == 2
+    hits = find(search, token("ada"), query="refunds", filter={"category": "coffee"})
+    assert [hit["metadata"]["category"] for hit in hits] == ["coffee"]
+    assert find(search, token("ada"), query="refunds paid to the card", threshold=0.99) == []
+
+
+def test_a_search_is_logged_and_its_selection_noted(search: Callable[..., Answer], token: Token, database: Any) -> None:
+    ids = search("POST", "/api/documents", {"documents": DOCUMENTS}, token=token("ada")).json["data"]
+    answer = search("POST", "/api/search", {"query": "espresso"}, token=token("ada"))
+    chosen = f"/api/search/{answer.json['search_id']}/selection"
+    assert search("POST", chosen, {"content_id": ids[2]["id"]}, token=token("eve")).status == 404
+    assert search("POST", chosen, {"content_id": ids[2]["id"]}, token=token("ada")).status == 204
+    with database.connect() as owner:
+        row = owner.execute("select query, content_type, results_count, selected_content_id from ai_content_searches")
+        assert row.fetchall() == [("espresso", "document", 3, ids[2]["id"])]
+
+
+def test_documents_are_listed_read_and_deleted(search: Callable[..., Answer], token: Token) -> None:
+    ids = [
+        row["id"] for row in search("POST", "/api/documents", {"documents": DOCUMENTS}, token=token("ada")).json["data"]
+    ]
+    seen, cursor = [], ""
+    while cursor is not None:
+        page = search("GET", f"/api/documents?limit=2{cursor and '&cursor=' + cursor}", token=token("ada")).json
+        seen += [row["id"] for row in page["data"]]
+        cursor = page["next_cursor"]
+    assert sorted(seen) == sorted(ids)
+    assert search("GET", f"/api/documents/{ids[0]}", token=token("ada")).json["content"] == DOCUMENTS[0]["content"]
+    assert search("GET", f"/api/documents/{ids[0]}", token=token("eve")).status == 404
+    assert search("DELETE", f"/api/documents/{ids[0]}", token=token("eve")).status == 404
+    assert search("DELETE", f"/api/documents/{ids[0]}", token=token("ada")).status == 204
+    by_metadata = search("DELETE", '/api/documents?metadata={"category":"hiking"}', token=token("ada"))
+    assert by_metadata.json == {"deleted": 1}
+    assert search("DELETE", "/api/documents", token=token("ada")).status == 400
+    assert search("DELETE", "/api/documents?all=true", token=token("ada")).json == {"deleted": 1}
+
+
+def test_a_repeated_idempotency_key_stores_once(
+    search: Callable[..., Answer], token: Token, emulator: Emulator
+) -> None:
+    key = {"Idempotency-Key": "import-1"}
+    first = search("POST", "/api/documents", {"documents": DOCUMENTS}, token=token("ada"), headers=key)
+    again = search("POST", "/api/documents", {"documents": DOCUMENTS}, token=token("ada"), headers=key)
+    assert again.json == first.json
+    assert len(emulator.requests()) == 1
+    other = search("POST", "/api/documents", {"documents": DOCUMENTS[:1]}, token=token("ada"), headers=key)
+    assert (other.status, other.json["code"]) == (422, "idempotency_key_reused")
+
+
+def test_embedding_is_bounded_by_the_tiers_daily_tokens(
+    search: Callable[..., Answer], token: Token, emulator: Emulator, database: Any
+) -> None:
+    with database.connect() as owner:
+        owner.execute("update app.ai_tiers set daily_embedding_tokens = 40 where tier = 'free'")
+    assert search("POST", "/api/search", {"query": "espresso"}, token=token("ada")).status == 200
+    refused = search("POST", "/api/documents", {"documents": DOCUMENTS}, token=token("ada"))
+    assert (refused.status, refused.json["code"]) == (429, "embedding_quota_exceeded")
+    assert len(emulator.requests()) == 1
+
+
+def test_a_failed_embedding_gives_its_tokens_back(
+    search: Callable[..., Answer], token: Token, emulator: Emulator, database: Any
+) -> None:
+    emulator.fault("server_error")
+    failed = search("POST", "/api/search", {"query": "espresso"}, token=token("ada"))
+    assert failed.status == 502
+    with database.connect() as owner:
+        assert owner.execute("select daily_embedding_tokens from user_ai_settings").fetchone() == (0,)
+
+
+def test_searching_needs_a_user(search: Callable[..., Answer]) -> None:
+    assert search("POST", "/api/search", {"query": "espresso"}).status == 401

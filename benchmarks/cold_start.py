@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import resource
 import shutil
@@ -118,6 +119,7 @@ def servers() -> Iterator[tuple[dict[str, str], dict[str, str]]]:
     from local.postgres import Server
     from parley.migrations import create_logins, up
 
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     postgres = Server.throwaway()
     moto = ThreadedMotoServer(port=0, verbose=False)
     moto.start()

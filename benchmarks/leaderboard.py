@@ -1,8 +1,8 @@
 """The exact rank of any of 200,000 users: the histogram's answer against a full count, and how long it takes.
 
 Scores are drawn from a long-tailed distribution with many ties. Ranks are asked for users from the first to the last,
-as parley_app with an anonymous caller's claims. Each is asked for five times and the fastest counts (the rest is what else the
-machine did); the slowest user is judged. Every rank is compared with a window function over all scores.
+as parley_app with an anonymous caller's claims. Each is asked for five times and the fastest counts (the rest is what
+else the machine did); the slowest user is judged. Every rank is compared with a window function over all scores.
 
     python -m benchmarks.leaderboard [--rows 200000] [--queries 500]
 

@@ -20,6 +20,7 @@ from typing import Any
 import boto3
 from moto.kms.models import kms_backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from moto.sqs.models import sqs_backends
 from werkzeug.serving import make_server
 
 from local.template import ACCOUNT, REGION
@@ -35,12 +36,12 @@ def main(descriptor: int, plan: dict[str, Any]) -> None:
     host, port = listening.getsockname()
     listening.detach()
     _create_key(plan["key"]["id"], plan["key"]["material"])
+    _create_queues(plan["queues"])
     application = DomainDispatcherApplication(create_backend_app)
     server = make_server(host, port, application, True, request_handler=MotoRequestHandler, fd=descriptor)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     sqs = boto3.client("sqs", region_name=REGION, endpoint_url=f"http://{host}:{port}",
                        aws_access_key_id="local", aws_secret_access_key="local")  # fmt: skip
-    _create_queues(sqs, plan["queues"])
     urls = {source["queue"]: sqs.get_queue_url(QueueName=source["queue"])["QueueUrl"] for source in plan["sources"]}
     while True:
         for source in plan["sources"]:
@@ -62,15 +63,12 @@ def _create_key(key_id: str, material: str) -> None:
     backend.keys[key_id] = key
 
 
-def _create_queues(sqs: Any, queues: dict[str, dict[str, Any]]) -> None:
+def _create_queues(queues: dict[str, dict[str, Any]]) -> None:
     """Dead-letter queues first: a redrive policy names one that exists."""
+    backend = sqs_backends[ACCOUNT][REGION]
     for name, properties in sorted(queues.items(), key=lambda item: "RedrivePolicy" in item[1]):
-        attributes = {
-            key: json.dumps(value) if isinstance(value, dict) else str(value)
-            for key, value in properties.items()
-            if key in ("DelaySeconds", "MessageRetentionPeriod", "RedrivePolicy", "VisibilityTimeout")
-        }
-        sqs.create_queue(QueueName=name, Attributes=attributes)
+        known = ("DelaySeconds", "MessageRetentionPeriod", "RedrivePolicy", "VisibilityTimeout")
+        backend.create_queue(name, **{key: properties[key] for key in known if key in properties})
 
 
 def _poll(sqs: Any, url: str, source: dict[str, Any], invoke: str) -> None:

@@ -23,6 +23,49 @@ alter table app.adopted_tables enable row level security;
 revoke all on app.adopted_tables from public;
 comment on table app.adopted_tables is 'Tables that existed before the first migration; a rollback never drops them.';
 
+-- What a seed's database has under the names that Parley takes over. Its policies would go on allowing beside ours, its
+-- functions have other parameters or results, its triggers stamp updated_at as ours do, and a column that only it knows
+-- may not insist on a value. All of that gives way, once, before the first file says what stands in its place.
+do $$
+declare
+  v_tables constant text[] := array[
+    'user', 'organization', 'ai_provider_preferences', 'user_ai_settings', 'ai_conversations', 'ai_usage_logs',
+    'ai_content_searches', 'embeddings', 'ai_usage', 'ai_response_cache', 'user_ai_usage', 'ai_precomputed_responses',
+    'user_interactions', 'profiles', 'practice_attempts', 'interview_sessions', 'interview_responses', 'interview_feedback',
+    'voice_analytics', 'achievements', 'user_progress', 'leaderboard', 'streaks'];
+  v_functions constant text[] := array[
+    'reset_daily_ai_usage', 'reset_monthly_ai_usage', 'match_embeddings', 'delete_by_metadata', 'clear_all_embeddings',
+    'get_usage_stats', 'clean_expired_ai_cache', 'get_user_interview_stats', 'get_recent_interviews_with_feedback'];
+  v_statement text;
+begin
+  if to_regprocedure('app.claims()') is null then
+    for v_statement in
+      with adopted as (
+        select oid, oid::regclass as name from pg_catalog.pg_class
+        where relnamespace = 'public'::regnamespace and relkind = 'r' and relname = any (v_tables)
+      )
+      select format('drop policy %I on %s', p.polname, a.name)
+      from adopted a join pg_catalog.pg_policy p on p.polrelid = a.oid
+      union all
+      select format('drop trigger %I on %s', t.tgname, a.name)
+      from adopted a join pg_catalog.pg_trigger t on t.tgrelid = a.oid join pg_catalog.pg_proc f on f.oid = t.tgfoid
+      where not t.tgisinternal and f.proname like '%updated\_at%'
+      union all
+      select format('alter table %s alter column %I drop not null', a.name, c.attname)
+      from adopted a join pg_catalog.pg_attribute c on c.attrelid = a.oid
+      where c.attnum > 0 and c.attnotnull and not c.atthasdef and c.attidentity = ''
+        and not exists (
+          select from pg_catalog.pg_index i where i.indrelid = a.oid and i.indisprimary and c.attnum = any (i.indkey))
+      union all
+      select format('drop function %s', f.oid::regprocedure)
+      from pg_catalog.pg_proc f where f.pronamespace = 'public'::regnamespace and f.proname = any (v_functions)
+    loop
+      execute v_statement;
+      raise notice 'adopting: %', v_statement;
+    end loop;
+  end if;
+end $$;
+
 -- pgvector lives beside, not among, the application's tables; adopting a database that has it in public keeps it there.
 create extension if not exists vector with schema extensions;
 
@@ -185,6 +228,12 @@ begin
     return;
   end if;
   if not exists (select from app.adopted_tables where schema_name = p_schema and table_name = p_table) then
+    -- Only an adopted table can still refer to it.
+    for v_name in select pg_catalog.format('alter table %s drop constraint %I', conrelid::regclass, conname)
+      from pg_catalog.pg_constraint where confrelid = v_table and contype = 'f' and conrelid <> confrelid
+    loop
+      execute v_name;
+    end loop;
     execute pg_catalog.format('drop table %s', v_table);
     return;
   end if;

@@ -111,6 +111,20 @@ alter table public.user_ai_usage
   add column if not exists created_at timestamptz default now(),
   add column if not exists updated_at timestamptz default now();
 select app.adopt_user_column('public.user_ai_usage', 'user_id', 'cascade');
+-- S4 names the period and gives no type: a date is the midnight it begins with.
+do $$
+declare
+  v_column text;
+begin
+  foreach v_column in array array['period_start', 'period_end'] loop
+    if (select atttypid from pg_catalog.pg_attribute
+        where attrelid = 'public.user_ai_usage'::regclass and attname = v_column) <> 'timestamptz'::regtype then
+      execute format(
+        'alter table public.user_ai_usage alter column %1$I type timestamptz using (%1$I::timestamp at time zone app.time_zone())',
+        v_column);
+    end if;
+  end loop;
+end $$;
 create unique index if not exists user_ai_usage_user_id_period_key
   on public.user_ai_usage (user_id, period_start, period_end);
 alter table public.user_ai_usage set (fillfactor = 80);

@@ -41,6 +41,8 @@ declare
   v_leaf record;
   v_moved integer := 0;
 begin
+  -- What leaves the ledger must be in the sums; the schedule has usually seen to it.
+  perform app.roll_up_usage(400);
   for v_leaf in
     select c.relname as name, pg_catalog.to_date(pg_catalog.right(c.relname, 7), 'YYYY_MM')::timestamp at time zone 'UTC' as starts
     from pg_catalog.pg_inherits i join pg_catalog.pg_class c on c.oid = i.inhrelid
@@ -57,7 +59,7 @@ begin
   return v_moved;
 end $$;
 comment on function app.archive_usage(interval) is
-  'Moves the months whose every row is older than this from the ledger to app.usage_archive, without touching a row; returns how many.';
+  'Sums the days that are not summed yet, then moves the months whose every row is older than this from the ledger to app.usage_archive, without touching a row; returns how many.';
 
 create or replace function app.drop_archived_usage(p_keep interval) returns integer
   language plpgsql security definer set search_path = '' set lock_timeout = '5s'
@@ -152,48 +154,64 @@ comment on function app.roll_up_usage(integer) is
 create or replace function app.usage_between(p_from date, p_to date)
   returns table (day date, provider text, model text, operation_type text, own_key boolean,
     calls bigint, tokens bigint, cost numeric, mean_latency_ms bigint)
-  language sql stable
-begin atomic
-  -- Days that are summed come from their sums. The others, today first of all, are read from the ledger.
-  with open_days as (
-    select d.day::date as day
-    from generate_series(p_from::timestamp, least(p_to, app.today())::timestamp, interval '1 day') as d (day)
-    where not exists (select from app.rolled_up_days r where r.day = d.day::date)),
-  rows_of_days as (
+  language plpgsql stable set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  v_zone constant text := app.time_zone();
+  v_last constant date := least(p_to, app.today());
+  -- Days that are summed come from their sums; from the first that is not, the ledger is read. Usually that is today.
+  v_open constant date := (
+    select pg_catalog.min(d.day::date)
+    from pg_catalog.generate_series(p_from::timestamp, v_last::timestamp, interval '1 day') as d (day)
+    where not exists (select from app.rolled_up_days r where r.day = d.day::date));
+begin
+  return query
+  with rows_of_days as (
     select b.day, b.provider, b.model, b.operation_type, b.own_key, b.calls, b.tokens, b.cost, b.latency_ms
     from app.usage_by_day b
-    join app.rolled_up_days r on r.day = b.day
-    where b.day between p_from and p_to
+    where b.day between p_from and p_to and exists (select from app.rolled_up_days r where r.day = b.day)
     union all
-    select o.day, u.provider, u.model, u.operation_type, u.own_key, 1, coalesce(u.tokens_total, 0), u.cost, u.latency_ms
-    from open_days o
-    join public.ai_usage u
-      on u.created_at >= o.day::timestamp at time zone app.time_zone()
-      and u.created_at < (o.day + 1)::timestamp at time zone app.time_zone()
-    where (select app.is_service()) or u.organization_id = (select app.organization_id()))
-  select r.day, r.provider, r.model, r.operation_type, r.own_key, sum(r.calls)::bigint, sum(r.tokens)::bigint, sum(r.cost),
-    (sum(r.latency_ms) / sum(r.calls))::bigint
+    select (u.created_at at time zone v_zone)::date, u.provider, u.model, u.operation_type, u.own_key,
+      pg_catalog.count(*), coalesce(pg_catalog.sum(u.tokens_total), 0), pg_catalog.sum(u.cost), pg_catalog.sum(u.latency_ms)
+    from public.ai_usage u
+    where u.created_at >= v_open::timestamp at time zone v_zone
+      and u.created_at < (v_last + 1)::timestamp at time zone v_zone
+      and ((select app.is_service()) or u.organization_id = (select app.organization_id()))
+      and not exists (
+        select from app.rolled_up_days r where r.day = (u.created_at at time zone v_zone)::date)
+    group by 1, 2, 3, 4, 5)
+  select r.day, r.provider, r.model, r.operation_type, r.own_key, pg_catalog.sum(r.calls)::bigint,
+    pg_catalog.sum(r.tokens)::bigint, pg_catalog.sum(r.cost),
+    (pg_catalog.sum(r.latency_ms) / pg_catalog.sum(r.calls))::bigint
   from rows_of_days r
   group by 1, 2, 3, 4, 5
   order by 1, 2, 3, 4, 5;
-end;
+end $$;
 comment on function app.usage_between(date, date) is
   'Usage by day, provider, model and operation: everybody''s for the service, the organization''s for its admin.';
 
 create or replace function app.my_usage_between(p_from date, p_to date)
   returns table (day date, provider text, model text, operation_type text,
     calls bigint, tokens bigint, cost numeric, mean_latency_ms bigint)
-  language sql stable
-begin atomic
-  select (u.created_at at time zone c.time_zone)::date, u.provider, u.model, u.operation_type,
-    count(*), coalesce(sum(u.tokens_total), 0)::bigint, sum(u.cost), avg(u.latency_ms)::bigint
-  from (select app.user_id() as user_id, app.time_zone() as time_zone) c
-  join public.ai_usage u on u.user_id = c.user_id
-  where u.created_at >= p_from::timestamp at time zone c.time_zone
-    and u.created_at < (p_to + 1)::timestamp at time zone c.time_zone
+  language plpgsql stable set search_path = ''
+as $$
+#variable_conflict use_column
+declare
+  v_user constant text := app.user_id();
+  v_zone constant text := app.time_zone();
+begin
+  return query
+  select (u.created_at at time zone v_zone)::date, u.provider, u.model, u.operation_type,
+    pg_catalog.count(*), coalesce(pg_catalog.sum(u.tokens_total), 0)::bigint, pg_catalog.sum(u.cost),
+    pg_catalog.avg(u.latency_ms)::bigint
+  from public.ai_usage u
+  where u.user_id = v_user
+    and u.created_at >= p_from::timestamp at time zone v_zone
+    and u.created_at < (p_to + 1)::timestamp at time zone v_zone
   group by 1, 2, 3, 4
   order by 1, 2, 3, 4;
-end;
+end $$;
 comment on function app.my_usage_between(date, date) is 'The caller''s own usage by day, provider, model and operation.';
 
 create or replace function public.get_usage_stats(

@@ -59,6 +59,25 @@ drop trigger if exists _10_aliases on public.ai_response_cache;
 create trigger _10_aliases before insert or update on public.ai_response_cache
   for each row execute function app.align_cached_answer();
 
+-- S4 looks a prompt up by its hash alone, for everybody; ours may be in the cache once for each tenant and model.
+do $$
+declare
+  v_index record;
+begin
+  for v_index in
+    select i.indexrelid::regclass as name, k.conname
+    from pg_catalog.pg_index i
+    left join pg_catalog.pg_constraint k on k.conindid = i.indexrelid and k.contype = 'u'
+    where i.indrelid = 'public.ai_response_cache'::regclass and i.indnatts = 1
+      and i.indkey[0] = (select attnum from pg_catalog.pg_attribute where attrelid = i.indrelid and attname = 'query_hash')
+  loop
+    if v_index.conname is null then
+      execute format('drop index %s', v_index.name);
+    else
+      execute format('alter table public.ai_response_cache drop constraint %I', v_index.conname);
+    end if;
+  end loop;
+end $$;
 create unique index if not exists idx_ai_response_cache_query_hash
   on public.ai_response_cache (query_hash, tenant, provider, model);
 create index if not exists idx_ai_response_cache_expires_at on public.ai_response_cache (expires_at);
@@ -285,13 +304,16 @@ drop policy if exists "Answers are stored for the caller's tenant" on public.ai_
 create policy "Answers are stored for the caller's tenant" on public.ai_response_cache
   for insert to parley_definer
   with check (
-    created_by is not distinct from (select app.user_id())
+    (select app.claims()) is not null
+    and created_by is not distinct from (select app.user_id())
     and (tenant = 'public' or tenant = (select app.tenant_id()) or tenant = (select app.cache_tenant('user'))));
 drop policy if exists "Answers are renewed for the caller's tenant" on public.ai_response_cache;
 create policy "Answers are renewed for the caller's tenant" on public.ai_response_cache
   for update to parley_definer
-  using (tenant = 'public' or tenant = (select app.tenant_id()) or tenant = (select app.cache_tenant('user')))
-  with check (created_by is not distinct from (select app.user_id()));
+  using (
+    (select app.claims()) is not null
+    and (tenant = 'public' or tenant = (select app.tenant_id()) or tenant = (select app.cache_tenant('user'))))
+  with check ((select app.claims()) is not null and created_by is not distinct from (select app.user_id()));
 drop policy if exists "The service manages cached answers" on public.ai_response_cache;
 create policy "The service manages cached answers" on public.ai_response_cache
   for all to service_role using ((select app.is_service())) with check ((select app.is_service()));
@@ -302,7 +324,9 @@ create policy "A fill belongs to its tenant" on app.cache_fills
   using (
     (select app.claims()) is not null
     and (tenant = 'public' or tenant = (select app.tenant_id()) or tenant = (select app.cache_tenant('user'))))
-  with check (tenant = 'public' or tenant = (select app.tenant_id()) or tenant = (select app.cache_tenant('user')));
+  with check (
+    (select app.claims()) is not null
+    and (tenant = 'public' or tenant = (select app.tenant_id()) or tenant = (select app.cache_tenant('user'))));
 drop policy if exists "The service cleans fills" on app.cache_fills;
 create policy "The service cleans fills" on app.cache_fills
   for all to service_role using ((select app.is_service())) with check ((select app.is_service()));

@@ -193,18 +193,20 @@ comment on function app.level_for_xp(bigint) is 'The level for a sum of experien
 create or replace function app.score_bucket(p_score integer) returns integer
   language sql immutable parallel safe
   return case
-    when p_score < 1024 then p_score
-    when p_score < 16384 then 1024 + (p_score - 1024) / 16
-    else 1984 + (p_score - 16384) / 256
+    when p_score < 512 then p_score / 2
+    when p_score < 4096 then 256 + (p_score - 512) / 8
+    when p_score < 32768 then 704 + (p_score - 4096) / 64
+    else 1152 + (p_score - 32768) / 1024
   end;
-comment on function app.score_bucket(integer) is 'The histogram''s bucket of a score: exact where most people are, wider above.';
+comment on function app.score_bucket(integer) is 'The histogram''s bucket of a score: narrow where most people are, wider above.';
 
 create or replace function app.bucket_end(p_bucket integer) returns integer
   language sql immutable parallel safe
   return case
-    when p_bucket < 1024 then p_bucket + 1
-    when p_bucket < 1984 then 1024 + (p_bucket - 1023) * 16
-    else 16384 + (p_bucket - 1983) * 256
+    when p_bucket < 256 then (p_bucket + 1) * 2
+    when p_bucket < 704 then 512 + (p_bucket - 255) * 8
+    when p_bucket < 1152 then 4096 + (p_bucket - 703) * 64
+    else 32768 + (p_bucket - 1151) * 1024
   end;
 comment on function app.bucket_end(integer) is 'The first score above a bucket.';
 

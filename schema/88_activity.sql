@@ -248,7 +248,7 @@ comment on function app.record_activity(text, text, uuid, timestamptz) is
 -- Standings.
 
 create or replace function app.leaderboard_rank(p_period text, p_period_key text, p_score integer) returns bigint
-  language plpgsql stable security definer set search_path = '' set plan_cache_mode = 'force_custom_plan'
+  language plpgsql stable security definer set search_path = ''
 as $$
 declare
   v_bucket integer := app.score_bucket(p_score);
@@ -270,7 +270,7 @@ comment on function app.leaderboard_rank(text, text, integer) is
 create or replace function app.leaderboard_page(
   p_user_id text, p_period text default 'all_time', p_period_key text default null, p_limit integer default 10
 ) returns table (section text, rank bigint, display_name text, score integer, is_me boolean)
-  language plpgsql stable security definer set search_path = '' set plan_cache_mode = 'force_custom_plan'
+  language plpgsql stable security definer set search_path = ''
 as $$
 declare
   v_key text := coalesce(p_period_key, app.leaderboard_key(p_period, app.now()));

@@ -12,7 +12,7 @@ import httpx2
 from parley import providers
 from parley.clock import Clock
 from parley.providers.base import Completion, CompletionRequest, Message, Provider, ProviderName
-from parley.providers.transport import shared_client
+from parley.providers.transport import SharedClient
 
 MODELS: dict[ProviderName, str] = {
     "openai": "gpt-6-luna",
@@ -34,7 +34,7 @@ def over(
 @contextmanager
 def at_emulator(url: str) -> Iterator[dict[ProviderName, Provider]]:
     """The adapters over real connections to an emulator."""
-    http = shared_client()
+    http = SharedClient()
     try:
         yield providers.build(urls(url), http)
     finally:

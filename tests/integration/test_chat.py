@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -194,3 +195,82 @@ def test_bad_input_is_a_problem_document_and_costs_nothing(
 def test_a_megabyte_is_too_large(functions: Functions, token: Token) -> None:
     answer = ask(functions, {"message": "x" * 1_000_000}, token("ada"))
     assert (answer.status, answer.json["code"]) == (413, "body_too_large")
+
+
+def stream(functions: Functions, body: Any, token: str | None = None, **options: Any) -> list[tuple[str, Any]]:
+    answer = functions.request("chat_stream", "POST", "/api/chat/stream", body, token=token, **options)
+    assert answer.status == 200, answer.text
+    assert answer.headers["Content-Type"].startswith("text/event-stream")
+    events = []
+    for block in answer.text.strip().split("\n\n"):
+        name, data = block.split("\n", 1)
+        events.append((name.removeprefix("event: "), json.loads(data.removeprefix("data: "))))
+    return events
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic", "google"])
+def test_a_streamed_answer_arrives_in_pieces_and_is_settled_once(
+    functions: Functions, token: Token, emulator: Emulator, database: Any, provider: str
+) -> None:
+    emulator.answer("One. Two. Three.", match="Count")
+    events = stream(functions, {"message": "Count", "provider": provider}, token("ada"))
+    names = [name for name, _ in events]
+    assert names[0] == "start"
+    assert names[-2:] == ["usage", "done"]
+    assert "".join(data["text"] for name, data in events if name == "delta") == "One. Two. Three."
+    assert events[-1][1]["finish_reason"] == "stop"
+    assert scalar(database, "select count(*) from ai_usage where cost is not null") == 1
+    assert scalar(database, "select daily_usage from user_ai_settings") == 1
+
+
+def test_a_stream_is_served_from_the_cache_and_replayed_by_its_key(
+    functions: Functions, token: Token, emulator: Emulator
+) -> None:
+    key = {"Idempotency-Key": "one"}
+    first = stream(functions, {"message": "What is a fjord?"}, token("ada"), headers=key)
+    replay = stream(functions, {"message": "What is a fjord?"}, token("ada"), headers=key)
+    cached = stream(functions, {"message": "What is a fjord?"}, token("ada"))
+    texts = ["".join(data["text"] for name, data in events if name == "delta") for events in (first, replay, cached)]
+    assert len(set(texts)) == 1
+    assert replay[0][1]["id"] == first[0][1]["id"]
+    assert cached[0][1]["cache"] == "exact"
+    assert len(emulator.requests()) == 1
+
+
+@pytest.mark.parametrize("fault", ["cut", "mid_stream_error"])
+def test_a_stream_that_breaks_ends_with_an_error_and_is_neither_cached_nor_free(
+    functions: Functions, token: Token, emulator: Emulator, database: Any, fault: str
+) -> None:
+    emulator.answer("A long enough answer to be cut in the middle of it, word after word after word.", match="fjord")
+    emulator.fault(fault, vendor="openai", **({"cut_after": 700} if fault == "cut" else {}))
+    events = stream(functions, {"message": "What is a fjord?"}, token("ada"))
+    assert [name for name, _ in events][-1] == "error"
+    assert "done" not in dict(events)
+    assert events[-1][1]["error"]["code"]
+    assert scalar(database, "select count(*) from ai_response_cache") == 0
+    assert scalar(database, "select count(*) from ai_usage") == 1
+    assert scalar(database, "select count(*) from app.ai_requests where state = 'settled'") == 1
+
+
+def test_a_refused_stream_is_a_problem_document_with_its_status(functions: Functions, token: Token) -> None:
+    answer = functions.request(
+        "chat_stream", "POST", "/api/chat/stream", {"message": "x", "provider": "clippy"}, token=token("ada")
+    )
+    assert (answer.status, answer.json["code"]) == (400, "invalid_provider")
+
+
+def test_a_like_question_is_served_only_where_the_guard_agrees(
+    functions: Functions, token: Token, emulator: Emulator, database: Any
+) -> None:
+    def semantic(message: str, user: str = "ada") -> Any:
+        body = {"message": message, "cache": "semantic"}
+        return ask(functions, body, token(user, organization_id="acme" if user != "eve" else "umbrella")).json
+
+    assert semantic("How do I reset my password?")["cache"] == "none"
+    before = functions.module("chat").parley.database.round_trips
+    assert semantic("How can I reset my password?", "bob")["cache"] == "semantic"
+    assert functions.module("chat").parley.database.round_trips - before == 3
+    assert semantic("How can I not reset my password?")["cache"] == "none"
+    assert semantic("How can I reset my password?", "eve")["cache"] == "none"
+    assert scalar(database, "select daily_usage from user_ai_settings where user_id = 'bob'") == 0
+    assert scalar(database, "select count(*) from ai_usage where user_id = 'bob' and operation_type = 'embedding'") == 1

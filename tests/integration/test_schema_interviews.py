@@ -408,11 +408,17 @@ def test_the_rank_is_what_counting_says_whatever_changes(
         "update app.leaderboard_scores set score = %s where user_id = %s", (changed, f"u{position % len(scores) + 1}")
     )
     owner.execute("delete from \"user\" where id = 'u1'")
+    owner.execute("select set_config('request.jwt.claims', '{\"role\": \"anon\"}', false)")
     ranks = owner.execute(
         "select score, app.leaderboard_rank('all_time', '', score) from app.leaderboard_scores"
     ).fetchall()
     assert all(rank == 1 + sum(other > score for other in scores[1:]) for score, rank in ranks)
     assert one(owner, "select coalesce(sum(members), 0) from app.leaderboard_histogram") == len(scores) - 1
+
+
+def test_a_rank_is_refused_to_who_is_nobody(app: psycopg.Connection) -> None:
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        app.execute("select app.leaderboard_rank('all_time', '', 1)")
 
 
 def page(app: psycopg.Connection, user: str | None, *arguments: Any) -> list[tuple[Any, ...]]:

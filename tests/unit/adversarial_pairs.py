@@ -1,7 +1,7 @@
 """Pairs of questions that look alike and want different answers, by what turns the answer; none may hit the cache.
 
-Templates over several domains, filled, and hand-written pairs. Every second family is `held_out`: the guard was made with
-the others in view. At its first measurement 3 held-out pairs of 282 would have hit; what they showed is corrected since.
+Templates over several domains, filled, and hand-written pairs. Every second family is `held_out`: its failures were
+looked at only after the others' were repaired. Three such pairs would have hit then; none does since.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ Family = list[tuple[str, str]]
 def _filled(template: str, *values: str) -> Family:
     """A family: the template with one value against the template with another, for each neighbouring two."""
     return [
-        (template.format(one), template.format(other)) for one, other in zip(values, values[1:] + values[:1], strict=True)
+        (template.format(one), template.format(other))
+        for one, other in zip(values, values[1:] + values[:1], strict=True)
     ]
 
 
@@ -52,14 +53,30 @@ def _lines(text: str) -> list[Family]:
 
 
 NEGATION = [
-    _negated("Which {} should I eat during pregnancy?", "Which {} should I not eat during pregnancy?",
-             "cheeses", "fish", "vegetables", "nuts"),
+    _negated(
+        "Which {} should I eat during pregnancy?",
+        "Which {} should I not eat during pregnancy?",
+        "cheeses",
+        "fish",
+        "vegetables",
+        "nuts",
+    ),
     _negated("Why does my {} turn on?", "Why doesn't my {} turn on?", "laptop", "oven", "car radio", "heating"),
     _negated("Can I return {} without a receipt?", "Can I return {} with a receipt?", "shoes", "a phone", "a gift"),
-    _negated("What happens if I pay my {} on time?", "What happens if I never pay my {} on time?",
-             "rent", "credit card bill", "taxes"),
-    _negated("How do I deploy the {} with downtime?", "How do I deploy the {} without downtime?",
-             "database", "API", "web shop"),
+    _negated(
+        "What happens if I pay my {} on time?",
+        "What happens if I never pay my {} on time?",
+        "rent",
+        "credit card bill",
+        "taxes",
+    ),
+    _negated(
+        "How do I deploy the {} with downtime?",
+        "How do I deploy the {} without downtime?",
+        "database",
+        "API",
+        "web shop",
+    ),
     _negated("Who is allowed to see my {}?", "Who is not allowed to see my {}?", "salary", "medical records", "posts"),
     _negated("Is it legal to record {}?", "Is it illegal to record {}?", "a phone call", "the police", "a lecture"),
     _negated("Which {} are reversible?", "Which {} are irreversible?", "chemical reactions", "surgeries", "injuries"),
@@ -259,10 +276,14 @@ _CITIES = (("Paris", "Rome"), ("Stockholm", "Berlin"), ("London", "New York"), (
 ENTITY = [
     _swapped("How do I get from {a} to {b} by train?", *_CITIES),
     _swapped("Why did {a} invade {b}?", ("Germany", "France"), ("Rome", "Carthage"), ("Iraq", "Kuwait")),
-    _swapped("Is {a} better than {b}?", ("Python", "Java"), ("coffee", "tea"), ("Messi", "Ronaldo"), ("gold", "silver")),
+    _swapped(
+        "Is {a} better than {b}?", ("Python", "Java"), ("coffee", "tea"), ("Messi", "Ronaldo"), ("gold", "silver")
+    ),
     _swapped("How do I convert {a} into {b}?", ("PDF", "Word"), ("sugar", "ethanol"), ("euros", "dollars")),
     _swapped("Can a {a} sue a {b}?", ("tenant", "landlord"), ("patient", "doctor"), ("teacher", "parent")),
-    _swapped("Should I take {a} before {b}?", ("calculus", "physics"), ("vitamins", "breakfast"), ("creatine", "protein")),
+    _swapped(
+        "Should I take {a} before {b}?", ("calculus", "physics"), ("vitamins", "breakfast"), ("creatine", "protein")
+    ),
     _swapped("Do {a} eat {b}?", ("snakes", "frogs"), ("sharks", "dolphins"), ("spiders", "ants")),
     _swapped("How do I move my contacts from an {a} to a {b}?", ("iPhone", "Samsung"), ("Outlook", "Gmail")),
     _swapped("Does {a} cause {b}?", ("stress", "insomnia"), ("poverty", "crime"), ("anxiety", "depression")),
@@ -316,15 +337,35 @@ ENTITY = [
 ]
 
 _SAME_QUESTION = [
-    ("What is the capital of France?", "Was ist die Hauptstadt von Frankreich?", "Vad är Frankrikes huvudstad?",
-     "Quelle est la capitale de la France ?", "¿Cuál es la capital de Francia?"),
-    ("How do I reset my password?", "Wie setze ich mein Passwort zurück?", "Hur återställer jag mitt lösenord?",
-     "Comment réinitialiser mon mot de passe ?", "¿Cómo restablezco mi contraseña?"),
-    ("Where is the nearest hospital?", "Wo ist das nächste Krankenhaus?", "Var ligger närmaste sjukhus?",
-     "Où est l'hôpital le plus proche ?", "¿Dónde está el hospital más cercano?"),
+    (
+        "What is the capital of France?",
+        "Was ist die Hauptstadt von Frankreich?",
+        "Vad är Frankrikes huvudstad?",
+        "Quelle est la capitale de la France ?",
+        "¿Cuál es la capital de Francia?",
+    ),
+    (
+        "How do I reset my password?",
+        "Wie setze ich mein Passwort zurück?",
+        "Hur återställer jag mitt lösenord?",
+        "Comment réinitialiser mon mot de passe ?",
+        "¿Cómo restablezco mi contraseña?",
+    ),
+    (
+        "Where is the nearest hospital?",
+        "Wo ist das nächste Krankenhaus?",
+        "Var ligger närmaste sjukhus?",
+        "Où est l'hôpital le plus proche ?",
+        "¿Dónde está el hospital más cercano?",
+    ),
     ("Is Docker free?", "Ist Docker kostenlos?", "Är Docker gratis?", "Docker est-il gratuit ?", "¿Docker es gratis?"),
-    ("How old is the Louvre in Paris?", "Wie alt ist der Louvre in Paris?", "Hur gammalt är Louvren i Paris?",
-     "Quel âge a le Louvre à Paris ?", "¿Cuántos años tiene el Louvre de París?"),
+    (
+        "How old is the Louvre in Paris?",
+        "Wie alt ist der Louvre in Paris?",
+        "Hur gammalt är Louvren i Paris?",
+        "Quel âge a le Louvre à Paris ?",
+        "¿Cuántos años tiene el Louvre de París?",
+    ),
 ]
 LANGUAGE = [
     *([(one, other) for one, other in permutations(versions, 2)] for versions in _SAME_QUESTION),

@@ -20,12 +20,14 @@ if TYPE_CHECKING:
     from parley.conversations import Conversations
     from parley.database import Database
     from parley.degraded import DegradedMode
+    from parley.embedding import Embedder
     from parley.interactions import Interactions
     from parley.interviews import QuestionGenerator
     from parley.maintenance import Maintenance
     from parley.preferences import Preferences
     from parley.providers.base import Provider, ProviderName
     from parley.providers.catalogue import Catalogue
+    from parley.providers.transport import SharedClient
     from parley.replay import UsageReplay
     from parley.retrieval import Retrieval
     from parley.routing import Router
@@ -69,18 +71,25 @@ class Assembly:
         return Catalogue.shipped()
 
     @cached_property
+    def http(self) -> SharedClient:
+        """The HTTP client of all vendors."""
+        from parley.providers.transport import SharedClient
+
+        return SharedClient()
+
+    @cached_property
     def providers(self) -> dict[ProviderName, Provider]:
         """The vendors' adapters; each imports its SDK at its first call."""
         from parley.providers import build
 
-        return build(self.settings.provider_urls)
+        return build(self.settings.provider_urls, self.http)
 
     @cached_property
     def router(self) -> Router:
         """Order, retry and breaker."""
         from parley.routing import Router
 
-        return Router(self.providers, self.catalogue, self.clock)
+        return Router(self.providers, self.catalogue, self.clock, interrupt=self.http.interrupt)
 
     @cached_property
     def vault(self) -> Vault:
@@ -117,12 +126,15 @@ class Assembly:
     @cached_property
     def completions(self) -> Completions:
         """The completion room."""
+        from parley.cache import SimilarAnswers
         from parley.completion import Completions
 
         return Completions(
             admission=self.admission,
             router=self.router,
             vault=self.vault,
+            embedder=self.embedder,
+            similar=SimilarAnswers(self.database),
             degraded=self.degraded,
             catalogue=self.catalogue,
             operator_keys=lambda: self.operator_keys,
@@ -145,11 +157,18 @@ class Assembly:
         return QuestionGenerator(self.completions)
 
     @cached_property
+    def embedder(self) -> Embedder:
+        """One embedding call."""
+        from parley.embedding import Embedder
+
+        return Embedder(self.providers, self.catalogue, self.clock)
+
+    @cached_property
     def retrieval(self) -> Retrieval:
         """Embedding."""
         from parley.retrieval import Retrieval
 
-        return Retrieval(self.database, self.providers, self.catalogue, lambda: self.operator_keys, self.clock)
+        return Retrieval(self.database, self.embedder, lambda: self.operator_keys)
 
     @cached_property
     def search(self) -> Search:

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from parley import guard
+from parley.caller import Caller
+from parley.database import Database, Vector
+from parley.providers.base import Embeddings
 
 if TYPE_CHECKING:
     from parley.admission import Admitted
@@ -12,14 +18,22 @@ if TYPE_CHECKING:
 
 _HASH_VERSION = 1  # changes when what shapes an answer changes
 _TTL_SECONDS = 24 * 3600
+# Neighbours below this cosine are not worth a look, and more than three never were better than the first three.
+_LEAST_COSINE = 0.8
+_NEIGHBOURS = 3
 
 
-def prompt_hash(prompt: Prompt) -> str:
-    """Hex SHA-256 over every parameter that shapes the answer; provider and model are added by the database."""
+def prompt_hash(prompt: Prompt, *, with_text: bool = True) -> str:
+    """Hex SHA-256 over every parameter that shapes the answer; provider and model are added by the database.
+
+    Args:
+        with_text: False leaves the last message out: the hard filter of the search for a like question.
+    """
+    messages = prompt.messages if with_text else prompt.messages[:-1]
     shape = {
         "version": _HASH_VERSION,
         "operation": prompt.operation,
-        "messages": [[message.role, message.content] for message in prompt.messages],
+        "messages": [[message.role, message.content] for message in messages],
         "max_output_tokens": prompt.max_output_tokens,
         "temperature": prompt.temperature,
         "top_p": prompt.top_p,
@@ -30,19 +44,67 @@ def prompt_hash(prompt: Prompt) -> str:
     return hashlib.sha256(json.dumps(shape, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def entry(prompt: Prompt, exact_hash: str, admitted: Admitted, call: dict[str, Any], text: str) -> dict[str, Any]:
-    """What finish_request stores so that `text` can answer the same prompt again.
+@dataclass(frozen=True, slots=True)
+class SimilarAnswers:
+    """Finds the answer to a question that means the same, in the caller's tenant."""
 
-    It is filed under the provider and model that were asked for, where the next lookup will look, and says which ones
-    answered.
+    database: Database
+
+    def find(
+        self, caller: Caller, prompt: Prompt, admitted: Admitted, embedded: Embeddings, threshold: float | None
+    ) -> dict[str, Any] | None:
+        """The stored answer, or None. One round trip.
+
+        Args:
+            threshold: raises the guard's default; a lower one is ignored.
+        """
+        query = {
+            "scope": _scope(prompt),
+            "parameters_hash": prompt_hash(prompt, with_text=False),
+            "provider": admitted.provider,
+            "model": admitted.model,
+            "embedding_model": embedded.model,
+            "threshold": _LEAST_COSINE,
+            "limit": _NEIGHBOURS,
+        }
+        found = self.database.call(
+            "select app.find_similar_answer(%s, %s, app.pad_embedding(%s))",
+            (caller.claims, query, Vector(embedded.vectors[0])),
+            idempotent=True,
+        )
+        least = max(guard.DEFAULT_THRESHOLD, threshold or 0.0)
+        question = prompt.messages[-1].content
+        for answer in found:
+            if guard.score(question, answer["message"], answer["similarity"]) >= least:
+                return dict(answer)
+        return None
+
+
+def entry(
+    prompt: Prompt, exact_hash: str, admitted: Admitted, call: dict[str, Any], text: str, embedded: Embeddings | None
+) -> dict[str, Any]:
+    """What finish_request stores so that `text` can answer the same prompt, or a like one, again.
+
+    It is filed under the provider and model that were asked for, where the next lookup will look.
     """
-    return {
+    stored = {
         "prompt_hash": exact_hash,
         "provider": admitted.provider,
         "model": admitted.model,
-        "answered_by": {"provider": call["provider"], "model": call["model"]},
-        "scope": "user" if prompt.personal else "tenant",
+        "scope": _scope(prompt),
         "ttl_seconds": _TTL_SECONDS,
         "text": text,
         "tokens": (call.get("input_tokens") or 0) + (call.get("output_tokens") or 0),
     }
+    if embedded is not None:
+        stored |= {
+            "parameters_hash": prompt_hash(prompt, with_text=False),
+            "message": prompt.messages[-1].content,
+            "embedding_model": embedded.model,
+            "embedding": embedded.vectors[0],
+        }
+    return stored
+
+
+def _scope(prompt: Prompt) -> str:
+    return "user" if prompt.personal else "tenant"

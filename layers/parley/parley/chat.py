@@ -33,7 +33,8 @@ class ChatRequest(BaseModel):
     """The body of /api/chat and /api/chat/stream: a `message`, or `messages` that end with the user's.
 
     `conversation_id` is `new` or an id from an earlier answer. `context` (S4: page, cart...) is told to the model and
-    kept with the conversation. `cache` is `exact` or `off`.
+    kept with the conversation. `cache` is `exact`, `off`, or `semantic`, which also
+    serves the answer to a like question; `cache_threshold` raises how like it must be.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -49,6 +50,7 @@ class ChatRequest(BaseModel):
     max_tokens: Annotated[int, Field(ge=1, le=16_384)] = 1_024
     stop: Annotated[list[Annotated[str, StringConstraints(min_length=1, max_length=100)]], Field(max_length=4)] = []
     cache: CacheMode = "exact"
+    cache_threshold: Annotated[float, Field(ge=0, le=1)] | None = None
 
     @model_validator(mode="after")
     def _one_question(self) -> ChatRequest:
@@ -70,7 +72,7 @@ class ChatAnswer(BaseModel):
     provider: str | None
     provider_source: str
     model: str | None
-    cache: Literal["none", "faq", "exact"]
+    cache: Literal["none", "faq", "exact", "semantic"]
     conversation_id: str | None
     usage: dict[str, Any] | None
 
@@ -179,7 +181,8 @@ def _prompt(caller: Caller, request: ChatRequest, idempotency_key: str | None, b
         top_p=request.top_p,
         stop=request.stop,
         faq_text=turns[-1].content if alone else None,
-        cache_mode="off" if request.conversation_id else request.cache,
+        cache_mode=_cache_mode(request, turns),
+        similarity=request.cache_threshold,
         personal=request.context is not None,
         conversation_id=existing,
         idempotency_key=idempotency_key,
@@ -187,19 +190,32 @@ def _prompt(caller: Caller, request: ChatRequest, idempotency_key: str | None, b
     )
 
 
+def _cache_mode(request: ChatRequest, turns: list[Message]) -> CacheMode:
+    """A conversation is never cached; a like question is looked for only where the question stands alone."""
+    if request.conversation_id is not None:
+        return "off"
+    if request.cache == "semantic" and (len(turns) > 1 or request.context is not None):
+        return "exact"
+    return request.cache
+
+
 def _stored(call: ModelCall) -> dict[str, Any] | None:
     """The body where no model is needed: a replay as it was, an FAQ or a cached answer."""
     admitted = call.admitted
-    if admitted.answer is None or admitted.outcome == "replay":
+    if admitted.outcome == "replay":
         return admitted.answer
+    answer = admitted.answer or call.similar_answer
+    if answer is None:
+        return None
+    kinds: dict[str, Literal["faq", "exact", "semantic"]] = {"faq": "faq", "cache_hit": "exact"}
     return ChatAnswer(
         id=admitted.request_id,
-        message=ChatMessage(role="assistant", content=admitted.answer["text"]),
+        message=ChatMessage(role="assistant", content=answer["text"]),
         finish_reason="stop",
-        provider=admitted.answer.get("provider"),
+        provider=answer.get("provider"),
         provider_source=admitted.provider_source,
-        model=admitted.answer.get("model"),
-        cache="faq" if admitted.outcome == "faq" else "exact",
+        model=answer.get("model"),
+        cache=kinds.get(admitted.outcome, "semantic"),
         conversation_id=None,
         usage=None,
     ).model_dump()

@@ -13,19 +13,21 @@ from typing import Any, Literal
 
 from parley import cache
 from parley.admission import Admission, AdmissionRequest, Admitted, Operation, Quota
+from parley.cache import SimilarAnswers
 from parley.caller import Caller
 from parley.clock import Clock
 from parley.config import Settings, canonical_provider
 from parley.database import DatabaseUnavailable
 from parley.degraded import DegradedMode
+from parley.embedding import Embedder
 from parley.errors import Problem
 from parley.observability import logger
-from parley.providers.base import Completion, CompletionRequest, Message, ProviderError, ProviderName
+from parley.providers.base import Completion, CompletionRequest, Embeddings, Message, ProviderError, ProviderName
 from parley.providers.catalogue import Catalogue
 from parley.routing import Attempt, Plan, Routed, Router, problem_for
 from parley.vault import Vault
 
-CacheMode = Literal["off", "exact"]
+CacheMode = Literal["off", "exact", "semantic"]
 
 # Beyond the request's own time: what begin and finish may take before a hold counts as abandoned.
 _LEASE_MARGIN_SECONDS = 15
@@ -40,6 +42,8 @@ class Prompt:
         messages: the prompt without a conversation's earlier turns; the last one is the user's.
         faq_text: what FAQ patterns are matched against; None asks no FAQ.
         conversation_id: an existing conversation whose tail precedes the last message.
+        cache_mode: `semantic` also looks for the answer to a like question; only for prompts that stand alone.
+        similarity: raises the threshold of that look.
         personal: whether it carries context of this very user, whose answer nobody else may be served.
     """
 
@@ -55,6 +59,7 @@ class Prompt:
     schema_name: str = "answer"
     faq_text: str | None = None
     cache_mode: CacheMode = "exact"
+    similarity: float | None = None
     personal: bool = False
     conversation_id: str | None = None
     idempotency_key: str | None = None
@@ -86,6 +91,8 @@ class Completions:
         admission: Admission,
         router: Router,
         vault: Vault,
+        embedder: Embedder,
+        similar: SimilarAnswers,
         degraded: DegradedMode,
         catalogue: Catalogue,
         operator_keys: Callable[[], Mapping[ProviderName, str]],
@@ -95,6 +102,8 @@ class Completions:
         self.admission = admission
         self.router = router
         self.vault = vault
+        self.embedder = embedder
+        self.similar = similar
         self.degraded = degraded
         self.catalogue = catalogue
         self.operator_keys = operator_keys
@@ -133,7 +142,10 @@ class Completions:
             admitted, offline = self.degraded.admit(caller, request), True
         if admitted.provider_source in ("user", "organization"):
             logger.info(f"API: Using DB preference: {admitted.provider_spelling or admitted.provider}")
-        return ModelCall(self, caller, prompt, admitted, deadline, offline=offline, prompt_hash=exact_hash)
+        call = ModelCall(self, caller, prompt, admitted, deadline, offline=offline, prompt_hash=exact_hash)
+        if prompt.cache_mode == "semantic" and exact_hash is not None and not offline and admitted.answer is None:
+            call.look_for_a_like_question()
+        return call
 
     def _exact_hash(self, caller: Caller, prompt: Prompt) -> str | None:
         """None where the answer must not come from, or go into, the cache. A conversation is never cached."""
@@ -155,6 +167,8 @@ class ModelCall:
     prompt_hash: str | None
     finished: bool = False
     delivered: bool = False
+    similar_answer: dict[str, Any] | None = None
+    embedded: Embeddings | None = None
     attempts: list[Attempt] = field(default_factory=list)
     calls: list[dict[str, Any]] = field(default_factory=list)
 
@@ -168,6 +182,27 @@ class ModelCall:
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         self.release(error)
 
+    def look_for_a_like_question(self) -> None:
+        """Set `similar_answer` where a stored one serves, and give the unit back: a hit takes none.
+
+        A lookup that fails is a miss: the caller asked a question, not for a cache.
+        """
+        try:
+            found = self.room.embedder.embed(
+                [self.prompt.messages[-1].content], self._keys(), self._seconds_left, own_key=self._own_key
+            )
+            if found is None:
+                return
+            self.embedded, call = found
+            self.calls.append(call)
+            self.similar_answer = self.room.similar.find(
+                self.caller, self.prompt, self.admitted, self.embedded, self.prompt.similarity
+            )
+        except (ProviderError, Problem, DatabaseUnavailable) as error:
+            logger.warning("semantic lookup failed", error_type=type(error).__name__)
+        if self.similar_answer is not None:
+            self.release(None)
+
     @property
     def quota(self) -> Quota:
         """The caller's quota with this request counted."""
@@ -179,7 +214,7 @@ class ModelCall:
         if not self.calls or any(call.get("input_tokens") is None for call in self.calls):
             return None
         names = ("input_tokens", "output_tokens", "cached_input_tokens", "cache_write_tokens", "reasoning_tokens")
-        total: dict[str, Any] = {name: sum(call[name] for call in self.calls) for name in names}
+        total: dict[str, Any] = {name: sum(call.get(name) or 0 for call in self.calls) for name in names}
         costs = [call["cost"] for call in self.calls]
         total["cost_usd"] = None if None in costs else format(sum(map(Decimal, costs), Decimal()), "f")
         return total
@@ -224,6 +259,10 @@ class ModelCall:
             upstream.close()
             self._charge(first)
 
+    def cancel(self) -> None:
+        """End a wait for the model, from another thread: the caller has left."""
+        self.room.router.cancel()
+
     def settle(
         self,
         answer: dict[str, Any],
@@ -243,7 +282,9 @@ class ModelCall:
         self.finished = True
         outcome = self._outcome("settled") | {"answer": answer, "conversation": conversation}
         if cacheable_text and self.prompt_hash and self.calls:
-            outcome["cache"] = cache.entry(self.prompt, self.prompt_hash, self.admitted, self.calls[-1], cacheable_text)
+            outcome["cache"] = cache.entry(
+                self.prompt, self.prompt_hash, self.admitted, self.calls[-1], cacheable_text, self.embedded
+            )
         return self._finish(outcome)
 
     def release(self, error: BaseException | None) -> None:
@@ -252,14 +293,12 @@ class ModelCall:
             return
         self.finished = True
         state: Literal["settled", "released"] = "settled" if self.delivered else "released"
-        code = error.code if isinstance(error, Problem) else "cancelled"
+        code = error.code if isinstance(error, Problem) else None if self.similar_answer else "cancelled"
         self._finish(self._outcome(state) | {"error_code": code})
 
     def _plan(self, messages: Sequence[Message] | None) -> tuple[Plan, CompletionRequest, Mapping[ProviderName, str]]:
         admitted, prompt = self.admitted, self.prompt
-        keys = self.room.operator_keys()
-        if self._own_key:
-            keys = self.room.vault.reveal(self.caller, admitted.own_keys)
+        keys = self._keys()
         plan = self.room.router.plan(
             provider=admitted.provider,
             model=admitted.model,
@@ -277,7 +316,7 @@ class ModelCall:
             model=admitted.model,
             messages=messages,
             max_output_tokens=prompt.max_output_tokens,
-            timeout=max(0.1, self.deadline - self.room.clock.monotonic()),
+            timeout=self._seconds_left,
             temperature=prompt.temperature,
             top_p=prompt.top_p,
             stop=prompt.stop,
@@ -285,6 +324,16 @@ class ModelCall:
             schema_name=prompt.schema_name,
         )
         return plan, request, keys
+
+    def _keys(self) -> Mapping[ProviderName, str]:
+        """The caller's own keys for byok, which is never called with an operator's."""
+        if self._own_key:
+            return self.room.vault.reveal(self.caller, self.admitted.own_keys)
+        return self.room.operator_keys()
+
+    @property
+    def _seconds_left(self) -> float:
+        return max(0.1, self.deadline - self.room.clock.monotonic())
 
     @property
     def _own_key(self) -> bool:

@@ -2,8 +2,8 @@
 
 Embeddings put "5 mg" beside "50 mg" and "from Paris to Rome" beside the way back. The guard reads both questions. What
 turns an answer (a number, a unit, a date, a negation, who does what to whom, the language, another word in a word's
-place) refuses; a logistic model of the cosine and six lexical features says how likely the rest mean the same. Standard
-library only, deterministic, without state. Why, and how the figures were found: docs/decisions/0007-semantic-cache.md.
+place) refuses; a logistic model of the cosine and three lexical features says how likely the rest mean the same. It
+needs the standard library only and is deterministic. Where its figures come from: docs/decisions/0007-semantic-cache.md
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import NamedTuple
 
 from parley.guard_words import (
@@ -39,10 +39,10 @@ from parley.guard_words import (
 )
 
 DEFAULT_THRESHOLD = 0.6
-"""Hit if the score is at least this; a caller may ask for more, never for less. A refused pair always stays below it."""
+"""Hit if the score is at least this; a caller may ask for more, never for less. A refused pair stays below it."""
 
 # Fitted by `python benchmarks/semantic_cache.py --fit`: the constant, then one for each value that `features` returns.
-COEFFICIENTS = (-2.7, -2.5, -2.0, -0.9, -0.5)
+COEFFICIENTS = (-2.759, -2.512, -1.976, -0.874, -0.512)
 
 _LONGEST = 1_000  # characters; what is longer is no question that somebody else asks again
 _TOKEN = re.compile(
@@ -50,12 +50,12 @@ _TOKEN = re.compile(
     r"|\d+(?:,\d{3})*(?:\.\d+)?"
     r"|[^\W\d_]+(?:'[^\W\d_]+)*(?:\+\+|#(?!\w))?"  # a word; C++ and C# are words too
     r"|(?<=\d)[-/:](?=\d)|(?<=\d)\s*[-+*/^]\s*(?=\d)"  # between numbers these are operators
-    r"|[$€£¥₹%°<>=≤≥≠×÷±~|@^]|!=|!(?=\w)"
+    r"|[$€£¥₹%°<>=≤≥≠\u00d7÷±~|@^]|!=|!(?=\w)"
 )
 _ORDINAL = re.compile(r"(?<=\d)(?:st|nd|rd|th)\b", re.IGNORECASE)
 _DATA_UNIT = re.compile(r"[kmgt]b(?:ps)?", re.IGNORECASE)
 _SENTENCE_ENDS = frozenset(".?!:;\"'()[]“”")
-_APOSTROPHES = str.maketrans("’‘´`", "''''")
+_APOSTROPHES = str.maketrans("\u2019\u2018\u00b4`", "''''")
 
 
 class Reading(NamedTuple):
@@ -72,9 +72,8 @@ class Reading(NamedTuple):
 def score(question: str, stored: str, cosine: float) -> float:
     """How likely the stored question's answer serves the new one, 0 to 1.
 
-    Takes both texts and the cosine of their embeddings. It grows with the cosine. A pair that the guard refuses keeps its
-    rank among the refused but stays below DEFAULT_THRESHOLD whatever its cosine. Texts over 1,000 characters match only
-    themselves.
+    Takes both texts and the cosine of their embeddings; grows with the cosine. A refused pair keeps its rank among the
+    refused but stays below DEFAULT_THRESHOLD whatever its cosine. Texts over 1,000 characters match only themselves.
     """
     if len(question) > _LONGEST or len(stored) > _LONGEST:
         return float(question == stored)
@@ -83,7 +82,7 @@ def score(question: str, stored: str, cosine: float) -> float:
 
 
 def weigh(values: Sequence[float], *, refused: bool, coefficients: Sequence[float] = COEFFICIENTS) -> float:
-    """The score of a pair with these features: a logistic curve, squeezed below the threshold where the pair is refused."""
+    """The score of a pair with these features: a logistic curve, squeezed below the threshold for a refused pair."""
     constant, *weights = coefficients
     likely = 1 / (1 + math.exp(-constant - sum(map(operator.mul, weights, values))))
     return DEFAULT_THRESHOLD * likely * (2 - likely) if refused else likely
@@ -126,7 +125,7 @@ def _tokens(text: str) -> Iterator[str]:
         if word in CONTRACTIONS:
             yield from CONTRACTIONS[word]
         elif "'" in word:
-            yield from _apart(*word.split("'", 1))
+            yield from filter(None, _apart(*word.split("'", 1)))
         elif token[-1].isdigit():
             yield token.replace(",", "").lstrip("0") or "0"
         elif _DATA_UNIT.fullmatch(token):
@@ -140,6 +139,7 @@ def _tokens(text: str) -> Iterator[str]:
 
 
 def _apart(head: str, tail: str) -> list[str]:
+    """What stands before and after an apostrophe, as words."""
     if tail == "t" and head.endswith("n"):
         return [head[:-1], "not"]
     if tail == "s":  # "what's" is a verb, "Anna's" a genitive
@@ -147,11 +147,12 @@ def _apart(head: str, tail: str) -> list[str]:
     return [head, CONTRACTED_VERBS.get(tail, tail)]
 
 
-def _is_marked(token: str, start: int, text: str) -> bool:
+def _is_marked(written: str, start: int, text: str) -> bool:
     """Whether a word of grammar is meant as a name: "the US", "vitamin A", "in May"."""
     if text.isupper() or not start:
         return False
-    return token == "May" or (token.isupper() and token != "I" and text[: start].rstrip()[-1:] not in _SENTENCE_ENDS)
+    inside = text[:start].rstrip()[-1:] not in _SENTENCE_ENDS
+    return written == "May" or (inside and written.isupper() and written != "I")
 
 
 @lru_cache(maxsize=4096)
@@ -190,11 +191,7 @@ _UNITS = frozenset(canonical(word) for word in UNITS)
 
 def _names(text: str) -> frozenset[str]:
     parts = text.split()
-    capitals = [
-        part
-        for before, part in zip(parts, parts[1:], strict=False)
-        if part[:1].isupper() and before[-1] not in _SENTENCE_ENDS
-    ]
+    capitals = [part for before, part in pairwise(parts) if part[:1].isupper() and before[-1] not in _SENTENCE_ENDS]
     if len(capitals) * 3 > len(parts) * 2:  # Every Word Of A Title
         return frozenset()
     return frozenset(canonical(word) for part in capitals for word in _tokens(part))
@@ -217,9 +214,14 @@ def _asks_for(raw: list[str]) -> str:
         if word == "how":
             return f"how {rest[0]}" if rest and rest[0] in AMOUNTS else "how"
         if word in QUESTION_WORDS:
-            means = "way" in rest or "ways" in rest or any(pair == ("do", "to") for pair in zip(rest, rest[1:], strict=False))
-            return "how" if means and QUESTION_WORDS[word] == "what" else QUESTION_WORDS[word]
+            kind = QUESTION_WORDS[word]
+            return "how" if kind == "what" and _asks_for_a_way(rest) else kind
     return ""
+
+
+def _asks_for_a_way(rest: list[str]) -> bool:
+    """What is the best way to, what can I do to: how."""
+    return "way" in rest or "ways" in rest or ("do", "to") in pairwise(rest)
 
 
 # --- what refuses
@@ -304,16 +306,14 @@ _MAY_LINK = DETERMINERS | COORDINATORS
 
 
 def _aligned(new: Reading, old: Reading) -> list[tuple[int, int]]:
-    """Places of the content words that both have, the n-th of one beside the n-th of the other; none if all in order."""
+    """Places of the content words that both have, n-th beside n-th; empty if they come in the same order."""
     places: dict[str, list[int]] = {}
     for place, word in enumerate(old.words):
         places.setdefault(word, []).append(place)
     shared = [
-        (place, places[word].pop(0))
-        for place, word in enumerate(new.words)
-        if word in new.content and places.get(word)
+        (place, places[word].pop(0)) for place, word in enumerate(new.words) if word in new.content and places.get(word)
     ]
-    return [] if all(a[1] < b[1] for a, b in zip(shared, shared[1:], strict=False)) else shared
+    return [] if all(a[1] < b[1] for a, b in pairwise(shared)) else shared
 
 
 REFUSALS: tuple[Callable[[Reading, Reading], bool], ...] = (

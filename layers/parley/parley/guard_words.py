@@ -14,18 +14,30 @@ def _groups(text: str) -> dict[str, str]:
 
 # They carry an English question's grammar, not its subject: a difference in them alone is none, except as OPPOSED says.
 FUNCTION_WORDS = _words("""
-a an the this that these those it its itself i me my mine myself you your yours yourself we us our ours ourselves they them their theirs themselves one ones
-be am is are been being was were do does did doing done has have had having can could will would shall should may might must
-of in on at for to from with by about into through and or vs as if so then there than
-what which who whom whose when where why how whatever some any many much several lot lots
-please kindly tell hello hi hey thanks thank really actually just very quite exactly basically generally simply even also
-get getting got find finding thing things way ways kind sort type
+a an the this that these those it its itself i me my mine myself you your yours yourself we us our ours ourselves
+they them their theirs themselves one ones be am is are been being was were do does did doing done has have had
+having can could will would shall should may might must of in on at for to from with by about into through and or vs
+as if so then there than what which who whom whose when where why how whatever some any many much several lot lots
+please kindly tell hello hi hey thanks thank really actually just very quite exactly basically generally simply even
+also get getting got find finding thing things way ways kind sort type
 """)
 
 # Function words that do turn the meaning where one question has the one and the other question the other.
-OPPOSED = tuple(
-    (pair.partition("/")[0], pair.partition("/")[2])
-    for pair in ["from/to", "from/for", "with/for", "to/by", "and/or", "some/all", "any/all", "many/few", "much/little", "many/much", "this/that"]
+OPPOSED = (
+    ("from", "to"),
+    ("from", "for"),
+    ("with", "for"),
+    ("and", "or"),
+    ("some", "all"),
+    ("any", "all"),
+    ("many", "few"),
+    ("many", "much"),
+    ("much", "little"),
+    ("this", "that"),
+    ("on", "off"),
+    ("in", "out"),
+    ("i", "me"),
+    ("we", "us"),
 )
 
 # Spellings and synonyms that no question turns on.
@@ -134,19 +146,17 @@ non não niet geen nooit ikke aldri ei не нет
 """)
 
 DATES = _words("""
-May january february march april june july august september october november december
-jan feb mar apr jun jul aug sep sept oct nov dec
-monday tuesday wednesday thursday friday saturday sunday mon tue tues wed thu thurs fri sat sun weekday weekend
-yesterday today tomorrow tonight morning noon afternoon evening night midnight daily weekly monthly yearly annual hourly
-spring summer autumn fall winter last next previous past upcoming recent future ago now before after since until till during
-early late earlier later already yet still am pm bc ad bce
-januar februar märz mai juni juli oktober dezember montag dienstag mittwoch donnerstag freitag samstag sonntag
-gestern heute morgen vorher nachher vor nach januari februari mars maj augusti
-måndag tisdag onsdag torsdag fredag lördag söndag igår idag imorgon före efter
-janvier février avril juin juillet août septembre octobre novembre décembre
-lundi mardi mercredi jeudi vendredi samedi dimanche hier aujourd demain avant après
-enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre
-lunes martes miércoles jueves viernes sábado domingo ayer hoy mañana antes después
+May january february march april june july august september october november december jan feb mar apr jun jul aug
+sep sept oct nov dec monday tuesday wednesday thursday friday saturday sunday mon tue tues wed thu thurs fri sat sun
+weekday weekend yesterday today tomorrow tonight morning noon afternoon evening night midnight daily weekly monthly
+yearly annual hourly spring summer autumn fall winter last next previous past upcoming recent future ago now before
+after since until till during early late earlier later already yet still am pm bc ad bce januar februar märz mai
+juni juli oktober dezember montag dienstag mittwoch donnerstag freitag samstag sonntag gestern heute morgen vorher
+nachher vor nach januari februari mars maj augusti måndag tisdag onsdag torsdag fredag lördag söndag igår idag
+imorgon före efter janvier février avril juin juillet août septembre octobre novembre décembre lundi mardi mercredi
+jeudi vendredi samedi dimanche hier aujourd demain avant après enero febrero marzo abril mayo junio julio agosto
+septiembre octubre noviembre diciembre lunes martes miércoles jueves viernes sábado domingo ayer hoy mañana antes
+después
 """)
 
 UNITS = _words("""
@@ -196,24 +206,76 @@ NUMBERS = {
     if word not in ("one", "second")
 } | {
     word: word
-    for word in ["thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety", "hundred", "thousand", "million", "billion", "trillion", "hundert", "tausend", "million", "milliard", "hundra", "tusen", "miljon", "miljard", "cent", "mille", "cien", "ciento", "mil", "half", "quarter", "third", "double", "triple", "twice", "thrice", "once", "dozen", "couple", "first", "halb", "hälfte", "doppelt", "hälften", "dubbelt", "moitié", "double", "mitad", "doble"]
+    for word in [
+        "thirty",
+        "forty",
+        "fifty",
+        "sixty",
+        "seventy",
+        "eighty",
+        "ninety",
+        "hundred",
+        "thousand",
+        "million",
+        "billion",
+        "trillion",
+        "hundert",
+        "tausend",
+        "million",
+        "milliard",
+        "hundra",
+        "tusen",
+        "miljon",
+        "miljard",
+        "cent",
+        "mille",
+        "cien",
+        "ciento",
+        "mil",
+        "half",
+        "quarter",
+        "third",
+        "double",
+        "triple",
+        "twice",
+        "thrice",
+        "once",
+        "dozen",
+        "couple",
+        "first",
+        "halb",
+        "hälfte",
+        "doppelt",
+        "hälften",
+        "dubbelt",
+        "moitié",
+        "double",
+        "mitad",
+        "doble",
+    ]
 }
 ROMAN = {"ii": "2", "iii": "3", "iv": "4", "vi": "6", "vii": "7", "viii": "8", "ix": "9", "xi": "11", "xii": "12"}
 
 # The commonest words that tell the languages apart; none is an English word.
 LANGUAGES = {
     "de": _words("""
-        der das den dem des ein eine einen einem und oder ist sind wie wer wo wann warum welche welcher welches ich du wir ihr
-        sie mein dein nicht kein kann man mit für auf von zu zum zur bei nach im wird werden wurde haben hat soll muss mir es"""),
+        der das den dem des ein eine einen einem und oder ist sind wie wer wo wann warum welche welcher welches
+        ich du wir ihr sie mein dein nicht kein kann man mit für auf von zu zum zur bei nach im wird werden
+        wurde haben hat soll muss mir es
+    """),
     "sv": _words("""
-        och eller är var vad vem hur när varför vilken vilket vilka jag du vi det den ett en min mitt din inte kan ska skall
-        måste med för på av till från hos som om har hade blir blev finns gör att sig"""),
+        och eller är var vad vem hur när varför vilken vilket vilka jag du vi det den ett en min mitt din inte
+        kan ska skall måste med för på av till från hos som om har hade blir blev finns gör att sig
+    """),
     "fr": _words("""
-        le la les un une des du de et ou est sont quel quelle quels quelles qui que quoi quand où pourquoi comment combien je tu
-        il elle nous vous mon ma mes ton votre ne pas peut avec pour sur dans par au aux ce cette se fait faire puis-je puis"""),
+        le la les un une des du de et ou est sont quel quelle quels quelles qui que quoi quand où pourquoi
+        comment combien je tu il elle nous vous mon ma mes ton votre ne pas peut avec pour sur dans par au aux
+        ce cette se fait faire puis-je puis
+    """),
     "es": _words("""
-        el la los las un una unos del de y o es son qué que quién cuál cuáles cuándo cuando dónde donde cómo como cuánto cuántos
-        por para con sin en mi tu su puedo puede se hay está están ser hacer debo lo le al"""),
+        el la los las un una unos del de y o es son qué que quién cuál cuáles cuándo cuando dónde donde cómo
+        como cuánto cuántos por para con sin en mi tu su puedo puede se hay está están ser hacer debo lo le al
+    """),
 }
 
 # What the first question word, or a leading verb, asks for. A yes-or-no question asks for one of a few verdicts.

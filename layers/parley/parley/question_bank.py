@@ -71,7 +71,28 @@ _QUESTIONS: dict[str, tuple[tuple[str, str], ...]] = {
 }
 _MIXED_ORDER = ("technical", "behavioral", "situational", "system_design")
 
-_AREAS = ["planning", "quality", "teamwork", "learning", "risk", "delivery", "security", "cost", "users", "change", "automation", "mentoring", "documentation", "hiring", "priorities", "research", "ethics", "support", "design", "reliability"]
+_AREAS = [
+    "planning",
+    "quality",
+    "teamwork",
+    "learning",
+    "risk",
+    "delivery",
+    "security",
+    "cost",
+    "users",
+    "change",
+    "automation",
+    "mentoring",
+    "documentation",
+    "hiring",
+    "priorities",
+    "research",
+    "ethics",
+    "support",
+    "design",
+    "reliability",
+]
 
 
 def bank(kind: str, subject: str) -> Iterator[tuple[str, str, str]]:

@@ -191,6 +191,7 @@ class Router:
     Args:
         providers: the adapters.
         random: numbers from 0 to 1, for the jitter.
+        interrupt: ends a wait on an upstream connection, from another thread.
     """
 
     def __init__(
@@ -199,11 +200,14 @@ class Router:
         catalogue: Catalogue,
         clock: Clock | None = None,
         random: Callable[[], float] = random_module.random,
+        interrupt: Callable[[], None] = lambda: None,
     ) -> None:
         self._providers = providers
         self._catalogue = catalogue
         self._clock = clock or SystemClock()
         self._random = random
+        self._interrupt = interrupt
+        self._given_up = False
         # Own and operator's keys have limits of their own, so they fail apart.
         self._circuits: dict[tuple[Candidate, bool], _Circuit] = {}
 
@@ -313,14 +317,20 @@ class Router:
                 self._cancelled(course, chance, upstream, started)
                 raise
 
+    def cancel(self) -> None:
+        """Give up the request under way, from another thread: its wait ends with an error, nothing is tried again."""
+        self._given_up = True
+        self._interrupt()
+
     def _course(self, plan: Plan, deadline: float, attempts: list[Attempt] | None) -> _Course:
+        self._given_up = False
         chances = [_Chance(candidate) for candidate in plan.candidates]
         return _Course(plan, deadline, chances, [] if attempts is None else attempts)
 
     def _next(self, course: _Course) -> _Chance:
         """Wait for whoever is to be tried next. Raises RoutingError where nobody is left in time."""
         now = self._clock.monotonic()
-        if sum(chance.tries for chance in course.chances) < MAX_ATTEMPTS:
+        if sum(chance.tries for chance in course.chances) < MAX_ATTEMPTS and not self._given_up:
             left = [chance for chance in course.chances if not chance.out and chance.tries < MAX_ATTEMPTS_EACH]
             # An open circuit fails fast, unless the vendor just told this very request how long to wait.
             left = [chance for chance in left if chance.told_to_wait or self._opens(course, chance) <= now]

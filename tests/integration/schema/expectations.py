@@ -374,7 +374,7 @@ EXPECTED: Mapping[str, Access] = {
     ),
     "public.content_items": Access(user="all: select", service=_ALL),
     "app.searchable_content": Access(
-        definer=dict.fromkeys(("anonymous", "user", "service"), "all: select")
+        definer=dict.fromkeys(("anonymous", "user", "service", "nobody"), "all: select")
     ),
     "public.ai_content_searches": Access(
         user="own: select", service="all: select insert delete", definer=_COUNTED

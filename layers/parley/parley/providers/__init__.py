@@ -9,7 +9,7 @@ from parley.providers.anthropic import AnthropicAdapter
 from parley.providers.base import Provider, ProviderName
 from parley.providers.google import GoogleAdapter
 from parley.providers.openai import OpenAIAdapter
-from parley.providers.transport import HttpClient, shared_client
+from parley.providers.transport import HttpClient, SharedClient
 
 
 def build(
@@ -22,7 +22,7 @@ def build(
         http: opens the shared client; tests inject theirs.
     """
     urls = base_urls or {}
-    http = http or shared_client()
+    http = http or SharedClient()
     return {
         "openai": OpenAIAdapter(http, urls.get("openai"), clock),
         "anthropic": AnthropicAdapter(http, urls.get("anthropic"), clock),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from functools import cache
-from typing import TYPE_CHECKING
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 from parley.clock import Clock
 
@@ -26,24 +28,44 @@ class DeadlineExceeded(Exception):
     """The call took longer than it may."""
 
 
-def shared_client() -> HttpClient:
-    """A function that opens one `httpx2.Client` at its first call and returns the same one ever after.
+class SharedClient:
+    """Opens one `httpx2.Client` when it is first called, and returns the same one ever after.
 
     Keep-alive saves the TLS handshake of all but the first call.
     """
 
-    @cache
-    def client() -> httpx2.Client:
-        import httpx2
+    def __init__(self) -> None:
+        self._client: httpx2.Client | None = None
+        self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
 
-        return httpx2.Client(
-            headers=HEADERS,
-            limits=httpx2.Limits(max_connections=20, max_keepalive_connections=6, keepalive_expiry=60),
-            follow_redirects=False,
-            http2=False,
-        )
+    def __call__(self) -> httpx2.Client:
+        if self._client is None:
+            import httpx2
 
-    return client
+            self._client = httpx2.Client(
+                headers=HEADERS,
+                limits=httpx2.Limits(max_connections=20, max_keepalive_connections=6, keepalive_expiry=60),
+                follow_redirects=False,
+                http2=False,
+                event_hooks={"request": [self._watch]},
+            )
+        return self._client
+
+    def interrupt(self) -> None:
+        """End every wait on an upstream connection, from another thread: closing a descriptor wakes no reader.
+
+        One request runs at a time, so the only wait is that request's; idle connections are simply made anew.
+        """
+        for connection in list(self._sockets):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def _watch(self, request: httpx2.Request) -> None:
+        request.extensions = {**request.extensions, "trace": self._note}
+
+    def _note(self, event: str, info: Mapping[str, Any]) -> None:
+        if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
+            self._sockets.add(info["return_value"].get_extra_info("socket"))
 
 
 def timeouts(seconds: float) -> httpx2.Timeout:

@@ -1,0 +1,229 @@
+"""A database that holds one seed's own tables, with data, becomes Parley's without losing a row, and can be left again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from parley.migrations import catalog_snapshot, create_logins, down, up
+from tests.conftest import SCHEMA, ScratchDatabase
+from tests.integration.schema import seeds
+from tests.integration.schema.support import psql, user
+from tests.integration.schema.test_seed_statements import needs_documents
+
+ORIGINALS = Path(__file__).with_name("originals")
+Rows = list[dict[str, str | None]]
+
+# The seed's own queries over its data, and what shows the rest of it.
+QUERIES: Mapping[str, Sequence[str]] = {
+    "S1": (
+        "select * from ai_provider_preferences where organization_id = 'org_123' and user_id = 'user_456'",
+        "select preferred_provider, count(*) from ai_provider_preferences where organization_id = 'org_123' group by 1 order by 1",
+    ),
+    "S2": (
+        "select tier, count(*) from user_ai_settings group by tier order by 1",
+        "select sum(tokens_used) as total_tokens, sum(cost_usd) as total_cost from ai_usage_logs "
+        "where created_at >= now() - interval '7 days'",
+        "select user_id, count(*) as conversation_count from ai_conversations group by user_id "
+        "order by conversation_count desc limit 10",
+    ),
+    "S3": (
+        "select * from ai_conversations where id = 'test-conv-2'",
+        "select count(*) from match_embeddings(array_fill(0.1, array[1536])::vector, 0.5, 5, '{}'::jsonb)",
+        "select count(*) from ai_usage where created_at < now() - interval '90 days'",
+        "select operation_type, model, sum(tokens_total) as tokens, sum(cost) as cost from ai_usage group by 1, 2",
+    ),
+    "S4": (
+        "select * from ai_precomputed_responses order by pattern",
+        "select * from ai_conversations order by id",
+    ),
+    "S5": (
+        "select user_id, total_score, total_xp, rank from leaderboard order by rank",
+        "select id, title, status, overall_score from interview_sessions order by id",
+    ),
+}
+# Columns whose values adoption may change, each with why.
+CHANGED: Mapping[str, str] = {
+    "user_ai_settings.daily_usage": "null counters become 0",
+    "user_ai_settings.monthly_usage": "null counters become 0",
+    "ai_usage.id": "a number becomes a UUID",
+    "embeddings.metadata": "null becomes {}",
+    "user_interactions.metadata": "null becomes {}",
+    "ai_conversations.total_tokens": "null becomes 0",
+    "ai_conversations.tokens_used": "null becomes 0",
+    "ai_conversations.total_cost": "null becomes 0",
+    "ai_conversations.cost_usd": "null becomes 0",
+    "interview_responses.sequence_number": "turns of an interview are numbered apart",
+    "achievements.achievement_type": "repeats keep a name of their own",
+    "user_progress.skill": "repeats keep a name of their own",
+}
+
+
+def _adopt(seed: str, database: ScratchDatabase) -> None:
+    done = psql(database.owner_url, ORIGINALS / f"{seed.lower()}.sql")
+    assert done.returncode == 0, done.stderr
+
+
+def _rows(owner: psycopg.Connection[Any], query: str) -> Rows:
+    cursor = owner.execute(query.encode())
+    names = [column.name for column in cursor.description or ()]
+    return [dict(zip(names, map(_text, row), strict=True)) for row in cursor.fetchall()]
+
+
+def _text(value: object) -> str | None:
+    if isinstance(value, Decimal):
+        return f"{value.normalize():f}"
+    if isinstance(value, date) and not isinstance(value, datetime):
+        # Where a date became an instant it is the midnight that begins it.
+        return datetime.combine(value, time(), ZoneInfo("Europe/Stockholm")).astimezone(UTC).isoformat(" ")
+    return None if value is None else str(value)
+
+
+def _content(owner: psycopg.Connection[Any]) -> dict[str, Rows]:
+    """Every row of every table in public, as text."""
+    names = owner.execute(
+        """
+        select c.relname from pg_class as c
+        where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') order by 1
+        """
+    ).fetchall()
+    content = {}
+    for (name,) in names:
+        content[name] = _rows(owner, sql.SQL("select * from public.{}").format(sql.Identifier(name)).as_string(owner))
+    return content
+
+
+def _comparable(rows: Rows, columns: Sequence[str]) -> list[tuple[str, ...]]:
+    return sorted(tuple(str(row[column]) for column in columns) for row in rows)
+
+
+def _assert_kept(before: dict[str, Rows], after: dict[str, Rows]) -> None:
+    for table, rows in before.items():
+        columns = [column for column in rows[0] if f"{table}.{column}" not in CHANGED]
+        assert _comparable(after[table], columns) == _comparable(rows, columns), table
+
+
+@pytest.mark.parametrize("seed", list(seeds.NAMES))
+def test_a_seeds_database_is_adopted_without_losing_a_row(seed: str, empty_database: ScratchDatabase) -> None:
+    _adopt(seed, empty_database)
+    with empty_database.connect() as owner:
+        before = _content(owner)
+        answers = [_rows(owner, query) for query in QUERIES[seed]]
+        assert all(before.values())
+        assert all(answers)
+        up(empty_database.owner_url, SCHEMA)
+        _assert_kept(before, _content(owner))
+    with empty_database.connect() as owner:
+        for query, answer in zip(QUERIES[seed], answers, strict=True):
+            found = [{name: row[name] for name in answer[0]} for row in _rows(owner, query)]
+            assert found == answer, query
+    done = psql(empty_database.owner_url, seeds.check_path(seed))
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("seed", list(seeds.NAMES))
+def test_an_adopted_table_has_the_policies_grants_and_functions_of_a_new_one(
+    seed: str, empty_database: ScratchDatabase, database: ScratchDatabase
+) -> None:
+    _adopt(seed, empty_database)
+    up(empty_database.owner_url, SCHEMA)
+    kinds = ("policy ", "function public.", "function app.", "relation public.")
+    with empty_database.connect() as adopted, database.connect() as new:
+        found, wanted = catalog_snapshot(adopted), catalog_snapshot(new)
+    for name, facts in wanted.items():
+        if name.startswith(kinds[:3]):
+            assert found.get(name) == facts
+        elif name.startswith(kinds[3]):
+            assert found[name].rsplit(" access ", 1)[1:] == facts.rsplit(" access ", 1)[1:], name
+    strangers = {name for name in found if name.startswith("policy ")} - set(wanted)
+    assert strangers == set(), "a policy of the seed's would allow beside ours"
+
+
+@pytest.mark.parametrize("seed", list(seeds.NAMES))
+def test_an_adopted_database_serves_requests(seed: str, empty_database: ScratchDatabase) -> None:
+    _adopt(seed, empty_database)
+    server = empty_database.server
+    up(empty_database.owner_url, SCHEMA)
+    with empty_database.connect() as owner:
+        create_logins(owner, server.password("parley_app"), server.password("parley_service"))
+        known = [name for (name,) in owner.execute('select id from "user" order by 1 limit 1')]
+    with empty_database.connect("app") as app:
+        # Two callers with the same prompt: neither is served the other's answer, both are stored.
+        for number, subject in enumerate([*known, "newcomer"]):
+            request_id = f"request-{number}"
+            request = {
+                "request_id": request_id, "operation": "chat", "body_hash": "b", "default_provider": "openai",
+                "default_models": dict.fromkeys(("openai", "anthropic", "google"), "m"), "message": "what no pattern knows",
+                "prompt_hash": "hash-1", "cache_scope": "user", "lease_seconds": 60,
+            }  # fmt: skip
+            claims = Jsonb(user(subject))
+            begun = _call(app, "select app.begin_request(%s, %s)", claims, Jsonb(request))
+            assert begun["outcome"] == "admitted"
+            call = {
+                "provider": "openai", "model": "m", "operation": "chat", "input_tokens": 1, "output_tokens": 2,
+                "cost": "0.000001", "latency_ms": 5,
+            }  # fmt: skip
+            outcome = {
+                "request_id": request_id, "fence": begun["fence"], "state": "settled", "calls": [call],
+                "attempts": [{"provider": "openai", "model": "m", "ok": True, "latency_ms": 5}],
+                "answer": {"text": "t"},
+                "cache": {
+                    "prompt_hash": "hash-1", "provider": "openai", "model": "m", "scope": "user", "ttl_seconds": 60,
+                    "text": "t", "tokens": 3,
+                },
+                "conversation": {
+                    "id": f"conversation-{number}", "title": "t", "context": None,
+                    "messages": [{"role": "user", "content": "hello"}, {"role": "assistant", "content": "t"}],
+                },
+            }  # fmt: skip
+            finished = _call(app, "select app.finish_request(%s, %s)", claims, Jsonb(outcome))
+            assert finished["state"] == "settled"
+            again = _call(app, "select app.begin_request(%s, %s)", claims, Jsonb(request | {"request_id": "again"}))
+            assert again["outcome"] == "cache_hit"
+
+
+def _call(app: psycopg.Connection[Any], statement: str, *arguments: Jsonb) -> dict[str, Any]:
+    row = app.execute(statement.encode(), arguments).fetchone()
+    assert row
+    answer: dict[str, Any] = row[0]
+    return answer
+
+
+@pytest.mark.parametrize("seed", list(seeds.NAMES))
+def test_adopted_tables_outlive_down_with_their_rows(seed: str, empty_database: ScratchDatabase) -> None:
+    _adopt(seed, empty_database)
+    with empty_database.connect() as owner:
+        before = _content(owner)
+    up(empty_database.owner_url, SCHEMA)
+    steps = down(empty_database.owner_url, SCHEMA)
+    with empty_database.connect() as owner:
+        after = _content(owner)
+    assert set(after) == set(before)
+    _assert_kept(before, after)
+    left = " ".join(notice for step in steps for notice in step.notices)
+    for table in before:
+        assert table in left, f"down does not say that it left {table}"
+    up(empty_database.owner_url, SCHEMA)
+    with empty_database.connect() as owner:
+        _assert_kept(before, _content(owner))
+
+
+@needs_documents
+@pytest.mark.parametrize("seed", ["S1", "S2"])
+def test_the_originals_have_the_seeds_own_ddl(seed: str) -> None:
+    held = {seeds.normalized(text) for text in seeds.check_statements(ORIGINALS / f"{seed.lower()}.sql")}
+    for block in seeds.document_blocks(seed):
+        for statement in block.statements:
+            if re.match(r"create (table|type|index|policy|or replace function)", statement, re.IGNORECASE):
+                if "(commented out)" not in block.heading:
+                    assert seeds.normalized(statement) in held, statement

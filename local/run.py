@@ -89,9 +89,13 @@ async def _run(began: float) -> int:
 async def _start(platform: Platform, stack: contextlib.AsyncExitStack, folder: Path) -> None:
     try:
         services = asyncio.create_task(platform.start_services())
-        logins = await _database(stack, folder, platform.keys)
+        try:
+            logins = await _database(stack, folder, platform.keys)
+        finally:
+            # Cancelling a start half-way can lose the child and hang; what came up is stopped by `close`.
+            await asyncio.wait({services})
         _say(4, "functions, KMS, SQS and vendors")
-        await services
+        services.result()
         await platform.serve(logins)
     except (MigrationError, PostgresError, ScheduleError, ServiceError, TemplateError) as error:
         raise Refused(str(error)) from error

@@ -90,8 +90,12 @@ begin
   -- The logins inherit what the API roles may do, so one set of grants and policies serves PostgREST and Parley alike.
   alter role parley_app inherit;
   alter role parley_service inherit;
-  grant authenticated to parley_app;
-  grant service_role to parley_service;
+  if not pg_catalog.pg_has_role('parley_app', 'authenticated', 'usage') then
+    grant authenticated to parley_app;
+  end if;
+  if not pg_catalog.pg_has_role('parley_service', 'service_role', 'usage') then
+    grant service_role to parley_service;
+  end if;
   -- Whoever migrates replaces functions that belong to parley_definer, which needs its rights; a superuser has them.
   if not (select rolsuper from pg_catalog.pg_roles where rolname = current_user) then
     grant parley_definer to current_user with inherit true, set true;

@@ -187,4 +187,4 @@ grant delete on public."user" to service_role, parley_definer;
 grant select, insert on app.deleted_subjects to parley_definer;
 grant execute on function app.now(), app.subject_hash(text), app.require_caller(text)
   to anon, authenticated, service_role, parley_definer;
-grant execute on function app.provision(), app.delete_user(text) to authenticated, service_role;
+grant execute on function app.provision(), app.delete_user(text) to parley_app, parley_service;

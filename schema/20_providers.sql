@@ -203,8 +203,8 @@ create policy "Users can save their own preference, admins the organization's" o
   with check (
     (user_id = (select app.user_id()) and (organization_id is null or organization_id = (select app.organization_id())))
     or (user_id is null and organization_id = (select app.organization_id()) and (select app.is_organization_admin())));
-drop policy if exists "Users can change their own preference, admins the organization's" on public.ai_provider_preferences;
-create policy "Users can change their own preference, admins the organization's" on public.ai_provider_preferences
+drop policy if exists "Users can edit their own preference, admins the organization's" on public.ai_provider_preferences;
+create policy "Users can edit their own preference, admins the organization's" on public.ai_provider_preferences
   for update to authenticated, parley_definer
   using (
     user_id = (select app.user_id())

@@ -51,6 +51,8 @@ end $$;
 comment on function public.update_ai_conversations_updated_at() is
   'S4''s trigger function. Only conversations use it, so S4''s own rollback can drop it.';
 
+revoke all on function public.update_ai_conversations_updated_at() from public, anon, authenticated, service_role;
+
 drop trigger if exists _10_aliases on public.ai_conversations;
 drop trigger if exists _20_updated_at on public.ai_conversations;
 

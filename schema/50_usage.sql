@@ -133,6 +133,7 @@ revoke all on public.user_ai_usage from public, anon, authenticated, service_rol
 comment on table public.user_ai_usage is 'Each user''s usage by day (of app.settings.time_zone): requests answered, tokens, cost where known.';
 
 create table if not exists app.usage_by_day (
+  id bigint generated always as identity primary key,
   day date not null,
   organization_id text,
   provider text not null,

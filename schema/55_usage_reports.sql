@@ -138,6 +138,7 @@ begin
   loop
     delete from app.usage_by_day where day = v_day;
     insert into app.usage_by_day
+      (day, organization_id, provider, model, operation_type, own_key, calls, tokens, cost, latency_ms)
     select v_day, organization_id, provider, model, operation_type, own_key,
       pg_catalog.count(*), coalesce(pg_catalog.sum(tokens_total), 0), pg_catalog.sum(cost), pg_catalog.sum(latency_ms)
     from public.ai_usage

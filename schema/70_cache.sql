@@ -294,8 +294,8 @@ begin
 end $$;
 comment on function app.match_precomputed_response(text) is 'The precomputed response to a message, or null: the highest priority, then the longest pattern.';
 
-drop policy if exists "Callers can read the answers of their tenant and the public ones" on public.ai_response_cache;
-create policy "Callers can read the answers of their tenant and the public ones" on public.ai_response_cache
+drop policy if exists "Callers can read their tenant's answers and the public ones" on public.ai_response_cache;
+create policy "Callers can read their tenant's answers and the public ones" on public.ai_response_cache
   for select to anon, authenticated, parley_definer
   using (
     (select app.claims()) is not null

@@ -23,9 +23,9 @@ def settings(request: Request) -> dict[str, Any]:
 
 
 @api.patch("/api/settings", "user")
-def change_settings(request: Request) -> dict[str, Any]:
+def change_settings(request: Request, body: SettingsChange) -> dict[str, Any]:
     """Change the preferred provider."""
-    parley.preferences.save(request.caller, "user", request.json(SettingsChange).preferred_provider)
+    parley.preferences.save(request.caller, "user", body.preferred_provider)
     return parley.account.settings(request.caller)
 
 
@@ -36,15 +36,15 @@ def usage(request: Request) -> dict[str, Any]:
 
 
 @api.get("/api/usage/history", "user")
-def history(request: Request) -> dict[str, Any]:
+def history(request: Request, query: HistoryQuery) -> dict[str, Any]:
     """Calls, tokens and cost over time."""
-    return parley.usage.history(request.caller, request.query_as(HistoryQuery))
+    return parley.usage.history(request.caller, query)
 
 
 @api.get("/api/usage/providers", "user")
-def provider_usage(request: Request) -> dict[str, Any]:
+def provider_usage(request: Request, query: HistoryQuery) -> dict[str, Any]:
     """How the providers did for the caller, or for the admin's organization."""
-    return parley.usage.providers(request.caller, request.query_as(HistoryQuery))
+    return parley.usage.providers(request.caller, query)
 
 
 @api.get("/api/ai-providers", "anyone")
@@ -60,25 +60,25 @@ def faqs(request: Request) -> dict[str, Any]:
 
 
 @api.get("/api/conversations", "user")
-def conversations(request: Request) -> dict[str, Any]:
+def conversations(request: Request, query: ListQuery) -> dict[str, Any]:
     """The caller's conversations, the latest first."""
-    return parley.conversations.page(request.caller, request.query_as(ListQuery))
+    return parley.conversations.page(request.caller, query)
 
 
 @api.get("/api/conversations/{conversation_id}", "user")
-def conversation(request: Request) -> Reply | dict[str, Any]:
+def conversation(request: Request, query: ReadQuery) -> Reply | dict[str, Any]:
     """One conversation; `format=markdown` exports it as a document."""
     conversation_id = request.path["conversation_id"]
-    if request.query_as(ReadQuery).format == "markdown":
+    if query.format == "markdown":
         document = parley.conversations.markdown(request.caller, conversation_id)
         return Reply(document, content_type="text/markdown; charset=utf-8")
     return parley.conversations.read(request.caller, conversation_id)
 
 
 @api.patch("/api/conversations/{conversation_id}", "user")
-def rename(request: Request) -> dict[str, Any]:
+def rename(request: Request, body: Rename) -> dict[str, Any]:
     """Give a conversation another title."""
-    return parley.conversations.rename(request.caller, request.path["conversation_id"], request.json(Rename))
+    return parley.conversations.rename(request.caller, request.path["conversation_id"], body)
 
 
 @api.delete("/api/conversations/{conversation_id}", "user")
@@ -89,21 +89,21 @@ def delete_conversation(request: Request) -> Reply:
 
 
 @api.post("/api/interactions", "user")
-def record_interactions(request: Request) -> Reply:
+def record_interactions(request: Request, body: InteractionsRequest) -> Reply:
     """Record what the caller looked at, clicked, added to a cart."""
-    return Reply(parley.interactions.record(request.caller, request.json(InteractionsRequest)), 201)
+    return Reply(parley.interactions.record(request.caller, body), 201)
 
 
 @api.get("/api/interactions", "user")
-def interactions(request: Request) -> dict[str, Any]:
+def interactions(request: Request, query: InteractionsQuery) -> dict[str, Any]:
     """The caller's interactions, newest first."""
-    return parley.interactions.page(request.caller, request.query_as(InteractionsQuery))
+    return parley.interactions.page(request.caller, query)
 
 
 @api.get("/api/recommendations", "user")
-def recommendations(request: Request) -> dict[str, Any]:
+def recommendations(request: Request, query: RecommendationsQuery) -> dict[str, Any]:
     """What the caller may like next."""
-    return parley.interactions.recommendations(request.caller, request.query_as(RecommendationsQuery))
+    return parley.interactions.recommendations(request.caller, query)
 
 
 lambda_handler = api.handler

@@ -20,15 +20,15 @@ def tiers(_request: Request) -> dict[str, Any]:
 
 
 @api.put("/api/admin/tiers/{tier}", "service")
-def change_tier(request: Request) -> dict[str, Any]:
+def change_tier(request: Request, body: Tier) -> dict[str, Any]:
     """Change a tier's limits."""
-    return parley.admin.change_tier(request.path["tier"], request.json(Tier))
+    return parley.admin.change_tier(request.path["tier"], body)
 
 
 @api.put("/api/admin/users/{user_id}/tier", "service")
-def change_user_tier(request: Request) -> dict[str, Any]:
+def change_user_tier(request: Request, body: UserTier) -> dict[str, Any]:
     """Move a user to a tier."""
-    return parley.admin.change_user_tier(request.path["user_id"], request.json(UserTier))
+    return parley.admin.change_user_tier(request.path["user_id"], body)
 
 
 @api.get("/api/admin/faqs", "service")
@@ -38,15 +38,15 @@ def faqs(_request: Request) -> dict[str, Any]:
 
 
 @api.post("/api/admin/faqs", "service")
-def add_faq(request: Request) -> Reply:
+def add_faq(request: Request, body: Faq) -> Reply:
     """Add a precomputed response."""
-    return Reply(parley.admin.add_faq(request.json(Faq)), 201)
+    return Reply(parley.admin.add_faq(body), 201)
 
 
 @api.put("/api/admin/faqs/{faq_id}", "service")
-def change_faq(request: Request) -> dict[str, Any]:
+def change_faq(request: Request, body: Faq) -> dict[str, Any]:
     """Replace a precomputed response."""
-    return parley.admin.change_faq(request.path["faq_id"], request.json(Faq))
+    return parley.admin.change_faq(request.path["faq_id"], body)
 
 
 @api.delete("/api/admin/faqs/{faq_id}", "service")
@@ -57,16 +57,16 @@ def delete_faq(request: Request) -> Reply:
 
 
 @api.get("/api/admin/analytics", "service")
-def analytics(request: Request) -> dict[str, Any]:
+def analytics(request: Request, query: AnalyticsQuery) -> dict[str, Any]:
     """Usage, tiers and preferences across everybody."""
-    return parley.admin.analytics(request.query_as(AnalyticsQuery))
+    return parley.admin.analytics(query)
 
 
 @api.post("/api/admin/maintenance", "service")
-def maintain(request: Request) -> dict[str, Any]:
+def maintain(request: Request, body: MaintenanceRequest) -> dict[str, Any]:
     """Run a schedule's work now."""
     until = time.monotonic() + request.seconds
-    return parley.admin.maintain(request.json(MaintenanceRequest), lambda: until - time.monotonic())
+    return parley.admin.maintain(body, lambda: until - time.monotonic())
 
 
 lambda_handler = api.handler

@@ -12,17 +12,17 @@ api = Api(parley.settings)
 
 
 @api.post("/api/chat", "anyone")
-def chat(request: Request) -> Reply:
+def chat(request: Request, body: ChatRequest) -> Reply:
     """Answer a message, alone or as a turn of a conversation."""
-    body, quota, degraded = parley.chat.answer(
+    answer, quota, degraded = parley.chat.answer(
         request.caller,
-        request.json(ChatRequest),
+        body,
         request_id=request.id,
         seconds=request.seconds,
         idempotency_key=request.idempotency_key,
         body_hash=request.body_hash,
     )
-    return Reply(body, headers=model_headers(quota, degraded))
+    return Reply(answer, headers=model_headers(quota, degraded))
 
 
 lambda_handler = api.handler

@@ -12,11 +12,11 @@ api = Api(parley.settings)
 
 
 @api.post("/api/chat/stream", "anyone")
-def chat_stream(request: Request) -> Stream:
+def chat_stream(request: Request, body: ChatRequest) -> Stream:
     """Answer a message piece by piece; refusals come as problem documents, before the stream begins."""
     stream = parley.chat.stream(
         request.caller,
-        request.json(ChatRequest),
+        body,
         request_id=request.id,
         seconds=request.seconds,
         idempotency_key=request.idempotency_key,

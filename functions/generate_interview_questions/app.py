@@ -12,17 +12,17 @@ api = Api(parley.settings)
 
 
 @api.post("/api/generate-interview-questions", "anyone")
-def generate(request: Request) -> Reply:
+def generate(request: Request, body: QuestionsRequest) -> Reply:
     """Generate exactly as many questions as were asked for."""
-    body, quota, degraded = parley.questions.generate(
+    answer, quota, degraded = parley.questions.generate(
         request.caller,
-        request.json(QuestionsRequest),
+        body,
         request_id=request.id,
         seconds=request.seconds,
         idempotency_key=request.idempotency_key,
         body_hash=request.body_hash,
     )
-    return Reply(body, headers=model_headers(quota, degraded))
+    return Reply(answer, headers=model_headers(quota, degraded))
 
 
 lambda_handler = api.handler

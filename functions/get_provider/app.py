@@ -20,11 +20,12 @@ class Query(BaseModel):
 
 
 @api.get("/api/ai-provider", "anyone")
-def get_provider(request: Request) -> Reply:
+def get_provider(request: Request, query: Query) -> Reply:
     """The effective provider, or the one saved at `scope`."""
-    scope = request.query_as(Query).scope
     found: dict[str, Any] = (
-        parley.preferences.at(request.caller, scope) if scope else parley.preferences.effective(request.caller)
+        parley.preferences.at(request.caller, query.scope)
+        if query.scope
+        else parley.preferences.effective(request.caller)
     )
     degraded = found.pop("degraded")
     return Reply(found, headers={"X-Parley-Degraded": "database"} if degraded else {})

@@ -13,35 +13,35 @@ api = Api(parley.settings)
 
 
 @api.post("/api/search", "user")
-def search(request: Request) -> dict[str, Any]:
+def search(request: Request, body: SearchRequest) -> dict[str, Any]:
     """Find by meaning, by words, or both."""
-    return parley.search.search(request.caller, request.json(SearchRequest), request.seconds)
+    return parley.search.search(request.caller, body, request.seconds)
 
 
 @api.post("/api/search/{search_id}/selection", "user")
-def select(request: Request) -> Reply:
+def select(request: Request, body: SelectionRequest) -> Reply:
     """Note what was chosen from a search."""
-    parley.search.select(request.caller, request.path["search_id"], request.json(SelectionRequest))
+    parley.search.select(request.caller, request.path["search_id"], body)
     return Reply(None, 204)
 
 
 @api.post("/api/documents", "user")
-def store(request: Request) -> Reply:
+def store(request: Request, body: DocumentsRequest) -> Reply:
     """Embed and store documents."""
-    body = parley.search.store(request.caller, request.json(DocumentsRequest), request.seconds, request.idempotency_key)
-    return Reply(body, 201)
+    stored = parley.search.store(request.caller, body, request.seconds, request.idempotency_key)
+    return Reply(stored, 201)
 
 
 @api.get("/api/documents", "user")
-def documents(request: Request) -> dict[str, Any]:
+def documents(request: Request, query: ListQuery) -> dict[str, Any]:
     """The caller's documents, newest first."""
-    return parley.search.documents(request.caller, request.query_as(ListQuery))
+    return parley.search.documents(request.caller, query)
 
 
 @api.delete("/api/documents", "user")
-def delete_documents(request: Request) -> dict[str, int]:
+def delete_documents(request: Request, query: DeleteQuery) -> dict[str, int]:
     """Delete by metadata, or all of mine."""
-    return {"deleted": parley.search.delete_documents(request.caller, request.query_as(DeleteQuery))}
+    return {"deleted": parley.search.delete_documents(request.caller, query)}
 
 
 @api.get("/api/documents/{document_id}", "user")

@@ -28,16 +28,15 @@ class Query(BaseModel):
 
 
 @api.post("/api/ai-provider", "user")
-def save(request: Request) -> dict[str, Any]:
+def save(request: Request, body: Preference) -> dict[str, Any]:
     """Save; the spelling that was sent comes back."""
-    preference = request.json(Preference)
-    return parley.preferences.save(request.caller, preference.scope, preference.provider)
+    return parley.preferences.save(request.caller, body.scope, body.provider)
 
 
 @api.delete("/api/ai-provider", "user")
-def delete(request: Request) -> dict[str, Any]:
+def delete(request: Request, query: Query) -> dict[str, Any]:
     """Delete; what applies from now on comes back."""
-    found = parley.preferences.delete(request.caller, request.query_as(Query).scope)
+    found = parley.preferences.delete(request.caller, query.scope)
     return {"provider": found["provider"], "source": found["source"]}
 
 

@@ -13,9 +13,9 @@ api = Api(parley.settings)
 
 
 @api.put("/api/settings/api-keys/{provider}", "user")
-def store(request: Request) -> dict[str, Any]:
+def store(request: Request, body: OwnKey) -> dict[str, Any]:
     """Store a key; only its last four characters ever come back."""
-    return parley.key_store.store(request.caller, request.path["provider"], request.json(OwnKey))
+    return parley.key_store.store(request.caller, request.path["provider"], body)
 
 
 @api.delete("/api/settings/api-keys/{provider}", "user")

@@ -23,6 +23,9 @@ select proname from pg_proc where proname = 'match_embeddings';
 -- Tests, as user_1.
 begin;
 insert into "user" (id) values ('user_1') on conflict do nothing;
+-- Whoever ran the seed's own tests before may have left these.
+delete from ai_conversations where id = 'test-conv-1';
+delete from embeddings where id = 'test-doc-1';
 
 -- Insert a test conversation, and query it back.
 insert into ai_conversations (id, user_id, title, model, messages, total_tokens, total_cost)

@@ -2,7 +2,7 @@
 
 Embeddings put "5 mg" beside "50 mg" and "from Paris to Rome" beside the way back. The guard reads both questions. What
 turns an answer (a number, a unit, a date, a negation, who does what to whom, the language, another word in a word's
-place) refuses; a logistic model of the cosine and three lexical features says how likely the rest mean the same. It
+place) refuses; a logistic model of the cosine and four lexical features says how likely the rest mean the same. It
 needs the standard library only and is deterministic. Where its figures come from: docs/decisions/0007-semantic-cache.md
 """
 
@@ -42,7 +42,7 @@ DEFAULT_THRESHOLD = 0.6
 """Hit if the score is at least this; a caller may ask for more, never for less. A refused pair stays below it."""
 
 # Fitted by `python benchmarks/semantic_cache.py --fit`: the constant, then one for each value that `features` returns.
-COEFFICIENTS = (-2.759, -2.512, -1.976, -0.874, -0.512)
+COEFFICIENTS = (-2.529, -2.489, -2.282, -0.749, -0.517, -0.258)
 
 _LONGEST = 1_000  # characters; what is longer is no question that somebody else asks again
 _TOKEN = re.compile(
@@ -85,7 +85,7 @@ def weigh(values: Sequence[float], *, refused: bool, coefficients: Sequence[floa
     """The score of a pair with these features: a logistic curve, squeezed below the threshold for a refused pair."""
     constant, *weights = coefficients
     likely = 1 / (1 + math.exp(-constant - sum(map(operator.mul, weights, values))))
-    return DEFAULT_THRESHOLD * likely * (2 - likely) if refused else likely
+    return DEFAULT_THRESHOLD * (1 - (1 - likely) ** 3) if refused else likely
 
 
 def features(question: str, stored: str, cosine: float) -> tuple[float, ...]:
@@ -344,6 +344,7 @@ def measure(new: Reading, old: Reading, cosine: float) -> tuple[float, ...]:
         _trigram_overlap(new.letters, old.letters),
         common / (common + apart or 1),
         float(numbers_differ(new, old)),
+        float(another_kind_of_answer(new, old)),
     )
 
 

@@ -9,10 +9,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Literal, get_type_hints
 from uuid import UUID
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, CORSConfig, Response
+from pydantic import BaseModel
 
 from parley.admission import Refused
 from parley.api import problems
@@ -28,7 +29,7 @@ from parley.observability import log_fault, logger
 from parley.runtime import StreamingResponse, is_streaming
 
 Access = Literal["anyone", "user", "organization_admin", "service"]
-Handler = Callable[[Request], "Reply | Stream | dict[str, Any]"]
+Handler = Callable[..., "Reply | Stream | dict[str, Any]"]
 
 # Kept back from the function's own deadline, so that an answer leaves before Lambda ends the process.
 _MARGIN_SECONDS = 1.0
@@ -46,12 +47,28 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One method and path, as registered."""
+    """One method and path, as registered.
+
+    Attributes:
+        handler: takes the request and, where it has parameters of these names, `body` and `query`.
+        body, query: the models that those are annotated with.
+    """
 
     method: str
     path: str
     access: Access
     handler: Handler
+    body: type[BaseModel] | None
+    query: type[BaseModel] | None
+
+    def call(self, request: Request) -> Reply | Stream | dict[str, Any]:
+        """Check what was sent and answer. Raises Problem."""
+        arguments: dict[str, BaseModel] = {}
+        if self.query is not None:
+            arguments["query"] = request.query_as(self.query)
+        if self.body is not None:
+            arguments["body"] = request.json(self.body)
+        return self.handler(request, **arguments)
 
 
 class Api:
@@ -71,7 +88,8 @@ class Api:
         """Register a handler for `method` and `path` (template syntax: `/api/documents/{id}`), open to `access`."""
 
         def register(handler: Handler) -> Handler:
-            route = Route(method, path, access, handler)
+            hints = get_type_hints(handler)
+            route = Route(method, path, access, handler, hints.get("body"), hints.get("query"))
             self.routes.append(route)
             pattern = path.replace("{", "<").replace("}", ">")
             self._resolver.route(pattern, method=method)(lambda **parameters: self._answer(route, parameters))
@@ -122,7 +140,7 @@ class Api:
         try:
             request = self._request(event.raw_event, context, request_id, parameters)
             _check_access(request.caller, route.access)
-            outcome = route.handler(request)
+            outcome = route.call(request)
             if isinstance(outcome, Stream):
                 self._stream = outcome
                 outcome = Reply(None, headers=outcome.headers, content_type=CONTENT_TYPE)

@@ -8,6 +8,10 @@ PYTHON := .venv/bin/python
 SAM := .venv-sam/bin/sam
 export PYTHONPATH := layers/parley
 
+# Hashes and versions only: where packages come from is the machine's business.
+LOCK := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+  --no-header --no-emit-index-url $(ARGS)
+
 # $(call environment,FOLDER,REQUIREMENTS): have the environment; nothing is printed when it is up to date.
 environment = python=$$(sh local/python.sh $(3)) && "$$python" local/environment.py $(1) $(2)
 
@@ -30,10 +34,22 @@ lint: .development .sam ## ruff, mypy --strict, import contracts, sqlfluff, cfn-
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
-	.venv/bin/lint-imports
+	.venv/bin/lint-imports --no-cache
+	$(PYTHON) -m local.openapi --check
 	.venv/bin/sqlfluff lint schema
 	.venv-sam/bin/cfn-lint template.yaml templates/*.yaml
 	SAM_CLI_TELEMETRY=0 $(SAM) validate --lint
+
+.PHONY: openapi
+openapi: .development ## Generate docs/openapi.json from the routes
+	@$(PYTHON) -m local.openapi
+
+.PHONY: lock
+lock: .development ## Resolve requirements/ from pyproject.toml (ARGS=--upgrade for the newest)
+	$(LOCK) pyproject.toml -o requirements/runtime.txt
+	$(LOCK) pyproject.toml --group local -o requirements/local.txt
+	$(LOCK) pyproject.toml --group local --group development -o requirements/development.txt
+	$(LOCK) --group sam -o requirements/sam.txt
 
 .PHONY: build
 build: ## sam build, as it is deployed (needs Python 3.13)

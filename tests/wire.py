@@ -11,8 +11,9 @@ import httpx2
 
 from parley import providers
 from parley.clock import Clock
-from parley.providers.base import Completion, CompletionRequest, Message, Provider, ProviderName
+from parley.providers.base import Completion, CompletionRequest, Message, Provider
 from parley.providers.transport import SharedClient
+from parley.vendors import ProviderName
 
 MODELS: dict[ProviderName, str] = {
     "openai": "gpt-6-luna",

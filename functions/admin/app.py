@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from parley.admin import AnalyticsQuery, Faq, MaintenanceRequest, Tier, UserTier
+from parley.admin import AnalyticsQuery, Faq, Tier, UserTier
 from parley.api import Api, Reply, Request
 from parley.assembly import Assembly
+from parley.maintenance import MaintenanceRequest
 
 parley = Assembly.from_environment()
 api = Api(parley.settings)
@@ -66,7 +67,7 @@ def analytics(request: Request, query: AnalyticsQuery) -> dict[str, Any]:
 def maintain(request: Request, body: MaintenanceRequest) -> dict[str, Any]:
     """Run a schedule's work now."""
     until = time.monotonic() + request.seconds
-    return parley.admin.maintain(body, lambda: until - time.monotonic())
+    return parley.maintenance.run(body.task, lambda: until - time.monotonic())
 
 
 lambda_handler = api.handler

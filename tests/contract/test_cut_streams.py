@@ -13,10 +13,11 @@ import pytest
 from local.emulator import Emulator
 from parley import providers
 from parley.clock import SystemClock
-from parley.providers.base import PROVIDERS, Completion, Provider, ProviderError, ProviderName, StreamCancelled
+from parley.providers.base import Completion, Provider, ProviderError, StreamCancelled
 from parley.providers.catalogue import Catalogue
 from parley.providers.transport import events
 from parley.routing import Attempt, Candidate, Plan, Router, RoutingError
+from parley.vendors import PROVIDERS, ProviderName
 from tests.wire import KEY, Body, at_emulator, call, drain, event_stream, over, request, sse, urls
 
 Vendors = dict[ProviderName, Provider]

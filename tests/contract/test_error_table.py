@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from local.emulator import Emulator
 from parley.clock import SystemClock
-from parley.providers.base import RETRYABLE, Provider, ProviderError, ProviderErrorCode, ProviderName
+from parley.providers.base import RETRYABLE, Provider, ProviderError, ProviderErrorCode
 from parley.providers.faults import problem_for, retry_after, scrub
+from parley.vendors import ProviderName
 from tests.wire import KEY, at_emulator, call, over, request
 
 Vendors = dict[ProviderName, Provider]

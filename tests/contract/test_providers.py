@@ -14,7 +14,8 @@ import httpx2
 import pytest
 
 from local.emulator import Emulator
-from parley.providers.base import PROVIDERS, Message, Provider, ProviderError, ProviderName, Usage
+from parley.providers.base import Message, Provider, ProviderError, Usage
+from parley.vendors import PROVIDERS, ProviderName
 from tests.wire import KEY, at_emulator, call, drain, over, request, unstreamed
 
 Vendors = dict[ProviderName, Provider]

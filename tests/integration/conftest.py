@@ -113,7 +113,8 @@ class Functions:
         """The function's module, imported as Lambda's cold start does."""
         if name not in self._modules:
             spec = importlib.util.spec_from_file_location(f"{name}_{next(_numbers)}", FUNCTIONS / name / "app.py")
-            assert spec and spec.loader
+            assert spec is not None
+            assert spec.loader is not None
             module = importlib.util.module_from_spec(spec)
             sys.modules[spec.name] = module  # where pydantic looks annotations up
             with mock.patch.dict(os.environ, self.environment):

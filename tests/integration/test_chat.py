@@ -128,7 +128,7 @@ def test_a_conversation_remembers_and_belongs_to_its_user(
     conversation = first.json["conversation_id"]
     ask(functions, {"message": "What is my name?", "conversation_id": conversation}, token("ada"))
     sent = emulator.requests()[-1]["body"]["messages"]
-    assert [turn["content"] for turn in sent][0] == "My name is Ada."
+    assert sent[0]["content"] == "My name is Ada."
     assert len(sent) == 3
     stranger = ask(functions, {"message": "What is my name?", "conversation_id": conversation}, token("eve"))
     assert (stranger.status, stranger.json["code"]) == (404, "conversation_not_found")

@@ -14,9 +14,13 @@ Token = Callable[..., str]
 
 def stored(database: Any) -> list[tuple[Any, ...]]:
     with database.connect() as owner:
-        return owner.execute(
-            "select user_id, organization_id, preferred_provider::text, is_active from ai_provider_preferences order by id"
+        rows: list[tuple[Any, ...]] = owner.execute(
+            """
+            select user_id, organization_id, preferred_provider::text, is_active
+            from ai_provider_preferences order by id
+            """
         ).fetchall()
+    return rows
 
 
 def effective(functions: Functions, token: str | None, query: str = "") -> tuple[str | None, str]:

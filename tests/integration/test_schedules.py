@@ -27,7 +27,8 @@ def test_the_cache_cleanup_deletes_what_has_expired_and_nothing_else(schedules: 
         owner.execute(
             """
             insert into ai_response_cache (query_hash, response, model, provider, tenant, expires_at)
-            select n::text, 'x', 'm', 'openai', 'user:ada', now() + make_interval(hours => case when n > 2500 then 1 else -1 end)
+            select n::text, 'x', 'm', 'openai', 'user:ada',
+              now() + make_interval(hours => case when n > 2500 then 1 else -1 end)
             from generate_series(1, 2600) as n
             """
         )

@@ -7,8 +7,9 @@ from decimal import Decimal
 
 import pytest
 
-from parley.providers.base import PROVIDERS, Usage
+from parley.providers.base import Usage
 from parley.providers.catalogue import Catalogue, Model
+from parley.vendors import PROVIDERS
 
 CATALOGUE = Catalogue.shipped()
 NOVEMBER = datetime(2026, 11, 21, tzinfo=UTC)

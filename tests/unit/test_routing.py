@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from parley.errors import Problem
 from parley.providers.base import (
-    PROVIDERS,
     RETRYABLE,
     Completion,
     CompletionRequest,
@@ -22,7 +21,6 @@ from parley.providers.base import (
     Provider,
     ProviderError,
     ProviderErrorCode,
-    ProviderName,
     StreamCancelled,
     Usage,
 )
@@ -37,6 +35,7 @@ from parley.routing import (
     Router,
     RoutingError,
 )
+from parley.vendors import PROVIDERS, ProviderName
 
 CATALOGUE = Catalogue.shipped()
 DEFAULTS = CATALOGUE.default_chat_models()

@@ -9,13 +9,13 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from parley.caller import SERVICE, Caller
-from parley.config import canonical_provider
 from parley.database import Database
 from parley.errors import Problem
-from parley.providers.base import CompletionRequest, Message, Provider, ProviderError, ProviderName
+from parley.providers.base import CompletionRequest, Message, Provider, ProviderError
 from parley.providers.catalogue import Catalogue
 from parley.providers.faults import problem_for
 from parley.vault import Vault
+from parley.vendors import ProviderName, canonical_provider
 
 
 class SettingsChange(BaseModel):
@@ -70,8 +70,7 @@ class KeyStore:
     def store(self, caller: Caller, provider_name: str, key: OwnKey) -> dict[str, Any]:
         """Store or replace a key, unverified. Raises Problem."""
         provider = _provider(provider_name)
-        assert caller.user_id is not None
-        ciphertext = self.vault.encrypt(caller.user_id, provider, key.api_key)
+        ciphertext = self.vault.encrypt(caller, provider, key.api_key)
         stored = self.database.call(
             "select app.store_own_key(%s, %s, %s, %s, %s)",
             (caller.claims, provider, ciphertext, key.api_key[-4:], self.vault.kms_key_id),
@@ -102,7 +101,6 @@ class KeyVerifier:
     def verify(self, caller: Caller, provider_name: str, seconds: float) -> dict[str, Any]:
         """Make the smallest call with the stored key. Raises Problem: 404 without a key, 400 when it is rejected."""
         provider = _provider(provider_name)
-        assert caller.user_id is not None
         keys = self.database.call("select app.own_keys(%s)", (caller.claims,), idempotent=True)
         if provider not in keys:
             raise _missing()
@@ -114,7 +112,7 @@ class KeyVerifier:
             timeout=seconds,
         )
         try:
-            self.providers[provider].complete(request, self.vault.decrypt(caller.user_id, provider, ciphertext))
+            self.providers[provider].complete(request, self.vault.reveal(caller, keys)[provider])
         except ProviderError as error:
             raise problem_for(error, own_key=True) from error
         marked = self.database.call(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Annotated, Any, Literal, LiteralString
@@ -14,7 +14,6 @@ from parley.caller import SERVICE
 from parley.clock import Clock
 from parley.database import Database
 from parley.errors import Problem
-from parley.maintenance import Maintenance
 
 Limit = Annotated[int, Field(ge=0, le=1_000_000_000)] | None
 
@@ -58,19 +57,11 @@ class AnalyticsQuery(BaseModel):
         return self
 
 
-class MaintenanceRequest(BaseModel):
-    """The body of POST /api/admin/maintenance."""
-
-    model_config = ConfigDict(extra="forbid")
-    task: Literal["reset_usage", "clean_cache"]
-
-
 @dataclass(frozen=True, slots=True)
 class Admin:
     """The operators' service."""
 
     database: Database
-    maintenance: Maintenance
     clock: Clock
 
     def tiers(self) -> dict[str, Any]:
@@ -161,12 +152,6 @@ class Admin:
             idempotent=True,
         )
         return {"usage": usage, "users_by_tier": tiers, "preferences_by_provider": preferences}
-
-    def maintain(self, request: MaintenanceRequest, time_left: Callable[[], float]) -> dict[str, Any]:
-        """Run what a schedule runs, now."""
-        if request.task == "reset_usage":
-            return self.maintenance.reset_usage()
-        return dict(self.maintenance.clean_cache(time_left))
 
     def _query(self, statement: LiteralString, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
         return self.database.query(SERVICE.claims, statement, parameters)

@@ -11,9 +11,8 @@ from parley.clock import Clock
 from parley.database import Database
 from parley.errors import Problem
 from parley.last_known import LastKnown
-from parley.providers.base import ProviderName
-
-Operation = Literal["chat", "question_generation"]
+from parley.prompt import Operation
+from parley.vendors import ProviderName
 
 # How long a duplicate or a cache waiter sleeps between looks, growing to the second value; seconds.
 _FIRST_WAIT, _LONGEST_WAIT = 0.05, 0.5

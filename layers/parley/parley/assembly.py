@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from parley.interviews import QuestionGenerator
     from parley.maintenance import Maintenance
     from parley.preferences import Preferences
-    from parley.providers.base import Provider, ProviderName
+    from parley.providers.base import Provider
     from parley.providers.catalogue import Catalogue
     from parley.providers.transport import SharedClient
     from parley.replay import UsageReplay
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from parley.search import Search
     from parley.usage import UsageReports
     from parley.vault import Vault
+    from parley.vendors import ProviderName
 
 
 class Assembly:
@@ -245,4 +246,4 @@ class Assembly:
         """What operators do."""
         from parley.admin import Admin
 
-        return Admin(self.database, self.maintenance, self.clock)
+        return Admin(self.database, self.clock)

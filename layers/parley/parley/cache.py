@@ -5,16 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from parley import guard
 from parley.caller import Caller
 from parley.database import Database, Vector
+from parley.prompt import Prompt
 from parley.providers.base import Embeddings
-
-if TYPE_CHECKING:
-    from parley.admission import Admitted
-    from parley.completion import Prompt
+from parley.vendors import ProviderName
 
 _HASH_VERSION = 1  # changes when what shapes an answer changes
 _TTL_SECONDS = 24 * 3600
@@ -51,18 +49,17 @@ class SimilarAnswers:
     database: Database
 
     def find(
-        self, caller: Caller, prompt: Prompt, admitted: Admitted, embedded: Embeddings, threshold: float | None
+        self, caller: Caller, prompt: Prompt, provider: ProviderName, model: str, embedded: Embeddings
     ) -> dict[str, Any] | None:
-        """The stored answer, or None. One round trip.
+        """The stored answer that was asked of `provider` and `model`, or None. One round trip.
 
-        Args:
-            threshold: raises the guard's default; a lower one is ignored.
+        The prompt's own threshold raises the guard's default; a lower one is ignored.
         """
         query = {
             "scope": _scope(prompt),
             "parameters_hash": prompt_hash(prompt, with_text=False),
-            "provider": admitted.provider,
-            "model": admitted.model,
+            "provider": provider,
+            "model": model,
             "embedding_model": embedded.model,
             "threshold": _LEAST_COSINE,
             "limit": _NEIGHBOURS,
@@ -72,7 +69,7 @@ class SimilarAnswers:
             (caller.claims, query, Vector(embedded.vectors[0])),
             idempotent=True,
         )
-        least = max(guard.DEFAULT_THRESHOLD, threshold or 0.0)
+        least = max(guard.DEFAULT_THRESHOLD, prompt.similarity or 0.0)
         question = prompt.messages[-1].content
         for answer in found:
             if guard.score(question, answer["message"], answer["similarity"]) >= least:
@@ -81,7 +78,13 @@ class SimilarAnswers:
 
 
 def entry(
-    prompt: Prompt, exact_hash: str, admitted: Admitted, call: dict[str, Any], text: str, embedded: Embeddings | None
+    prompt: Prompt,
+    exact_hash: str,
+    provider: ProviderName,
+    model: str,
+    call: dict[str, Any],
+    text: str,
+    embedded: Embeddings | None,
 ) -> dict[str, Any]:
     """What finish_request stores so that `text` can answer the same prompt, or a like one, again.
 
@@ -89,8 +92,8 @@ def entry(
     """
     stored = {
         "prompt_hash": exact_hash,
-        "provider": admitted.provider,
-        "model": admitted.model,
+        "provider": provider,
+        "model": model,
         "scope": _scope(prompt),
         "ttl_seconds": _TTL_SECONDS,
         "text": text,

@@ -12,8 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 from parley.admission import Quota
 from parley.caller import Caller
-from parley.completion import CacheMode, Completions, ModelCall, Prompt, requested_provider
+from parley.completion import Completions, ModelCall, requested_provider
 from parley.errors import Problem
+from parley.prompt import CacheMode, Prompt
 from parley.providers.base import Completion, Message
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=100_000)]

@@ -12,58 +12,26 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from parley import cache
-from parley.admission import Admission, AdmissionRequest, Admitted, Operation, Quota
+from parley.admission import Admission, AdmissionRequest, Admitted, Quota
 from parley.cache import SimilarAnswers
 from parley.caller import Caller
 from parley.clock import Clock
-from parley.config import Settings, canonical_provider
+from parley.config import Settings
 from parley.database import DatabaseUnavailable
 from parley.degraded import DegradedMode
 from parley.embedding import Embedder
 from parley.errors import Problem
 from parley.observability import logger
-from parley.providers.base import Completion, CompletionRequest, Embeddings, Message, ProviderError, ProviderName
+from parley.prompt import Prompt
+from parley.providers.base import Completion, CompletionRequest, Embeddings, Message, ProviderError
 from parley.providers.catalogue import Catalogue
 from parley.routing import Attempt, Plan, Routed, Router, problem_for
 from parley.vault import Vault
-
-CacheMode = Literal["off", "exact", "semantic"]
+from parley.vendors import ProviderName, canonical_provider
 
 # Beyond the request's own time: what begin and finish may take before a hold counts as abandoned.
 _LEASE_MARGIN_SECONDS = 15
 _HISTORY_CHARACTERS = 24_000  # about 6,000 tokens of earlier turns
-
-
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    """What a service asks of a model.
-
-    Attributes:
-        messages: the prompt without a conversation's earlier turns; the last one is the user's.
-        faq_text: what FAQ patterns are matched against; None asks no FAQ.
-        conversation_id: an existing conversation whose tail precedes the last message.
-        cache_mode: `semantic` also looks for the answer to a like question; only for prompts that stand alone.
-        similarity: raises the threshold of that look.
-        personal: whether it carries context of this very user, whose answer nobody else may be served.
-    """
-
-    operation: Operation
-    messages: Sequence[Message]
-    max_output_tokens: int
-    provider: ProviderName | Literal["auto"] | None = None
-    model: str | None = None
-    temperature: float | None = None
-    top_p: float | None = None
-    stop: Sequence[str] = ()
-    schema: dict[str, Any] | None = None
-    schema_name: str = "answer"
-    faq_text: str | None = None
-    cache_mode: CacheMode = "exact"
-    similarity: float | None = None
-    personal: bool = False
-    conversation_id: str | None = None
-    idempotency_key: str | None = None
-    body_hash: str | None = None
 
 
 def requested_provider(name: str | None) -> ProviderName | Literal["auto"] | None:
@@ -196,7 +164,7 @@ class ModelCall:
             self.embedded, call = found
             self.calls.append(call)
             self.similar_answer = self.room.similar.find(
-                self.caller, self.prompt, self.admitted, self.embedded, self.prompt.similarity
+                self.caller, self.prompt, self.admitted.provider, self.admitted.model, self.embedded
             )
         except (ProviderError, Problem, DatabaseUnavailable) as error:
             logger.warning("semantic lookup failed", error_type=type(error).__name__)
@@ -283,7 +251,13 @@ class ModelCall:
         outcome = self._outcome("settled") | {"answer": answer, "conversation": conversation}
         if cacheable_text and self.prompt_hash and self.calls:
             outcome["cache"] = cache.entry(
-                self.prompt, self.prompt_hash, self.admitted, self.calls[-1], cacheable_text, self.embedded
+                self.prompt,
+                self.prompt_hash,
+                self.admitted.provider,
+                self.admitted.model,
+                self.calls[-1],
+                cacheable_text,
+                self.embedded,
             )
         return self._finish(outcome)
 

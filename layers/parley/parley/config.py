@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, cast, get_args
 
-from parley.providers.base import PROVIDERS, ProviderName
+from parley.vendors import PROVIDERS, ProviderName, canonical_provider
 
 JwtAlgorithm = Literal["HS256", "RS256", "ES256", "EdDSA"]
 
@@ -105,13 +105,6 @@ class Settings:
             address_salt=text("PARLEY_ADDRESS_SALT") or "parley",
             cors_origin=text("PARLEY_ALLOWED_ORIGIN"),
         )
-
-
-def canonical_provider(name: str) -> ProviderName | None:
-    """The provider a caller means, whatever the case and with `gemini` for google; None for an unknown one."""
-    folded = name.strip().lower()
-    folded = "google" if folded == "gemini" else folded
-    return folded if folded in PROVIDERS else None
 
 
 def _present(environment: Mapping[str, str], pattern: str) -> dict[ProviderName, str]:

@@ -44,8 +44,8 @@ class Conversations:
         rows = self.database.query(
             caller.claims,
             """
-            select c.id, c.title, c.model, c.total_tokens, c.total_cost, jsonb_array_length(c.messages) as message_count,
-              c.version, c.created_at, c.updated_at
+            select c.id, c.title, c.model, c.total_tokens, c.total_cost,
+              jsonb_array_length(c.messages) as message_count, c.version, c.created_at, c.updated_at
             from public.ai_conversations c
             where c.user_id = %s
               and (%s::text is null

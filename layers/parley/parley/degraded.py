@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 from parley.admission import AdmissionRequest, Admitted
 from parley.caller import Caller
 from parley.clock import Clock
-from parley.config import canonical_provider
 from parley.errors import Problem
 from parley.last_known import LastKnown
 from parley.observability import log_fault, logger
-from parley.providers.base import ProviderName
 from parley.vault import Vault
+from parley.vendors import ProviderName, canonical_provider
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from parley.clock import Clock
-from parley.providers.base import PROVIDERS, Embeddings, Provider, ProviderName, Usage
+from parley.providers.base import Embeddings, Provider, Usage
 from parley.providers.catalogue import Catalogue
+from parley.vendors import PROVIDERS, ProviderName
 
 
 @dataclass(frozen=True, slots=True)

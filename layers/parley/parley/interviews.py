@@ -25,9 +25,10 @@ from pydantic import (
 
 from parley.admission import Quota
 from parley.caller import Caller
-from parley.completion import Completions, ModelCall, Prompt, requested_provider
+from parley.completion import Completions, ModelCall, requested_provider
 from parley.errors import Problem
 from parley.observability import logger
+from parley.prompt import Prompt
 from parley.providers.base import Message
 from parley.question_bank import COMPETENCIES, bank
 

@@ -5,15 +5,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
 
 from parley.caller import SERVICE
 from parley.database import Database
 from parley.observability import logger
 
+Task = Literal["reset_usage", "clean_cache"]
+
 # One batch is one transaction: small enough that no lock is held for long.
 _BATCH = 1_000
 _LEDGER_KEEPS = "90 days"
+
+
+class MaintenanceRequest(BaseModel):
+    """The body of POST /api/admin/maintenance."""
+
+    model_config = ConfigDict(extra="forbid")
+    task: Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +32,10 @@ class Maintenance:
     """The maintenance service; runs as the service role."""
 
     database: Database
+
+    def run(self, task: Task, time_left: Callable[[], float]) -> dict[str, Any]:
+        """Run a schedule's work now, for an operator."""
+        return self.reset_usage() if task == "reset_usage" else dict(self.clean_cache(time_left))
 
     def reset_usage(self) -> dict[str, Any]:
         """S2's daily and monthly reset, the ledger's partitions, archive and sums, and the request rows' sweep."""

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from parley.caller import Caller
-from parley.config import canonical_provider
 from parley.database import Database, DatabaseUnavailable
 from parley.errors import Problem
 from parley.last_known import LastKnown
 from parley.observability import logger
-from parley.providers.base import ProviderName
+from parley.vendors import ProviderName, canonical_provider
 
 Scope = Literal["user", "organization"]
 

@@ -13,8 +13,9 @@ from parley.database import Database, DatabaseUnavailable
 from parley.embedding import Embedder
 from parley.errors import Problem
 from parley.observability import log_fault
-from parley.providers.base import Embeddings, ProviderError, ProviderName
+from parley.providers.base import Embeddings, ProviderError
 from parley.providers.faults import problem_for
+from parley.vendors import ProviderName
 
 # The vendors embed at most this much of one text; longer ones are the caller's to split.
 LONGEST_TEXT = 24_000  # characters, about 6,000 tokens

@@ -14,18 +14,17 @@ from typing import Any, Literal
 from parley.clock import Clock, SystemClock
 from parley.errors import Problem
 from parley.providers.base import (
-    PROVIDERS,
     Completion,
     CompletionRequest,
     Provider,
     ProviderError,
     ProviderErrorCode,
-    ProviderName,
     StreamCancelled,
     Usage,
 )
 from parley.providers.catalogue import Catalogue
 from parley.providers.faults import problem_for
+from parley.vendors import PROVIDERS, ProviderName
 
 __all__ = ["Attempt", "Candidate", "Plan", "Routed", "Router", "RoutingError", "problem_for"]
 

@@ -7,8 +7,8 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
-from parley.config import ConfigurationError, Settings, canonical_provider
-from parley.providers.base import ProviderName
+from parley.config import ConfigurationError, Settings
+from parley.vendors import ProviderName, canonical_provider
 
 
 def database_url(settings: Settings) -> str:

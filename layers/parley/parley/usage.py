@@ -14,8 +14,8 @@ from parley.caller import Caller
 from parley.clock import Clock
 from parley.database import Database, DatabaseUnavailable
 from parley.errors import Problem
-from parley.providers.base import PROVIDERS
 from parley.providers.catalogue import Catalogue, Price
+from parley.vendors import PROVIDERS
 
 _LONGEST_PERIOD = 366  # days
 

@@ -17,7 +17,7 @@ from parley.clock import Clock
 from parley.config import ConfigurationError
 from parley.errors import Problem
 from parley.observability import log_fault
-from parley.providers.base import ProviderName
+from parley.vendors import ProviderName
 
 if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
@@ -37,13 +37,13 @@ class Vault:
         self._clock = clock
         self._plaintext: dict[tuple[str, ProviderName], tuple[str, str, float]] = {}
 
-    def encrypt(self, user_id: str, provider: ProviderName, key: str) -> str:
-        """The ciphertext of a key, base64. Raises Problem (503) when KMS does not answer."""
+    def encrypt(self, caller: Caller, provider: ProviderName, key: str) -> str:
+        """The ciphertext of a signed-in caller's key, base64. Raises Problem (503) when KMS does not answer."""
         answer = self._call(
             "encrypt",
             Plaintext=key.encode(),
             KeyId=self._configured_key(),
-            EncryptionContext=_context(user_id, provider),
+            EncryptionContext=_context(caller.user_id or "", provider),
         )
         return base64.b64encode(answer["CiphertextBlob"]).decode()
 

@@ -30,7 +30,7 @@ def _of_people(**columns: Any) -> dict[str, dict[str, Any]]:
 
 
 def _with_ids(table: str, rows: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    return {label: {"id": _id(table, label)} | row for label, row in rows.items()}
+    return {label: {"id": _id(table, label), **row} for label, row in rows.items()}
 
 
 def _of_interviews(table: str, **columns: Any) -> dict[str, dict[str, Any]]:
@@ -160,10 +160,10 @@ ROWS: Mapping[str, Mapping[str, Row]] = {
     },
     "app.usage_by_day": {
         name: {
-            "day": _DAY, "organization_id": name, "provider": "openai", "model": "m", "operation_type": "chat",
-            "own_key": False, "calls": 1, "tokens": 1,
+            "id": 100 + number, "day": _DAY, "organization_id": name, "provider": "openai", "model": "m",
+            "operation_type": "chat", "own_key": False, "calls": 1, "tokens": 1,
         }
-        for name in ORGANIZATIONS
+        for number, name in enumerate(ORGANIZATIONS)
     },
     "app.rolled_up_days": {_EVERYBODY: {"day": _DAY}},
     "app.provider_keys": {
@@ -216,9 +216,9 @@ def rows_of(table: str) -> Mapping[str, Row]:
 class Access:
     """Who may do what, in clauses like `own: select update; public: select`.
 
-    What comes before the colon is a scope: `own` (the actor's rows), `organization` (its organization's), `members` (those
-    of the people in it), `shown` (of people who did not opt out), `public` (nobody's), `all`; `*` where nobody's rows are
-    told apart. An admin gets what a user gets unless said otherwise, nobody (no claims) nothing.
+    What comes before the colon is a scope: `own` (the actor's rows), `organization` (its organization's), `members`
+    (those of the people in it), `shown` (of people who did not opt out), `public` (nobody's), `all`; `*` where
+    nobody's rows are told apart. An admin gets what a user gets unless said otherwise, nobody (no claims) nothing.
 
     Attributes:
         nobody: what the service's roles may do without claims.
@@ -266,9 +266,9 @@ def scope_labels(scope: str, labels: frozenset[str], own: str, organization: str
             raise ValueError(f"unknown scope: {scope}")
 
 
-def expected(access: Access, *, way: str, role: str, kind: str, own: str, organization: str, labels: frozenset[str]) -> (
-    dict[str, frozenset[str]]
-):
+def expected(
+    access: Access, *, way: str, role: str, kind: str, own: str, organization: str, labels: frozenset[str]
+) -> dict[str, frozenset[str]]:
     """Verb -> the labels whose rows the actor may touch with it."""
     found: dict[str, frozenset[str]] = {verb: frozenset() for verb in ("select", "insert", "update", "delete")}
     for clause in filter(None, access.clauses(way, role, kind).split("; ")):

@@ -164,7 +164,9 @@ def describe(owner: psycopg.Connection[Any], name: str) -> Table:
             """,
             {"role": role, "table": _quoted(name)},
         ).fetchall()
-        table.insertable[role] = {column for column, insert, _, _, generated, _ in privileges if insert and not generated}
+        table.insertable[role] = {
+            column for column, insert, _, _, generated, _ in privileges if insert and not generated
+        }
         free = [row for row in privileges if row[2] and not row[4]]
         told_apart = {column for column in table.key if len({row.get(column) for row in rows.values()}) > 1} | {
             column for row in rows.values() for column in row if len({str(r.get(column)) for r in rows.values()}) > 1
@@ -229,17 +231,17 @@ def _can_insert(owner: psycopg.Connection[Any], table: Table, actor: Actor, row:
 
 def _touched(owner: psycopg.Connection[Any], table: Table, actor: Actor, verb: Verb) -> Labels:
     if verb == "delete":
-        statement: sql.Composable = sql.SQL("delete from {} as t").format(table.identifier)
+        statement = sql.SQL("delete from {} as t").format(table.identifier)
     elif columns := table.updatable[actor.role]:
         kind, value = table.constants[columns[0]]
         statement = sql.SQL("update {} as t set {} = {}::{}").format(
-            table.identifier, sql.Identifier(columns[0]), sql.Literal(value), sql.SQL(kind)  # type: ignore[arg-type]
+            table.identifier, sql.Identifier(columns[0]), sql.Literal(value), sql.SQL(kind)
         )
     else:
         return frozenset()
     before = _places(owner, table)
 
-    def touched(statement: sql.Composable) -> set[str] | None:
+    def touched(statement: sql.Composed) -> set[str] | None:
         """What the statement changed; None where it was refused."""
         with _as_actor(owner, actor):
             owner.execute(statement)

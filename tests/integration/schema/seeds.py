@@ -172,7 +172,9 @@ def _filled(statement: str) -> str:
 
 def _fenced(document: str) -> Iterator[tuple[str, str]]:
     """The `sql` blocks of a document with the heading above each."""
-    heading, language, lines = "", None, []
+    heading = ""
+    language: str | None = None
+    lines: list[str] = []
     for line in document.splitlines():
         fence = _FENCE.match(line)
         if fence and language is None:

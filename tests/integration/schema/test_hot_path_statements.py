@@ -33,7 +33,9 @@ def test_a_request_leaves_no_session_state_and_names_no_statement(database: Scra
             "request_id": begun["request_id"],
             "fence": begun["fence"],
             "state": "settled",
-            "calls": [{"provider": "openai", "model": "gpt", "operation": "chat", "input_tokens": 1, "output_tokens": 1}],
+            "calls": [
+                {"provider": "openai", "model": "gpt", "operation": "chat", "input_tokens": 1, "output_tokens": 1}
+            ],
             "answer": {"text": "x" * (32 * 1024)},
         }
         finished = connection.call("select app.finish_request(%s, %s)", (claims, outcome), idempotent=True)

@@ -43,7 +43,7 @@ def test_everything_that_is_allowed_is_in_the_decision() -> None:
 
 
 FAULTS = {
-    "foreign key without an index": "create table public.x (id int primary key, u text references public.\"user\" (id))",
+    "foreign key without an index": 'create table public.x (id int primary key, u text references public."user" (id))',
     "table without a primary key": "create table public.x (id int)",
     "several permissive policies for one role and command": """
         create table public.x (id int primary key);

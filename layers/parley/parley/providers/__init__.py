@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 from parley.clock import Clock
 from parley.providers.anthropic import AnthropicAdapter
-from parley.providers.base import Provider, ProviderName
+from parley.providers.base import Provider
 from parley.providers.google import GoogleAdapter
 from parley.providers.openai import OpenAIAdapter
 from parley.providers.transport import HttpClient, SharedClient
+from parley.vendors import ProviderName
 
 
 def build(

@@ -21,11 +21,11 @@ from parley.providers.base import (
     Embeddings,
     ProviderError,
     ProviderErrorCode,
-    ProviderName,
     StreamCancelled,
     Usage,
 )
 from parley.providers.transport import DeadlineExceeded, HttpClient, events, until
+from parley.vendors import ProviderName
 
 if TYPE_CHECKING:
     import httpx2

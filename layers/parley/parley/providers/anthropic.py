@@ -9,15 +9,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from parley.providers import faults
 from parley.providers.adapter import Adapter, StreamReader
-from parley.providers.base import (
-    Completion,
-    CompletionRequest,
-    FinishReason,
-    ProviderError,
-    ProviderName,
-    Usage,
-)
+from parley.providers.base import Completion, CompletionRequest, FinishReason, ProviderError, Usage
 from parley.providers.transport import timeouts
+from parley.vendors import ProviderName
 
 if TYPE_CHECKING:
     import httpx2

@@ -10,8 +10,8 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-ProviderName = Literal["openai", "anthropic", "google"]
-PROVIDERS: tuple[ProviderName, ...] = ("openai", "anthropic", "google")
+from parley.vendors import ProviderName
+
 FinishReason = Literal["stop", "length", "refusal"]
 
 

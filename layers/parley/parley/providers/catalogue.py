@@ -15,7 +15,8 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 from pathlib import Path
 from typing import Any, Literal
 
-from parley.providers.base import PROVIDERS, ProviderName, Usage
+from parley.providers.base import Usage
+from parley.vendors import PROVIDERS, ProviderName
 
 Capability = Literal["chat", "streaming", "structured_output", "sampling", "embeddings"]
 

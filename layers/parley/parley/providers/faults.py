@@ -15,7 +15,8 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from parley.errors import Problem
-from parley.providers.base import RETRYABLE, ProviderError, ProviderErrorCode, ProviderName
+from parley.providers.base import RETRYABLE, ProviderError, ProviderErrorCode
+from parley.vendors import ProviderName
 
 # The vendors' codes, types, statuses and reasons never contradict each other, so one table serves all three. Those
 # that say no more than the HTTP status does (invalid_request_error, server_error, INVALID_ARGUMENT) are left out.

@@ -10,16 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from parley.providers import faults
 from parley.providers.adapter import Adapter, StreamReader
-from parley.providers.base import (
-    Completion,
-    CompletionRequest,
-    Embeddings,
-    FinishReason,
-    ProviderError,
-    ProviderName,
-    Usage,
-)
+from parley.providers.base import Completion, CompletionRequest, Embeddings, FinishReason, ProviderError, Usage
 from parley.providers.transport import HEADERS, HeldBack
+from parley.vendors import ProviderName
 
 if TYPE_CHECKING:
     import httpx2

@@ -1,0 +1,45 @@
+"""What a service asks of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from parley.providers.base import Message
+from parley.vendors import ProviderName
+
+Operation = Literal["chat", "question_generation"]
+CacheMode = Literal["off", "exact", "semantic"]
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What a service asks of a model.
+
+    Attributes:
+        messages: the prompt without a conversation's earlier turns; the last one is the user's.
+        faq_text: what FAQ patterns are matched against; None asks no FAQ.
+        conversation_id: an existing conversation whose tail precedes the last message.
+        cache_mode: `semantic` also looks for the answer to a like question; only for prompts that stand alone.
+        similarity: raises the threshold of that look.
+        personal: whether it carries context of this very user, whose answer nobody else may be served.
+    """
+
+    operation: Operation
+    messages: Sequence[Message]
+    max_output_tokens: int
+    provider: ProviderName | Literal["auto"] | None = None
+    model: str | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    stop: Sequence[str] = ()
+    schema: dict[str, Any] | None = None
+    schema_name: str = "answer"
+    faq_text: str | None = None
+    cache_mode: CacheMode = "exact"
+    similarity: float | None = None
+    personal: bool = False
+    conversation_id: str | None = None
+    idempotency_key: str | None = None
+    body_hash: str | None = None

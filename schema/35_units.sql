@@ -98,25 +98,19 @@ as $$
 declare
   v_user constant text := app.user_id();
   v_today constant date := app.today();
-  v_limits app.ai_tiers;
   v_day date;
 begin
   for v_attempt in 1..3 loop
     if v_user is not null then
-      -- The limits are read first: an UPDATE that waited for the row has less to check again. Should the tier change in
-      -- between, nothing matches and the next attempt reads it anew.
-      select t.* into v_limits
-      from public.user_ai_settings s join app.ai_tiers t on t.tier = s.tier
-      where s.user_id = v_user;
       update public.user_ai_settings s
       set daily_usage = app.of_day(s.daily_usage, s.last_reset_date, v_today) + 1,
           monthly_usage = app.of_month(s.monthly_usage, s.last_reset_date, v_today) + 1,
           daily_embedding_tokens = app.of_day(s.daily_embedding_tokens, s.last_reset_date, v_today),
           last_reset_date = greatest(s.last_reset_date, v_today)
-      where s.user_id = v_user and s.tier = v_limits.tier
-        and (v_limits.daily_units is null or app.of_day(s.daily_usage, s.last_reset_date, v_today) < v_limits.daily_units)
-        and (v_limits.monthly_units is null
-          or app.of_month(s.monthly_usage, s.last_reset_date, v_today) < v_limits.monthly_units)
+      from app.ai_tiers t
+      where s.user_id = v_user and t.tier = s.tier
+        and (t.daily_units is null or app.of_day(s.daily_usage, s.last_reset_date, v_today) < t.daily_units)
+        and (t.monthly_units is null or app.of_month(s.monthly_usage, s.last_reset_date, v_today) < t.monthly_units)
       returning s.last_reset_date into v_day;
     else
       insert into app.anonymous_usage as a (caller_key, daily_usage, last_reset_date)

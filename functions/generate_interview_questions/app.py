@@ -7,7 +7,7 @@ from parley.api.rate_limits import model_headers
 from parley.assembly import Assembly
 from parley.interviews import QuestionsRequest
 
-parley = Assembly.from_environment()
+parley = Assembly.from_environment(calls_models=True)
 api = Api(parley.settings)
 
 

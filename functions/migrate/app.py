@@ -10,11 +10,13 @@ import psycopg
 from parley import secrets
 from parley.assembly import Assembly
 from parley.migrations import create_logins, status, up
+from parley.observability import logger
 
 parley = Assembly.from_environment()
 SCHEMA = Path(__file__).with_name("schema")
 
 
+@logger.inject_lambda_context
 def lambda_handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     """`{"command": "up"}` (the default) or `{"command": "status"}`."""
     url = secrets.database_url(parley.settings)

@@ -8,7 +8,7 @@ from parley.api import Api, Reply, Request
 from parley.assembly import Assembly
 from parley.search import DeleteQuery, DocumentsRequest, ListQuery, SearchRequest, SelectionRequest
 
-parley = Assembly.from_environment()
+parley = Assembly.from_environment(calls_models=True)
 api = Api(parley.settings)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from parley.api import Api, Request
 from parley.assembly import Assembly
 
-parley = Assembly.from_environment()
+parley = Assembly.from_environment(calls_models=True)
 api = Api(parley.settings)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from functools import cached_property
+from random import SystemRandom
 from typing import TYPE_CHECKING
 
 from parley import secrets
@@ -46,9 +47,23 @@ class Assembly:
         self.last_known = LastKnown()
 
     @classmethod
-    def from_environment(cls) -> Assembly:
-        """Read the environment once. Raises ConfigurationError."""
-        return cls(Settings.from_environment(os.environ))
+    def from_environment(cls, *, calls_models: bool = False) -> Assembly:
+        """Read the environment once. Raises ConfigurationError.
+
+        Args:
+            calls_models: whether a snapshot of this function (SnapStart) should hold the vendors' SDKs, which would
+                otherwise be imported by the first call after each restore.
+        """
+        assembly = cls(Settings.from_environment(os.environ))
+        if calls_models and os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
+            from snapshot_restore_py import register_before_snapshot
+
+            register_before_snapshot(assembly._load_sdks)
+        return assembly
+
+    def _load_sdks(self) -> None:
+        for provider in self.providers.values():
+            provider.load()
 
     @cached_property
     def database(self) -> Database:
@@ -90,7 +105,8 @@ class Assembly:
         """Order, retry and breaker."""
         from parley.routing import Router
 
-        return Router(self.providers, self.catalogue, self.clock, interrupt=self.http.interrupt)
+        # The system's randomness: containers restored from one snapshot would otherwise back off in step.
+        return Router(self.providers, self.catalogue, self.clock, SystemRandom().random, self.http.interrupt)
 
     @cached_property
     def vault(self) -> Vault:

@@ -89,7 +89,8 @@ LINTS: Mapping[str, LiteralString] = {
     "view that runs with its owner's rights": """
         select r.name from relations as r
         where r.relkind = 'v'
-          and not coalesce(r.reloptions, '{}') && array['security_invoker=true', 'security_invoker=on', 'security_invoker=1']
+          and not coalesce(r.reloptions, '{}')
+            && array['security_invoker=true', 'security_invoker=on', 'security_invoker=1']
     """,
     # 0011: an SQL-standard body bound its names when it was made, so a search_path cannot change what it does.
     "function whose search_path its caller sets": """
@@ -126,7 +127,8 @@ LINTS: Mapping[str, LiteralString] = {
         select r.name || '.' || a.attname from relations as r
         inner join pg_attribute as a on a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped
         where r.relkind in ('r', 'p', 'm') and a.atttypid = any (array[
-          'regcollation', 'regconfig', 'regdictionary', 'regnamespace', 'regoper', 'regoperator', 'regproc', 'regprocedure'
+          'regcollation', 'regconfig', 'regdictionary', 'regnamespace', 'regoper', 'regoperator', 'regproc',
+          'regprocedure'
         ]::regtype[])
     """,
     # 0021
@@ -148,7 +150,7 @@ LINTS: Mapping[str, LiteralString] = {
         inner join pg_attribute as a on a.attrelid = r.oid and a.attnum > 0 and not a.attisdropped,
           unnest(array['anon', 'authenticated', 'parley_app']) as c (caller)
         where r.relkind in ('r', 'p', 'v', 'm')
-          and a.attname ~ '(password|secret|passphrase|private_key|api_key|access_token|refresh_token|ciphertext|ssn|iban)'
+          and a.attname ~ '(password|secret|passphrase|private_key|api_key|encrypted|ciphertext|_token$|ssn|iban)'
           and has_column_privilege(c.caller, r.oid, a.attnum, 'select')
     """,
     # 0024

@@ -1,8 +1,8 @@
 """Who can do what to whose rows: measured on the catalog's tables, one cell for each actor, verb and table.
 
-Rows carry a label that says whose they are. Acting as somebody in a transaction that is rolled back, a cell is the set of
-labels whose rows were seen, made, changed or removed. UPDATE and DELETE run without a WHERE clause, since only then do
-their own policies decide alone; INSERT offers each label's row again, so that a duplicate key means it was allowed.
+Rows carry a label that says whose they are. Acting as somebody in a transaction that is rolled back, a cell is the set
+of labels whose rows were seen, made, changed or removed. UPDATE and DELETE run without a WHERE clause, since only then
+do their own policies decide alone; INSERT offers each label's row again, so that a duplicate key means it was allowed.
 """
 
 from __future__ import annotations
@@ -156,7 +156,8 @@ def describe(owner: psycopg.Connection[Any], name: str) -> Table:
               has_column_privilege(%(role)s, a.attrelid, a.attnum, 'update'),
               -- One value in all rows of a key is refused for what it is and not for whose it is.
               exists (
-                select from pg_index as i where i.indrelid = a.attrelid and i.indisunique and a.attnum = any (i.indkey)),
+                select from pg_index as i
+                where i.indrelid = a.attrelid and i.indisunique and a.attnum = any (i.indkey)),
               a.attgenerated <> '' or a.attidentity = 'a', format_type(a.atttypid, a.atttypmod)
             from pg_attribute as a
             where a.attrelid = %(table)s::regclass and a.attnum > 0 and not a.attisdropped
@@ -187,7 +188,10 @@ def _quoted(name: str) -> str:
 
 
 def measure(owner: psycopg.Connection[Any], table: Table, actor: Actor, verb: Verb) -> Labels:
-    """The labels whose rows the actor can see, make, change or remove; `*` where no row is anybody's but the verb is granted."""
+    """The labels whose rows the actor can see, make, change or remove.
+
+    `*` where no row is anybody's and the verb is granted.
+    """
     if not table.rows or (table.is_view and verb != "select"):
         granted = owner.execute(
             "select has_table_privilege(%s, %s, %s)", (actor.role, _quoted(table.name), verb)

@@ -1,8 +1,8 @@
 """The runnable SQL of the five seeds: read from their documents, or from `schema/checks` where those are absent.
 
 A seed is a Markdown document. Its fenced `sql` blocks become `Block`s, without comments; a block that only a comment
-holds (sample data, a later phase) becomes one of its own. What is no SQL at all, or creates what Parley's own migrations
-create, is listed in SKIPPED with the reason.
+holds (sample data, a later phase) becomes one of its own. What is no SQL at all, or creates what Parley's own
+migrations create, is listed in SKIPPED with the reason.
 """
 
 from __future__ import annotations

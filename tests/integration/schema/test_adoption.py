@@ -1,4 +1,4 @@
-"""A database that holds one seed's own tables, with data, becomes Parley's without losing a row, and can be left again."""
+"""A database that holds one seed's own tables becomes Parley's without losing a row, and can be left again."""
 
 from __future__ import annotations
 
@@ -28,14 +28,21 @@ Rows = list[dict[str, str | None]]
 QUERIES: Mapping[str, Sequence[str]] = {
     "S1": (
         "select * from ai_provider_preferences where organization_id = 'org_123' and user_id = 'user_456'",
-        "select preferred_provider, count(*) from ai_provider_preferences where organization_id = 'org_123' group by 1 order by 1",
+        """
+        select preferred_provider, count(*) from ai_provider_preferences
+        where organization_id = 'org_123' group by preferred_provider order by preferred_provider
+        """,
     ),
     "S2": (
         "select tier, count(*) from user_ai_settings group by tier order by 1",
-        "select sum(tokens_used) as total_tokens, sum(cost_usd) as total_cost from ai_usage_logs "
-        "where created_at >= now() - interval '7 days'",
-        "select user_id, count(*) as conversation_count from ai_conversations group by user_id "
-        "order by conversation_count desc limit 10",
+        """
+        select sum(tokens_used) as total_tokens, sum(cost_usd) as total_cost from ai_usage_logs
+        where created_at >= now() - interval '7 days'
+        """,
+        """
+        select user_id, count(*) as conversation_count from ai_conversations
+        group by user_id order by conversation_count desc limit 10
+        """,
     ),
     "S3": (
         "select * from ai_conversations where id = 'test-conv-1'",
@@ -168,7 +175,8 @@ def test_an_adopted_database_serves_requests(seed: str, empty_database: ScratchD
             request_id = f"request-{number}"
             request = {
                 "request_id": request_id, "operation": "chat", "body_hash": "b", "default_provider": "openai",
-                "default_models": dict.fromkeys(("openai", "anthropic", "google"), "m"), "message": "what no pattern knows",
+                "default_models": dict.fromkeys(("openai", "anthropic", "google"), "m"),
+                "message": "what no pattern knows",
                 "prompt_hash": "hash-1", "cache_scope": "user", "lease_seconds": 60,
             }  # fmt: skip
             claims = Jsonb(user(subject))
@@ -229,6 +237,6 @@ def test_the_originals_have_the_seeds_own_ddl(seed: str) -> None:
     held = {seeds.normalized(text) for text in seeds.check_statements(ORIGINALS / f"{seed.lower()}.sql")}
     for block in seeds.document_blocks(seed):
         for statement in block.statements:
-            if re.match(r"create (table|type|index|policy|or replace function)", statement, re.IGNORECASE):
-                if "(commented out)" not in block.heading:
-                    assert seeds.normalized(statement) in held, statement
+            is_ddl = re.match(r"create (table|type|index|policy|or replace function)", statement, re.IGNORECASE)
+            if is_ddl and "(commented out)" not in block.heading:
+                assert seeds.normalized(statement) in held, statement

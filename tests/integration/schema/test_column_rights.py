@@ -1,4 +1,4 @@
-"""No column that decides a right can be written by a caller: neither with a token at a REST API nor through Parley's login."""
+"""No column that decides a right is a caller's to write, with a token at a REST API or through Parley's login."""
 
 from __future__ import annotations
 

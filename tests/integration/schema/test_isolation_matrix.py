@@ -1,5 +1,7 @@
-"""Every table x {anonymous, users, another organization's user, admin, service, nobody} x {select, insert, update, delete}:
-as the API's roles with SET ROLE, as the two logins, and as the role that the definer functions run as."""
+"""Every table x {anonymous, users of two organizations, admin, service, nobody} x {select, insert, update, delete}.
+
+As the API's roles with SET ROLE, as the two logins, and as the role that the definer functions run as.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,8 @@ def wanted(table: Table, actor: Actor) -> dict[str, frozenset[str]]:
     labels = frozenset(table.rows) or frozenset("*")
     return expected(
         EXPECTED.get(matrix.expectation_name(table.name), Access()),
-        way=actor.way, role=actor.role, kind=actor.kind, own=actor.label, organization=actor.organization, labels=labels,
+        way=actor.way, role=actor.role, kind=actor.kind, own=actor.label, organization=actor.organization,
+        labels=labels,
     )  # fmt: skip
 
 

@@ -86,13 +86,15 @@ FAULTS = {
     """,
     "policy that a missing identity satisfies": """
         create table public.x (id int primary key, u text);
-        create policy a on public.x for select to anon using ((select app.user_id()) is null or u = (select app.user_id()))
+        create policy a on public.x for select to anon
+          using ((select app.user_id()) is null or u = (select app.user_id()))
     """,
     "autovacuum switched off": "create table public.x (id int primary key) with (autovacuum_enabled = false)",
     "table that everybody may touch": "create table public.x (id int primary key); grant select on public.x to public",
     "table or function without a comment": "create table public.x (id int primary key)",
     "auth.users shown by a view": """
-        create schema auth; create table auth.users (id uuid primary key); create view public.x as select * from auth.users
+        create schema auth; create table auth.users (id uuid primary key);
+        create view public.x as select * from auth.users
     """,
     "foreign key into another product's schema": """
         create schema auth; create table auth.users (id uuid primary key);

@@ -136,7 +136,7 @@ class Api:
         started = time.monotonic()
         event, context = self._resolver.current_event, self._resolver.lambda_context
         request_id = _request_id(event.raw_event, context)
-        logger.append_keys(request_id=request_id)
+        logger.append_keys(request_id=request_id, function_name=context.function_name)
         try:
             request = self._request(event.raw_event, context, request_id, parameters)
             _check_access(request.caller, route.access)

@@ -75,6 +75,11 @@ class Adapter(ABC):
         self._base_url = base_url
         self._clock = clock or SystemClock()
 
+    @property
+    @abstractmethod
+    def _sdk(self) -> Any:
+        """The SDK's client, made at its first use; that imports the SDK."""
+
     @abstractmethod
     def _open(self, request: CompletionRequest, api_key: str, stream: bool) -> httpx2.Response:
         """Send through the SDK and return the response, its body unread."""
@@ -90,6 +95,10 @@ class Adapter(ABC):
     @abstractmethod
     def embed(self, texts: Sequence[str], model: str, dimensions: int, api_key: str, timeout: float) -> Embeddings:
         """See `Provider.embed`."""
+
+    def load(self) -> None:
+        """See `Provider.load`."""
+        _ = self._sdk
 
     def complete(self, request: CompletionRequest, api_key: str) -> Completion:
         """See `Provider.complete`."""

@@ -117,6 +117,9 @@ class Provider(Protocol):
 
     name: ProviderName
 
+    def load(self) -> None:
+        """Import the SDK and build its client, which the first call does otherwise: for before a snapshot."""
+
     def complete(self, request: CompletionRequest, api_key: str) -> Completion:
         """Make the vendor's unstreamed call. Raises ProviderError."""
 

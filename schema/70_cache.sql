@@ -269,15 +269,20 @@ insert into public.ai_precomputed_responses (pattern, response, priority)
 select f.pattern, f.response, f.priority
 from (values
   ('what is parley',
-   'Parley is an assistant service: chat, interview practice and semantic search over several model providers, with your usage and limits in one place.', 10),
+   'Parley is an assistant service: chat, interview practice and semantic search over several model providers, '
+   'with your usage and limits in one place.', 10),
   ('which * providers * parley *',
-   'Parley talks to OpenAI, Anthropic and Google (Gemini). You can save a preferred provider under /api/ai-provider, and GET /api/ai-providers lists what is available.', 5),
+   'Parley talks to OpenAI, Anthropic and Google (Gemini). You can save a preferred provider under '
+   '/api/ai-provider, and GET /api/ai-providers lists what is available.', 5),
   ('how many requests can i make *',
-   'Your tier sets how many requests you may make each day. GET /api/usage shows how many you have used, your limits, and when they start anew.', 5),
+   'Your tier sets how many requests you may make each day. GET /api/usage shows how many '
+   'you have used, your limits, and when they start anew.', 5),
   ('can i use my own api key',
-   'Yes. Store your provider''s key with PUT /api/settings/api-keys/{provider} and verify it; from then on your requests are made with your key and are not counted against a daily limit.', 5),
+   'Yes. Store your provider''s key with PUT /api/settings/api-keys/{provider} and verify it; from '
+   'then on your requests are made with your key and are not counted against a daily limit.', 5),
   ('how * delete my parley *',
-   'You can delete single conversations and documents, or your whole account with everything personal in it. Only anonymous usage totals remain.', 5)
+   'You can delete single conversations and documents, or your whole account with everything personal '
+   'in it. Only anonymous usage totals remain.', 5)
 ) as f (pattern, response, priority)
 where not exists (select from public.ai_precomputed_responses);
 

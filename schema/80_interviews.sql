@@ -271,7 +271,8 @@ create table if not exists app.webhook_events (
 comment on table app.webhook_events is 'The inbox of voice-call events: stored once by key, answered at once, worked on later.';
 comment on column app.webhook_events.event_key is 'The message id, or call, type and what tells repeats apart; a body hash would not (links are signed anew).';
 create index if not exists idx_webhook_events_call_id on app.webhook_events (call_id);
-create index if not exists idx_webhook_events_status on app.webhook_events (status, received_at) where status in ('received', 'unmatched', 'failed');
+create index if not exists idx_webhook_events_status on app.webhook_events (status, received_at)
+  where status in ('received', 'unmatched', 'failed');
 
 create or replace function app.guard_interview_status() returns trigger
   language plpgsql set search_path = ''

@@ -5,18 +5,16 @@ from __future__ import annotations
 import base64
 import json
 import os
-import queue
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.runtime_api import Posted, RuntimeApi
 
 LAYER = Path(__file__).resolve().parents[2] / "layers" / "parley"
 WRAPPER = LAYER / "parley-stream"
@@ -93,88 +91,6 @@ def fails(event, context):
 
 
 @dataclass
-class Posted:
-    """What the loop posted for one invocation, as it came over the wire."""
-
-    path: str
-    headers: dict[str, str]
-    chunks: list[bytes] = field(default_factory=list)
-    trailers: dict[str, str] = field(default_factory=dict)
-    arrived: queue.Queue[bytes | None] = field(default_factory=queue.Queue)
-    hang_up: threading.Event = field(default_factory=threading.Event)
-
-    @property
-    def prelude(self) -> dict[str, Any]:
-        """Status and headers, which are the whole first chunk."""
-        document, separator, rest = self.chunks[0].partition(bytes(8))
-        assert (separator, rest) == (bytes(8), b"")
-        loaded: dict[str, Any] = json.loads(document)
-        return loaded
-
-    @property
-    def body(self) -> bytes:
-        """What came after the prelude."""
-        return b"".join(self.chunks[1:])
-
-
-class RuntimeApi(ThreadingHTTPServer):
-    """Just enough of Lambda's Runtime API: one event at a time, and a record of what comes back."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Endpoint)
-        self.events: queue.Queue[dict[str, Any]] = queue.Queue()
-        self.posts: queue.Queue[Posted] = queue.Queue()
-        self.numbers = iter(range(1, 1000))
-
-    @property
-    def address(self) -> str:
-        return f"127.0.0.1:{self.server_address[1]}"
-
-
-class _Endpoint(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    server: RuntimeApi
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
-        """Quiet."""
-
-    def do_GET(self) -> None:
-        event = json.dumps(self.server.events.get()).encode()
-        self.send_response(200)
-        self.send_header("Lambda-Runtime-Aws-Request-Id", f"request-{next(self.server.numbers)}")
-        self.send_header("Lambda-Runtime-Deadline-Ms", str(int((time.time() + 60) * 1000)))
-        self.send_header("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:eu-north-1:123456789012:function:chat")
-        self.send_header("Lambda-Runtime-Trace-Id", "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Sampled=1")
-        self.send_header("Content-Length", str(len(event)))
-        self.end_headers()
-        self.wfile.write(event)
-
-    def do_POST(self) -> None:
-        posted = Posted(self.path, {name.lower(): value for name, value in self.headers.items()})
-        self.server.posts.put(posted)
-        if posted.headers.get("transfer-encoding") != "chunked":
-            posted.chunks.append(self.rfile.read(int(posted.headers["content-length"])))
-        else:
-            while size := int(self.rfile.readline(), 16):
-                posted.chunks.append(self.rfile.read(size))
-                assert self.rfile.readline() == b"\r\n"
-                posted.arrived.put(posted.chunks[-1])
-                if posted.hang_up.is_set():
-                    self.close_connection = True
-                    self.connection.shutdown(2)
-                    return
-            while line := self.rfile.readline().strip():
-                name, _, value = line.decode().partition(": ")
-                posted.trailers[name] = value
-        self.send_response(202)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-        posted.arrived.put(None)
-
-
-@dataclass
 class Loop:
     """A running loop, and the API it lives on."""
 
@@ -183,15 +99,11 @@ class Loop:
 
     def invoke(self, case: str, **event: Any) -> Posted:
         """Send an event; what the loop posts, as soon as it begins."""
-        self.api.events.put({"case": case, **event})
-        return self.api.posts.get(timeout=20)
+        return self.api.invoke({"case": case, **event})
 
     def run(self, case: str, **event: Any) -> Posted:
         """The same, when it is complete."""
-        posted = self.invoke(case, **event)
-        while posted.arrived.get(timeout=20) is not None:
-            pass
-        return posted
+        return self.invoke(case, **event).complete()
 
     def line(self) -> dict[str, Any]:
         """The next line it logged."""
@@ -201,15 +113,7 @@ class Loop:
 
 
 def _start(api: RuntimeApi, folder: Path, handler: str = "app.lambda_handler", **extra: str) -> subprocess.Popen[str]:
-    environment = {
-        "PATH": os.environ["PATH"],
-        "PYTHONPATH": str(LAYER),
-        "AWS_LAMBDA_RUNTIME_API": api.address,
-        "AWS_LAMBDA_FUNCTION_NAME": "chat",
-        "LAMBDA_TASK_ROOT": str(folder),
-        "_HANDLER": handler,
-        **extra,
-    }
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(LAYER), **api.environment(folder, handler), **extra}
     # The command line of the managed runtime: an interpreter, then its client.
     command = [str(WRAPPER), sys.executable, "-c", "print('the ordinary client')"]
     return subprocess.Popen(
@@ -219,11 +123,8 @@ def _start(api: RuntimeApi, folder: Path, handler: str = "app.lambda_handler", *
 
 @pytest.fixture
 def api() -> Iterator[RuntimeApi]:
-    server = RuntimeApi()
-    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
-    yield server
-    server.shutdown()
-    server.server_close()
+    with RuntimeApi() as server:
+        yield server
 
 
 @pytest.fixture
@@ -246,13 +147,13 @@ def test_a_stream_is_posted_in_the_form_that_api_gateway_reads(loop: Loop) -> No
 
 def test_prelude_and_each_chunk_leave_before_the_next_one_is_made(loop: Loop) -> None:
     posted = loop.invoke("lockstep")
-    posted.arrived.get(timeout=20)
+    posted.next_chunk()
     for number in (b"0", b"1", b"2"):
-        assert posted.arrived.get(timeout=20) == number
+        assert posted.next_chunk() == number
         assert loop.process.stdin is not None
         loop.process.stdin.write("go on\n")
         loop.process.stdin.flush()
-    assert posted.arrived.get(timeout=20) is None
+    assert posted.next_chunk() is None
 
 
 def test_heartbeats_fill_a_silence_and_nothing_else(loop: Loop) -> None:
@@ -330,7 +231,6 @@ def test_sam_local_gets_the_ordinary_client(api: RuntimeApi, tmp_path: Path) -> 
 
 def test_the_loop_ends_when_its_runtime_api_does(api: RuntimeApi, tmp_path: Path) -> None:
     (tmp_path / "app.py").write_text(HANDLER)
-    api.shutdown()
-    api.server_close()
+    api.stop()
     with _start(api, tmp_path) as process:
         assert process.wait(timeout=20) == 0

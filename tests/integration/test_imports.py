@@ -14,7 +14,8 @@ import pytest
 from tests.integration.conftest import api_event, make_token
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-SDKS = {"openai", "anthropic", "google.genai", "boto3", "botocore", "httpx2"}
+# Powertools looks whether `botocore` is there (half a millisecond); its weight is in what a session loads.
+SDKS = {"openai", "anthropic", "google.genai", "boto3", "botocore.session", "httpx2"}
 SCRIPT = """
 import json, sys
 sys.path.insert(0, {folder!r})

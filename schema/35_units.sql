@@ -99,8 +99,9 @@ declare
   v_user constant text := app.user_id();
   v_today constant date := app.today();
   v_day date;
+  v_looked boolean := false;
 begin
-  for v_attempt in 1..3 loop
+  loop
     if v_user is not null then
       update public.user_ai_settings s
       set daily_usage = app.of_day(s.daily_usage, s.last_reset_date, v_today) + 1,
@@ -123,17 +124,18 @@ begin
           < coalesce((select daily_units from app.ai_tiers where tier = 'anonymous'), 2147483647)
       returning a.last_reset_date into v_day;
     end if;
-    if v_day is not null then
-      return v_day;
-    end if;
-    -- Refused, or new. Only now is it worth looking for units that dead holders keep.
+    exit when v_day is not null or v_looked;
+    -- Refused, or new. Only now is it worth looking for units that dead holders keep. The lock puts the refused in line
+    -- behind whoever is giving units back at this moment: what they gave back is there to be counted when we look again.
     if v_user is not null then
       insert into public.user_ai_settings (user_id, last_reset_date) values (v_user, v_today) on conflict do nothing;
       continue when found;
+      perform from public.user_ai_settings where user_id = v_user for update;
     end if;
-    exit when app.release_expired(app.caller_key(), 100) = 0;
+    perform app.release_expired(app.caller_key(), 100);
+    v_looked := true;
   end loop;
-  return null;
+  return v_day;
 end $$;
 comment on function app.count_unit() is
   'Counts one unit of the caller''s and returns the day it counts on; null at the limit. Exact under concurrency: one UPDATE decides.';

@@ -68,6 +68,7 @@ begin
         model = coalesce(v_model, c.model),
         total_tokens = c.total_tokens + v_tokens,
         total_cost = c.total_cost + v_cost
+    where c.user_id = app.user_id()
   returning c.version into v_version;
   return pg_catalog.jsonb_build_object('id', p_conversation ->> 'id', 'version', v_version);
 end $$;
@@ -87,7 +88,8 @@ declare
   v_conversation jsonb;
 begin
   perform pg_catalog.set_config('request.jwt.claims', p_claims::text, true);
-  select * into v_request from app.ai_requests where id = p_outcome ->> 'request_id' for update;
+  select * into v_request from app.ai_requests
+  where id = p_outcome ->> 'request_id' and caller_key = app.caller_key() for update;
   if not found then
     return '{"state": "unknown"}';
   elsif v_request.fence <> (p_outcome ->> 'fence')::integer then
@@ -98,6 +100,8 @@ begin
       select pg_catalog.jsonb_build_object('id', c.id, 'version', c.version)
       from public.ai_conversations c where c.id = p_outcome #>> '{conversation,id}' and c.user_id = app.user_id()));
   end if;
+  -- In the order in which begin_request locks: the request, the cache entry to fill, the counter.
+  delete from app.cache_fills where request_id = v_request.id;
   -- From here on the row is reserved, or its lease ended and its unit was given back: late use is recorded all the same.
   if not v_settled and v_request.state = 'reserved' and v_request.reserved_day is not null then
     perform app.give_back(v_request.caller_key, v_request.user_id, v_request.reserved_day, 1);
@@ -105,6 +109,7 @@ begin
   update app.ai_requests
   set state = case when v_settled then 'settled' else 'released' end,
       finished_at = app.now(),
+      reserved_day = case when state = 'reserved' then reserved_day end,
       error_code = p_outcome ->> 'error_code',
       provider = v_attempts #>> '{-1,provider}',
       model = v_attempts #>> '{-1,model}',
@@ -123,7 +128,6 @@ begin
   if v_settled and p_outcome ->> 'cache' is not null then
     perform app.store_answer(p_outcome -> 'cache');
   end if;
-  delete from app.cache_fills where request_id = v_request.id;
   if v_settled and p_outcome ->> 'conversation' is not null and app.user_id() is not null then
     v_conversation := app.append_messages(p_outcome -> 'conversation', v_calls);
   end if;
@@ -163,8 +167,11 @@ create or replace function app.record_offline_call(p_claims jsonb, p_outcome jso
   set plan_cache_mode = force_generic_plan
 as $$
 declare
+  v_takes_unit constant boolean := coalesce((p_outcome ->> 'takes_unit')::boolean, true);
   v_at timestamptz;
   v_day date;
+  v_state text;
+  v_held date;
 begin
   perform pg_catalog.set_config('request.jwt.claims', p_claims::text, true);
   if app.caller_key() is null then
@@ -177,20 +184,37 @@ begin
   insert into app.ai_requests
     (id, caller_key, user_id, operation, state, reserved_day, created_at, finished_at, error_code)
   values (
-    p_outcome ->> 'request_id', app.caller_key(), app.user_id(), p_outcome ->> 'operation', 'settled', v_day, v_at,
-    app.now(), 'database_unavailable')
+    p_outcome ->> 'request_id', app.caller_key(), app.user_id(), p_outcome ->> 'operation', 'settled',
+    case when v_takes_unit then v_day end, v_at, app.now(), 'database_unavailable')
   on conflict do nothing;
-  if not found then
-    return '{"outcome": "already_recorded"}';
-  end if;
-  if coalesce((p_outcome ->> 'takes_unit')::boolean, true) then
-    perform app.count_past_unit(v_day);
+  if found then
+    if v_takes_unit then
+      perform app.count_past_unit(v_day);
+    end if;
+  else
+    -- begin_request may have been carried out although its answer was lost: then its hold is what this call used.
+    select state, reserved_day into v_state, v_held from app.ai_requests
+    where id = p_outcome ->> 'request_id' and caller_key = app.caller_key()
+      and (state = 'reserved' or state = 'released' and error_code = 'lease_expired')
+    for update;
+    if not found then
+      return '{"outcome": "already_recorded"}';
+    elsif v_takes_unit and (v_state = 'released' or v_held is null) then
+      perform app.count_past_unit(v_day);
+    elsif not v_takes_unit and v_state = 'reserved' and v_held is not null then
+      perform app.give_back(app.caller_key(), app.user_id(), v_held, 1);
+    end if;
+    delete from app.cache_fills where request_id = p_outcome ->> 'request_id';
+    update app.ai_requests
+    set state = 'settled', finished_at = app.now(), error_code = 'database_unavailable',
+        reserved_day = case when v_takes_unit then coalesce(case when v_state = 'reserved' then v_held end, v_day) end
+    where id = p_outcome ->> 'request_id';
   end if;
   -- A day that was already summed is summed again.
   delete from app.rolled_up_days where day = v_day;
   perform app.record_calls(
     p_outcome ->> 'request_id', p_outcome ->> 'operation', app.quota() ->> 'tier',
-    coalesce(nullif(p_outcome -> 'calls', 'null'), '[]'), v_at, v_day, true);
+    coalesce(nullif(p_outcome -> 'calls', 'null'), '[]'), v_at, v_day, v_takes_unit);
   return '{"outcome": "recorded"}';
 end $$;
 comment on function app.record_offline_call(jsonb, jsonb) is

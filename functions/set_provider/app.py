@@ -1,10 +1,10 @@
-"""POST and DELETE /api/ai-provider: save or soft-delete a preference, one's own or the organization's."""
+"""POST and DELETE /api/ai-provider, PUT /api/ai-provider/policy: preferences, and what an organization may use."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from parley.api import Api, Request
 from parley.assembly import Assembly
@@ -19,6 +19,14 @@ class Preference(BaseModel):
     model_config = ConfigDict(extra="forbid")
     provider: str
     scope: Literal["user", "organization"] = "user"
+
+
+class Policy(BaseModel):
+    """The body of PUT /api/ai-provider/policy; null for both allows every provider."""
+
+    model_config = ConfigDict(extra="forbid")
+    allowed: Annotated[list[str], Field(min_length=1, max_length=10)] | None = None
+    forbidden: Annotated[list[str], Field(max_length=10)] | None = None
 
 
 class Query(BaseModel):
@@ -38,6 +46,12 @@ def delete(request: Request, query: Query) -> dict[str, Any]:
     """Delete; what applies from now on comes back."""
     found = parley.preferences.delete(request.caller, query.scope)
     return {"provider": found["provider"], "source": found["source"]}
+
+
+@api.put("/api/ai-provider/policy", "organization_admin")
+def restrict(request: Request, body: Policy) -> dict[str, Any]:
+    """Allow or forbid providers to the organization; what is allowed from now on comes back."""
+    return parley.preferences.restrict(request.caller, body.allowed, body.forbidden)
 
 
 lambda_handler = api.handler

@@ -13,6 +13,7 @@ drop function if exists app.fuse_ranks(text[], text[]);
 drop function if exists app.matching_embeddings(text, text, text, jsonb, integer);
 drop function if exists app.nearest_embeddings(text, vector, text, jsonb, integer);
 drop function if exists app.tenant_index_name(text);
+drop function if exists app.bit_distance(bit, vector);
 drop function if exists app.indexed_distance(vector, vector);
 drop function if exists app.cosine_distance(vector, vector);
 drop function if exists app.pad_embedding(vector);

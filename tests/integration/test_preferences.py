@@ -109,3 +109,39 @@ def test_saving_and_using_a_preference_log_the_lines_that_operators_watch(
     )
     assert answer.json["provider"] == "gemini"
     assert "API: Using DB preference: gemini" in caplog.messages
+
+
+def test_an_admin_allows_and_forbids_providers_to_the_organization(
+    functions: Functions, token: Token, database: Any
+) -> None:
+    admin = token("ada", organization_id="acme", organization_role="admin")
+    member = token("bob", organization_id="acme", organization_role="member")
+
+    def restrict(signed: str, body: Any) -> Any:
+        return functions.request("set_provider", "PUT", "/api/ai-provider/policy", body, token=signed)
+
+    def ask(**fields: Any) -> Any:
+        return functions.request("chat", "POST", "/api/chat", {"message": "Hi", **fields}, token=member)
+
+    assert restrict(member, {"allowed": ["google"]}).status == 403
+    assert restrict(admin, {"allowed": ["clippy"]}).status == 400
+    assert restrict(admin, {"allowed": ["gemini"]}).json == {"allowed_providers": ["google"]}
+    assert ask().json["provider"] == "google"
+    refused = ask(provider="openai")
+    assert (refused.status, refused.json["code"]) == (403, "provider_not_allowed")
+    assert restrict(admin, {"forbidden": ["google"]}).json == {"allowed_providers": ["openai", "anthropic"]}
+    assert ask().json["provider"] == "openai"
+    assert (
+        save(functions, admin, {"provider": "gemini", "scope": "organization"}).json["code"] == "provider_not_allowed"
+    )
+    assert restrict(admin, {}).json == {"allowed_providers": None}
+
+
+def test_a_deleted_subject_is_refused(functions: Functions, token: Token, database: Any) -> None:
+    save(functions, token("ada"), {"provider": "gemini"})
+    with database.connect() as owner:
+        owner.execute("select set_config('request.jwt.claims', '{\"sub\": \"ada\"}', false)")
+        owner.execute("select app.delete_user('ada')")
+    refused = save(functions, token("ada"), {"provider": "gemini"})
+    assert (refused.status, refused.json["code"]) == (403, "subject_deleted")
+    assert stored(database) == []

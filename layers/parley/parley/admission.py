@@ -128,8 +128,11 @@ class Admission:
         if outcome not in ("admitted", "faq", "cache_hit", "replay"):
             raise _refusal(found)
         spelling = found.get("provider_spelling")
-        if found.get("provider_source") not in (None, "request"):
-            self._last_known.put(caller.key, spelling, found["tier"])
+        # An FAQ or a replay is found before the route is known.
+        if "allowed_providers" in found:
+            self._last_known.put_rules(caller.key, found["tier"], found["allowed_providers"])
+            if found["provider_source"] != "request":
+                self._last_known.put_provider(caller.key, spelling)
         return Admitted(
             outcome=outcome,
             request_id=found.get("request_id") or request.request_id,

@@ -88,12 +88,14 @@ def entry(
 ) -> dict[str, Any]:
     """What finish_request stores so that `text` can answer the same prompt, or a like one, again.
 
-    It is filed under the provider and model that were asked for, where the next lookup will look.
+    It is filed under the provider and model that were asked for, where the next lookup will look, and says which ones
+    answered.
     """
     stored = {
         "prompt_hash": exact_hash,
         "provider": provider,
         "model": model,
+        "answered_by": {"provider": call["provider"], "model": call["model"]},
         "scope": _scope(prompt),
         "ttl_seconds": _TTL_SECONDS,
         "text": text,

@@ -87,6 +87,7 @@ class Completions:
         Raises Problem where the request is refused.
         """
         deadline = self.clock.monotonic() + seconds
+        self.vault.forget_expired()
         exact_hash = self._exact_hash(caller, prompt)
         request = AdmissionRequest(
             request_id=request_id,
@@ -245,7 +246,8 @@ class ModelCall:
             cacheable_text: the finished text, where it may answer the same prompt again.
             conversation: turns to append (`id`, `messages`, `title`, `context`).
 
-        Returns finish_request's result; empty while the database is away.
+        Returns finish_request's result; empty while the database is away. Raises Problem (409) where a retry with the
+        same idempotency key took over: its answer is the one that counts, and asking again returns it.
         """
         self.finished = True
         outcome = self._outcome("settled") | {"answer": answer, "conversation": conversation}
@@ -259,7 +261,15 @@ class ModelCall:
                 cacheable_text,
                 self.embedded,
             )
-        return self._finish(outcome)
+        finished = self._finish(outcome)
+        if finished.get("state") == "stale":
+            raise Problem(
+                "request_in_progress",
+                "The same request is being answered again; ask with the same Idempotency-Key.",
+                status=409,
+                retry_after=1,
+            )
+        return finished
 
     def release(self, error: BaseException | None) -> None:
         """Give the unit back unless it was settled; a stream that delivered something keeps it."""
@@ -301,6 +311,8 @@ class ModelCall:
 
     def _keys(self) -> Mapping[ProviderName, str]:
         """The caller's own keys for byok, which is never called with an operator's."""
+        if self._own_key and self.offline:
+            return self.room.vault.remembered(self.caller)
         if self._own_key:
             return self.room.vault.reveal(self.caller, self.admitted.own_keys)
         return self.room.operator_keys()
@@ -361,4 +373,5 @@ class ModelCall:
             except DatabaseUnavailable:
                 logger.warning("settling without the database", request=self.admitted.request_id)
         self.room.degraded.remember(self.caller, outcome, admitted_offline=self.offline)
+        self.offline = True
         return {}

@@ -3,30 +3,49 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import dataclass, replace
 
 _MOST_CALLERS = 1_000
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What was last seen of a caller; None is unknown, or for `provider` and `allowed_providers` also unset.
+
+    Attributes:
+        provider: the preference, in the caller's own spelling.
+        allowed_providers: what the caller's organization allows; None allows all.
+    """
+
+    provider: str | None = None
+    tier: str | None = None
+    allowed_providers: tuple[str, ...] | None = None
+
+
 class LastKnown:
-    """The last preference and tier seen per caller.
+    """The last preference and rules seen per caller.
 
     S1 kept one process-wide provider, which would leak one user's choice to another; this is keyed by the caller.
     """
 
     def __init__(self) -> None:
-        self._callers: OrderedDict[str, tuple[str | None, str | None]] = OrderedDict()
+        self._callers: OrderedDict[str, Known] = OrderedDict()
 
-    def get(self, caller_key: str) -> str | None:
-        """The provider in the caller's own spelling; None when nothing is known."""
-        return self._callers.get(caller_key, (None, None))[0]
+    def get(self, caller_key: str) -> Known:
+        """What is known of a caller; an empty `Known` for a stranger."""
+        return self._callers.get(caller_key, Known())
 
-    def tier(self, caller_key: str) -> str | None:
-        """The caller's tier; None when nothing is known."""
-        return self._callers.get(caller_key, (None, None))[1]
+    def put_provider(self, caller_key: str, provider: str | None) -> None:
+        """Remember the preference; None: there is none any more."""
+        self._put(caller_key, replace(self.get(caller_key), provider=provider))
 
-    def put(self, caller_key: str, provider: str | None, tier: str | None = None) -> None:
-        """Remember the preference (None: there is none any more); a tier of None leaves the known one."""
-        self._callers[caller_key] = (provider, tier or self.tier(caller_key))
+    def put_rules(self, caller_key: str, tier: str, allowed_providers: list[str] | None) -> None:
+        """Remember the tier and what the organization allows."""
+        allowed = None if allowed_providers is None else tuple(allowed_providers)
+        self._put(caller_key, replace(self.get(caller_key), tier=tier, allowed_providers=allowed))
+
+    def _put(self, caller_key: str, known: Known) -> None:
+        self._callers[caller_key] = known
         self._callers.move_to_end(caller_key)
         if len(self._callers) > _MOST_CALLERS:
             self._callers.popitem(last=False)

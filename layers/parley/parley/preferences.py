@@ -38,15 +38,15 @@ class Preferences:
             saved = self._saved(caller)
         except DatabaseUnavailable:
             logger.warning("preference read without the database")
-            remembered = self.last_known.get(caller.key)
+            remembered = self.last_known.get(caller.key).provider
             provider, source = (remembered, "memory") if remembered else (self.default_provider, "environment")
             return {"provider": provider, "source": source, "degraded": True}
         for source in ("user", "organization"):
             if saved.get(source):
                 spelling = saved[source]["provider"]
-                self.last_known.put(caller.key, spelling)
+                self.last_known.put_provider(caller.key, spelling)
                 return {"provider": spelling, "source": source, "degraded": False}
-        self.last_known.put(caller.key, None)
+        self.last_known.put_provider(caller.key, None)
         return {"provider": self.default_provider, "source": "environment", "degraded": False}
 
     def at(self, caller: Caller, scope: Scope) -> dict[str, Any]:
@@ -57,22 +57,38 @@ class Preferences:
     def save(self, caller: Caller, scope: Scope, provider: str) -> dict[str, Any]:
         """Save. Raises Problem: 400 for an unknown provider (nothing is written), 403 without the right."""
         if canonical_provider(provider) is None:
-            raise Problem(
-                "invalid_provider", "Choose one of openai, anthropic, google (or gemini, its other name).", status=400
-            )
+            raise _unknown_provider()
         spelling = provider.strip().lower()
         _check_scope(caller, scope)
         try:
-            self.database.call(
+            saved = self.database.call(
                 "select app.save_provider_preference(%s, %s, %s)", (caller.claims, scope, spelling), idempotent=True
             )
         except Exception:
             logger.error("Failed to save preference to database")
             raise
+        _check_saved(saved)
         logger.info("AI Provider API: Saved preference to database")
         if scope == "user":
-            self.last_known.put(caller.key, spelling)
+            self.last_known.put_provider(caller.key, spelling)
         return {"provider": spelling, "scope": scope, "saved": True}
+
+    def restrict(self, caller: Caller, allowed: list[str] | None, forbidden: list[str] | None) -> dict[str, Any]:
+        """Allow or forbid providers to the caller's organization; null for both lifts every restriction.
+
+        Raises Problem: 400 for an unknown provider, 403 without the right.
+        """
+        _check_scope(caller, "organization")
+        for name in (*(allowed or ()), *(forbidden or ())):
+            if canonical_provider(name) is None:
+                raise _unknown_provider()
+        policy: dict[str, Any] = self.database.call(
+            "select app.save_organization_policy(%s, %s::text[], %s::text[])",
+            (caller.claims, allowed, forbidden),
+            idempotent=True,
+        )
+        _check_saved(policy)
+        return {"allowed_providers": policy["allowed_providers"]}
 
     def delete(self, caller: Caller, scope: Scope) -> dict[str, Any]:
         """Soft-delete a preference; what then applies comes back. Raises Problem (403)."""
@@ -87,6 +103,19 @@ class Preferences:
             "select app.provider_preferences(%s)", (caller.claims,), idempotent=True
         )
         return saved
+
+
+def _check_saved(found: dict[str, Any]) -> None:
+    if found["outcome"] == "provider_not_allowed":
+        raise Problem("provider_not_allowed", "Your organization does not allow this provider.", status=403)
+    if found["outcome"] != "saved":
+        raise Problem("subject_deleted", "This account was deleted.", status=403)
+
+
+def _unknown_provider() -> Problem:
+    return Problem(
+        "invalid_provider", "Choose one of openai, anthropic, google (or gemini, its other name).", status=400
+    )
 
 
 def _check_scope(caller: Caller, scope: Scope) -> None:

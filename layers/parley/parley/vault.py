@@ -67,17 +67,21 @@ class Vault:
 
     def remembered(self, caller: Caller) -> Mapping[ProviderName, str]:
         """The caller's keys that are still in this container's memory, for database outages."""
-        now = self._clock.monotonic()
+        self.forget_expired()
         return {
             provider: key
-            for (user_id, provider), (_, key, until) in self._plaintext.items()
-            if user_id == caller.user_id and until > now
+            for (user_id, provider), (_, key, _) in self._plaintext.items()
+            if user_id == caller.user_id
         }
+
+    def forget_expired(self) -> None:
+        """Drop what was decrypted more than five minutes ago, by a clock that goes on while a container is frozen."""
+        now = self._clock.now().timestamp()
+        self._plaintext = {slot: entry for slot, entry in self._plaintext.items() if entry[2] > now}
 
     def decrypt(self, user_id: str, provider: ProviderName, ciphertext: str) -> str:
         """The key in the clear, from memory if it was needed within five minutes. Raises Problem."""
-        now = self._clock.monotonic()
-        self._plaintext = {slot: entry for slot, entry in self._plaintext.items() if entry[2] > now}
+        self.forget_expired()
         digest = hashlib.sha256(ciphertext.encode()).hexdigest()
         known = self._plaintext.get((user_id, provider))
         if known and known[0] == digest:
@@ -86,7 +90,7 @@ class Vault:
             "decrypt", CiphertextBlob=base64.b64decode(ciphertext), EncryptionContext=_context(user_id, provider)
         )
         key = bytes(answer["Plaintext"]).decode()
-        self._plaintext[user_id, provider] = (digest, key, now + _PLAINTEXT_SECONDS)
+        self._plaintext[user_id, provider] = (digest, key, self._clock.now().timestamp() + _PLAINTEXT_SECONDS)
         return key
 
     @cached_property

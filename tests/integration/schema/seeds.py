@@ -123,11 +123,16 @@ def runnable_blocks(seed: str) -> list[Block]:
     return blocks
 
 
+def document_path(seed: str) -> Path:
+    """Where a seed's document lies."""
+    (path,) = DOCUMENTS.glob(f"{int(seed[1:]) - 1:03d}_*.txt")
+    return path
+
+
 def document_blocks(seed: str) -> list[Block]:
     """Every statement of a seed's document, without comments, runnable or not."""
-    (path,) = DOCUMENTS.glob(f"{int(seed[1:]) - 1:03d}_*.txt")
     blocks = []
-    for heading, text in _fenced(path.read_text(encoding="utf-8")):
+    for heading, text in _fenced(document_path(seed).read_text(encoding="utf-8")):
         commented_out = [match["sql"] for match in _COMMENTED_OUT.finditer(text)]
         for title, body in [
             (heading, _COMMENTED_OUT.sub("", text)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -234,3 +235,16 @@ def test_without_the_optional_embedding_column_cache_cleanup_and_chat_still_work
     with database.connect() as owner:
         columns = owner.execute("select * from ai_response_cache").description or []
     assert "embedding" not in {column.name for column in columns}, "migrating again must not bring it back"
+
+
+@needs_documents
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_map_of_the_seeds_knows_every_file_table_and_function(seed: str) -> None:
+    map_of_seeds = (seeds.CHECKOUT / "docs/seeds.md").read_text(encoding="utf-8")
+    document = seeds.document_path(seed).read_text(encoding="utf-8")
+    named = re.findall(
+        r"([\w/]+\.sql)\b|\b(\w+)\(\)`|\*\*`?([a-z_]{5,})`?(?:\(\))?\*\*|#{3,4} (?:\w+: )?`(\w+)", document
+    )
+    names = {name for found in named for name in found if name}
+    assert names
+    assert sorted(name for name in names if name not in map_of_seeds) == []

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 from parley.caller import SERVICE, Caller
 from parley.database import Database
 from parley.errors import Problem
+from parley.observability import logger
 from parley.providers.base import CompletionRequest, Message, Provider, ProviderError
 from parley.providers.catalogue import Catalogue
 from parley.providers.faults import problem_for
@@ -104,7 +105,7 @@ class KeyVerifier:
         keys = self.database.call("select app.own_keys(%s)", (caller.claims,), idempotent=True)
         if provider not in keys:
             raise _missing()
-        ciphertext = keys[provider]["ciphertext"]
+        key = self.vault.reveal(caller, keys)[provider]
         request = CompletionRequest(
             model=self.catalogue.default_chat_models()[provider],
             messages=[Message("user", "Say OK.")],
@@ -112,15 +113,22 @@ class KeyVerifier:
             timeout=seconds,
         )
         try:
-            self.providers[provider].complete(request, self.vault.reveal(caller, keys)[provider])
+            self.providers[provider].complete(request, key)
         except ProviderError as error:
             raise problem_for(error, own_key=True) from error
-        marked = self.database.call(
-            "select app.mark_key_verified(%s, %s, %s)", (caller.claims, provider, ciphertext), idempotent=True
-        )
-        if marked["outcome"] != "verified":
-            raise Problem("own_key_replaced", "The key was replaced meanwhile; verify it again.", status=409)
-        return {"provider": provider, "verified": True, "tier": marked["tier"]}
+        # The ciphertext says which key was tried. Rotation may change it meanwhile, and then it is the same key still.
+        for _ in range(3):
+            marked = self.database.call(
+                "select app.mark_key_verified(%s, %s, %s)",
+                (caller.claims, provider, keys[provider]["ciphertext"]),
+                idempotent=True,
+            )
+            if marked["outcome"] == "verified":
+                return {"provider": provider, "verified": True, "tier": marked["tier"]}
+            keys = self.database.call("select app.own_keys(%s)", (caller.claims,), idempotent=True)
+            if provider not in keys or self.vault.reveal(caller, keys)[provider] != key:
+                break
+        raise Problem("own_key_replaced", "The key was replaced meanwhile; verify it again.", status=409)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,21 +139,35 @@ class KeyRotation:
     vault: Vault
 
     def rotate(self, time_left: Callable[[], float]) -> dict[str, int]:
-        """Re-encrypt what another KMS key encrypted, until nothing is left or `time_left()` falls under ten seconds."""
-        rotated = 0
+        """Re-encrypt what another KMS key encrypted, until nothing is left or `time_left()` falls under ten seconds.
+
+        A row that KMS does not open (moved from another user, say) is left, counted and logged; the others go on.
+        Raises Problem (503) when KMS does not answer.
+        """
+        rotated = unreadable = 0
+        last = ("", "")
         while time_left() > 10:
             rows = self.database.query(
                 SERVICE.claims,
                 """
                 select user_id, provider, ciphertext from app.provider_keys
-                where kms_key_id is distinct from %s order by user_id, provider limit 100
+                where kms_key_id is distinct from %s and (user_id, provider) > (%s, %s)
+                order by user_id, provider limit 100
                 """,
-                (self.vault.kms_key_id,),
+                (self.vault.kms_key_id, *last),
+                idempotent=True,
             )
             if not rows:
                 break
             for row in rows:
-                fresh = self.vault.re_encrypt(row["user_id"], row["provider"], row["ciphertext"])
+                last = (row["user_id"], row["provider"])
+                try:
+                    fresh = self.vault.re_encrypt(row["user_id"], row["provider"], row["ciphertext"])
+                except Problem as error:
+                    if error.code != "own_key_unreadable":
+                        raise
+                    unreadable += 1
+                    continue
                 # The old ciphertext says which key this was: one that was replaced meanwhile is left alone.
                 self.database.query(
                     SERVICE.claims,
@@ -153,10 +175,13 @@ class KeyRotation:
                     update app.provider_keys set ciphertext = %s, kms_key_id = %s
                     where user_id = %s and provider = %s and ciphertext = %s
                     """,
-                    (fresh, self.vault.kms_key_id, row["user_id"], row["provider"], row["ciphertext"]),
+                    (fresh, self.vault.kms_key_id, *last, row["ciphertext"]),
+                    idempotent=True,
                 )
                 rotated += 1
-        return {"rotated": rotated}
+        if unreadable:
+            logger.error("own keys that KMS does not open", count=unreadable)
+        return {"rotated": rotated, "unreadable": unreadable}
 
 
 def _provider(name: str) -> ProviderName:

@@ -10,10 +10,10 @@ from parley.admission import AdmissionRequest, Admitted
 from parley.caller import Caller
 from parley.clock import Clock
 from parley.errors import Problem
-from parley.last_known import LastKnown
+from parley.last_known import Known, LastKnown
 from parley.observability import log_fault, logger
 from parley.vault import Vault
-from parley.vendors import ProviderName, canonical_provider
+from parley.vendors import PROVIDERS, ProviderName, canonical_provider
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -44,45 +44,72 @@ class DegradedMode:
         """Admit without the database. Raises Problem (503) for what needs it or exceeds the allowance."""
         if request.conversation_id is not None or request.idempotency_key is not None:
             raise _unavailable("Conversations and idempotency keys need the database, which is away for a moment.")
-        chosen = self._last_known.get(caller.key)
-        provider: ProviderName
-        if request.provider is not None and request.provider != "auto":
-            provider, source = request.provider, "request"
-        elif chosen and (known := canonical_provider(chosen)):
-            provider, source = known, "memory"
-        else:
-            provider, source = request.default_provider, "environment"
-        own_keys = self._vault.remembered(caller)
-        byok = self._last_known.tier(caller.key) == "byok"
-        if byok and provider not in own_keys:
+        known = self._last_known.get(caller.key)
+        byok = known.tier == "byok"
+        keys = self._vault.remembered(caller)
+        provider, source = self._choose(request, known, [*keys] if byok else None)
+        if byok and provider not in keys:
             raise _unavailable("Your own key cannot be read while the database is away.")
-        now = self._clock.monotonic()
-        recent = [at for at in self._spent.get(caller.key, ()) if at > now - _HOUR]
-        if len(recent) >= self._allowance:
+        if known.allowed_providers is not None and provider not in known.allowed_providers:
+            raise _unavailable(
+                "Which provider your organization allows cannot be looked up while the database is away."
+            )
+        if not self._spend(caller):
             raise _unavailable("The database is away and the allowance for that time is used up.")
-        self._spent[caller.key] = [*recent, now]
         return Admitted(
             outcome="admitted",
             request_id=request.request_id,
             provider=provider,
             provider_source=source,
-            provider_spelling=chosen if source == "memory" else None,
+            provider_spelling=known.provider if source == "memory" else None,
             model=request.model or request.default_models[provider],
-            tier="byok" if byok else "unknown",
+            tier=known.tier or "unknown",
+            allowed_providers=[name for name in PROVIDERS if name in known.allowed_providers]
+            if known.allowed_providers is not None
+            else None,
         )
 
+    @staticmethod
+    def _choose(request: AdmissionRequest, known: Known, own: list[ProviderName] | None) -> tuple[ProviderName, str]:
+        """The provider and where it comes from, in the database's order. `own`: those a byok caller may use."""
+        if request.provider is not None and request.provider != "auto":
+            return request.provider, "request"
+        choices: list[tuple[ProviderName | None, str]] = [
+            (canonical_provider(known.provider or ""), "memory"),
+            (request.default_provider, "environment"),
+            *((name, "own_key") for name in own or ()),
+            *((canonical_provider(name), "organization") for name in known.allowed_providers or ()),
+        ]
+        for provider, source in choices:
+            if (
+                provider is not None
+                and (own is None or provider in own)
+                and (known.allowed_providers is None or provider in known.allowed_providers)
+            ):
+                return provider, source
+        return request.default_provider, "environment"
+
+    def _spend(self, caller: Caller) -> bool:
+        """Count a call; False where the hour's allowance is spent."""
+        now = self._clock.monotonic()
+        self._spent = {key: times for key, times in self._spent.items() if times[-1] > now - _HOUR}
+        recent = [at for at in self._spent.get(caller.key, ()) if at > now - _HOUR]
+        if len(recent) >= self._allowance:
+            return False
+        self._spent[caller.key] = [*recent, now]
+        return True
+
     def remember(self, caller: Caller, outcome: dict[str, Any], *, admitted_offline: bool) -> None:
-        """Queue an outcome for `usage_replay`; a released hold needs no word, its lease ends by itself."""
-        if outcome["state"] == "released":
+        """Queue an outcome for `usage_replay`; a released hold that used nothing needs no word, its lease ends."""
+        if outcome["state"] == "released" and not outcome["calls"]:
             return
-        message = {"claims": caller.claims, "outcome": outcome, "admitted_offline": admitted_offline}
-        body = json.dumps(message, separators=(",", ":"))
-        if len(body.encode()) > _LARGEST_MESSAGE:
-            message["outcome"] = outcome | {"answer": None, "cache": None}
-            body = json.dumps(message, separators=(",", ":"))
+        if admitted_offline:
+            kept = ("request_id", "operation", "occurred_at", "calls")
+            outcome = {name: outcome[name] for name in kept} | {"takes_unit": outcome["state"] == "settled"}
         try:
             if self._queue_url is None:
                 raise LookupError("PARLEY_USAGE_QUEUE_URL is not set")
+            body = _message(caller, outcome, admitted_offline)
             self._queue.send_message(QueueUrl=self._queue_url, MessageBody=body)
         except Exception as error:
             log_fault("usage could not be queued", error)
@@ -91,8 +118,22 @@ class DegradedMode:
     @cached_property
     def _queue(self) -> SQSClient:
         import boto3  # 250 ms of CPU: only while the database is away
+        from botocore.config import Config
 
-        return boto3.client("sqs")
+        return boto3.client("sqs", config=Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 2}))
+
+
+def _message(caller: Caller, outcome: dict[str, Any], admitted_offline: bool) -> str:
+    """The queued body. Where SQS would not take it, first the answer is left out and then the turns, never the usage."""
+    body = ""
+    for left_out in ((), ("answer", "cache"), ("answer", "cache", "conversation")):
+        kept = {name: value for name, value in outcome.items() if name not in left_out}
+        message = {"claims": caller.claims, "outcome": kept, "admitted_offline": admitted_offline}
+        body = json.dumps(message, separators=(",", ":"), ensure_ascii=False)
+        if len(body.encode()) <= _LARGEST_MESSAGE:
+            break
+        logger.warning("queued usage is too large", request=outcome["request_id"])
+    return body
 
 
 def _unavailable(detail: str) -> Problem:

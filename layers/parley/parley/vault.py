@@ -69,9 +69,7 @@ class Vault:
         """The caller's keys that are still in this container's memory, for database outages."""
         self.forget_expired()
         return {
-            provider: key
-            for (user_id, provider), (_, key, _) in self._plaintext.items()
-            if user_id == caller.user_id
+            provider: key for (user_id, provider), (_, key, _) in self._plaintext.items() if user_id == caller.user_id
         }
 
     def forget_expired(self) -> None:

@@ -137,7 +137,8 @@ class _Endpoint(BaseHTTPRequestHandler):
             return
         while size := int(self.rfile.readline(), 16):
             posted.chunks.append(self.rfile.read(size))
-            assert self.rfile.readline() == b"\r\n"
+            if self.rfile.readline() != b"\r\n":
+                raise ValueError("a chunk is longer than it says")
             posted.arrived.put(posted.chunks[-1])
         while line := self.rfile.readline().strip():
             name, _, value = line.decode().partition(": ")

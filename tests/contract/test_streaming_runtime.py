@@ -176,14 +176,18 @@ def test_an_error_in_the_middle_ends_the_stream_with_trailers_after_the_handlers
 
 def test_a_broken_connection_closes_the_body(loop: Loop) -> None:
     posted = loop.invoke("endless")
-    posted.hang_up.set()
+    posted.next_chunk()
+    assert posted.next_chunk()
+    posted.break_off()
     assert {"closed": "endless"} in (loop.line(), loop.line())
     assert loop.run("counted", chunks=1).body == b"data: 0\n\n"
 
 
 def test_a_broken_connection_ends_the_wait_for_a_silent_model(loop: Loop) -> None:
     posted = loop.invoke("silent")
-    posted.hang_up.set()
+    posted.next_chunk()
+    assert posted.next_chunk()
+    posted.break_off()
     assert {"closed": "silent"} in (loop.line(), loop.line())
     assert loop.run("counted", chunks=2).body == b"data: 0\n\ndata: 1\n\n"
 

@@ -56,6 +56,8 @@ def test_usage_counts_what_was_answered(functions: Functions, get: Callable[...,
     assert float(day["cost_usd"]) > 0
     (provider,) = get("/api/usage/providers")["data"]
     assert (provider["provider"], provider["calls"]) == ("openai", 2)
+    assert (provider["attempts"], provider["succeeded"]) == (2, 2)
+    assert 0 <= provider["p50_ms"] <= provider["p95_ms"]
     assert get("/api/usage/history", "bob")["data"] == []
 
 

@@ -45,15 +45,7 @@ class DegradedMode:
         if request.conversation_id is not None or request.idempotency_key is not None:
             raise _unavailable("Conversations and idempotency keys need the database, which is away for a moment.")
         known = self._last_known.get(caller.key)
-        byok = known.tier == "byok"
-        keys = self._vault.remembered(caller)
-        provider, source = self._choose(request, known, [*keys] if byok else None)
-        if byok and provider not in keys:
-            raise _unavailable("Your own key cannot be read while the database is away.")
-        if known.allowed_providers is not None and provider not in known.allowed_providers:
-            raise _unavailable(
-                "Which provider your organization allows cannot be looked up while the database is away."
-            )
+        provider, source = self._choose(request, known, self._usable(caller, known))
         if not self._spend(caller):
             raise _unavailable("The database is away and the allowance for that time is used up.")
         return Admitted(
@@ -64,30 +56,29 @@ class DegradedMode:
             provider_spelling=known.provider if source == "memory" else None,
             model=request.model or request.default_models[provider],
             tier=known.tier or "unknown",
-            allowed_providers=[name for name in PROVIDERS if name in known.allowed_providers]
-            if known.allowed_providers is not None
-            else None,
+            allowed_providers=None if known.allowed_providers is None else [*known.allowed_providers],
         )
 
+    def _usable(self, caller: Caller, known: Known) -> list[ProviderName]:
+        """What the organization allows, and of that for a byok caller what a key is in memory for."""
+        allowed = known.allowed_providers
+        keys = self._vault.remembered(caller) if known.tier == "byok" else PROVIDERS
+        return [name for name in PROVIDERS if name in keys and (allowed is None or name in allowed)]
+
     @staticmethod
-    def _choose(request: AdmissionRequest, known: Known, own: list[ProviderName] | None) -> tuple[ProviderName, str]:
-        """The provider and where it comes from, in the database's order. `own`: those a byok caller may use."""
+    def _choose(request: AdmissionRequest, known: Known, usable: list[ProviderName]) -> tuple[ProviderName, str]:
+        """The provider and where it comes from, in the database's order. Raises Problem (503) where none is left."""
         if request.provider is not None and request.provider != "auto":
-            return request.provider, "request"
-        choices: list[tuple[ProviderName | None, str]] = [
-            (canonical_provider(known.provider or ""), "memory"),
-            (request.default_provider, "environment"),
-            *((name, "own_key") for name in own or ()),
-            *((canonical_provider(name), "organization") for name in known.allowed_providers or ()),
-        ]
+            choices = [(request.provider, "request")]
+        else:
+            rest = "own_key" if known.tier == "byok" else "organization"
+            preferred = canonical_provider(known.provider or "")
+            choices = [(preferred, "memory")] if preferred else []
+            choices += [(request.default_provider, "environment"), *((name, rest) for name in usable)]
         for provider, source in choices:
-            if (
-                provider is not None
-                and (own is None or provider in own)
-                and (known.allowed_providers is None or provider in known.allowed_providers)
-            ):
+            if provider in usable:
                 return provider, source
-        return request.default_provider, "environment"
+        raise _unavailable("Your own keys and your organization's choice cannot be read while the database is away.")
 
     def _spend(self, caller: Caller) -> bool:
         """Count a call; False where the hour's allowance is spent."""
@@ -124,7 +115,7 @@ class DegradedMode:
 
 
 def _message(caller: Caller, outcome: dict[str, Any], admitted_offline: bool) -> str:
-    """The queued body. Where SQS would not take it, first the answer is left out and then the turns, never the usage."""
+    """The queued body. Where SQS would not take it, first the answer is left out, then the turns, never the usage."""
     body = ""
     for left_out in ((), ("answer", "cache"), ("answer", "cache", "conversation")):
         kept = {name: value for name, value in outcome.items() if name not in left_out}

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 
+from parley.vendors import ProviderName
+
 _MOST_CALLERS = 1_000
 
 
@@ -19,7 +21,7 @@ class Known:
 
     provider: str | None = None
     tier: str | None = None
-    allowed_providers: tuple[str, ...] | None = None
+    allowed_providers: tuple[ProviderName, ...] | None = None
 
 
 class LastKnown:
@@ -39,7 +41,7 @@ class LastKnown:
         """Remember the preference; None: there is none any more."""
         self._put(caller_key, replace(self.get(caller_key), provider=provider))
 
-    def put_rules(self, caller_key: str, tier: str, allowed_providers: list[str] | None) -> None:
+    def put_rules(self, caller_key: str, tier: str, allowed_providers: list[ProviderName] | None) -> None:
         """Remember the tier and what the organization allows."""
         allowed = None if allowed_providers is None else tuple(allowed_providers)
         self._put(caller_key, replace(self.get(caller_key), tier=tier, allowed_providers=allowed))

@@ -68,15 +68,6 @@ class DeleteQuery(BaseModel):
     all: bool = False
 
 
-class ContentItem(BaseModel):
-    """The body of PUT /api/content/{type}/{id}."""
-
-    model_config = ConfigDict(extra="forbid")
-    title: Annotated[str, StringConstraints(min_length=1, max_length=500)]
-    description: Annotated[str, StringConstraints(max_length=LONGEST_TEXT - 600)] = ""
-    metadata: Metadata = {}
-
-
 @dataclass(frozen=True, slots=True)
 class Search:
     """The search service."""

@@ -62,18 +62,16 @@ class UsageReports:
         return {"data": data, "next_cursor": None}
 
     def providers(self, caller: Caller, query: HistoryQuery) -> dict[str, Any]:
-        """Calls, tokens, cost and mean latency by provider. Raises Problem (403)."""
-        groups: dict[str, dict[str, Any]] = {}
-        for row in self._rows(caller, query):
-            group = groups.setdefault(row["provider"], {"calls": 0, "tokens": 0, "cost_usd": Decimal(0), "busy_ms": 0})
-            group["calls"] += row["calls"]
-            group["tokens"] += row["tokens"]
-            group["cost_usd"] += row["cost"] or 0
-            group["busy_ms"] += row["calls"] * (row["mean_latency_ms"] or 0)
-        data = []
-        for name, group in sorted(groups.items()):
-            busy = group.pop("busy_ms")
-            data.append({"provider": name, **group, "mean_latency_ms": round(busy / group["calls"])})
+        """By provider: calls, tokens, cost, median and 95th percentile latency, attempts and successes.
+
+        Raises Problem (403).
+        """
+        start, end = self._period(caller, query)
+        data = self.database.call(
+            "select app.provider_report(%s, %s, %s, %s)",
+            (caller.claims, start, end, query.scope == "organization"),
+            idempotent=True,
+        )
         return {"data": data, "next_cursor": None}
 
     def catalogue_of(self, caller: Caller) -> dict[str, Any]:
@@ -121,19 +119,19 @@ class UsageReports:
         return {"data": rows, "next_cursor": None}
 
     def _rows(self, caller: Caller, query: HistoryQuery) -> list[dict[str, Any]]:
-        end = query.end or self.clock.now().date() + timedelta(days=1)
-        start = query.start or end - timedelta(days=30)
+        period = self._period(caller, query)
         if query.scope == "organization":
-            if not caller.is_organization_admin:
-                raise Problem(
-                    "organization_admin_required", "Only an organization's admin may see its usage.", status=403
-                )
             return self.database.query(
-                caller.claims, "select * from app.usage_between(%s, %s)", (start, end), idempotent=True
+                caller.claims, "select * from app.usage_between(%s, %s)", period, idempotent=True
             )
-        return self.database.query(
-            caller.claims, "select * from app.my_usage_between(%s, %s)", (start, end), idempotent=True
-        )
+        return self.database.query(caller.claims, "select * from app.my_usage_between(%s, %s)", period, idempotent=True)
+
+    def _period(self, caller: Caller, query: HistoryQuery) -> tuple[date, date]:
+        if query.scope == "organization" and not caller.is_organization_admin:
+            raise Problem("organization_admin_required", "Only an organization's admin may see its usage.", status=403)
+        # In the quotas' time zone it may be tomorrow already.
+        end = query.end or self.clock.now().date() + timedelta(days=1)
+        return query.start or end - timedelta(days=30), end
 
 
 def _prices(price: Price | None) -> dict[str, str | None] | None:

@@ -95,7 +95,9 @@ class Parley:
     processes: dict[str, int]
     _asked: int = field(default=0)
 
-    def chat_event(self, message: str | None = None, user: str | None = None, **body: Any) -> dict[str, Any]:
+    def chat_event(
+        self, message: str | None = None, *, user: str | None = None, path: str = "/api/chat", **body: Any
+    ) -> dict[str, Any]:
         """A request as API Gateway hands it over: by default a new question of a free user, who asks ten."""
         event: dict[str, Any] = json.loads((CHECKOUT / "events" / "chat.json").read_text())
         question = f"What should I know about subject {self._asked}?"
@@ -103,6 +105,7 @@ class Parley:
         self._asked += 1
         event["headers"]["Authorization"] = bearer
         event["multiValueHeaders"]["Authorization"] = [bearer]
+        event["path"] = event["resource"] = path
         event["requestContext"]["requestId"] = str(uuid.uuid4())
         event["body"] = json.dumps({"message": message or question} | body)
         return event

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import queue
+import sys
 import threading
 import time
 from dataclasses import dataclass, field
@@ -79,6 +80,11 @@ class RuntimeApi(ThreadingHTTPServer):
         """Take no connection any more."""
         self.shutdown()
         self.server_close()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A process that is killed resets its connections: nothing to tell."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
     def environment(self, folder: Path, handler: str = "app.lambda_handler") -> dict[str, str]:
         """What Lambda sets for a function whose code lies in `folder`."""

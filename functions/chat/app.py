@@ -14,14 +14,7 @@ api = Api(parley.settings)
 @api.post("/api/chat", "anyone")
 def chat(request: Request, body: ChatRequest) -> Reply:
     """Answer a message, alone or as a turn of a conversation."""
-    answer, quota, degraded = parley.chat.answer(
-        request.caller,
-        body,
-        request_id=request.id,
-        seconds=request.seconds,
-        idempotency_key=request.idempotency_key,
-        body_hash=request.body_hash,
-    )
+    answer, quota, degraded = parley.chat.answer(request.context, body)
     return Reply(answer, headers=model_headers(quota, degraded))
 
 

@@ -14,14 +14,7 @@ api = Api(parley.settings)
 @api.post("/api/chat/stream", "anyone")
 def chat_stream(request: Request, body: ChatRequest) -> Stream:
     """Answer a message piece by piece; refusals come as problem documents, before the stream begins."""
-    stream = parley.chat.stream(
-        request.caller,
-        body,
-        request_id=request.id,
-        seconds=request.seconds,
-        idempotency_key=request.idempotency_key,
-        body_hash=request.body_hash,
-    )
+    stream = parley.chat.stream(request.context, body)
     return Stream(stream.events, stream.cancel, model_headers(stream.quota, stream.degraded))
 
 

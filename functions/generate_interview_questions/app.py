@@ -14,14 +14,7 @@ api = Api(parley.settings)
 @api.post("/api/generate-interview-questions", "anyone")
 def generate(request: Request, body: QuestionsRequest) -> Reply:
     """Generate exactly as many questions as were asked for."""
-    answer, quota, degraded = parley.questions.generate(
-        request.caller,
-        body,
-        request_id=request.id,
-        seconds=request.seconds,
-        idempotency_key=request.idempotency_key,
-        body_hash=request.body_hash,
-    )
+    answer, quota, degraded = parley.questions.generate(request.context, body)
     return Reply(answer, headers=model_headers(quota, degraded))
 
 

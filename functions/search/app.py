@@ -28,7 +28,7 @@ def select(request: Request, body: SelectionRequest) -> Reply:
 @api.post("/api/documents", "user")
 def store(request: Request, body: DocumentsRequest) -> Reply:
     """Embed and store documents."""
-    stored = parley.search.store(request.caller, body, request.seconds, request.idempotency_key)
+    stored = parley.search.store(request.context, body)
     return Reply(stored, 201)
 
 

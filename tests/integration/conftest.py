@@ -137,26 +137,35 @@ class Functions:
         return Answer(answer["statusCode"], headers, answer["body"])
 
     def close(self) -> None:
-        """Let go of every container's connection."""
+        """Let go of every container's connections."""
         for module in self._modules.values():
+            parts = vars(module.parley)
+            for name, client in (("vault", "_kms"), ("degraded", "_queue")):
+                if (opened := vars(parts.get(name, self)).get(client)) is not None:
+                    opened.close()
             module.parley.database.close()
 
 
-@pytest.fixture
-def environment(database: Any, emulator: Emulator) -> dict[str, str]:
-    """A function's environment: this test's database, and the emulator in the vendors' place."""
+def function_environment(database_url: str, vendors_url: str) -> dict[str, str]:
+    """A function's environment: a database, and an emulator in the vendors' place."""
     return {
-        "DATABASE_URL": database.app_url,
+        "DATABASE_URL": database_url,
         "PARLEY_JWT_SECRET": SECRET,
         "PARLEY_JWT_ISSUER": ISSUER,
         "PARLEY_JWT_AUDIENCE": AUDIENCE,
         "OPENAI_API_KEY": "sk-operator-openai",
         "ANTHROPIC_API_KEY": "sk-operator-anthropic",
         "GEMINI_API_KEY": "sk-operator-google",
-        "OPENAI_BASE_URL": f"{emulator.url}/openai/v1",
-        "ANTHROPIC_BASE_URL": f"{emulator.url}/anthropic",
-        "GEMINI_BASE_URL": f"{emulator.url}/google",
+        "OPENAI_BASE_URL": f"{vendors_url}/openai/v1",
+        "ANTHROPIC_BASE_URL": f"{vendors_url}/anthropic",
+        "GEMINI_BASE_URL": f"{vendors_url}/google",
     }
+
+
+@pytest.fixture
+def environment(database: Any, emulator: Emulator) -> dict[str, str]:
+    """A function's environment: this test's database, and the emulator in the vendors' place."""
+    return function_environment(database.app_url, emulator.url)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Who is calling, in the shape the database's policies read."""
+"""Who is calling, in the shape the database's policies read, and with which request."""
 
 from __future__ import annotations
 
@@ -41,6 +41,22 @@ class Caller:
             claims["organization_id"] = self.organization_id
             claims["organization_role"] = "admin" if self.is_organization_admin else "member"
         return claims
+
+
+@dataclass(frozen=True, slots=True)
+class RequestContext:
+    """One request to a service: who asks, under which id, for how long, and what a repetition is known by.
+
+    Attributes:
+        seconds: how long the answer may take.
+        idempotency_key, body_hash: what the caller calls this request, and the hex SHA-256 of what it sent.
+    """
+
+    caller: Caller
+    request_id: str
+    seconds: float
+    idempotency_key: str | None = None
+    body_hash: str | None = None
 
 
 SERVICE = Caller(is_service=True)

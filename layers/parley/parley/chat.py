@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from parley.admission import Quota
-from parley.caller import Caller
+from parley.caller import Caller, RequestContext
 from parley.completion import Completions, ModelCall, requested_provider
 from parley.errors import Problem
 from parley.prompt import CacheMode, Prompt
@@ -84,37 +84,17 @@ class Chat:
     def __init__(self, completions: Completions) -> None:
         self._completions = completions
 
-    def answer(
-        self,
-        caller: Caller,
-        request: ChatRequest,
-        *,
-        request_id: str,
-        seconds: float,
-        idempotency_key: str | None,
-        body_hash: str | None,
-    ) -> tuple[dict[str, Any], Quota, bool]:
+    def answer(self, context: RequestContext, request: ChatRequest) -> tuple[dict[str, Any], Quota, bool]:
         """Answer whole. Returns the body, the caller's quota, and whether the database was away. Raises Problem."""
-        prompt = _prompt(caller, request, idempotency_key, body_hash)
-        with self._completions.admit(caller, prompt, request_id, seconds) as call:
+        with self._completions.admit(context, _prompt(context.caller, request)) as call:
             body = _stored(call)
             if body is None:
                 body = _settle(call, request, call.complete())
             return body, call.quota, call.offline
 
-    def stream(
-        self,
-        caller: Caller,
-        request: ChatRequest,
-        *,
-        request_id: str,
-        seconds: float,
-        idempotency_key: str | None,
-        body_hash: str | None,
-    ) -> ChatStream:
+    def stream(self, context: RequestContext, request: ChatRequest) -> ChatStream:
         """Admit, and answer piece by piece. Raises Problem where the request is refused."""
-        prompt = _prompt(caller, request, idempotency_key, body_hash)
-        return ChatStream(self._completions.admit(caller, prompt, request_id, seconds), request)
+        return ChatStream(self._completions.admit(context, _prompt(context.caller, request)), request)
 
 
 class ChatStream:
@@ -155,11 +135,9 @@ class ChatStream:
             yield "done", {name: body[name] for name in ("finish_reason", "provider", "model", "conversation_id")}
 
 
-def _prompt(caller: Caller, request: ChatRequest, idempotency_key: str | None, body_hash: str | None) -> Prompt:
+def _prompt(caller: Caller, request: ChatRequest) -> Prompt:
     if request.conversation_id is not None and caller.user_id is None:
         raise Problem("token_missing", "Sign in to keep a conversation.", status=401)
-    if idempotency_key is not None and caller.user_id is None:
-        raise Problem("token_missing", "Sign in to use an Idempotency-Key.", status=401)
     provider = requested_provider(request.provider)
     turns = [Message(turn.role, turn.content) for turn in request.messages or ()]
     if request.message is not None:
@@ -186,8 +164,6 @@ def _prompt(caller: Caller, request: ChatRequest, idempotency_key: str | None, b
         similarity=request.cache_threshold,
         personal=request.context is not None,
         conversation_id=existing,
-        idempotency_key=idempotency_key,
-        body_hash=body_hash,
     )
 
 

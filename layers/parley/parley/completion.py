@@ -14,7 +14,7 @@ from typing import Any, Literal
 from parley import cache
 from parley.admission import Admission, AdmissionRequest, Admitted, Quota
 from parley.cache import SimilarAnswers
-from parley.caller import Caller
+from parley.caller import Caller, RequestContext
 from parley.clock import Clock
 from parley.config import Settings
 from parley.database import DatabaseUnavailable
@@ -78,19 +78,17 @@ class Completions:
         self.settings = settings
         self.clock = clock
 
-    def admit(self, caller: Caller, prompt: Prompt, request_id: str, seconds: float) -> ModelCall:
+    def admit(self, context: RequestContext, prompt: Prompt) -> ModelCall:
         """Admit `prompt` and hold its unit; the call is a context manager that gives back what was not settled.
-
-        Args:
-            seconds: how long everything may take.
 
         Raises Problem where the request is refused.
         """
-        deadline = self.clock.monotonic() + seconds
+        caller = context.caller
+        deadline = self.clock.monotonic() + context.seconds
         self.vault.forget_expired()
         exact_hash = self._exact_hash(caller, prompt)
         request = AdmissionRequest(
-            request_id=request_id,
+            request_id=context.request_id,
             operation=prompt.operation,
             provider=prompt.provider,
             model=prompt.model,
@@ -101,9 +99,9 @@ class Completions:
             cache_scope="user" if prompt.personal else "tenant",
             conversation_id=prompt.conversation_id,
             history_characters=_HISTORY_CHARACTERS if prompt.conversation_id else 0,
-            idempotency_key=prompt.idempotency_key,
-            body_hash=prompt.body_hash,
-            lease_seconds=int(seconds) + _LEASE_MARGIN_SECONDS,
+            idempotency_key=context.idempotency_key,
+            body_hash=context.body_hash,
+            lease_seconds=int(context.seconds) + _LEASE_MARGIN_SECONDS,
         )
         try:
             admitted, offline = self.admission.begin(caller, request, deadline), False

@@ -24,7 +24,7 @@ from pydantic import (
 )
 
 from parley.admission import Quota
-from parley.caller import Caller
+from parley.caller import RequestContext
 from parley.completion import Completions, ModelCall, requested_provider
 from parley.errors import Problem
 from parley.observability import logger
@@ -137,19 +137,8 @@ class QuestionGenerator:
     def __init__(self, completions: Completions) -> None:
         self._completions = completions
 
-    def generate(
-        self,
-        caller: Caller,
-        request: QuestionsRequest,
-        *,
-        request_id: str,
-        seconds: float,
-        idempotency_key: str | None,
-        body_hash: str | None,
-    ) -> tuple[dict[str, Any], Quota, bool]:
+    def generate(self, context: RequestContext, request: QuestionsRequest) -> tuple[dict[str, Any], Quota, bool]:
         """Generate. Returns the body, the caller's quota, and whether the database was away. Raises Problem."""
-        if idempotency_key is not None and caller.user_id is None:
-            raise Problem("token_missing", "Sign in to use an Idempotency-Key.", status=401)
         prompt = Prompt(
             operation="question_generation",
             messages=_messages(request, request.number, []),
@@ -159,10 +148,8 @@ class QuestionGenerator:
             schema=_SCHEMA,
             schema_name="interview_questions",
             cache_mode="off",
-            idempotency_key=idempotency_key,
-            body_hash=body_hash,
         )
-        with self._completions.admit(caller, prompt, request_id, seconds) as call:
+        with self._completions.admit(context, prompt) as call:
             if call.admitted.answer is not None:
                 return call.admitted.answer, call.quota, call.offline
             try:

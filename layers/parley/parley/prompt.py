@@ -41,5 +41,3 @@ class Prompt:
     similarity: float | None = None
     personal: bool = False
     conversation_id: str | None = None
-    idempotency_key: str | None = None
-    body_hash: str | None = None

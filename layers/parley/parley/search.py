@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, Json, StringConstraints
 
-from parley.caller import Caller
+from parley.caller import Caller, RequestContext
 from parley.database import Database, Vector
 from parley.errors import Problem
 from parley.retrieval import LONGEST_TEXT, Retrieval
@@ -75,18 +75,17 @@ class Search:
     database: Database
     retrieval: Retrieval
 
-    def store(
-        self, caller: Caller, request: DocumentsRequest, seconds: float, idempotency_key: str | None
-    ) -> dict[str, Any]:
+    def store(self, context: RequestContext, request: DocumentsRequest) -> dict[str, Any]:
         """Embed and store. With an idempotency key a repetition stores nothing and answers the same.
 
         Raises Problem (422) for a key that was used with other documents.
         """
+        caller = context.caller
         contents = [document.content for document in request.documents]
-        if idempotency_key is None:
+        if context.idempotency_key is None:
             ids = [str(uuid.uuid4()) for _ in contents]
         else:
-            seed = f"{caller.user_id}\n{idempotency_key}\n"
+            seed = f"{caller.user_id}\n{context.idempotency_key}\n"
             ids = [str(uuid.uuid5(_DOCUMENT_IDS, seed + str(number))) for number in range(len(contents))]
             known = self._stored(caller, [str(uuid.uuid5(_DOCUMENT_IDS, seed + str(n))) for n in range(100)])
             if known:
@@ -97,7 +96,7 @@ class Search:
                         status=422,
                     )
                 return {"data": [{"id": key} for key in ids]}
-        embedded = self.retrieval.embed(caller, contents, seconds)
+        embedded = self.retrieval.embed(caller, contents, context.seconds)
         self.database.batch(
             caller.claims,
             [

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from parley.caller import Caller
+from parley.caller import Caller, RequestContext
 from parley.errors import Problem
 
 LARGEST_BODY = 512 * 1024  # bytes
@@ -61,6 +61,13 @@ class Request:
     def body_hash(self) -> str:
         """Hex SHA-256 of the body: what an idempotency key is bound to."""
         return hashlib.sha256(self.body).hexdigest()
+
+    @property
+    def context(self) -> RequestContext:
+        """What a service that creates or spends is told. Raises Problem."""
+        if self.idempotency_key is not None and self.caller.user_id is None:
+            raise Problem("token_missing", "Sign in to use an Idempotency-Key.", status=401)
+        return RequestContext(self.caller, self.id, self.seconds, self.idempotency_key, self.body_hash)
 
     @property
     def idempotency_key(self) -> str | None:

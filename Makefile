@@ -26,8 +26,8 @@ run: ## Serve everything at http://127.0.0.1:3000 (PORT=...) with an embedded Po
 	@exec $(PYTHON) -m local run
 
 .PHONY: test
-test: .development ## The whole suite (ARGS="tests/unit -k name" for a part of it)
-	@$(PYTHON) -m pytest $(if $(ARGS),$(ARGS),--cov --cov-fail-under=90)
+test: .development .sam ## The whole suite (ARGS="tests/unit -k name" for a part of it)
+	@$(PYTHON) -m pytest $(if $(ARGS),$(ARGS),-n 2 --dist loadfile --cov --cov-fail-under=90)
 
 .PHONY: lint
 lint: .development .sam ## ruff, mypy --strict, import contracts, sqlfluff, cfn-lint, sam validate

@@ -135,7 +135,8 @@ comment on function app.indexed_distance(vector, vector) is 'Cosine distance in 
 
 create or replace function app.bit_distance(p_bits bit, p_embedding vector) returns double precision
   language sql immutable parallel safe
-  return p_bits <~> binary_quantize(p_embedding)::bit(1536);
+  -- As above, "+ 0" keeps out the index that an operator may have made over the bits of all tenants.
+  return (p_bits <~> binary_quantize(p_embedding)::bit(1536)) + 0;
 comment on function app.bit_distance(bit, vector) is
   'Hamming distance between embedding_bits and a vector''s bits: how many dimensions point the other way.';
 

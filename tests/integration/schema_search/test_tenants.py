@@ -72,6 +72,7 @@ def test_own_documents_are_never_found_through_a_vector_index(owner: psycopg.Con
 
 
 def test_the_choice_among_own_documents_reads_no_vector(owner: psycopg.Connection) -> None:
+    owner.execute("set synchronous_commit = on")  # a page is all-visible once its commits are on disk
     store(owner, "own", ALICE, around(topic(13), 600, 24))
     store(owner, "foreign", BOB, around(topic(13), 600, 25))
     owner.execute("vacuum (analyze) embeddings")

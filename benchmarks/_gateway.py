@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
@@ -83,6 +85,12 @@ def workers(count: int, target: Callable[..., None], *arguments: Any) -> Iterato
 def gather(asked: Iterable[Worker]) -> list[Any]:
     """One answer of each."""
     return [worker.receive() for worker in asked]
+
+
+def silence() -> None:
+    """Send this process's logs where nobody reads; what ends it is still seen."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    logging.getLogger("parley.database").setLevel(logging.ERROR)
 
 
 def messages(connection: Connection) -> Iterator[Any]:

@@ -8,7 +8,6 @@ import os
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
@@ -111,6 +110,11 @@ class Parley:
         return event
 
 
+def show_load(figures: Figures) -> None:
+    """Print what else the machine does: latency on busy cores is mostly waiting for one."""
+    figures.show("Load average before", os.getloadavg()[0], "", f"{os.cpu_count()} cores, the last minute")
+
+
 @contextmanager
 def running_parley(*, between: float = 0.0) -> Iterator[Parley]:
     """Postgres with the whole schema, and the emulator; `between` are the seconds between a stream's chunks."""
@@ -153,13 +157,11 @@ class Function:
         self._api = RuntimeApi()
         folder = CHECKOUT / "functions" / name
         arguments = ["app.lambda_handler"] if client == "awslambdaric" else []
-        self._log = tempfile.TemporaryFile()
         self._process = subprocess.Popen(
             [sys.executable, "-m", client, *arguments],
             cwd=folder,
             env=parley.environment | self._api.environment(folder),
-            stdout=self._log,
-            stderr=self._log,
+            stdout=subprocess.DEVNULL,
         )
 
     def __enter__(self) -> Self:
@@ -169,7 +171,6 @@ class Function:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._process.kill()
         self._process.wait()
-        self._log.close()
         self._api.stop()
 
     @property

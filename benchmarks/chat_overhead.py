@@ -32,7 +32,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks._harness import (  # noqa: E402
+from benchmarks._harness import (
     CHECKOUT,
     OPERATOR_KEY,
     Client,
@@ -43,6 +43,7 @@ from benchmarks._harness import (  # noqa: E402
     median_of_rounds,
     percentile,
     running_parley,
+    show_load,
 )
 
 ROUND = 25
@@ -212,7 +213,7 @@ def install() -> Path | None:
     if not marker.exists():
         print(f"installing litellm[proxy]=={LITELLM}", file=sys.stderr, flush=True)
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(home)], check=True)
-        command = [str(home / "bin" / "pip"), "install", "--quiet", f"litellm[proxy]=={LITELLM}"]
+        command = [str(home / "bin" / "pip"), "install", "--quiet", "--retries", "1", f"litellm[proxy]=={LITELLM}"]
         if subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode != 0:
             return None
         marker.touch()
@@ -285,6 +286,7 @@ def main() -> int:
     parser.add_argument("--without-litellm", action="store_true", help="Parley's own figures alone")
     options = parser.parse_args()
     figures = Figures()
+    show_load(figures)
     with running_parley() as parley:
         ours(parley, figures, options.rounds)
         if not options.without_litellm:

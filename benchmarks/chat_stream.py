@@ -4,9 +4,9 @@
 
 The function runs under `python -m parley.runtime` on a local Runtime API, as it does on Lambda, and answers through the
 openai SDK from the emulator. CPU per chunk is the slope between long and short answers: everything from the upstream
-socket to the Runtime API's, encoding included, without what a request costs once. Chunks come one by one, a
-millisecond apart, so each is read, parsed and sent alone; how much less it is where they come at once is printed too.
-The SDK's own iterator is measured the same way, in this process.
+socket to the Runtime API's, encoding included, without what a request costs once. Chunks come one by one, a millisecond
+apart, so that each wakes the process and is read, parsed and sent alone; then all at once. The SDK's own iterators are
+measured the same way, in this process: the raw one, whose bytes Parley reads, and the typed one.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from openai import OpenAI  # noqa: E402
+from openai import OpenAI
+from openai.types.chat import ChatCompletionUserMessageParam
 
-from benchmarks._harness import (  # noqa: E402
+from benchmarks._harness import (
     OPERATOR_KEY,
     Client,
     Figures,
@@ -31,6 +32,7 @@ from benchmarks._harness import (  # noqa: E402
     cpu_ms,
     median_of_rounds,
     running_parley,
+    show_load,
 )
 
 LONG, SHORT = 800, 20  # words, which are chunks
@@ -71,28 +73,38 @@ def slope(cpu: Callable[[], float], run: Callable[[str], object], streams: int) 
 
 
 def chunks(figures: Figures, streams: int, between: float) -> None:
-    """CPU per chunk of the function and of the SDK."""
+    """CPU per chunk of the function, and of the SDK alone: its raw iterator, which Parley reads, and its typed one."""
     with running_parley(between=between) as parley, Function(parley, "chat_stream", "parley.runtime") as function:
         script(parley)
         sdk = OpenAI(api_key=OPERATOR_KEY, base_url=parley.environment["OPENAI_BASE_URL"], max_retries=0)
 
-        def iterate(message: str) -> None:
-            messages: list[dict[str, str]] = [{"role": "user", "content": message}]
-            for chunk in sdk.chat.completions.create(model="gpt-4o-mini", messages=messages, stream=True):  # type: ignore[call-overload]
-                assert chunk.model
+        def raw(message: str) -> None:
+            asked: ChatCompletionUserMessageParam = {"role": "user", "content": message}
+            create = sdk.chat.completions.with_streaming_response.create
+            with create(model="gpt-4o-mini", messages=[asked], stream=True) as response:
+                for _ in response.iter_bytes():
+                    pass
+
+        def typed(message: str) -> None:
+            asked: ChatCompletionUserMessageParam = {"role": "user", "content": message}
+            with sdk.chat.completions.create(model="gpt-4o-mini", messages=[asked], stream=True) as deltas:
+                for _ in deltas:
+                    pass
 
         for _ in range(3):
             stream(function, parley, "A short answer, please.")
-            iterate("A short answer, please.")
+            raw("A short answer, please.")
+            typed("A short answer, please.")
         ours = slope(lambda: cpu_ms(function.pid), lambda message: stream(function, parley, message), streams)
-        theirs = slope(lambda: time.process_time() * 1000, iterate, streams)
-    if between:
-        how = f"whole process, slope over {streams} answers of {LONG} and of {SHORT} chunks, one by one"
-        figures.show("CPU per streamed chunk", ours, "ms", how, at_most=CHUNK_CPU_MS)
-        figures.show("CPU per chunk of the SDK's own iterator", theirs, "ms", "the same, its loop alone")
-    else:
-        figures.show("CPU per chunk that comes with others", ours, "ms", "the same, the whole answer at once")
-        figures.show("CPU per such chunk of the SDK's own iterator", theirs, "ms", "the same, its loop alone")
+        read = slope(lambda: time.process_time() * 1000, raw, streams)
+        parsed = slope(lambda: time.process_time() * 1000, typed, streams)
+    pace = "one by one, 1 ms apart" if between else "the whole answer at once"
+    how = f"whole process, slope over {streams} answers of {LONG} and of {SHORT} chunks, {pace}"
+    figures.show("CPU per streamed chunk in all", ours, "ms", how, at_most=None if between else CHUNK_CPU_MS)
+    figures.show("CPU per chunk of the SDK's raw iterator", read, "ms", f"its loop alone, {pace}")
+    figures.show("CPU per chunk of the SDK's typed iterator", parsed, "ms", f"its loop alone, {pace}")
+    how = f"the difference, {pace}"
+    figures.show("CPU per chunk beyond the SDK's raw iterator", ours - read, "ms", how, at_most=CHUNK_CPU_MS)
 
 
 def first_token(figures: Figures, requests: int) -> None:
@@ -124,6 +136,7 @@ def main() -> int:
     parser.add_argument("--first-tokens", type=int, default=200, help="requests that the first token is timed of")
     options = parser.parse_args()
     figures = Figures()
+    show_load(figures)
     chunks(figures, options.streams, between=0.001)
     chunks(figures, options.streams, between=0.0)
     first_token(figures, options.first_tokens)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -78,12 +79,12 @@ def run(rows: int, queries: int) -> int:
     return int(missed)
 
 
-def main() -> int:
-    """Read the arguments and run."""
+def main(words: Sequence[str] | None = None) -> int:
+    """Read the arguments, by default the command line's, and run; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=FULL_SIZE)
     parser.add_argument("--queries", type=int, default=500)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     return run(arguments.rows, arguments.queries)
 
 

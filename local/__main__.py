@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import json
 import os
 import subprocess
 import sys
 import urllib.error
+import urllib.parse
 import urllib.request
 from pathlib import Path
 
@@ -44,8 +46,10 @@ def main(arguments: list[str] | None = None) -> int:
 
                 return run()
             case "token":
-                secret = os.environ.get("PARLEY_JWT_SECRET") or Keys.of(default_data_dir()).jwt_secret
-                print(tokens.make(secret, options.user, options.organization, options.role))
+                if not options.user:
+                    print("parley: say whose token: make token USER=ada", file=sys.stderr)
+                    return 1
+                print(_token(options.user, options.organization, options.role))
             case "migrate":
                 return _migrate()
             case "psql":
@@ -64,6 +68,11 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"parley: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _token(user: str, organization: str = "", role: str = "") -> str:
+    secret = os.environ.get("PARLEY_JWT_SECRET") or Keys.of(default_data_dir()).jwt_secret
+    return tokens.make(secret, user, organization, role)
 
 
 def _migrate() -> int:
@@ -106,10 +115,16 @@ def _psql() -> int:
 
 
 def _invoke(name: str, event: Path | None) -> int:
+    if not name:
+        print("parley: say which function: make invoke NAME=usage_reset EVENT=events/usage_reset.json", file=sys.stderr)
+        return 1
     address = f"http://127.0.0.1:{os.environ.get('PORT') or 3000}"
+    data = event.read_bytes() if event else b"{}"
+    if b"${PARLEY_TOKEN}" in data:
+        data = data.replace(b"${PARLEY_TOKEN}", (os.environ.get("PARLEY_TOKEN") or _token("user_1")).encode())
     request = urllib.request.Request(
-        f"{address}/2015-03-31/functions/{name}/invocations",
-        data=event.read_bytes() if event else b"{}",
+        f"{address}/2015-03-31/functions/{urllib.parse.quote(name, safe='')}/invocations",
+        data=data,
         headers={"Content-Type": "application/json"},
     )
     try:
@@ -117,7 +132,10 @@ def _invoke(name: str, event: Path | None) -> int:
             print(response.read().decode())
             return 1 if response.headers.get("X-Amz-Function-Error") else 0
     except urllib.error.HTTPError as error:
-        print(f"parley: {error.read().decode()}", file=sys.stderr)
+        answer = error.read().decode()
+        with contextlib.suppress(ValueError, TypeError, KeyError):
+            answer = json.loads(answer)["message"]
+        print(f"parley: {answer}", file=sys.stderr)
     except urllib.error.URLError as error:
         print(f"parley: nothing answers at {address} ({error.reason}); is `make run` running?", file=sys.stderr)
     return 1

@@ -188,6 +188,11 @@ class Server:
         readable, _, _ = select.select([self._keeper.stdout], [], [], 0)
         return not readable
 
+    @property
+    def beside(self) -> bool:
+        """Whether somebody else had the data folder's first cluster, so that this is another one."""
+        return self._state is not None and self._state.log.stem != f"postgres-{self.major}"
+
     def password(self, user: str = _SUPERUSER) -> str:
         """The password this cluster keeps for `user`; the same one as long as the cluster lives."""
         if self._state is None:

@@ -25,6 +25,7 @@ from local.postgres import Server
 from local.postgres_home import PostgresError, default_data_dir
 from local.schedules import ScheduleError
 from local.services import ServiceError
+from parley.config import ConfigurationError, Settings
 from parley.migrations import MigrationError
 
 # What of a developer's shell reaches the functions, beside the template's own values.
@@ -59,6 +60,10 @@ def main() -> int:
 
 async def _run(began: float) -> int:
     folder = default_data_dir()
+    try:
+        Settings.from_environment(overrides(os.environ))
+    except ConfigurationError as error:
+        raise Refused(str(error)) from error
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -112,6 +117,8 @@ async def _database(stack: contextlib.AsyncExitStack, folder: Path, keys: Keys) 
         server = await asyncio.to_thread(Server.ensure, folder)
         stack.push_async_callback(asyncio.to_thread, server.stop)
         owner = server.url()
+        if server.beside:
+            print("      another run has the usual data; this one has its own", flush=True)
     _say(3, "schema")
     return await asyncio.to_thread(database.prepare, owner, keys, lambda name: print(f"      {name}", flush=True))
 

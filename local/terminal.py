@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 from typing import Any, TextIO
 
+# What AWS's runtime interface client prints above each traceback: that a runtime update may be to blame.
+_BOILERPLATE = "LAMBDA_WARNING: Unhandled exception."
 _SHOWN_LEVELS = {"WARN", "WARNING", "ERROR", "CRITICAL", "FATAL"}
 # What structured lines carry besides the message and what it is about.
 _ROUTINE_FIELDS = {
@@ -42,7 +44,7 @@ class Terminal:
         self._files[name].write(text + "\n")
         record = _record(text)
         if record is None:
-            if text.strip():
+            if text.strip() and _BOILERPLATE not in text:
                 self._show(f"{self._paint(name, 36)}  {text}")
             return
         level = str(record.get("level") or record.get("log_level") or "INFO").upper()

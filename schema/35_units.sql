@@ -36,7 +36,8 @@ comment on function app.quota() is
   'The caller''s tier, limits, what is used of them and when they start anew: {"tier", "daily", "monthly", "embedding_tokens"}.';
 
 create or replace function app.read_quota(p_claims jsonb) returns jsonb
-  language plpgsql security definer set search_path = ''
+  language plpgsql security definer set search_path = '' set enable_seqscan = off
+  set plan_cache_mode = force_generic_plan
 as $$
 begin
   perform pg_catalog.set_config('request.jwt.claims', p_claims::text, true);
@@ -210,13 +211,31 @@ end $$;
 comment on function app.sweep_requests(integer) is
   'For the schedule: releases dead holds, empties expired answers, forgets old rows, each up to the limit.';
 
+create or replace function app.count_embedding_tokens(p_tokens bigint, p_bounded boolean) returns boolean
+  language plpgsql set search_path = ''
+as $$
+declare
+  v_today constant date := app.today();
+begin
+  insert into public.user_ai_settings (user_id, last_reset_date) values (app.user_id(), v_today) on conflict do nothing;
+  update public.user_ai_settings s
+  set daily_usage = app.of_day(s.daily_usage, s.last_reset_date, v_today),
+      monthly_usage = app.of_month(s.monthly_usage, s.last_reset_date, v_today),
+      daily_embedding_tokens = greatest(app.of_day(s.daily_embedding_tokens, s.last_reset_date, v_today) + p_tokens, 0),
+      last_reset_date = greatest(s.last_reset_date, v_today)
+  from app.ai_tiers t
+  where s.user_id = app.user_id() and t.tier = s.tier
+    and (not p_bounded or t.daily_embedding_tokens is null
+      or app.of_day(s.daily_embedding_tokens, s.last_reset_date, v_today) + p_tokens <= t.daily_embedding_tokens);
+  return found;
+end $$;
+comment on function app.count_embedding_tokens(bigint, boolean) is
+  'Counts tokens of the caller''s (a negative number gives back), where bounded only within the tier''s limit; whether they were counted.';
+
 create or replace function app.take_embedding_tokens(p_claims jsonb, p_tokens bigint) returns jsonb
   language plpgsql security definer set search_path = '' set enable_seqscan = off
   set plan_cache_mode = force_generic_plan
 as $$
-declare
-  v_today date;
-  v_allowed boolean := false;
 begin
   perform pg_catalog.set_config('request.jwt.claims', p_claims::text, true);
   if app.is_service() then
@@ -226,18 +245,8 @@ begin
   elsif not app.provision() then
     return '{"outcome": "subject_deleted"}';
   end if;
-  v_today := app.today();
-  insert into public.user_ai_settings (user_id, last_reset_date) values (app.user_id(), v_today) on conflict do nothing;
-  update public.user_ai_settings s
-  set daily_usage = app.of_day(s.daily_usage, s.last_reset_date, v_today),
-      monthly_usage = app.of_month(s.monthly_usage, s.last_reset_date, v_today),
-      daily_embedding_tokens = greatest(app.of_day(s.daily_embedding_tokens, s.last_reset_date, v_today) + p_tokens, 0),
-      last_reset_date = greatest(s.last_reset_date, v_today)
-  from app.ai_tiers t
-  where s.user_id = app.user_id() and t.tier = s.tier
-    and (p_tokens <= 0 or t.daily_embedding_tokens is null
-      or app.of_day(s.daily_embedding_tokens, s.last_reset_date, v_today) + p_tokens <= t.daily_embedding_tokens);
-  return pg_catalog.jsonb_build_object('outcome', case when found then 'taken' else 'quota_exceeded' end)
+  return pg_catalog.jsonb_build_object(
+    'outcome', case when app.count_embedding_tokens(p_tokens, p_tokens > 0) then 'taken' else 'quota_exceeded' end)
     || (app.quota() -> 'embedding_tokens');
 end $$;
 comment on function app.take_embedding_tokens(jsonb, bigint) is
@@ -344,8 +353,8 @@ select app.give_to_definer(
   'app.reserve_unit(text, text, integer, boolean, text, text)', 'app.sweep_requests(integer)',
   'app.take_embedding_tokens(jsonb, bigint)', 'app.read_quota(jsonb)');
 grant execute on function app.quota() to parley_definer;
-grant execute on function app.give_back(text, text, date, integer), app.release_expired(text, integer), app.count_unit()
-  to parley_definer;
+grant execute on function app.give_back(text, text, date, integer), app.release_expired(text, integer), app.count_unit(),
+  app.count_embedding_tokens(bigint, boolean) to parley_definer;
 grant execute on function app.reserve_unit(text, text, integer, boolean, text, text),
   app.take_embedding_tokens(jsonb, bigint), app.read_quota(jsonb) to parley_app, parley_service;
 grant execute on function app.sweep_requests(integer), app.roll_counters(), public.reset_daily_ai_usage(),

@@ -136,6 +136,7 @@ create table if not exists app.usage_by_day (
   id bigint generated always as identity primary key,
   day date not null,
   organization_id text,
+  all_organizations boolean not null default false check (not (all_organizations and organization_id is not null)),
   provider text not null,
   model text,
   operation_type text not null,
@@ -144,13 +145,17 @@ create table if not exists app.usage_by_day (
   tokens bigint not null,
   cost numeric(18, 9),
   latency_ms bigint,
-  unique nulls not distinct (day, organization_id, provider, model, operation_type, own_key)
+  unique nulls not distinct (organization_id, all_organizations, day, provider, model, operation_type, own_key)
 );
+create index if not exists usage_by_day_day_idx on app.usage_by_day (day);
 create table if not exists app.rolled_up_days (day date primary key, rolled_up_at timestamptz not null default now());
 alter table app.usage_by_day enable row level security;
 alter table app.rolled_up_days enable row level security;
 revoke all on app.usage_by_day, app.rolled_up_days from public, anon, authenticated, service_role;
 comment on table app.usage_by_day is 'Sums of the days in app.rolled_up_days, without users; they stay when the ledger''s month goes.';
+comment on column app.usage_by_day.organization_id is 'Null: the users without one, or everybody.';
+comment on column app.usage_by_day.all_organizations is
+  'The sum over everybody, users without an organization too, so that the operator''s report need not add up every organization''s.';
 comment on column app.usage_by_day.latency_ms is 'The sum over the calls.';
 comment on table app.rolled_up_days is 'Past days that app.usage_by_day has; the others are summed from the ledger when asked.';
 

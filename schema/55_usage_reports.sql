@@ -44,16 +44,17 @@ begin
   -- What leaves the ledger must be in the sums; the schedule has usually seen to it.
   perform app.roll_up_usage(400);
   for v_leaf in
-    select c.relname as name, pg_catalog.to_date(pg_catalog.right(c.relname, 7), 'YYYY_MM')::timestamp at time zone 'UTC' as starts
+    select c.relname as name, m.month at time zone 'UTC' as starts, (m.month + interval '1 month') at time zone 'UTC' as ends
     from pg_catalog.pg_inherits i join pg_catalog.pg_class c on c.oid = i.inhrelid
+    cross join lateral (select pg_catalog.to_date(pg_catalog.right(c.relname, 7), 'YYYY_MM')::timestamp as month) m
     where i.inhparent = 'public.ai_usage_logs'::regclass and c.relname ~ '^ai_usage_\d{4}_\d{2}$'
     order by 1
   loop
-    continue when v_leaf.starts + interval '1 month' > app.now() - p_keep;
+    continue when v_leaf.ends > app.now() - p_keep;
     execute pg_catalog.format('alter table public.ai_usage_logs detach partition app.%I', v_leaf.name);
     execute pg_catalog.format(
       'alter table app.usage_archive attach partition app.%I for values from (%L) to (%L)',
-      v_leaf.name, v_leaf.starts, v_leaf.starts + interval '1 month');
+      v_leaf.name, v_leaf.starts, v_leaf.ends);
     v_moved := v_moved + 1;
   end loop;
   return v_moved;
@@ -69,11 +70,12 @@ declare
   v_dropped integer := 0;
 begin
   for v_leaf in
-    select c.relname as name, pg_catalog.to_date(pg_catalog.right(c.relname, 7), 'YYYY_MM')::timestamp at time zone 'UTC' as starts
+    select c.relname as name, m.month at time zone 'UTC' as starts, (m.month + interval '1 month') at time zone 'UTC' as ends
     from pg_catalog.pg_inherits i join pg_catalog.pg_class c on c.oid = i.inhrelid
+    cross join lateral (select pg_catalog.to_date(pg_catalog.right(c.relname, 7), 'YYYY_MM')::timestamp as month) m
     where i.inhparent = 'app.usage_archive'::regclass
   loop
-    continue when v_leaf.starts + interval '1 month' > app.now() - p_keep;
+    continue when v_leaf.ends > app.now() - p_keep;
     execute pg_catalog.format('drop table app.%I', v_leaf.name);
     v_dropped := v_dropped + 1;
   end loop;
@@ -138,12 +140,12 @@ begin
   loop
     delete from app.usage_by_day where day = v_day;
     insert into app.usage_by_day
-      (day, organization_id, provider, model, operation_type, own_key, calls, tokens, cost, latency_ms)
-    select v_day, organization_id, provider, model, operation_type, own_key,
+      (day, organization_id, all_organizations, provider, model, operation_type, own_key, calls, tokens, cost, latency_ms)
+    select v_day, organization_id, grouping(organization_id) = 1, provider, model, operation_type, own_key,
       pg_catalog.count(*), coalesce(pg_catalog.sum(tokens_total), 0), pg_catalog.sum(cost), pg_catalog.sum(latency_ms)
     from public.ai_usage
     where created_at >= v_day::timestamp at time zone v_zone and created_at < (v_day + 1)::timestamp at time zone v_zone
-    group by organization_id, provider, model, operation_type, own_key;
+    group by provider, model, operation_type, own_key, grouping sets ((organization_id), ());
     insert into app.rolled_up_days (day) values (v_day) on conflict do nothing;
     v_rolled := v_rolled + 1;
   end loop;
@@ -159,6 +161,8 @@ create or replace function app.usage_between(p_from date, p_to date)
 as $$
 #variable_conflict use_column
 declare
+  v_service constant boolean := app.is_service();
+  v_organization constant text := app.organization_id();
   v_zone constant text := app.time_zone();
   v_last constant date := least(p_to, app.today());
   -- Days that are summed come from their sums; from the first that is not, the ledger is read. Usually that is today.
@@ -171,14 +175,20 @@ begin
   with rows_of_days as (
     select b.day, b.provider, b.model, b.operation_type, b.own_key, b.calls, b.tokens, b.cost, b.latency_ms
     from app.usage_by_day b
-    where b.day between p_from and p_to and exists (select from app.rolled_up_days r where r.day = b.day)
+    where v_service and b.organization_id is null and b.all_organizations
+      and b.day between p_from and p_to and exists (select from app.rolled_up_days r where r.day = b.day)
+    union all
+    select b.day, b.provider, b.model, b.operation_type, b.own_key, b.calls, b.tokens, b.cost, b.latency_ms
+    from app.usage_by_day b
+    where not v_service and b.organization_id = v_organization and not b.all_organizations
+      and b.day between p_from and p_to and exists (select from app.rolled_up_days r where r.day = b.day)
     union all
     select (u.created_at at time zone v_zone)::date, u.provider, u.model, u.operation_type, u.own_key,
       pg_catalog.count(*), coalesce(pg_catalog.sum(u.tokens_total), 0), pg_catalog.sum(u.cost), pg_catalog.sum(u.latency_ms)
     from public.ai_usage u
     where u.created_at >= v_open::timestamp at time zone v_zone
       and u.created_at < (v_last + 1)::timestamp at time zone v_zone
-      and ((select app.is_service()) or u.organization_id = (select app.organization_id()))
+      and (v_service or u.organization_id = v_organization)
       and not exists (
         select from app.rolled_up_days r where r.day = (u.created_at at time zone v_zone)::date)
     group by 1, 2, 3, 4, 5)

@@ -135,8 +135,8 @@ comment on function app.indexed_distance(vector, vector) is 'Cosine distance in 
 
 create or replace function app.bit_distance(p_bits bit, p_embedding vector) returns double precision
   language sql immutable parallel safe
-  -- As above, "+ 0" keeps out the index that an operator may have made over the bits of all tenants.
-  return (p_bits <~> binary_quantize(p_embedding)::bit(1536)) + 0;
+  -- The function and not its operator: that one could be served by an index over the bits of all tenants.
+  return hamming_distance(p_bits, binary_quantize(p_embedding)::bit(1536));
 comment on function app.bit_distance(bit, vector) is
   'Hamming distance between embedding_bits and a vector''s bits: how many dimensions point the other way.';
 
@@ -385,7 +385,7 @@ begin
 end $$;
 comment on function public.clear_all_embeddings() is 'S3: deletes all documents of the caller; returns how many. Raises 42501 without one.';
 
-create or replace function app.tenant_index_statements(p_minimum_rows integer default 2000, p_maximum_tenants integer default 50)
+create or replace function app.tenant_index_statements(p_minimum_rows integer default 10000, p_maximum_tenants integer default 50)
   returns table (user_id text, documents bigint, statement text)
   language sql stable set search_path = ''
 as $$
@@ -413,7 +413,8 @@ as $$
 $$;
 comment on function app.tenant_index_statements(integer, integer) is
   'The statements that promote big tenants to an HNSW index of their own and drop what is no longer worth one, to be run one by '
-  'one by the tables'' owner: select statement from app.tenant_index_statements() \gexec';
+  'one by the tables'' owner: select statement from app.tenant_index_statements() \gexec. Smaller tenants gain little from an '
+  'index, and pay for it with each insert.';
 
 -- Who may do what.
 select app.give_to_definer('app.search_documents(text, vector, text, text, integer, double precision, jsonb, text)');

@@ -346,7 +346,11 @@ create policy "The service manages precomputed responses" on public.ai_precomput
 select app.give_to_definer('app.find_similar_answer(jsonb, jsonb, vector)');
 revoke all on function public.clean_expired_ai_cache() from public, anon, authenticated;
 
-grant select on public.ai_response_cache, public.ai_precomputed_responses to anon, authenticated, service_role, parley_definer;
+grant select on public.ai_precomputed_responses to anon, authenticated, service_role, parley_definer;
+grant select on public.ai_response_cache to service_role, parley_definer;
+-- Not who asked, nor in which words: an organization's members share answers, not each other's questions.
+grant select (id, query_hash, response, provider, model, model_used, tokens_used, tenant, created_at, expires_at)
+  on public.ai_response_cache to anon, authenticated;
 grant insert, update on public.ai_response_cache to parley_definer;
 grant insert, update, delete on public.ai_response_cache, public.ai_precomputed_responses to service_role;
 grant select, insert, update, delete on app.cache_fills to parley_definer;

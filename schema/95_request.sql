@@ -10,7 +10,8 @@ begin
     from (
       select m.message, m.position,
         sum(length(coalesce(m.message ->> 'content', ''))) over (order by m.position desc) as characters
-      from jsonb_array_elements(p_messages) with ordinality as m (message, position)) t);
+      from jsonb_array_elements(case jsonb_typeof(p_messages) when 'array' then p_messages else '[]' end)
+        with ordinality as m (message, position)) t);
 end $$;
 comment on function app.conversation_tail(jsonb, integer) is
   'The newest messages whose contents together are no longer than this, oldest first; null: all.';
@@ -55,9 +56,12 @@ end $$;
 comment on function app.choose_provider(jsonb, text, text[], text[]) is
   'The effective provider, where it comes from, and the model; or the outcome that forbids the call.';
 
-create or replace function app.answer_without_model(p_request jsonb, p_earlier app.ai_requests, p_answer jsonb) returns void
+create or replace function app.answer_without_model(p_request jsonb, p_earlier app.ai_requests, p_reply jsonb) returns void
   language plpgsql set search_path = ''
 as $$
+declare
+  -- The reply itself: what the retry is told is what the first request was told, where its answer came from included.
+  v_answer constant jsonb := pg_catalog.jsonb_build_object('reply', p_reply);
 begin
   if (p_earlier).id is not null then
     if (p_earlier).state = 'reserved' and (p_earlier).reserved_day is not null then
@@ -65,20 +69,36 @@ begin
     end if;
     update app.ai_requests
     set state = 'settled', reserved_day = null, error_code = null, finished_at = app.now(),
-        answer = p_answer, answer_until = app.now() + interval '1 day'
+        answer = v_answer, answer_until = app.now() + interval '1 day'
     where id = (p_earlier).id;
   elsif p_request ->> 'idempotency_key' is not null then
     insert into app.ai_requests
       (id, caller_key, user_id, operation, idempotency_key, body_hash, state, created_at, finished_at, answer, answer_until)
     values (
       p_request ->> 'request_id', app.caller_key(), app.user_id(), p_request ->> 'operation',
-      p_request ->> 'idempotency_key', p_request ->> 'body_hash', 'settled', app.now(), app.now(), p_answer,
+      p_request ->> 'idempotency_key', p_request ->> 'body_hash', 'settled', app.now(), app.now(), v_answer,
       app.now() + interval '1 day')
     on conflict do nothing;
   end if;
 end $$;
 comment on function app.answer_without_model(jsonb, app.ai_requests, jsonb) is
-  'Remembers an answer that took no unit for a retry with the same idempotency key; a unit that an earlier try holds goes back.';
+  'Remembers begin_request''s reply that took no unit for a retry with the same idempotency key; a unit that an earlier try holds goes back.';
+
+create or replace function app.effective_provider(p_claims jsonb, p_default_provider text) returns jsonb
+  language plpgsql security definer set search_path = ''
+as $$
+declare
+  v_tier text;
+begin
+  perform pg_catalog.set_config('request.jwt.claims', p_claims::text, true);
+  v_tier := coalesce((select tier from public.user_ai_settings where user_id = app.user_id()), 'free');
+  return app.choose_provider(
+    pg_catalog.jsonb_build_object('default_provider', p_default_provider), v_tier,
+    array(select pg_catalog.jsonb_object_keys(case v_tier when 'byok' then app.own_keys(p_claims) else '{}' end)),
+    app.allowed_providers());
+end $$;
+comment on function app.effective_provider(jsonb, text) is
+  'What app.choose_provider gives the caller who asks for no provider: the one that the next call would go to.';
 
 create or replace function app.begin_request(p_claims jsonb, p_request jsonb) returns jsonb
   language plpgsql security definer set search_path = '' set enable_seqscan = off
@@ -119,7 +139,7 @@ begin
     elsif v_earlier.state = 'settled' and v_earlier.answer_until > app.now() then
       return v_reply || pg_catalog.jsonb_build_object(
         'outcome', 'replay', 'request_id', v_earlier.id, 'answer', v_earlier.answer,
-        'provider', v_earlier.provider, 'model', v_earlier.model);
+        'provider', v_earlier.provider, 'model', v_earlier.model) || coalesce(v_earlier.answer -> 'reply', '{}');
     elsif v_earlier.state = 'reserved' and v_earlier.lease_until > app.now() and v_earlier.id <> v_id then
       return v_reply || pg_catalog.jsonb_build_object(
         'outcome', 'in_progress', 'request_id', v_earlier.id, 'retry_after',
@@ -142,8 +162,9 @@ begin
   if p_request ->> 'message' is not null then
     v_answer := app.match_precomputed_response(p_request ->> 'message');
     if v_answer is not null then
+      v_answer := pg_catalog.jsonb_build_object('outcome', 'faq', 'answer', v_answer);
       perform app.answer_without_model(p_request, v_earlier, v_answer);
-      return v_reply || pg_catalog.jsonb_build_object('outcome', 'faq', 'answer', v_answer);
+      return v_reply || v_answer || pg_catalog.jsonb_build_object('request_id', coalesce(v_earlier.id, v_id));
     end if;
   end if;
 
@@ -163,8 +184,9 @@ begin
     v_answer := app.find_cached_answer(
       v_tenant, p_request ->> 'prompt_hash', v_route ->> 'provider', v_route ->> 'model');
     if v_answer is not null then
+      v_answer := v_route || pg_catalog.jsonb_build_object('outcome', 'cache_hit', 'answer', v_answer);
       perform app.answer_without_model(p_request, v_earlier, v_answer);
-      return (v_reply - 'own_keys') || pg_catalog.jsonb_build_object('outcome', 'cache_hit', 'answer', v_answer);
+      return (v_reply - 'own_keys') || v_answer || pg_catalog.jsonb_build_object('request_id', coalesce(v_earlier.id, v_id));
     end if;
     -- Whoever gets the lease fills the entry; it ends with the hold, so a dead filler is not waited for.
     insert into app.cache_fills as f (tenant, query_hash, provider, model, request_id, lease_until)
@@ -208,9 +230,12 @@ begin
     delete from app.cache_fills where request_id = coalesce(v_earlier.id, v_id);
     return (v_reply - 'own_keys') || pg_catalog.jsonb_build_object(
       'outcome', 'quota_exceeded',
-      'retry_after', greatest(1, pg_catalog.ceil(extract(epoch from (
+      -- Whoever may have none at all waits in vain.
+      'retry_after', case when least(
+        (v_quota #>> '{daily,limit}')::integer, (v_quota #>> '{monthly,limit}')::integer) > 0
+      then greatest(1, pg_catalog.ceil(extract(epoch from (
         case when (v_quota #>> '{monthly,used}')::integer >= (v_quota #>> '{monthly,limit}')::integer
-          then v_quota #>> '{monthly,resets_at}' else v_quota #>> '{daily,resets_at}' end)::timestamptz - app.now()))));
+          then v_quota #>> '{monthly,resets_at}' else v_quota #>> '{daily,resets_at}' end)::timestamptz - app.now()))) end);
   end if;
   if v_earlier.id is not null then
     update app.ai_requests
@@ -224,7 +249,8 @@ end $$;
 comment on function app.begin_request(jsonb, jsonb) is
   'Everything before a model call: provision, idempotency, conversation, FAQ, route, cache, unit. See docs/architecture.md.';
 
-select app.give_to_definer('app.begin_request(jsonb, jsonb)');
+select app.give_to_definer('app.begin_request(jsonb, jsonb)', 'app.effective_provider(jsonb, text)');
 grant execute on function app.conversation_tail(jsonb, integer), app.choose_provider(jsonb, text, text[], text[]),
   app.answer_without_model(jsonb, app.ai_requests, jsonb) to parley_definer;
-grant execute on function app.begin_request(jsonb, jsonb) to parley_app, parley_service;
+grant execute on function app.begin_request(jsonb, jsonb), app.effective_provider(jsonb, text)
+  to parley_app, parley_service;

@@ -56,6 +56,14 @@ begin
     coalesce(pg_catalog.sum(c.cost), 0), pg_catalog.max(c.model)
   into v_tokens, v_cost, v_model
   from pg_catalog.jsonb_to_recordset(p_calls) as c (model text, input_tokens bigint, output_tokens bigint, cost numeric);
+  -- What was deleted while its answer was on the way stays deleted.
+  if (p_conversation ->> 'existed')::boolean then
+    perform from public.ai_conversations
+    where id = p_conversation ->> 'id' and user_id = app.user_id() for update;
+    if not found then
+      return null;
+    end if;
+  end if;
   -- The conflict's row lock puts concurrent answers one after the other; neither is lost.
   insert into public.ai_conversations as c (id, user_id, title, context, messages, model, total_tokens, total_cost)
   values (
@@ -73,7 +81,7 @@ begin
   return pg_catalog.jsonb_build_object('id', p_conversation ->> 'id', 'version', v_version);
 end $$;
 comment on function app.append_messages(jsonb, jsonb) is
-  'Appends turns to the caller''s conversation, made where it is absent; returns {"id", "version"}.';
+  'Appends turns to the caller''s conversation, made where it is absent unless it existed before; returns {"id", "version"}, null where it was deleted.';
 
 create or replace function app.finish_request(p_claims jsonb, p_outcome jsonb) returns jsonb
   language plpgsql security definer set search_path = '' set enable_seqscan = off
@@ -84,6 +92,7 @@ declare
   v_settled constant boolean := p_outcome ->> 'state' = 'settled';
   v_calls constant jsonb := coalesce(nullif(p_outcome -> 'calls', 'null'), '[]');
   v_attempts constant jsonb := nullif(p_outcome -> 'attempts', 'null');
+  v_embedded bigint;
   v_quota jsonb;
   v_conversation jsonb;
 begin
@@ -121,6 +130,13 @@ begin
       answer_until = case when v_settled and idempotency_key is not null and p_outcome ->> 'answer' is not null
         then app.now() + interval '1 day' end
   where id = v_request.id;
+  -- What a semantic lookup embedded counts against the limit of documents and searches, beyond it if need be.
+  if v_request.user_id is not null and v_calls @> '[{"operation": "embedding", "own_key": false}]' then
+    select pg_catalog.sum(c.input_tokens) into v_embedded
+    from pg_catalog.jsonb_to_recordset(v_calls) as c (operation text, input_tokens bigint, own_key boolean)
+    where c.operation = 'embedding' and not c.own_key;
+    perform app.count_embedding_tokens(coalesce(v_embedded, 0), false);
+  end if;
   v_quota := app.quota();
   perform app.record_calls(
     v_request.id, v_request.operation, v_quota ->> 'tier', v_calls, app.now(),

@@ -91,7 +91,7 @@ def delete_conversation(request: Request) -> Reply:
 @api.post("/api/interactions", "user")
 def record_interactions(request: Request, body: InteractionsRequest) -> Reply:
     """Record what the caller looked at, clicked, added to a cart."""
-    return Reply(parley.interactions.record(request.caller, body), 201)
+    return Reply(parley.interactions.record(request.context, body), 201)
 
 
 @api.get("/api/interactions", "user")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from parley.admin import AnalyticsQuery, Faq, Tier, UserTier
+from parley.admin import Faq, Tier, UserTier
 from parley.api import Api, Reply, Request
 from parley.assembly import Assembly
 from parley.maintenance import MaintenanceRequest
+from parley.period import Period
 
 parley = Assembly.from_environment()
 api = Api(parley.settings)
@@ -58,7 +59,7 @@ def delete_faq(request: Request) -> Reply:
 
 
 @api.get("/api/admin/analytics", "service")
-def analytics(request: Request, query: AnalyticsQuery) -> dict[str, Any]:
+def analytics(request: Request, query: Period) -> dict[str, Any]:
     """Usage, tiers and preferences across everybody."""
     return parley.admin.analytics(query)
 

@@ -118,7 +118,8 @@ class Faults:
                 if fault.times <= 0:
                     self._queue.remove(fault)
                 return fault
-        return asked_in(question)
+        asked = asked_in(question)
+        return asked if asked and asked.hits(vendor, path, model) else None
 
 
 def asked_in(question: str) -> Fault | None:

@@ -8,6 +8,7 @@ drop function if exists public.reset_monthly_ai_usage();
 drop function if exists public.reset_daily_ai_usage();
 drop function if exists app.roll_counters();
 drop function if exists app.take_embedding_tokens(jsonb, bigint);
+drop function if exists app.count_embedding_tokens(bigint, boolean);
 drop function if exists app.sweep_requests(integer);
 drop function if exists app.reserve_unit(text, text, integer, boolean, text, text);
 drop function if exists app.count_unit();

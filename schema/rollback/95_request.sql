@@ -1,5 +1,6 @@
 -- Undoes 95_request.sql.
 drop function if exists app.begin_request(jsonb, jsonb);
+drop function if exists app.effective_provider(jsonb, text);
 drop function if exists app.answer_without_model(jsonb, app.ai_requests, jsonb);
 drop function if exists app.choose_provider(jsonb, text, text[], text[]);
 drop function if exists app.conversation_tail(jsonb, integer);

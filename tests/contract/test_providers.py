@@ -16,7 +16,7 @@ import pytest
 from local.emulator import Emulator
 from parley.providers.base import Message, Provider, ProviderError, Usage
 from parley.vendors import PROVIDERS, ProviderName
-from tests.wire import KEY, at_emulator, call, drain, over, request, unstreamed
+from tests.wire import KEY, at_emulator, call, drain, event_stream, over, request, sse, unstreamed
 
 Vendors = dict[ProviderName, Provider]
 EMBEDDINGS: dict[ProviderName, str] = {"openai": "text-embedding-3-small", "google": "gemini-embedding-001"}
@@ -286,3 +286,21 @@ def test_importing_the_room_loads_no_sdk_and_no_http_client() -> None:
         [sys.executable, "-c", program], env={"PYTHONPATH": str(LAYER)}, capture_output=True, text=True, check=True
     )
     assert found.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize(("escaped", "read"), [("a\\u0000b", "ab"), ("a\\ud83dé", "a?é"), ("a\\ud83d\\ude00", "a😀")])
+def test_what_neither_utf_8_nor_postgres_can_hold_is_left_out_of_an_answer(
+    provider: ProviderName, escaped: str, read: str
+) -> None:
+    body = unstreamed(provider, {}).replace(b"Hi.", escaped.encode())
+    adapter = over(lambda _: httpx2.Response(200, content=body))[provider]
+    assert adapter.complete(request(provider), KEY).text == read
+
+
+def test_nor_of_a_streamed_one() -> None:
+    pieces = [{"choices": [{"delta": {"content": text}}]} for text in ("a\x00", "\ud83d", "é")]
+    end = {"choices": [{"delta": {}, "finish_reason": "stop"}]}
+    adapter = over(lambda _: event_stream(sse(*pieces, end, "[DONE]")))["openai"]
+    deltas, completion = drain(adapter.stream(request("openai"), KEY))
+    assert (deltas, completion.text) == (["a", "?", "é"], "a?é")

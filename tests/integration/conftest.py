@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,7 +92,7 @@ def api_event(
         "multiValueQueryStringParameters": {name: [value] for name, value in query.items()} or None,
         "pathParameters": None,
         "requestContext": {
-            "requestId": f"request-{next(_numbers)}",
+            "requestId": str(uuid.uuid4()),
             "identity": {"sourceIp": address},
             "stage": "live",
             "httpMethod": method,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -118,6 +119,15 @@ def test_interactions_are_recorded_in_batches_and_listed(
     assert {row["item_id"] for row in get("/api/interactions")["data"]} == {"p0", "p1", "p2"}
     assert get("/api/interactions", "eve")["data"] == []
     assert {row["item_id"] for row in get("/api/recommendations")["data"]} == {"p0", "p1", "p2"}
+    key = {"Idempotency-Key": "batch-1"}
+
+    def send(batch: Any) -> Answer:
+        body = {"interactions": batch}
+        return functions.request("account", "POST", "/api/interactions", body, token=token("ada"), headers=key)
+
+    assert send(batch).json == send(batch).json
+    assert len(get("/api/interactions")["data"]) == 6
+    assert send(batch[:2]).status == 422
     too_many = functions.request(
         "account", "POST", "/api/interactions", {"interactions": batch * 34}, token=token("ada")
     )
@@ -140,7 +150,8 @@ def with_vault(functions: Functions, aws: str, monkeypatch: pytest.MonkeyPatch) 
     credentials = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "eu-north-1"}
     for name, value in (credentials | {"AWS_ENDPOINT_URL": aws}).items():
         monkeypatch.setenv(name, value)
-    functions.environment["PARLEY_KMS_KEY_ID"] = boto3.client("kms").create_key()["KeyMetadata"]["KeyId"]
+    with contextlib.closing(boto3.client("kms")) as kms:
+        functions.environment["PARLEY_KMS_KEY_ID"] = kms.create_key()["KeyMetadata"]["KeyId"]
     return functions
 
 

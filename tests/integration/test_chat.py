@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from local.emulator import Emulator
-from tests.integration.conftest import Answer, Functions
+from tests.integration.conftest import Answer, Functions, api_event
 
 Token = Callable[..., str]
 
@@ -274,3 +274,64 @@ def test_a_like_question_is_served_only_where_the_guard_agrees(
     assert semantic("How can I reset my password?", "eve")["cache"] == "none"
     assert scalar(database, "select daily_usage from user_ai_settings where user_id = 'bob'") == 0
     assert scalar(database, "select count(*) from ai_usage where user_id = 'bob' and operation_type = 'embedding'") == 1
+
+
+@pytest.mark.parametrize("question", ["What is Parley?", "What is a fjord?"])
+def test_an_answer_that_took_no_unit_is_replayed_as_it_was(
+    functions: Functions, token: Token, emulator: Emulator, question: str
+) -> None:
+    ask(functions, "What is a fjord?", token("ada"))
+    key = {"Idempotency-Key": "one"}
+    first = ask(functions, question, token("ada"), headers=key)
+    again = ask(functions, question, token("ada"), headers=key)
+    assert first.json["cache"] in ("faq", "exact")
+    assert (again.status, again.json) == (200, first.json)
+    other = {"Idempotency-Key": "two"}
+    streamed = [stream(functions, {"message": question}, token("ada"), headers=other) for _ in range(2)]
+    assert streamed[0] == streamed[1]
+    assert len(emulator.requests()) == 1
+
+
+def test_a_like_answer_takes_no_unit_but_tokens_to_embed_as_long_as_there_are_some(
+    functions: Functions, token: Token, emulator: Emulator, database: Any
+) -> None:
+    def semantic(message: str) -> Answer:
+        return ask(functions, {"message": message, "cache": "semantic"}, token("ada"))
+
+    semantic("How do I reset my password?")
+    hit = semantic("How can I reset my password?")
+    assert (hit.json["cache"], hit.headers["X-RateLimit-Remaining"]) == ("semantic", "9")
+    embedded = scalar(database, "select sum(tokens_prompt) from ai_usage where operation_type = 'embedding'")
+    assert scalar(database, "select daily_embedding_tokens from user_ai_settings") == embedded > 0
+    with database.connect() as owner:
+        owner.execute("update user_ai_settings set daily_embedding_tokens = 100000")
+    assert semantic("How could I reset my password?").json["cache"] == "none"
+    assert emulator.counts()["openai /v1/embeddings"] == 2
+
+
+def test_a_lookup_that_hangs_costs_the_answer_two_seconds_and_not_its_life(
+    functions: Functions, token: Token, emulator: Emulator
+) -> None:
+    emulator.fault("silent", vendor="openai", path="embeddings")
+    body = {"message": "How do I reset my password?", "cache": "semantic"}
+    event = api_event("POST", "/api/chat", body, token=token("ada"))
+    assert functions.invoke("chat", event, seconds=6)["statusCode"] == 200
+
+
+def test_who_may_ask_nothing_is_not_told_to_wait(functions: Functions, token: Token, database: Any) -> None:
+    with database.connect() as owner:
+        owner.execute("update app.ai_tiers set daily_units = 0 where tier = 'free'")
+    refused = ask(functions, "What is a fjord?", token("ada"))
+    assert refused.status == 429
+    assert "Retry-After" not in refused.headers
+
+
+def test_a_refusal_does_not_use_up_the_idempotency_key(functions: Functions, token: Token, database: Any) -> None:
+    key = {"Idempotency-Key": "one"}
+    with database.connect() as owner:
+        owner.execute("update app.ai_tiers set daily_units = 1 where tier = 'free'")
+    ask(functions, "What is a fjord?", token("ada"))
+    assert ask(functions, "What is a lake?", token("ada"), headers=key).status == 429
+    with database.connect() as owner:
+        owner.execute("update app.ai_tiers set daily_units = 9 where tier = 'free'")
+    assert ask(functions, "What is a sea?", token("ada"), headers=key).status == 200

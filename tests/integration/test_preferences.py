@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from parley.database import DatabaseUnavailable
 from tests.integration.conftest import Functions
 
 Token = Callable[..., str]
@@ -145,3 +146,46 @@ def test_a_deleted_subject_is_refused(functions: Functions, token: Token, databa
     refused = save(functions, token("ada"), {"provider": "gemini"})
     assert (refused.status, refused.json["code"]) == (403, "subject_deleted")
     assert stored(database) == []
+
+
+def test_what_is_shown_is_what_the_next_call_gets(functions: Functions, token: Token) -> None:
+    ada = token("ada", organization_id="acme", organization_role="admin")
+    save(functions, ada, {"provider": "openai"})
+    policy = {"forbidden": ["OpenAI", " gemini "]}
+    restricted = functions.request("set_provider", "PUT", "/api/ai-provider/policy", policy, token=ada)
+    assert restricted.json == {"allowed_providers": ["anthropic"]}
+    answer = functions.request("chat", "POST", "/api/chat", {"message": "Hello there"}, token=ada).json
+    assert effective(functions, ada) == (answer["provider"], answer["provider_source"])
+    nothing = {"forbidden": ["openai", "anthropic", "google"]}
+    functions.request("set_provider", "PUT", "/api/ai-provider/policy", nothing, token=ada)
+    assert effective(functions, ada) == (None, "none")
+    assert effective(functions, ada, "?scope=user") == ("openai", "user")
+
+
+def test_the_operators_spelling_comes_back_where_nobody_chose(environment: dict[str, str], token: Token) -> None:
+    functions = Functions(environment | {"AI_PROVIDER": "Gemini"})
+    try:
+        assert effective(functions, None) == ("gemini", "environment")
+        assert effective(functions, token("ada")) == ("gemini", "environment")
+    finally:
+        functions.close()
+
+
+def test_what_is_remembered_of_one_organization_is_not_applied_in_another(
+    functions: Functions, token: Token, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    strict = token("ada", organization_id="strict", organization_role="admin")
+    lax = token("ada", organization_id="lax")
+    functions.request("set_provider", "PUT", "/api/ai-provider/policy", {"forbidden": ["openai"]}, token=strict)
+
+    def provider(token: str, message: str) -> str:
+        answer = functions.request("chat", "POST", "/api/chat", {"message": message}, token=token)
+        return str(answer.json["provider"])
+
+    before = [provider(strict, "One"), provider(lax, "Two")]
+
+    def away(*_: Any, **__: Any) -> Any:
+        raise DatabaseUnavailable("away")
+
+    monkeypatch.setattr(functions.module("chat").parley.database, "call", away)
+    assert [provider(strict, "Three"), provider(lax, "Four")] == before == ["anthropic", "openai"]

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from local.emulator import Emulator
+from parley.question_bank import bank
 from tests.integration.conftest import Answer, Functions
 
 Token = Callable[..., str]
@@ -113,3 +114,39 @@ def test_a_request_that_cannot_be_met_is_400(functions: Functions, emulator: Emu
     answer = ask(functions, FOLOUP | change)
     assert answer.status == 400, answer.text
     assert emulator.requests() == []
+
+
+@pytest.mark.parametrize("kind", ["mixed", "technical", "system_design"])
+def test_the_bank_is_larger_than_what_can_be_asked_for_and_excluded(
+    functions: Functions, emulator: Emulator, kind: str
+) -> None:
+    emulator.fault("unavailable", vendor="*", times=40)
+    known = [text for text, _, _ in bank(kind)][:100]
+    answer = ask(functions, FOLOUP | {"number": 20, "type": kind, "exclude_questions": known})
+    questions = [question["question"] for question in answer.json["questions"]]
+    assert len(set(questions) - set(known)) == 20
+
+
+def test_the_bank_serves_where_every_provider_asks_for_a_wait(
+    functions: Functions, token: Token, emulator: Emulator
+) -> None:
+    emulator.fault("rate_limit", vendor="*", times=40, retry_after="60")
+    answer = ask(functions, FOLOUP, token("ada"))
+    assert (answer.status, answer.json["degraded"]) == (200, True)
+    assert answer.headers["X-RateLimit-Remaining"] == "10"
+
+
+def test_what_nothing_can_store_is_left_out_of_what_a_model_wrote(
+    functions: Functions, token: Token, emulator: Emulator, database: Any
+) -> None:
+    emulator.answer(generated("How do you\x00 test?").replace('"c"', '"c\\u0000"'))
+    answer = ask(functions, FOLOUP | {"number": 1}, token("ada"))
+    assert (answer.status, answer.json["degraded"]) == (200, False), answer.text
+    assert answer.json["questions"][0]["question"] == "How do you test?"
+    with database.connect() as owner:
+        assert owner.execute("select count(*) from ai_usage").fetchone() == (1,)
+
+
+def test_the_provider_comes_back_as_the_request_spelled_it(functions: Functions) -> None:
+    assert ask(functions, FOLOUP | {"provider": "gemini"}).json["provider"] == "gemini"
+    assert ask(functions, FOLOUP | {"provider": "google"}).json["provider"] == "google"

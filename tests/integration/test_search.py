@@ -122,3 +122,24 @@ def test_a_failed_embedding_gives_its_tokens_back(
 
 def test_searching_needs_a_user(search: Callable[..., Answer]) -> None:
     assert search("POST", "/api/search", {"query": "espresso"}).status == 401
+
+
+def test_waiting_is_recommended_only_for_what_a_whole_day_could_hold(
+    search: Callable[..., Answer], token: Token, database: Any
+) -> None:
+    with database.connect() as owner:
+        owner.execute("update app.ai_tiers set daily_embedding_tokens = 20 where tier = 'free'")
+    assert search("POST", "/api/search", {"query": "espresso" * 8}, token=token("ada")).status == 200
+    later = search("POST", "/api/search", {"query": "espresso" * 8}, token=token("ada"))
+    assert 0 < int(later.headers["Retry-After"]) <= 86_400
+    never = search("POST", "/api/search", {"query": "espresso" * 80}, token=token("ada"))
+    assert never.status == 429
+    assert "Retry-After" not in never.headers
+
+
+def test_a_key_is_bound_to_the_metadata_too(search: Callable[..., Answer], token: Token) -> None:
+    key = {"Idempotency-Key": "import-1"}
+    search("POST", "/api/documents", {"documents": DOCUMENTS[:1]}, token=token("ada"), headers=key)
+    changed = [{**DOCUMENTS[0], "metadata": {"category": "legal"}}]
+    other = search("POST", "/api/documents", {"documents": changed}, token=token("ada"), headers=key)
+    assert (other.status, other.json["code"]) == (422, "idempotency_key_reused")

@@ -5,15 +5,15 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
 from typing import Annotated, Any, Literal, LiteralString
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from parley.caller import SERVICE
 from parley.clock import Clock
 from parley.database import Database
 from parley.errors import Problem
+from parley.period import Period
 
 Limit = Annotated[int, Field(ge=0, le=1_000_000_000)] | None
 
@@ -42,19 +42,6 @@ class Faq(BaseModel):
     response: Annotated[str, StringConstraints(min_length=1, max_length=20_000)]
     priority: Annotated[int, Field(ge=-1_000, le=1_000)] = 0
     is_active: bool = True
-
-
-class AnalyticsQuery(BaseModel):
-    """The query of GET /api/admin/analytics; by default the last 30 days."""
-
-    start: Annotated[date | None, Field(alias="from")] = None
-    end: Annotated[date | None, Field(alias="to")] = None
-
-    @model_validator(mode="after")
-    def _in_order(self) -> AnalyticsQuery:
-        if self.start and self.end and self.start > self.end:
-            raise ValueError("from must not be after to")
-        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,13 +120,12 @@ class Admin:
         rows = self._query("delete from public.ai_precomputed_responses where id = %s returning id", (_uuid(faq_id),))
         _one(rows, "FAQ")
 
-    def analytics(self, query: AnalyticsQuery) -> dict[str, Any]:
+    def analytics(self, period: Period) -> dict[str, Any]:
         """Everybody's usage by day, provider, model and operation, users by tier, and preferences by provider."""
-        end = query.end or self.clock.now().date() + timedelta(days=1)
         usage, tiers, preferences = self.database.batch(
             SERVICE.claims,
             [
-                ("select * from app.usage_between(%s, %s)", (query.start or end - timedelta(days=30), end)),
+                ("select * from app.usage_between(%s, %s)", period.bounds(self.clock.now())),
                 ("select tier, count(*) as users from public.user_ai_settings group by tier order by tier", ()),
                 (
                     """

@@ -54,16 +54,17 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """The caller's windows after this request was counted."""
+    """The caller's windows after this request was counted: two of units, and one of tokens to embed."""
 
     daily: Window | None = None
     monthly: Window | None = None
+    embedding_tokens: Window | None = None
 
     @classmethod
     def of(cls, found: dict[str, Any] | None) -> Quota:
         """Read the JSON that the database functions return."""
         windows = {}
-        for name in ("daily", "monthly"):
+        for name in ("daily", "monthly", "embedding_tokens"):
             window = (found or {}).get(name)
             if window:
                 windows[name] = Window(window["limit"], window["used"], datetime.fromisoformat(window["resets_at"]))
@@ -130,9 +131,9 @@ class Admission:
         spelling = found.get("provider_spelling")
         # An FAQ or a replay is found before the route is known.
         if "allowed_providers" in found:
-            self._last_known.put_rules(caller.key, found["tier"], found["allowed_providers"])
+            self._last_known.put_rules(caller, found["tier"], found["allowed_providers"])
             if found["provider_source"] != "request":
-                self._last_known.put_provider(caller.key, spelling)
+                self._last_known.put_provider(caller, spelling)
         return Admitted(
             outcome=outcome,
             request_id=found.get("request_id") or request.request_id,
@@ -166,7 +167,7 @@ def _refusal(found: dict[str, Any]) -> Refused:
         "in_progress": (409, "The same request is still being answered; ask again with the same Idempotency-Key."),
         "filling": (503, "The same question is being answered right now; ask again shortly."),
         "idempotency_key_reused": (422, "This Idempotency-Key was used with another body; use a new key."),
-        "quota_exceeded": (429, "The allowance is used up; it comes back at the time in Retry-After."),
+        "quota_exceeded": (429, "The allowance is used up; Retry-After says when it comes back, if it does."),
         "own_key_missing": (409, "Your tier calls models with your own key; store one under /api/settings/api-keys."),
         "provider_not_allowed": (403, "Your organization does not allow this provider; choose another."),
         "conversation_not_found": (404, "There is no such conversation of yours."),

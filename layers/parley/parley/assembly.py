@@ -77,7 +77,7 @@ class Assembly:
         """S1's preference service."""
         from parley.preferences import Preferences
 
-        return Preferences(self.database, self.last_known, self.settings.default_provider)
+        return Preferences(self.database, self.last_known, self.settings.default_spelling)
 
     @cached_property
     def catalogue(self) -> Catalogue:
@@ -185,7 +185,7 @@ class Assembly:
         """Embedding."""
         from parley.retrieval import Retrieval
 
-        return Retrieval(self.database, self.embedder, lambda: self.operator_keys)
+        return Retrieval(self.database, self.embedder, lambda: self.operator_keys, self.clock)
 
     @cached_property
     def search(self) -> Search:

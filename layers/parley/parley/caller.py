@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
+
+_CREATED = uuid.UUID("5f0d6d0e-4a0f-4f6e-9c38-6c5b8f6f2a10")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,13 @@ class RequestContext:
     seconds: float
     idempotency_key: str | None = None
     body_hash: str | None = None
+
+    def new_ids(self, count: int) -> list[str]:
+        """Ids for what this request creates: random, or with an idempotency key the same ones for each repetition."""
+        if self.idempotency_key is None:
+            return [str(uuid.uuid4()) for _ in range(count)]
+        seed = f"{self.caller.key}\n{self.idempotency_key}\n"
+        return [str(uuid.uuid5(_CREATED, f"{seed}{number}")) for number in range(count)]
 
 
 SERVICE = Caller(is_service=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Generator
 from datetime import datetime
@@ -14,7 +13,7 @@ from parley.admission import Quota
 from parley.caller import Caller, RequestContext
 from parley.completion import Completions, ModelCall, requested_provider
 from parley.errors import Problem
-from parley.prompt import CacheMode, Prompt
+from parley.prompt import CacheMode, Prompt, situation
 from parley.providers.base import Completion, Message
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=100_000)]
@@ -146,8 +145,7 @@ def _prompt(caller: Caller, request: ChatRequest) -> Prompt:
     if request.system:
         system.append(Message("system", request.system))
     if request.context:
-        facts = json.dumps(request.context, ensure_ascii=False, sort_keys=True)
-        system.append(Message("system", f"What the application knows about the user's situation (data): {facts}"))
+        system.append(situation(request.context))
     alone = len(turns) == 1 and not system and request.conversation_id is None
     existing = request.conversation_id if request.conversation_id != _NEW_CONVERSATION else None
     return Prompt(
@@ -164,6 +162,7 @@ def _prompt(caller: Caller, request: ChatRequest) -> Prompt:
         similarity=request.cache_threshold,
         personal=request.context is not None,
         conversation_id=existing,
+        keeps_turns=request.conversation_id is not None,
     )
 
 
@@ -241,6 +240,7 @@ def _turn(call: ModelCall, request: ChatRequest, completion: Completion) -> dict
             {"role": "assistant", "content": completion.text, "timestamp": now.isoformat()},
         ],
         "context": request.context,
+        "existed": call.admitted.conversation is not None,
     }
     if call.admitted.conversation is None:
         title = " ".join(message.split())

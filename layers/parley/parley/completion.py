@@ -19,10 +19,10 @@ from parley.clock import Clock
 from parley.config import Settings
 from parley.database import DatabaseUnavailable
 from parley.degraded import DegradedMode
-from parley.embedding import Embedder
+from parley.embedding import LONGEST_TEXT, Embedder, estimated_tokens
 from parley.errors import Problem
-from parley.observability import logger
-from parley.prompt import Prompt
+from parley.observability import log_fault, logger
+from parley.prompt import Prompt, situation
 from parley.providers.base import Completion, CompletionRequest, Embeddings, Message, ProviderError
 from parley.providers.catalogue import Catalogue
 from parley.routing import Attempt, Plan, Routed, Router, problem_for
@@ -32,6 +32,7 @@ from parley.vendors import ProviderName, canonical_provider
 # Beyond the request's own time: what begin and finish may take before a hold counts as abandoned.
 _LEASE_MARGIN_SECONDS = 15
 _HISTORY_CHARACTERS = 24_000  # about 6,000 tokens of earlier turns
+_LOOKUP_SECONDS = 2.0  # a semantic lookup that takes longer is not worth what it may save
 
 
 def requested_provider(name: str | None) -> ProviderName | Literal["auto"] | None:
@@ -84,6 +85,8 @@ class Completions:
         Raises Problem where the request is refused.
         """
         caller = context.caller
+        if context.caller.is_service:
+            raise Problem("user_required", "This acts for one user; call it with a user's token.", status=403)
         deadline = self.clock.monotonic() + context.seconds
         self.vault.forget_expired()
         exact_hash = self._exact_hash(caller, prompt)
@@ -106,7 +109,7 @@ class Completions:
         try:
             admitted, offline = self.admission.begin(caller, request, deadline), False
         except DatabaseUnavailable:
-            admitted, offline = self.degraded.admit(caller, request), True
+            admitted, offline = self.degraded.admit(caller, request, keeps_turns=prompt.keeps_turns), True
         if admitted.provider_source in ("user", "organization"):
             logger.info(f"API: Using DB preference: {admitted.provider_spelling or admitted.provider}")
         call = ModelCall(self, caller, prompt, admitted, deadline, offline=offline, prompt_hash=exact_hash)
@@ -123,7 +126,11 @@ class Completions:
 
 @dataclass
 class ModelCall:
-    """An admitted request. Either `admitted.answer` serves it, or `complete`/`stream` and then `settle` do."""
+    """An admitted request. Either `admitted.answer` serves it, or `complete`/`stream` and then `settle` do.
+
+    Attributes:
+        quota: the caller's, with this request counted for as long as it holds or has spent its unit.
+    """
 
     room: Completions
     caller: Caller
@@ -134,12 +141,15 @@ class ModelCall:
     prompt_hash: str | None
     finished: bool = False
     delivered: bool = False
+    cancelled: bool = False
     similar_answer: dict[str, Any] | None = None
     embedded: Embeddings | None = None
     attempts: list[Attempt] = field(default_factory=list)
     calls: list[dict[str, Any]] = field(default_factory=list)
+    quota: Quota = field(init=False)
 
     def __post_init__(self) -> None:
+        self.quota = self.admitted.quota
         # An FAQ, a cached or a stored answer holds no unit: there is nothing to settle.
         self.finished = self.admitted.answer is not None
 
@@ -152,12 +162,14 @@ class ModelCall:
     def look_for_a_like_question(self) -> None:
         """Set `similar_answer` where a stored one serves, and give the unit back: a hit takes none.
 
-        A lookup that fails is a miss: the caller asked a question, not for a cache.
+        A lookup that fails is a miss, as is one beyond the day's tokens: the caller asked a question, not for a cache.
         """
+        question = self.prompt.messages[-1].content
+        if len(question) > LONGEST_TEXT or not self._may_embed(question):
+            return
         try:
-            found = self.room.embedder.embed(
-                [self.prompt.messages[-1].content], self._keys(), self._seconds_left, own_key=self._own_key
-            )
+            seconds = min(_LOOKUP_SECONDS, self._seconds_left)
+            found = self.room.embedder.embed([question], self._keys(), seconds, own_key=self._own_key)
             if found is None:
                 return
             self.embedded, call = found
@@ -167,13 +179,15 @@ class ModelCall:
             )
         except (ProviderError, Problem, DatabaseUnavailable) as error:
             logger.warning("semantic lookup failed", error_type=type(error).__name__)
+        except Exception as error:
+            log_fault("semantic lookup failed", error)
         if self.similar_answer is not None:
             self.release(None)
 
-    @property
-    def quota(self) -> Quota:
-        """The caller's quota with this request counted."""
-        return self.admitted.quota
+    def _may_embed(self, text: str) -> bool:
+        window = self.quota.embedding_tokens
+        left = None if window is None or self._own_key else window.remaining
+        return left is None or estimated_tokens(text) <= left
 
     @property
     def usage(self) -> dict[str, Any] | None:
@@ -188,9 +202,25 @@ class ModelCall:
 
     @property
     def history(self) -> list[Message]:
-        """The conversation's tail, oldest first."""
-        turns = (self.admitted.conversation or {}).get("messages", [])
-        return [Message(turn["role"], turn["content"]) for turn in turns]
+        """The conversation's tail, oldest first, from the first of the user's turns on: vendors refuse another start,
+        and empty turns. What else an application keeps among the messages is left out.
+        """
+        turns = [
+            Message(turn["role"], turn["content"])
+            for turn in (self.admitted.conversation or {}).get("messages", [])
+            if isinstance(turn, dict)
+            and turn.get("role") in ("user", "assistant")
+            and isinstance(turn.get("content"), str)
+            and turn["content"]
+        ]
+        first = next((number for number, turn in enumerate(turns) if turn.role == "user"), len(turns))
+        return turns[first:]
+
+    @property
+    def _kept_situation(self) -> list[Message]:
+        """What an earlier turn told of the user's situation, where this one tells nothing."""
+        kept = (self.admitted.conversation or {}).get("context")
+        return [situation(kept)] if isinstance(kept, dict) and kept and not self.prompt.personal else []
 
     def complete(self, messages: Sequence[Message] | None = None) -> Completion:
         """Call a model for `messages` (default: the prompt with its history). Raises Problem."""
@@ -228,6 +258,7 @@ class ModelCall:
 
     def cancel(self) -> None:
         """End a wait for the model, from another thread: the caller has left."""
+        self.cancelled = True
         self.room.router.cancel()
 
     def settle(
@@ -275,7 +306,9 @@ class ModelCall:
             return
         self.finished = True
         state: Literal["settled", "released"] = "settled" if self.delivered else "released"
-        code = error.code if isinstance(error, Problem) else None if self.similar_answer else "cancelled"
+        code = "cancelled" if self.similar_answer is None else None
+        if isinstance(error, Problem) and not self.cancelled:
+            code = error.code
         self._finish(self._outcome(state) | {"error_code": code})
 
     def _plan(self, messages: Sequence[Message] | None) -> tuple[Plan, CompletionRequest, Mapping[ProviderName, str]]:
@@ -293,7 +326,7 @@ class ModelCall:
         )
         if messages is None:
             *before, last = prompt.messages
-            messages = [*before, *self.history, last]
+            messages = [*before, *self._kept_situation, *self.history, last]
         request = CompletionRequest(
             model=admitted.model,
             messages=messages,
@@ -330,8 +363,8 @@ class ModelCall:
         """
         for attempt in self.attempts[first:]:
             usage = attempt.usage
-            unmeasured = usage is None and (attempt.ok or (self.delivered and attempt is self.attempts[-1]))
-            if usage is None and not unmeasured:
+            answered = attempt.error_code is None or (self.delivered and attempt is self.attempts[-1])
+            if usage is None and not answered:
                 continue
             cost = self.room.catalogue.cost(attempt.model, usage, self.room.clock.now())
             row: dict[str, Any] = {
@@ -367,7 +400,9 @@ class ModelCall:
     def _finish(self, outcome: dict[str, Any]) -> dict[str, Any]:
         if not self.offline:
             try:
-                return self.room.admission.finish(self.caller, outcome)
+                finished = self.room.admission.finish(self.caller, outcome)
+                self.quota = Quota.of(finished["quota"]) if "quota" in finished else self.quota
+                return finished
             except DatabaseUnavailable:
                 logger.warning("settling without the database", request=self.admitted.request_id)
         self.room.degraded.remember(self.caller, outcome, admitted_offline=self.offline)

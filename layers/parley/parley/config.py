@@ -23,7 +23,7 @@ class Settings:
         database_url, database_secret_arn: one of them; the secret holds a URL or the JSON that RDS writes.
         app_secret_arn, service_secret_arn: the two logins' secrets, for `migrate`, which makes the logins.
         jwt_algorithm: the only algorithm that is accepted. HS256 needs `jwt_secret` or its ARN, the others `jwks_url`.
-        default_provider: what answers where nobody chose (AI_PROVIDER).
+        default_provider, default_spelling: what answers where nobody chose (AI_PROVIDER), and how that was written.
         provider_keys: the operator's own keys from the environment; `provider_keys_secret_arn` holds the JSON object
             {"openai": ..., "anthropic": ..., "google": ...} that completes them.
         provider_urls: base URLs that replace the vendors' own.
@@ -46,6 +46,7 @@ class Settings:
     organization_claim: str
     role_claim: str
     default_provider: ProviderName
+    default_spelling: str
     provider_keys: Mapping[ProviderName, str]
     provider_keys_secret_arn: str | None
     provider_urls: Mapping[ProviderName, str]
@@ -77,7 +78,8 @@ class Settings:
         algorithm = text("PARLEY_JWT_ALGORITHM") or "HS256"
         if algorithm not in get_args(JwtAlgorithm):
             raise ConfigurationError(f"PARLEY_JWT_ALGORITHM must be one of {', '.join(get_args(JwtAlgorithm))}")
-        provider = canonical_provider(text("AI_PROVIDER") or "openai")
+        spelling = (text("AI_PROVIDER") or "openai").strip().lower()
+        provider = canonical_provider(spelling)
         if provider is None:
             raise ConfigurationError(f"AI_PROVIDER must be one of {', '.join(PROVIDERS)} (gemini means google)")
         return cls(
@@ -94,6 +96,7 @@ class Settings:
             organization_claim=text("PARLEY_ORGANIZATION_CLAIM") or "organization_id",
             role_claim=text("PARLEY_ROLE_CLAIM") or "organization_role",
             default_provider=provider,
+            default_spelling=spelling,
             provider_keys=_present(environment, "{}_API_KEY"),
             provider_keys_secret_arn=text("PARLEY_PROVIDER_KEYS_SECRET_ARN"),
             provider_urls=_present(environment, "{}_BASE_URL"),

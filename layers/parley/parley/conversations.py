@@ -45,7 +45,8 @@ class Conversations:
             caller.claims,
             """
             select c.id, c.title, c.model, c.total_tokens, c.total_cost,
-              jsonb_array_length(c.messages) as message_count, c.version, c.created_at, c.updated_at
+              jsonb_array_length(case jsonb_typeof(c.messages) when 'array' then c.messages else '[]' end) as message_count,
+              c.version, c.created_at, c.updated_at
             from public.ai_conversations c
             where c.user_id = %s
               and (%s::text is null
@@ -79,7 +80,9 @@ class Conversations:
         """One conversation as a document to keep. Raises Problem (404)."""
         found = self.read(caller, conversation_id)
         parts = [f"# {found['title'] or 'Conversation'}"]
-        parts += [f"**{turn['role']}**\n\n{turn['content']}" for turn in found["messages"]]
+        # An application may keep turns of its own shape.
+        turns = [turn for turn in found["messages"] if isinstance(turn, dict)]
+        parts += [f"**{turn.get('role')}**\n\n{turn.get('content')}" for turn in turns]
         return "\n\n".join(parts) + "\n"
 
     def rename(self, caller: Caller, conversation_id: str, change: Rename) -> dict[str, Any]:

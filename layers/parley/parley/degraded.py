@@ -40,11 +40,11 @@ class DegradedMode:
         self._clock = clock
         self._spent: dict[str, list[float]] = {}
 
-    def admit(self, caller: Caller, request: AdmissionRequest) -> Admitted:
+    def admit(self, caller: Caller, request: AdmissionRequest, *, keeps_turns: bool) -> Admitted:
         """Admit without the database. Raises Problem (503) for what needs it or exceeds the allowance."""
-        if request.conversation_id is not None or request.idempotency_key is not None:
+        if keeps_turns or request.idempotency_key is not None:
             raise _unavailable("Conversations and idempotency keys need the database, which is away for a moment.")
-        known = self._last_known.get(caller.key)
+        known = self._last_known.get(caller)
         provider, source = self._choose(request, known, self._usable(caller, known))
         if not self._spend(caller):
             raise _unavailable("The database is away and the allowance for that time is used up.")

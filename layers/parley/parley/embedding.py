@@ -11,6 +11,15 @@ from parley.providers.base import Embeddings, Provider, Usage
 from parley.providers.catalogue import Catalogue
 from parley.vendors import PROVIDERS, ProviderName
 
+# The vendors embed at most this much of one text; longer ones are the caller's to split.
+LONGEST_TEXT = 24_000  # characters, about 6,000 tokens
+_CHARACTERS_PER_TOKEN = 4
+
+
+def estimated_tokens(text: str) -> int:
+    """An estimate for the daily limit, before the vendor has counted; the ledger gets what it counted."""
+    return len(text) // _CHARACTERS_PER_TOKEN + 1
+
 
 @dataclass(frozen=True, slots=True)
 class Embedder:

@@ -8,12 +8,13 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from parley.caller import Caller
+from parley.caller import Caller, RequestContext
 from parley.database import Database, jsonb
 from parley.errors import Problem
 
 Word = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[a-z0-9_.:-]+$")]
 _LARGEST_METADATA = 50  # members
+_MOST_INTERACTIONS = 100
 
 
 class Interaction(BaseModel):
@@ -30,7 +31,7 @@ class InteractionsRequest(BaseModel):
     """The body of POST /api/interactions: a batch."""
 
     model_config = ConfigDict(extra="forbid")
-    interactions: Annotated[list[Interaction], Field(min_length=1, max_length=100)]
+    interactions: Annotated[list[Interaction], Field(min_length=1, max_length=_MOST_INTERACTIONS)]
 
 
 class ListQuery(BaseModel):
@@ -53,13 +54,28 @@ class Interactions:
 
     database: Database
 
-    def record(self, caller: Caller, request: InteractionsRequest) -> dict[str, Any]:
-        """Record a batch, all or nothing; returns the ids in its order."""
-        batch = [interaction.model_dump() | {"id": str(uuid.uuid4())} for interaction in request.interactions]
-        provisioned, _ = self.database.batch(
-            caller.claims,
+    def record(self, context: RequestContext, request: InteractionsRequest) -> dict[str, Any]:
+        """Record a batch, all or nothing; returns the ids in its order. A repetition of the key records nothing.
+
+        Raises Problem (422) for a key that was used with another batch.
+        """
+        user_id = context.caller.user_id
+        ids = context.new_ids(len(request.interactions))
+        possible = context.new_ids(_MOST_INTERACTIONS)
+        rows = [
+            interaction.model_dump() | {"id": key} for key, interaction in zip(ids, request.interactions, strict=True)
+        ]
+        provisioned, known, _ = self.database.batch(
+            context.caller.claims,
             [
                 ("select app.provision() as known", ()),
+                (
+                    """
+                    select id::text, interaction_type, item_type, item_id, metadata from public.user_interactions
+                    where user_id = %s and id = any(%s::uuid[])
+                    """,
+                    (user_id, possible),
+                ),
                 (
                     """
                     insert into public.user_interactions (id, user_id, interaction_type, item_type, item_id, metadata)
@@ -67,14 +83,23 @@ class Interactions:
                     from jsonb_to_recordset(%s) as i (
                       id uuid, interaction_type text, item_type text, item_id text, metadata jsonb)
                     join public."user" u on u.id = %s
+                    where not exists (
+                      select from public.user_interactions k where k.user_id = u.id and k.id = any(%s::uuid[]))
+                    on conflict (id) do nothing
                     """,
-                    (jsonb(batch), caller.user_id),
+                    (jsonb(rows), user_id, possible),
                 ),
             ],
         )
         if not provisioned[0]["known"]:
             raise Problem("subject_deleted", "This account was deleted.", status=403)
-        return {"data": [{"id": entry["id"]} for entry in batch]}
+        if known and {row["id"]: row for row in known} != {row["id"]: row for row in rows}:
+            raise Problem(
+                "idempotency_key_reused",
+                "This Idempotency-Key was used with another batch; use a new key.",
+                status=422,
+            )
+        return {"data": [{"id": key} for key in ids]}
 
     def page(self, caller: Caller, query: ListQuery) -> dict[str, Any]:
         """The caller's interactions, newest first."""

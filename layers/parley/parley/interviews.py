@@ -13,6 +13,7 @@ import unicodedata
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     AliasChoices,
     BaseModel,
     ConfigDict,
@@ -31,6 +32,7 @@ from parley.observability import logger
 from parley.prompt import Prompt
 from parley.providers.base import Message
 from parley.question_bank import COMPETENCIES, bank
+from parley.vendors import canonical_provider
 
 Kind = Literal["technical", "behavioral", "situational", "system_design", "mixed"]
 Level = Literal["intern", "junior", "mid", "senior", "lead"]
@@ -39,10 +41,12 @@ Difficulty = Literal["easy", "medium", "hard", "adaptive"]
 _MOST_WORDS = 30
 _SAME_QUESTION = 0.8  # token Jaccard from which two questions count as one
 _TOKENS_PER_QUESTION = 260
-_PROVIDERS_DOWN = (502, 503, 504)
+_PROVIDERS_DOWN = (429, 502, 503, 504)
 
 Short = Annotated[str, StringConstraints(max_length=300)]
 Long = Annotated[str, StringConstraints(max_length=20_000)]
+# What a model wrote: its JSON can say NUL, which nothing can store.
+Written = Annotated[str, AfterValidator(lambda text: text.replace("\x00", ""))]
 
 
 class QuestionsRequest(BaseModel):
@@ -87,17 +91,17 @@ class QuestionsRequest(BaseModel):
 class GeneratedQuestion(BaseModel):
     """One question as the model writes it."""
 
-    question: str
-    competency: str = "general"
-    type: str = "mixed"
-    difficulty: str = "medium"
-    expected_points: list[str] = []
-    follow_ups: list[str] = []
+    question: Written
+    competency: Written = "general"
+    type: Written = "mixed"
+    difficulty: Written = "medium"
+    expected_points: list[Written] = []
+    follow_ups: list[Written] = []
     time_limit_seconds: int = 180
 
 
 class _Generated(BaseModel):
-    description: str = ""
+    description: Written = ""
     questions: list[GeneratedQuestion]
 
 
@@ -244,10 +248,10 @@ def _select(
 
 
 def _top_up(request: QuestionsRequest, questions: list[GeneratedQuestion]) -> list[GeneratedQuestion]:
-    """Fill what is missing from the question bank; its variants are enough for any number and exclusions."""
+    """Fill what is missing from the question bank, which is larger than all that can be asked for and excluded."""
     candidates = [
         GeneratedQuestion(question=text, competency=competency, type=kind)
-        for text, competency, kind in bank(request.type, request.role or request.name)
+        for text, competency, kind in bank(request.type)
     ]
     return _select(request, candidates, questions)
 
@@ -276,12 +280,16 @@ def _body(
         subject = request.role or request.name or "the position"
         description = f"You will talk about {subject} and how you work. Take your time and answer from experience."
     answered_by = call.calls[-1]["provider"] if call.calls else None
-    # The caller's own spelling of its preference comes back; S1's clients know gemini, not google.
+    # The spelling of who chose comes back; S1's clients know gemini, not google.
+    asked = (request.provider or "").strip().lower()
+    spelling = asked if canonical_provider(asked) == admitted.provider else admitted.provider_spelling
+    if admitted.provider_source == "environment":
+        spelling = call.room.settings.default_spelling
     same = answered_by in (admitted.provider, None)
     return {
         "questions": listed,
         "description": description,
-        "provider": (admitted.provider_spelling or admitted.provider) if same else answered_by,
+        "provider": (spelling or admitted.provider) if same else answered_by,
         "provider_source": admitted.provider_source,
         "model": call.calls[-1]["model"] if call.calls else None,
         "usage": call.usage,

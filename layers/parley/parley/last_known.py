@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 
+from parley.caller import Caller
 from parley.vendors import ProviderName
 
 _MOST_CALLERS = 1_000
@@ -25,29 +26,33 @@ class Known:
 
 
 class LastKnown:
-    """The last preference and rules seen per caller.
+    """The last preference and rules seen per caller and organization: a member of two may have others in each.
 
-    S1 kept one process-wide provider, which would leak one user's choice to another; this is keyed by the caller.
+    S1 kept one process-wide provider, which would leak one user's choice to another.
     """
 
     def __init__(self) -> None:
-        self._callers: OrderedDict[str, Known] = OrderedDict()
+        self._callers: OrderedDict[tuple[str, str | None], Known] = OrderedDict()
 
-    def get(self, caller_key: str) -> Known:
+    def get(self, caller: Caller) -> Known:
         """What is known of a caller; an empty `Known` for a stranger."""
-        return self._callers.get(caller_key, Known())
+        return self._callers.get(_slot(caller), Known())
 
-    def put_provider(self, caller_key: str, provider: str | None) -> None:
+    def put_provider(self, caller: Caller, provider: str | None) -> None:
         """Remember the preference; None: there is none any more."""
-        self._put(caller_key, replace(self.get(caller_key), provider=provider))
+        self._put(caller, replace(self.get(caller), provider=provider))
 
-    def put_rules(self, caller_key: str, tier: str, allowed_providers: list[ProviderName] | None) -> None:
+    def put_rules(self, caller: Caller, tier: str, allowed_providers: list[ProviderName] | None) -> None:
         """Remember the tier and what the organization allows."""
         allowed = None if allowed_providers is None else tuple(allowed_providers)
-        self._put(caller_key, replace(self.get(caller_key), tier=tier, allowed_providers=allowed))
+        self._put(caller, replace(self.get(caller), tier=tier, allowed_providers=allowed))
 
-    def _put(self, caller_key: str, known: Known) -> None:
-        self._callers[caller_key] = known
-        self._callers.move_to_end(caller_key)
+    def _put(self, caller: Caller, known: Known) -> None:
+        self._callers[_slot(caller)] = known
+        self._callers.move_to_end(_slot(caller))
         if len(self._callers) > _MOST_CALLERS:
             self._callers.popitem(last=False)
+
+
+def _slot(caller: Caller) -> tuple[str, str | None]:
+    return caller.key, caller.organization_id

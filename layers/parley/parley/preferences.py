@@ -25,29 +25,34 @@ class Preferences:
 
     Args:
         last_known: what warm containers remember per caller, for database outages.
-        default_provider: what answers where nobody chose.
+        default_provider: what answers where nobody chose, as the operator spells it.
     """
 
     database: Database
     last_known: LastKnown
-    default_provider: ProviderName
+    default_provider: str
 
     def effective(self, caller: Caller) -> dict[str, Any]:
-        """`{"provider", "source", "degraded"}`; source is user, organization, memory or environment."""
+        """`{"provider", "source", "degraded"}`, as the next call would go; the provider is None where none may be used.
+
+        The source is user, organization, own_key (what a byok caller's keys leave), memory or environment.
+        """
+        if caller.user_id is None:
+            return {"provider": self.default_provider, "source": "environment", "degraded": False}
         try:
-            saved = self._saved(caller)
+            route = self.database.call(
+                "select app.effective_provider(%s, %s)", (caller.claims, self.default_provider), idempotent=True
+            )
         except DatabaseUnavailable:
             logger.warning("preference read without the database")
-            remembered = self.last_known.get(caller.key).provider
+            remembered = self.last_known.get(caller).provider
             provider, source = (remembered, "memory") if remembered else (self.default_provider, "environment")
             return {"provider": provider, "source": source, "degraded": True}
-        for source in ("user", "organization"):
-            if saved.get(source):
-                spelling = saved[source]["provider"]
-                self.last_known.put_provider(caller.key, spelling)
-                return {"provider": spelling, "source": source, "degraded": False}
-        self.last_known.put_provider(caller.key, None)
-        return {"provider": self.default_provider, "source": "environment", "degraded": False}
+        spelling = route.get("provider_spelling")
+        self.last_known.put_provider(caller, spelling)
+        source = route.get("provider_source", "none")
+        provider = self.default_provider if source == "environment" else spelling or route.get("provider")
+        return {"provider": provider, "source": source, "degraded": False}
 
     def at(self, caller: Caller, scope: Scope) -> dict[str, Any]:
         """The preference saved at one level: `{"provider": ... or None, "source": scope}`."""
@@ -70,7 +75,7 @@ class Preferences:
         _check_saved(saved)
         logger.info("AI Provider API: Saved preference to database")
         if scope == "user":
-            self.last_known.put_provider(caller.key, spelling)
+            self.last_known.put_provider(caller, spelling)
         return {"provider": spelling, "scope": scope, "saved": True}
 
     def restrict(self, caller: Caller, allowed: list[str] | None, forbidden: list[str] | None) -> dict[str, Any]:
@@ -79,12 +84,9 @@ class Preferences:
         Raises Problem: 400 for an unknown provider, 403 without the right.
         """
         _check_scope(caller, "organization")
-        for name in (*(allowed or ()), *(forbidden or ())):
-            if canonical_provider(name) is None:
-                raise _unknown_provider()
         policy: dict[str, Any] = self.database.call(
             "select app.save_organization_policy(%s, %s::text[], %s::text[])",
-            (caller.claims, allowed, forbidden),
+            (caller.claims, _canonical(allowed), _canonical(forbidden)),
             idempotent=True,
         )
         _check_saved(policy)
@@ -103,6 +105,16 @@ class Preferences:
             "select app.provider_preferences(%s)", (caller.claims,), idempotent=True
         )
         return saved
+
+
+def _canonical(names: list[str] | None) -> list[ProviderName] | None:
+    """The vendors that are meant. Raises Problem (400)."""
+    if names is None:
+        return None
+    known = [canonical_provider(name) for name in names]
+    if None in known:
+        raise _unknown_provider()
+    return [name for name in known if name]
 
 
 def _check_saved(found: dict[str, Any]) -> None:

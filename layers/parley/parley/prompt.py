@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -21,6 +22,7 @@ class Prompt:
         messages: the prompt without a conversation's earlier turns; the last one is the user's.
         faq_text: what FAQ patterns are matched against; None asks no FAQ.
         conversation_id: an existing conversation whose tail precedes the last message.
+        keeps_turns: whether the turns go into a conversation, existing or new, which needs the database.
         cache_mode: `semantic` also looks for the answer to a like question; only for prompts that stand alone.
         similarity: raises the threshold of that look.
         personal: whether it carries context of this very user, whose answer nobody else may be served.
@@ -41,3 +43,10 @@ class Prompt:
     similarity: float | None = None
     personal: bool = False
     conversation_id: str | None = None
+    keeps_turns: bool = False
+
+
+def situation(context: Mapping[str, Any]) -> Message:
+    """What the model is told of the user's page, cart or the like."""
+    facts = json.dumps(context, ensure_ascii=False, sort_keys=True)
+    return Message("system", f"What the application knows about the user's situation (data): {facts}")

@@ -95,8 +95,23 @@ _AREAS = [
 ]
 
 
-def bank(kind: str, subject: str) -> Iterator[tuple[str, str, str]]:
-    """Yield (question, competency, kind): the bank's own questions first, then ones about `subject`."""
+# Short, so that two areas of one pattern are still two questions to who counts their common words.
+_PATTERNS = (
+    "How do you approach {}?",
+    "What has experience taught you about {}?",
+    "Where do most teams go wrong with {}?",
+    "When did {} surprise you, and why?",
+    "Which habit helps you most with {}?",
+    "How would you explain {} to beginners?",
+    "What makes {} hard in practice?",
+)
+
+
+def bank(kind: str) -> Iterator[tuple[str, str, str]]:
+    """Yield (question, competency, kind): the bank's own questions first, then ones about areas of work.
+
+    No two are alike, and there are more than 120: enough for 20 questions where a hundred are excluded.
+    """
     kinds = _MIXED_ORDER if kind == "mixed" else (kind, *(other for other in _MIXED_ORDER if other != kind))
     groups = [_QUESTIONS[name] for name in kinds]
     if kind == "mixed":
@@ -107,7 +122,6 @@ def bank(kind: str, subject: str) -> Iterator[tuple[str, str, str]]:
         for name, group in zip(kinds, groups, strict=True):
             for text, competency in group:
                 yield text, competency, name
-    topic = " ".join(subject.split()[:6]) or "this position"
-    for area in _AREAS:
-        text = f"Thinking of {topic}: what has experience taught you about {area}, and where did you learn it?"
-        yield text, "role_fit", "behavioral" if kind == "mixed" else kind
+    for pattern in _PATTERNS:
+        for area in _AREAS:
+            yield pattern.format(area), "role_fit", "behavioral" if kind == "mixed" else kind

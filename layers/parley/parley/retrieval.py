@@ -5,21 +5,20 @@ Embeddings take no unit, and the operator's key makes them for every tier (docs/
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from parley.caller import Caller
+from parley.clock import Clock
 from parley.database import Database, DatabaseUnavailable
-from parley.embedding import Embedder
+from parley.embedding import Embedder, estimated_tokens
 from parley.errors import Problem
 from parley.observability import log_fault
 from parley.providers.base import Embeddings, ProviderError
 from parley.providers.faults import problem_for
 from parley.vendors import ProviderName
-
-# The vendors embed at most this much of one text; longer ones are the caller's to split.
-LONGEST_TEXT = 24_000  # characters, about 6,000 tokens
-_CHARACTERS_PER_TOKEN = 4  # an estimate for the limit; the ledger gets what the vendor counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +28,11 @@ class Retrieval:
     database: Database
     embedder: Embedder
     operator_keys: Callable[[], Mapping[ProviderName, str]]
+    clock: Clock
 
     def embed(self, caller: Caller, texts: Sequence[str], seconds: float) -> Embeddings:
         """Vectors for `texts`, in their order. Raises Problem: 429 beyond the daily limit, 5xx when vendors fail."""
-        tokens = sum(len(text) // _CHARACTERS_PER_TOKEN + 1 for text in texts)
+        tokens = sum(map(estimated_tokens, texts))
         self._take(caller, tokens)
         try:
             embedded = self.embedder.embed(texts, self.operator_keys(), seconds)
@@ -50,10 +50,13 @@ class Retrieval:
     def _take(self, caller: Caller, tokens: int) -> None:
         taken = self.database.call("select app.take_embedding_tokens(%s, %s)", (caller.claims, tokens))
         if taken["outcome"] == "quota_exceeded":
+            seconds = (datetime.fromisoformat(taken["resets_at"]) - self.clock.now()).total_seconds()
             raise Problem(
                 "embedding_quota_exceeded",
-                "Today's allowance of tokens to embed is used up; it comes back at midnight.",
+                "Today's allowance does not hold that many tokens to embed; it starts anew at `resets_at`.",
                 status=429,
+                # No day holds more than the limit.
+                retry_after=math.ceil(seconds) if tokens <= taken["limit"] else None,
                 extra={name: taken[name] for name in ("limit", "used", "resets_at")},
             )
         if taken["outcome"] != "taken":

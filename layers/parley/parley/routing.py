@@ -382,14 +382,15 @@ class Router:
             usage = fault.usage
         except StreamCancelled:
             pass
-        cancelled = self._attempt(chance.candidate, None, started, usage)
-        course.record(replace(cancelled, error_code="cancelled"))
+        course.record(self._attempt(chance.candidate, "cancelled", started, usage))
 
     def _failed(self, course: _Course, chance: _Chance, fault: ProviderError, started: float) -> None:
         """Record a failed try and decide who may still be tried."""
         candidate, now = chance.candidate, self._clock.monotonic()
-        course.record(self._attempt(candidate, fault.code, started, fault.usage))
         course.last_fault = fault
+        course.record(self._attempt(candidate, "cancelled" if self._given_up else fault.code, started, fault.usage))
+        if self._given_up:  # a fault of our own making says nothing about the vendor
+            return
         self._judge(course, candidate, fault, now)
         chance.tries += 1
         if fault.retryable:
@@ -422,11 +423,10 @@ class Router:
         one, other = self._catalogue.find(model), self._catalogue.find(than)
         return one is not None and other is not None and one.context_window > other.context_window
 
-    def _attempt(
-        self, candidate: Candidate, error_code: ProviderErrorCode | None, started: float, usage: Usage | None
-    ) -> Attempt:
+    def _attempt(self, candidate: Candidate, error_code: str | None, started: float, usage: Usage | None) -> Attempt:
         milliseconds = round((self._clock.monotonic() - started) * 1000)
-        return Attempt(candidate.provider, candidate.model, error_code is None, error_code, milliseconds, usage)
+        ok = error_code in (None, "cancelled")
+        return Attempt(candidate.provider, candidate.model, ok, error_code, milliseconds, usage)
 
     def _expected_seconds(self, candidate: Candidate, health: Mapping[str, Mapping[str, Any]], now: datetime) -> float:
         """What an answer costs in time, price included: a tenth of a cent weighs as much as a second.

@@ -10,13 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field, Json, StringConstraints
 
 from parley.caller import Caller, RequestContext
 from parley.database import Database, Vector
+from parley.embedding import LONGEST_TEXT
 from parley.errors import Problem
-from parley.retrieval import LONGEST_TEXT, Retrieval
+from parley.retrieval import Retrieval
 
 ContentType = Literal["route", "learning_path", "exercise", "school", "event", "instructor"]
 Mode = Literal["semantic", "keyword", "hybrid"]
 Metadata = dict[str, Any]
-_DOCUMENT_IDS = uuid.UUID("5f0d6d0e-4a0f-4f6e-9c38-6c5b8f6f2a10")
+_MOST_DOCUMENTS = 100
 
 
 class Document(BaseModel):
@@ -31,7 +32,7 @@ class DocumentsRequest(BaseModel):
     """The body of POST /api/documents."""
 
     model_config = ConfigDict(extra="forbid")
-    documents: Annotated[list[Document], Field(min_length=1, max_length=100)]
+    documents: Annotated[list[Document], Field(min_length=1, max_length=_MOST_DOCUMENTS)]
 
 
 class SearchRequest(BaseModel):
@@ -82,19 +83,17 @@ class Search:
         """
         caller = context.caller
         contents = [document.content for document in request.documents]
-        if context.idempotency_key is None:
-            ids = [str(uuid.uuid4()) for _ in contents]
-        else:
-            seed = f"{caller.user_id}\n{context.idempotency_key}\n"
-            ids = [str(uuid.uuid5(_DOCUMENT_IDS, seed + str(number))) for number in range(len(contents))]
-            known = self._stored(caller, [str(uuid.uuid5(_DOCUMENT_IDS, seed + str(n))) for n in range(100)])
+        ids = context.new_ids(len(contents))
+        if context.idempotency_key is not None:
+            known = self._stored(caller, context.new_ids(_MOST_DOCUMENTS))
+            sent = [(document.content, document.metadata) for document in request.documents]
+            if known and known != dict(zip(ids, sent, strict=True)):
+                raise Problem(
+                    "idempotency_key_reused",
+                    "This Idempotency-Key was used with other documents; use a new key.",
+                    status=422,
+                )
             if known:
-                if [known.get(key) for key in ids] != contents or len(known) != len(ids):
-                    raise Problem(
-                        "idempotency_key_reused",
-                        "This Idempotency-Key was used with other documents; use a new key.",
-                        status=422,
-                    )
                 return {"data": [{"id": key} for key in ids]}
         embedded = self.retrieval.embed(caller, contents, context.seconds)
         self.database.batch(
@@ -222,13 +221,13 @@ class Search:
             deleted = self.database.query(caller.claims, "select public.delete_by_metadata(%s) as n", (query.metadata,))
         return int(deleted[0]["n"])
 
-    def _stored(self, caller: Caller, ids: list[str]) -> dict[str, str]:
+    def _stored(self, caller: Caller, ids: list[str]) -> dict[str, tuple[str, Metadata]]:
         rows = self.database.query(
             caller.claims,
-            "select id, content from public.embeddings where user_id = %s and id = any(%s)",
+            "select id, content, metadata from public.embeddings where user_id = %s and id = any(%s)",
             (caller.user_id, ids),
         )
-        return {row["id"]: row["content"] for row in rows}
+        return {row["id"]: (row["content"], row["metadata"]) for row in rows}
 
 
 def _uuid(text: str) -> uuid.UUID:

@@ -4,35 +4,24 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
-from typing import Annotated, Any, Literal
-
-from pydantic import BaseModel, Field, model_validator
+from typing import Any, Literal
 
 from parley.caller import Caller
 from parley.clock import Clock
 from parley.database import Database, DatabaseUnavailable
 from parley.errors import Problem
+from parley.period import Period
 from parley.providers.catalogue import Catalogue, Price
 from parley.vendors import PROVIDERS
 
-_LONGEST_PERIOD = 366  # days
 
-
-class HistoryQuery(BaseModel):
-    """The query of /api/usage/history and /api/usage/providers; by default the last 30 days."""
+class HistoryQuery(Period):
+    """The query of /api/usage/history and /api/usage/providers."""
 
     group_by: Literal["day", "provider", "model", "operation"] = "day"
     scope: Literal["user", "organization"] = "user"
-    start: Annotated[date | None, Field(alias="from")] = None
-    end: Annotated[date | None, Field(alias="to")] = None
-
-    @model_validator(mode="after")
-    def _in_order(self) -> HistoryQuery:
-        if self.start and self.end and not (0 <= (self.end - self.start).days <= _LONGEST_PERIOD):
-            raise ValueError(f"from must not be after to, and at most {_LONGEST_PERIOD} days before it")
-        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +118,7 @@ class UsageReports:
     def _period(self, caller: Caller, query: HistoryQuery) -> tuple[date, date]:
         if query.scope == "organization" and not caller.is_organization_admin:
             raise Problem("organization_admin_required", "Only an organization's admin may see its usage.", status=403)
-        # In the quotas' time zone it may be tomorrow already.
-        end = query.end or self.clock.now().date() + timedelta(days=1)
-        return query.start or end - timedelta(days=30), end
+        return query.bounds(self.clock.now())
 
 
 def _prices(price: Price | None) -> dict[str, str | None] | None:

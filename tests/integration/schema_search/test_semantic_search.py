@@ -54,7 +54,7 @@ def test_a_filter_that_few_public_documents_match_still_finds_all_of_them(
 def test_documents_of_a_rare_model_are_found_among_many_of_another(
     owner: psycopg.Connection, app: psycopg.Connection, user: str | None
 ) -> None:
-    store(owner, "common", user, around(topic(5), 1500, 8, 0.1))
+    store(owner, "common", user, around(topic(5), 1100, 8, 0.1))
     store(owner, "rare", user, around(-topic(5), 7, 9, 0.1), model="rare")
     found = search(app, ALICE, embedding=vector(topic(5)), model="rare")
     assert len(found) == 7

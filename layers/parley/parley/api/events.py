@@ -13,6 +13,9 @@ from parley.errors import Problem
 CONTENT_TYPE = "text/event-stream; charset=utf-8"
 HEARTBEAT = b": still thinking\n\n"
 
+# json.dumps would make an encoder for every event.
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
 Events = Generator[tuple[str, dict[str, Any]], None, None]
 
 
@@ -37,9 +40,9 @@ def encoded(
     """Each event as bytes; a fault becomes an `error` event with the problem document, and the stream ends there."""
     try:
         for event, data in events:
-            yield f"event: {event}\ndata: {json.dumps(data, separators=(',', ':'), ensure_ascii=False)}\n\n".encode()
+            yield f"event: {event}\ndata: {_encode(data)}\n\n".encode()
     except Exception as error:
         document = problems.document(problem_of(error), request_id)
-        yield f"event: error\ndata: {json.dumps(document, separators=(',', ':'), ensure_ascii=False)}\n\n".encode()
+        yield f"event: error\ndata: {_encode(document)}\n\n".encode()
     finally:
         events.close()

@@ -226,7 +226,8 @@ def _problem_reply(problem: Problem, request_id: str) -> Reply:
 def _response(reply: Reply, request_id: str) -> Response[str]:
     body = reply.body
     if body is not None and not isinstance(body, str):
-        body = json.dumps(body, separators=(",", ":"), ensure_ascii=False, default=_json)
+        # Sorted, because jsonb keeps no order: a replay is the same to the byte.
+        body = json.dumps(body, separators=(",", ":"), ensure_ascii=False, sort_keys=True, default=_json)
     headers = {"X-Request-Id": request_id, "Cache-Control": "no-store", **reply.headers}
     return Response(status_code=reply.status, content_type=reply.content_type, body=body or "", headers=headers)
 

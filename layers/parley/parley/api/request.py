@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -51,7 +51,7 @@ class Request:
             raise _too_large()
         try:
             body = base64.b64decode(raw, validate=True) if self.body_is_base64 else raw.encode()
-        except (binascii.Error, UnicodeEncodeError):
+        except ValueError:
             raise _invalid("The body is not valid UTF-8 text.") from None
         if len(body) > LARGEST_BODY:
             raise _too_large()
@@ -88,8 +88,9 @@ class Request:
 
     def query_as(self, model: type[Model]) -> Model:
         """The query parameters as `model`. Raises Problem (400)."""
-        check_text(dict(self.query))
-        return self._fit(model, dict(self.query))
+        fitted = self._fit(model, dict(self.query))
+        check_text(fitted.model_dump())  # a parameter may hold JSON
+        return fitted
 
     @staticmethod
     def _fit(model: type[Model], value: Any) -> Model:
@@ -105,7 +106,9 @@ class Request:
 
 
 def check_text(value: Any, depth: int = 0) -> None:
-    """Refuse what Postgres cannot store or nobody means: NUL, lone surrogates, absurd nesting. Raises Problem (400)."""
+    """Refuse what Postgres cannot store or nobody means: NUL, lone surrogates, numbers beyond all bounds, absurd
+    nesting. Raises Problem (400).
+    """
     if isinstance(value, str):
         if "\x00" in value:
             raise _invalid("Text must not contain the NUL character.")
@@ -113,6 +116,8 @@ def check_text(value: Any, depth: int = 0) -> None:
             value.encode()
         except UnicodeEncodeError:
             raise _invalid("Text must be valid Unicode without lone surrogates.") from None
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise _invalid("Numbers must be finite.")
     elif isinstance(value, dict | list):
         if depth >= _DEEPEST_JSON:
             raise _invalid(f"The body nests deeper than {_DEEPEST_JSON} levels.")

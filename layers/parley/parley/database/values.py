@@ -15,6 +15,7 @@ from psycopg.types.json import Jsonb
 
 # A NUL as JSON escapes it, and not a backslash followed by u0000.
 _ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
 class Vector:
@@ -73,7 +74,7 @@ def _bound(value: Any) -> Any:
 
 
 def _dumps(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = _encode(value)
     _check(text)
     if _ESCAPED_NUL.search(text):
         raise ValueError("JSON for the database holds a NUL character")

@@ -11,6 +11,7 @@ import json
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from parley.clock import Clock, SystemClock
@@ -35,6 +36,13 @@ _KEY = re.compile(r"[\x21-\x7e]+")
 _MODEL = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}")
 
 T = TypeVar("T")
+
+
+def storable(text: str) -> str:
+    """A model's text without what JSON can say and neither UTF-8 nor Postgres can hold: half a surrogate pair, NUL."""
+    if text.isascii():
+        return text.replace("\x00", "")
+    return text.encode(errors="replace").decode().replace("\x00", "")
 
 
 class StreamReader(ABC):
@@ -102,9 +110,11 @@ class Adapter(ABC):
 
     def complete(self, request: CompletionRequest, api_key: str) -> Completion:
         """See `Provider.complete`."""
-        return self._call(
+        completion = self._call(
             lambda: self._open(request, api_key, False), self._completion, request.model, api_key, request.timeout
         )
+        text = storable(completion.text)
+        return completion if text is completion.text else replace(completion, text=text)
 
     def stream(self, request: CompletionRequest, api_key: str) -> Generator[str, None, Completion]:
         """See `Provider.stream`."""
@@ -119,7 +129,7 @@ class Adapter(ABC):
                 raise ProviderError(self.name, "bad_response", upstream_status=200)
             for data in events(until(deadline, self._clock, response.iter_bytes())):
                 # Read on after the end marker: usage may follow, and a connection read to its end can be reused.
-                if delta := reader.feed(data):
+                if delta := storable(reader.feed(data)):
                     text.append(delta)
                     yield delta
         except Exception as error:

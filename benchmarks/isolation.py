@@ -1,0 +1,298 @@
+"""No tenant reads another's: random attempts, and every tenant condition removed once to see that it is missed.
+
+    python benchmarks/isolation.py [--trials 100000] [--processes 2]
+
+The trials: users of organizations and without one store answers, conversations, keys, documents, preferences and
+interactions that all name their owner; another asks the same or something like it, or names the other's ids, through
+parley.database, the services and (one in a hundred) the HTTP functions. Nothing that comes back may name somebody else.
+
+The fences: queries name the tenant, and row-level security stands behind them. Each condition in a query is removed in
+turn. With row-level security disabled that must be noticed; with it enabled nothing may leak. Exits 1 otherwise.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+if __package__ in (None, ""):
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+
+import psycopg
+
+from benchmarks._gateway import CHECKOUT, Verdict, gather, migrated_server, silence, workers
+from benchmarks._tenants import ATTACKS, Leak, Tenant, Thief, fingerprint, furnish, settle, tenants
+from local.emulator import Emulator
+from parley.database import Database, DatabaseError, DatabaseUnavailable
+from tests.conftest import ScratchDatabase
+from tests.integration.conftest import Functions, function_environment, make_token
+
+TENANTS = 32
+ONE_IN = 100  # attempts through the HTTP functions
+
+# The functions between a request and the tables.
+GUARDED = (
+    "quota", "give_back", "release_expired", "count_unit", "take_embedding_tokens", "own_keys", "mark_key_verified",
+    "delete_own_key", "begin_request", "effective_provider", "append_messages", "finish_request", "count_past_unit",
+    "record_offline_call", "find_cached_answer", "find_similar_answer", "allowed_providers", "preferred_providers",
+    "delete_provider_preference", "my_usage_between", "nearest_embeddings", "matching_embeddings", "search_documents",
+    "match_embeddings", "delete_by_metadata", "clear_all_embeddings", "recommend_items", "record_selection",
+)  # fmt: skip
+_CONDITION = re.compile(
+    r"(?:\b\w+\.)?\b(?:user_id|caller_key|tenant|organization_id) = "
+    r"(?:\w+\.user_id\b(?!\()|[vp]_(?:user_id|user|caller_key|tenant)\b|app\.(?:user_id|caller_key|organization_id)\(\)"
+    r"|\( ?SELECT app\.user_id\(\)[^)]*\)|\(select app\.user_id\(\)\))"
+)
+_PARAMETER = re.compile(r"(?:\b\w+\.)?\buser_id = (?:%s|\w+\.user_id\b|u\.id\b)")
+# Another condition stands behind these: they are removed together with it, and alone nothing may be seen of that.
+_BEHIND = {"search_documents": ("nearest_embeddings", "matching_embeddings")}
+
+
+def prove_trials(
+    database: ScratchDatabase, emulator: Emulator, verdict: Verdict, trials: int, processes: int, seed: int = 1
+) -> None:
+    """So many random attempts of one tenant at what is another's."""
+    populate(database, TENANTS)
+    environment = function_environment(database.app_url, emulator.url)
+    with workers(processes, attempts, database.app_url, environment, seed) as running:
+        for worker in running:
+            worker.send(trials // processes)
+        counts, leaks = zip(*gather(running), strict=True)
+    verdict(
+        f"{sum(counts)} attempts of {len(ATTACKS) + 1} kinds among {TENANTS} tenants: cross-tenant reads",
+        sum(counts) >= trials and not any(leaks),
+        sum(map(len, leaks)) or 0,
+    )
+    for leak in sorted({leak for found in leaks for leak in found})[:10]:
+        print(f"        {leak}")
+
+
+def populate(database: ScratchDatabase, count: int) -> None:
+    """Give so many tenants something to lose."""
+    app = Database(database.app_url)
+    with database.connect() as owner:
+        owner.execute("update app.ai_tiers set daily_units = null, daily_embedding_tokens = null")
+        for tenant in tenants(count):
+            settle(tenant, app)
+            furnish(owner, tenant)
+    app.close()
+
+
+def attempts(connection: Connection, number: int, url: str, environment: dict[str, str], seed: int) -> None:
+    """A process: makes the attempts it is told to, answers with how many it made and what leaked."""
+    silence()
+    chance, database, functions = random.Random(seed + number), Database(url), Functions(environment)
+    thieves = [Thief(database, tenant) for tenant in tenants(TENANTS)]
+    names = list(ATTACKS)
+    made, leaks = 0, []
+    for trial in range(connection.recv()):
+        me, victim = chance.sample(range(TENANTS), 2)
+        try:
+            if trial % ONE_IN == 0:
+                _over_http(functions, Tenant(me), Tenant(victim), chance)
+            else:
+                thieves[me].attack(chance.choice(names), Tenant(victim), chance)
+        except Leak as leak:
+            leaks.append(str(leak))
+        made += 1
+    connection.send((made, leaks))
+
+
+def _over_http(functions: Functions, me: Tenant, victim: Tenant, chance: random.Random) -> None:
+    """One request for what is the victim's, or for what is one's own where that could be mixed up."""
+    caller = me.caller
+    token = make_token(caller.user_id, organization_id=caller.organization_id)
+    name, method, target, body = chance.choice((
+        ("account", "GET", f"/api/conversations/{victim.id('conversation')}", None),
+        ("account", "GET", "/api/conversations", None),
+        ("account", "GET", "/api/settings", None),
+        ("account", "GET", "/api/interactions", None),
+        ("account", "GET", "/api/usage/history?group_by=model", None),
+        ("search", "GET", f"/api/documents/{victim.id('document')}", None),
+        ("chat", "POST", "/api/chat", {"message": "hello", "conversation_id": victim.id("conversation")}),
+        ("chat", "POST", "/api/chat", {"message": f"What is fjord {chance.randrange(50)}?"}),
+    ))  # fmt: skip
+    answer = functions.request(name, method, target, body, token=token)
+    foreign = set(re.findall(r"belongs-to-[a-z]+-\d+", answer.text)) - {me.own, me.shared}
+    if foreign or answer.status not in (200, 404) or (victim.id("conversation") in target and answer.status != 404):
+        raise Leak(f"{method} {target}: {answer.status} {sorted(foreign)}")
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A function, or a service's module, without one of its tenant conditions."""
+
+    name: str
+    source: str
+    place: tuple[int, int]
+    replacement: str
+
+    @property
+    def mutated(self) -> str:
+        """The source without the condition."""
+        return self.source[: self.place[0]] + self.replacement + self.source[self.place[1] :]
+
+    def __str__(self) -> str:
+        line = self.source.count("\n", 0, self.place[0]) + 1
+        return f"{self.name}, line {line}: {self.source[slice(*self.place)]}"
+
+
+def prove_fences(database: ScratchDatabase, verdict: Verdict) -> None:
+    """Remove each tenant condition once, with the other fence down and with it up."""
+    populate(database, 8)
+    with database.connect() as owner:
+        _promote(owner, Tenant(4))
+        mutants = [*_of_functions(owner), *_of_services()]
+        bad: list[str] = [f"unmutated, row-level security {up}: {seen}" for up in ("on", "off")
+                          if (seen := _seen(owner, database, None, up == "on"))]  # fmt: skip
+        unnoticed, leaked = [], []
+        for mutant in mutants:
+            behind = _BEHIND.get(mutant.name, ())
+            with _without(owner, behind):
+                if behind and (seen := _seen(owner, database, None, secured=False, leaks_only=True)):
+                    bad.append(f"{mutant.name} alone: {seen}")
+                if not _seen(owner, database, mutant, secured=False, leaks_only=bool(behind)):
+                    unnoticed.append(str(mutant))
+            if seen := _seen(owner, database, mutant, secured=True, leaks_only=True):
+                leaked.append(f"{mutant}: {seen}")
+    verdict("either fence alone, and both: reads or writes across tenants", not bad, len(bad))
+    verdict(f"{len(mutants)} conditions removed without row-level security: not noticed", not unnoticed, len(unnoticed))
+    verdict(f"{len(mutants)} conditions removed with row-level security: leaks", not leaked, len(leaked))
+    for line in (*bad, *unnoticed, *leaked):
+        print(f"        {line}")
+
+
+def _of_functions(owner: psycopg.Connection[Any]) -> list[Mutant]:
+    rows = owner.execute(
+        "select proname, pg_get_functiondef(oid) from pg_proc where proname = any(%s)"
+        " and pronamespace in ('app'::regnamespace, 'public'::regnamespace) order by 1",
+        (list(GUARDED),),
+    ).fetchall()
+    return [
+        Mutant(name, source, found.span(), "true")
+        for name, source in rows for found in _CONDITION.finditer(source)
+        # Which of the rows that may be seen are the caller's own decides their rank, not their visibility.
+        if not (name == "recommend_items" and not found[0].startswith("i."))
+    ]  # fmt: skip
+
+
+def _of_services() -> list[Mutant]:
+    folder = CHECKOUT / "layers" / "parley" / "parley"
+    sources = {name: (folder / f"{name}.py").read_text() for name in ("conversations", "search", "interactions")}
+    return [
+        Mutant(name, source, found.span(), "%s::text is not null" if "%s" in found[0] else "true")
+        for name, source in sources.items() for found in _PARAMETER.finditer(source)
+    ]  # fmt: skip
+
+
+def _seen(
+    owner: psycopg.Connection[Any],
+    database: ScratchDatabase,
+    mutant: Mutant | None,
+    secured: bool,
+    leaks_only: bool = False,
+) -> str | None:
+    """The first thing that somebody notices under a mutant; None where nobody does.
+
+    `leaks_only`: what merely fails, or is not as it should be, does not count.
+    """
+    with ExitStack() as stack:
+        services: dict[str, Any] = {}
+        if not secured:
+            stack.enter_context(_unsecured(owner))
+        if mutant is not None and mutant.name in GUARDED:
+            owner.execute(mutant.mutated.encode())
+            stack.callback(owner.execute, mutant.source.encode())
+        elif mutant is not None:
+            services[mutant.name] = _load(mutant)
+        app = Database(database.app_url, patience=5)
+        stack.callback(app.close)
+        victim, chance = Tenant(0), random.Random(1)
+        for me in (Tenant(4), Tenant(6), Tenant(5)):
+            thief = Thief(app, me, **services)
+            for name in ATTACKS:
+                for _ in range(4):
+                    before = fingerprint(owner, victim)
+                    try:
+                        thief.attack(name, victim, chance)
+                    except Leak as leak:
+                        if not leaks_only or " saw " in str(leak):
+                            return str(leak)
+                    except (DatabaseError, DatabaseUnavailable) as error:
+                        if not leaks_only:
+                            return f"{name}: {error}"
+                        app.close()
+                    if fingerprint(owner, victim) != before:
+                        return f"{name}: {me.own} changed what {victim.own}"
+    return None
+
+
+@contextmanager
+def _unsecured(owner: psycopg.Connection[Any]) -> Iterator[None]:
+    """Row-level security disabled on every table."""
+    tables = [row[0] for row in owner.execute("select oid::regclass::text from pg_class where relrowsecurity").fetchall()]
+    try:
+        owner.execute("; ".join(f"alter table {table} disable row level security" for table in tables).encode())
+        yield
+    finally:
+        owner.execute("; ".join(f"alter table {table} enable row level security" for table in tables).encode())
+
+
+@contextmanager
+def _without(owner: psycopg.Connection[Any], functions: tuple[str, ...]) -> Iterator[None]:
+    """Functions without any of their tenant conditions."""
+    rows = owner.execute(
+        "select pg_get_functiondef(oid) from pg_proc where proname = any(%s)", (list(functions),)
+    ).fetchall()
+    try:
+        for (source,) in rows:
+            owner.execute(_CONDITION.sub("true", source).encode())
+        yield
+    finally:
+        for (source,) in rows:
+            owner.execute(source.encode())
+
+
+def _promote(owner: psycopg.Connection[Any], tenant: Tenant) -> None:
+    """Give one tenant an index of its own, as the biggest have."""
+    statements = owner.execute("select user_id, statement from app.tenant_index_statements(1, 50)").fetchall()
+    for user, statement in statements:
+        if user == tenant.caller.user_id:
+            owner.execute(statement.encode())
+
+
+def _load(mutant: Mutant) -> Any:
+    """The service of a mutated module."""
+    module = ModuleType(f"mutated_{mutant.name}")
+    sys.modules[module.__name__] = module  # where pydantic looks annotations up
+    exec(compile(mutant.mutated, mutant.name, "exec"), module.__dict__)
+    return getattr(module, mutant.name.capitalize())
+
+
+def main() -> int:
+    """Run both; 1 when one does not hold."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--trials", type=int, default=100_000)
+    parser.add_argument("--processes", type=int, default=2)
+    options = parser.parse_args()
+    verdict = Verdict()
+    with Emulator() as emulator:
+        with migrated_server() as database:
+            prove_trials(database, emulator, verdict, options.trials, options.processes)
+        with migrated_server() as database:
+            prove_fences(database, verdict)
+    return verdict.status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -6,6 +6,8 @@ MAKEFLAGS += --no-print-directory
 
 PYTHON := .venv/bin/python
 SAM := .venv-sam/bin/sam
+SCHEMA_TESTS := tests/integration/schema tests/integration/schema_core tests/integration/schema_search \
+  tests/integration/schema_interviews tests/integration/test_migrations.py
 export PYTHONPATH := layers/parley
 
 # Hashes and versions only: where packages come from is the machine's business.
@@ -27,7 +29,14 @@ run: ## Serve everything at http://127.0.0.1:3000 (PORT=...) with an embedded Po
 
 .PHONY: test
 test: .development .sam ## The whole suite (ARGS="tests/unit -k name" for a part of it)
-	@$(PYTHON) -m pytest $(if $(ARGS),$(ARGS),-n 2 --dist loadfile --cov --cov-fail-under=90)
+ifdef ARGS
+	@$(PYTHON) -m pytest $(ARGS)
+else
+	@echo "the schema on PostgreSQL 16"
+	@PARLEY_TEST_POSTGRES=16 $(PYTHON) -m pytest -q -n 2 --dist loadfile $(SCHEMA_TESTS)
+	@echo "everything on PostgreSQL 18"
+	@$(PYTHON) -m pytest -n 2 --dist loadfile --cov --cov-fail-under=90
+endif
 
 .PHONY: lint
 lint: .development .sam ## ruff, mypy --strict, import contracts, sqlfluff, cfn-lint, sam validate

@@ -68,7 +68,7 @@ MINE = "select sum(calls), sum(tokens), sum(cost) from app.my_usage_between(app.
 OURS = "select sum(calls), sum(tokens), sum(cost) from app.usage_between(app.today() - 89, app.today())"
 EVERYTHING = "select sum(calls), sum(tokens), sum(cost) from app.usage_between(app.today() - 400, app.today())"
 # How long to keep what so that the month that is due goes, or so many after it.
-OLDER: LiteralString = "now() - date_trunc('month', now() - interval '90 days') - make_interval(months => %s)"
+OLDER: LiteralString = "now() - (date_trunc('month', now() - interval '90 days') + make_interval(months => %s))"
 IN_THE_LEDGER = """
 select count(*), sum(tokens_total), sum(cost) from public.ai_usage
 where created_at >= (app.today() - 89)::timestamp at time zone app.time_zone()
@@ -128,7 +128,7 @@ class Ledger:
             " extract(epoch from now() - (select max(created_at) from app.usage_archive)) / 86400"
         )
         print(f"oldest row of the ledger: {kept:.1f} days; newest row of the archive: {gone:.1f} days")
-        if not 90 <= gone or not kept <= 121:
+        if gone < 90 or kept > 121:
             self.wrong.append(f"rows live 90 to 121 days: {gone:.2f} to {kept:.2f}")
         archiving += [self._retire_month(f"select app.archive_usage({OLDER})", later) for later in (1, 2)]
         dropping = [self._retire_month(f"select app.drop_archived_usage({OLDER})", later) for later in (0, 1, 2)]

@@ -83,8 +83,8 @@ token: .local ## Print a token: make token USER=ada ORG=acme ROLE=admin
 	@$(PYTHON) -m local token "$(USER)" "$(ORG)" "$(ROLE)"
 
 .PHONY: invoke
-invoke: .local ## Run a function once: make invoke NAME=usage_reset EVENT=events/usage_reset.json
-	@$(PYTHON) -m local invoke "$(NAME)" $(EVENT)
+invoke: .local ## Run a function once: make invoke NAME=usage_reset (EVENT=events/usage_reset.json)
+	@$(PYTHON) -m local invoke "$(NAME)" "$(or $(EVENT),events/$(NAME).json)"
 
 .PHONY: psql
 psql: .local ## Open psql on DATABASE_URL, or on the embedded database

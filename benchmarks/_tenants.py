@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import random
 import re
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
 
 from parley.account import Account
-from parley.caller import Caller
+from parley.caller import Caller, RequestContext
 from parley.conversations import Conversations, Rename
-from parley.conversations import ListQuery as ConversationsQuery
 from parley.database import Database, DatabaseError, Vector
 from parley.errors import Problem
-from parley.interactions import Interactions, RecommendationsQuery
-from parley.interactions import ListQuery as InteractionsQuery
+from parley.interactions import Interaction, Interactions, InteractionsRequest, RecommendationsQuery
+from parley.paging import PageQuery
 from parley.search import DeleteQuery, Search, SelectionRequest
 from parley.search import ListQuery as DocumentsQuery
 
@@ -61,6 +62,11 @@ class Tenant:
         """The provider that this user has chosen, and only some have."""
         return "anthropic" if self.number % 4 in (0, 3) else None
 
+    @property
+    def allows(self) -> list[str] | None:
+        """What the organization's admin allows; only one organization has rules."""
+        return ["openai", "anthropic"] if self.caller.organization_id == "organization-0" else None
+
     def id(self, kind: str) -> str:
         """The id of this user's row of a kind; a UUID, so that it fits everywhere."""
         return str(uuid.uuid5(_SPACE, f"{kind}-{self.number}"))
@@ -81,9 +87,10 @@ def settle(tenant: Tenant, database: Database) -> None:
         outcome = {
             "request_id": begun["request_id"], "fence": begun["fence"], "state": "settled",
             "answer": {"text": tenant.own},
-            "calls": [{"provider": "openai", "model": tenant.own, "input_tokens": 5, "output_tokens": 5, "cost": "0.1"}],
+            "calls": [{"provider": "openai", "model": tenant.own, "input_tokens": 5, "output_tokens": 5, "cost": "1"}],
             "cache": {
-                "prompt_hash": f"prompt-{scope}", "scope": scope, "provider": begun["provider"], "model": begun["model"],
+                "prompt_hash": f"prompt-{scope}", "scope": scope,
+                "provider": begun["provider"], "model": begun["model"],
                 "ttl_seconds": 3600, "text": marker, "tokens": 3, "parameters_hash": f"parameters-{scope}",
                 "message": marker, "embedding_model": EMBEDDING_MODEL, "embedding": tenant.vector(),
             },
@@ -93,9 +100,10 @@ def settle(tenant: Tenant, database: Database) -> None:
             },
         }  # fmt: skip
         database.call("select app.finish_request(%s, %s)", (claims, outcome))
-    database.call(
-        "select app.store_own_key(%s, 'openai', %s, %s, 'kms')", (claims, tenant.own, f"{tenant.number:04}")
-    )
+    database.call("select app.store_own_key(%s, 'openai', %s, %s, 'kms')", (claims, tenant.own, f"{tenant.number:04}"))
+    if tenant.allows:
+        admin = replace(tenant.caller, is_organization_admin=True).claims
+        database.call("select app.save_organization_policy(%s, %s::text[], '{}')", (admin, tenant.allows))
     if tenant.prefers:
         database.call("select app.save_provider_preference(%s, 'user', %s)", (claims, tenant.prefers))
 
@@ -103,10 +111,20 @@ def settle(tenant: Tenant, database: Database) -> None:
 def furnish(owner: psycopg.Connection[Any], tenant: Tenant) -> None:
     """Add what a model or another function would make: a document, a search, an interaction, a dead hold."""
     user = tenant.caller.user_id
+    if tenant.number == 0:
+        owner.execute("update app.provider_keys set verified_at = app.now() where user_id = %s", (user,))
+        owner.execute("update public.user_ai_settings set tier = 'byok' where user_id = %s", (user,))
     owner.execute(
         "insert into public.embeddings (id, user_id, content, embedding, metadata, model)"
         " values (%s, %s, %s, %s::vector, %s, %s)",
-        (tenant.id("document"), user, f"fjord {tenant.own}", str(tenant.vector()), json.dumps({"by": tenant.number}), EMBEDDING_MODEL),
+        (
+            tenant.id("document"),
+            user,
+            f"fjord {tenant.own}",
+            str(tenant.vector()),
+            json.dumps({"by": tenant.number}),
+            EMBEDDING_MODEL,
+        ),
     )
     owner.execute(
         "insert into public.ai_content_searches (id, user_id, query, content_type) values (%s, %s, %s, 'document')",
@@ -165,10 +183,14 @@ class Thief:
 
     def attack(self, name: str, victim: Tenant, chance: random.Random) -> None:
         """Try one way to get at what is `victim`'s. Raises Leak when that worked."""
-        got = json.dumps(_read(lambda: ATTACKS[name](self, victim, chance)), default=str)
-        foreign = set(_MARKER.findall(got)) - {self.me.own, self.me.shared}
+        work = ATTACKS.get(name) or LONELY_ATTACKS[name]
+        self.look(_read(lambda: work(self, victim, chance)))
+
+    def look(self, got: Any) -> None:
+        """Raise Leak where something names another owner."""
+        foreign = set(_MARKER.findall(json.dumps(got, default=str))) - {self.me.own, self.me.shared}
         if foreign:
-            raise Leak(f"{name}: {self.me.own} saw {sorted(foreign)}")
+            raise Leak(f"{self.me.own} saw {sorted(foreign)}")
 
     def call(self, function: str, *parameters: Any) -> Any:
         """Call a function of the schema as this user."""
@@ -196,6 +218,11 @@ def _read(work: Callable[[], Any]) -> Any:
         if refused.sqlstate not in ("23505", "42501"):
             raise
         return None
+
+
+def _cursor(key: str) -> str:
+    """A cursor to the rows before tomorrow."""
+    return base64.urlsafe_b64encode(json.dumps(["2100-01-01T00:00:00+00:00", key]).encode()).decode()
 
 
 def _request(tenant: Tenant, scope: str, **members: Any) -> dict[str, Any]:
@@ -242,16 +269,20 @@ def _append(thief: Thief, victim: Tenant, chance: random.Random) -> Any:
     begun = thief.begin(prompt_hash=None)
     if begun["outcome"] != "admitted":
         return begun
+    existed = chance.random() < 0.5
     outcome = {
         "request_id": begun["request_id"], "fence": begun["fence"], "state": "settled",
         "conversation": {
-            "id": victim.id("conversation"), "messages": [{"role": "user", "content": "mine"}],
-            "existed": chance.random() < 0.5,
+            "id": victim.id("conversation"), "messages": [{"role": "user", "content": "mine"}], "existed": existed,
         },
     }  # fmt: skip
-    finished = [_read(lambda: thief.call("finish_request", outcome))]
+    finished = _read(lambda: thief.call("finish_request", outcome))
+    written = finished and finished["conversation"]
+    thief.require(not written or (written["version"] is None and not existed), "another's conversation was found")
     # Once more: what is repeated says where the conversation stands.
-    return [*finished, _read(lambda: thief.call("finish_request", outcome | {"conversation": outcome["conversation"]}))]
+    again = _read(lambda: thief.call("finish_request", outcome))
+    thief.require(not (again and again["conversation"]), "another's conversation shows its version")
+    return [finished, again]
 
 
 def _give_back(thief: Thief, victim: Tenant, chance: random.Random) -> Any:
@@ -265,7 +296,7 @@ def _give_back(thief: Thief, victim: Tenant, chance: random.Random) -> Any:
 
 
 def _offline(thief: Thief, victim: Tenant, chance: random.Random) -> Any:
-    call = {"operation": "chat", "occurred_at": "2026-01-01T12:00:00Z", "calls": []}
+    call = {"operation": "chat", "occurred_at": datetime.now(UTC).isoformat(), "calls": []}
     return [
         thief.call("record_offline_call", call | {"request_id": victim.id("dead")}),
         thief.call("record_offline_call", call | {"request_id": str(uuid.uuid4())}),
@@ -297,7 +328,8 @@ def _preference(thief: Thief, victim: Tenant, chance: random.Random) -> Any:
     found = thief.call("provider_preferences")
     saved = (found["user"] or {}).get("provider")
     thief.require(saved == thief.me.prefers, f"a preference that nobody saved: {saved}")
-    thief.require(found["organization"] is None and found["allowed_providers"] is None, "another organization's rules")
+    rules = (found["organization"], found["allowed_providers"])
+    thief.require(rules == (None, thief.me.allows), f"another organization's rules: {rules}")
     if thief.me.prefers is None:
         thief.call("delete_provider_preference", "user")
     thief.call("delete_provider_preference", "organization")
@@ -312,8 +344,8 @@ def _documents(thief: Thief, victim: Tenant, chance: random.Random) -> Any:
     caller, mine, theirs = thief.me.caller, thief.me.id("document"), victim.id("document")
     listed = thief.search.documents(caller, DocumentsQuery())["data"]
     thief.require([row["id"] for row in listed] == [mine], "the list of documents is not the own one's")
-    after = thief.search.documents(caller, DocumentsQuery(cursor=theirs))["data"]
-    thief.require(after == [], "another's document turns the page")
+    after = thief.search.documents(caller, DocumentsQuery(cursor=_position(theirs)))["data"]
+    thief.require(after == listed, "another's document turns the page")
     stored = thief.search._stored(caller, [mine, theirs])
     thief.search.delete_documents(caller, DeleteQuery(metadata=json.dumps({"by": victim.number})))
     return [
@@ -331,7 +363,10 @@ def _find(thief: Thief, victim: Tenant, chance: random.Random) -> Any:
                 "select id, content from app.search_documents(%s, %s::extensions.vector, %s, %s, %s, null, '{}', %s)",
                 (thief.me.caller.user_id, Vector(victim.vector()), "fjord", mode, limit, EMBEDDING_MODEL),
             )
-            thief.require([row["id"] for row in rows] == [thief.me.id("document")], f"{mode}: not just the own document")
+            thief.look(rows)
+            thief.require(
+                [row["id"] for row in rows] == [thief.me.id("document")], f"{mode}: not just the own document"
+            )
             found.append(rows)
     found.append(
         thief.database.query(
@@ -343,12 +378,18 @@ def _find(thief: Thief, victim: Tenant, chance: random.Random) -> Any:
     return found
 
 
+def _position(name: str) -> str:
+    """A cursor as if a page had ended with another tenant's newest row."""
+    moment = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    return base64.urlsafe_b64encode(json.dumps([moment, name]).encode()).decode()
+
+
 def _talk(thief: Thief, victim: Tenant, chance: random.Random) -> Any:
     caller, theirs = thief.me.caller, victim.id("conversation")
-    page = thief.conversations.page(caller, ConversationsQuery())["data"]
+    page = thief.conversations.page(caller, PageQuery())["data"]
     thief.require([row["id"] for row in page] == [thief.me.id("conversation")], "the list is not the own one's")
-    after = thief.conversations.page(caller, ConversationsQuery(cursor=theirs))["data"]
-    thief.require(after == [], "another's conversation turns the page")
+    after = thief.conversations.page(caller, PageQuery(cursor=_position(theirs)))["data"]
+    thief.require(after == page, "another's conversation turns the page")
     return [
         _read(lambda: thief.conversations.read(caller, theirs)),
         _read(lambda: thief.conversations.rename(caller, theirs, Rename(title="mine"))),
@@ -356,16 +397,26 @@ def _talk(thief: Thief, victim: Tenant, chance: random.Random) -> Any:
     ]
 
 
+class _Repetition(RequestContext):
+    """A request whose idempotency key leads to another's rows, as no key of one's own ever does."""
+
+    def new_ids(self, count: int) -> list[str]:
+        return [self.request_id]
+
+
 def _clicks(thief: Thief, victim: Tenant, chance: random.Random) -> Any:
-    caller = thief.me.caller
-    page = thief.interactions.page(caller, InteractionsQuery())["data"]
-    after = thief.interactions.page(caller, InteractionsQuery(cursor=uuid.UUID(victim.id("interaction"))))["data"]
-    thief.require(after == [], "another's interaction turns the page")
+    caller, theirs = thief.me.caller, victim.id("interaction")
+    page = thief.interactions.page(caller, PageQuery(cursor=_cursor(theirs)))["data"]
+    batch = InteractionsRequest(interactions=[Interaction(interaction_type="view", item_type="page", item_id="mine")])
+    recorded = _read(lambda: thief.interactions.record(_Repetition(caller, theirs, 5.0), batch))
+    thief.require(recorded == {"data": [{"id": theirs}]}, f"another's interaction shows: {recorded}")
     return [page, thief.interactions.recommendations(caller, RecommendationsQuery())]
 
 
 def _usage(thief: Thief, victim: Tenant, chance: random.Random) -> Any:
-    rows = thief.database.query(thief.me.caller.claims, "select * from app.my_usage_between('2020-01-01', '2100-01-01')")
+    rows = thief.database.query(
+        thief.me.caller.claims, "select * from app.my_usage_between('2020-01-01', '2100-01-01')"
+    )
     return [rows, thief.call("read_quota")]
 
 
@@ -376,6 +427,31 @@ ATTACKS: dict[str, Callable[[Thief, Tenant, random.Random], Any]] = {
     "a like question": _like, "keys": _keys, "preferences": _preference, "embedding tokens": _tokens,
     "documents": _documents, "search": _find, "conversations": _talk, "interactions": _clicks, "usage": _usage,
 }  # fmt: skip
+
+
+def _last_key(thief: Thief, victim: Tenant, chance: random.Random) -> Any:
+    thief.require(thief.call("mark_key_verified", "openai", thief.me.own)["tier"] == "byok", "a first key counts")
+    try:
+        left = thief.call("delete_own_key", "openai")
+    finally:
+        thief.call("store_own_key", "openai", thief.me.own, f"{thief.me.number:04}", "kms")
+    thief.require(left == {"outcome": "deleted", "tier": "free"}, f"the last key was deleted: {left}")
+
+
+def _clear(thief: Thief, victim: Tenant, chance: random.Random) -> Any:
+    class _Undo(Exception):
+        pass
+
+    try:
+        with thief.database.transaction(thief.me.caller.claims) as transaction:
+            deleted = transaction.query("select public.clear_all_embeddings() as deleted")[0]["deleted"]
+            raise _Undo
+    except _Undo:
+        thief.require(deleted == 1, f"{deleted} documents were deleted, and one was the own")
+
+
+# What changes the thief's own things, and so cannot be tried by several at once.
+LONELY_ATTACKS = {"the last key": _last_key, "every document": _clear}
 
 
 def tenants(count: int) -> Iterator[Tenant]:

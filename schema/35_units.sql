@@ -236,6 +236,8 @@ create or replace function app.take_embedding_tokens(p_claims jsonb, p_tokens bi
   language plpgsql security definer set search_path = '' set enable_seqscan = off
   set plan_cache_mode = force_generic_plan
 as $$
+declare
+  v_counted boolean;
 begin
   perform pg_catalog.set_config('request.jwt.claims', p_claims::text, true);
   if app.is_service() then
@@ -245,8 +247,9 @@ begin
   elsif not app.provision() then
     return '{"outcome": "subject_deleted"}';
   end if;
-  return pg_catalog.jsonb_build_object(
-    'outcome', case when app.count_embedding_tokens(p_tokens, p_tokens > 0) then 'taken' else 'quota_exceeded' end)
+  -- A statement of its own: what is counted in the expression that reads the quota, that quota would not show.
+  v_counted := app.count_embedding_tokens(p_tokens, p_tokens > 0);
+  return pg_catalog.jsonb_build_object('outcome', case when v_counted then 'taken' else 'quota_exceeded' end)
     || (app.quota() -> 'embedding_tokens');
 end $$;
 comment on function app.take_embedding_tokens(jsonb, bigint) is

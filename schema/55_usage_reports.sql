@@ -14,7 +14,11 @@ begin
   while v_month <= v_last loop
     v_leaf := 'ai_usage_' || pg_catalog.to_char(v_month, 'YYYY_MM');
     if pg_catalog.to_regclass('app.' || v_leaf) is null then
-      execute pg_catalog.format('create table app.%I (like public.ai_usage_logs including defaults)', v_leaf);
+      -- The check says what the partition's bounds say. It stays when the month is detached, and spares a scan under the
+      -- ledger's lock when the archive takes it.
+      execute pg_catalog.format(
+        'create table app.%I (like public.ai_usage_logs including defaults, check (created_at >= %L and created_at < %L))',
+        v_leaf, v_month at time zone 'UTC', (v_month + interval '1 month') at time zone 'UTC');
       execute pg_catalog.format('alter table app.%I enable row level security', v_leaf);
       execute pg_catalog.format('revoke all on app.%I from public, anon, authenticated, service_role', v_leaf);
       -- Rows that came before their month had a partition move into it.

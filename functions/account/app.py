@@ -7,9 +7,9 @@ from typing import Any
 from parley.account import SettingsChange
 from parley.api import Api, Reply, Request
 from parley.assembly import Assembly
-from parley.conversations import ListQuery, ReadQuery, Rename
+from parley.conversations import ReadQuery, Rename
 from parley.interactions import InteractionsRequest, RecommendationsQuery
-from parley.interactions import ListQuery as InteractionsQuery
+from parley.paging import PageQuery
 from parley.usage import HistoryQuery
 
 parley = Assembly.from_environment()
@@ -60,7 +60,7 @@ def faqs(request: Request) -> dict[str, Any]:
 
 
 @api.get("/api/conversations", "user")
-def conversations(request: Request, query: ListQuery) -> dict[str, Any]:
+def conversations(request: Request, query: PageQuery) -> dict[str, Any]:
     """The caller's conversations, the latest first."""
     return parley.conversations.page(request.caller, query)
 
@@ -95,7 +95,7 @@ def record_interactions(request: Request, body: InteractionsRequest) -> Reply:
 
 
 @api.get("/api/interactions", "user")
-def interactions(request: Request, query: InteractionsQuery) -> dict[str, Any]:
+def interactions(request: Request, query: PageQuery) -> dict[str, Any]:
     """The caller's interactions, newest first."""
     return parley.interactions.page(request.caller, query)
 

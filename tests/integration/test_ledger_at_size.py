@@ -42,7 +42,7 @@ def test_a_row_that_is_not_in_the_sums_is_noticed(ledger: Ledger, database: Scra
 
 def test_months_end_with_utcs_whatever_the_sessions_time_zone_is(ledger: Ledger, database: ScratchDatabase) -> None:
     with database.connect() as owner:
-        owner.execute("set timezone = 'Pacific/Auckland'")
+        owner.execute("set timezone = 'America/New_York'")
         owner.execute("select app.archive_usage('-1 month')")
         assert owner.execute("select count(*) from app.usage_archive").fetchone() == (ROWS,)
 

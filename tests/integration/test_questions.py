@@ -48,6 +48,7 @@ def test_exactly_as_many_questions_come_back_as_were_asked_for(
     questions = [question["question"] for question in answer.json["questions"]]
     assert len(questions) == len(set(questions)) == number
     assert all(len(question.split()) <= 30 for question in questions)
+    assert all(30 <= question["time_limit_seconds"] <= 900 for question in answer.json["questions"])
 
 
 def test_a_short_answer_is_topped_up_by_one_more_call(functions: Functions, emulator: Emulator, database: Any) -> None:

@@ -26,7 +26,7 @@ from parley.prompt import Prompt, situation
 from parley.providers.base import Completion, CompletionRequest, Embeddings, Message, ProviderError
 from parley.providers.catalogue import Catalogue
 from parley.routing import Attempt, Plan, Routed, Router, problem_for
-from parley.vault import Vault
+from parley.vault import Vault, looks_like_a_key
 from parley.vendors import ProviderName, canonical_provider
 
 # Beyond the request's own time: what begin and finish may take before a hold counts as abandoned.
@@ -89,6 +89,8 @@ class Completions:
             raise Problem("user_required", "This acts for one user; call it with a user's token.", status=403)
         deadline = self.clock.monotonic() + context.seconds
         self.vault.forget_expired()
+        if prompt.model is not None and looks_like_a_key(prompt.model):
+            raise Problem("invalid_model", "This takes the name of a model, not a key.", status=400)
         exact_hash = self._exact_hash(caller, prompt)
         request = AdmissionRequest(
             request_id=context.request_id,

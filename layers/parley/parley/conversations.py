@@ -5,18 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from parley.caller import Caller
 from parley.database import Database
 from parley.errors import Problem
-
-
-class ListQuery(BaseModel):
-    """The query of GET /api/conversations. `cursor` is `next_cursor` of the page before."""
-
-    limit: Annotated[int, Field(ge=1, le=100)] = 50
-    cursor: Annotated[str, StringConstraints(max_length=255)] | None = None
+from parley.paging import PageQuery
 
 
 class ReadQuery(BaseModel):
@@ -39,27 +33,25 @@ class Conversations:
 
     database: Database
 
-    def page(self, caller: Caller, query: ListQuery) -> dict[str, Any]:
+    def page(self, caller: Caller, query: PageQuery) -> dict[str, Any]:
         """The caller's conversations, the latest first, without their messages."""
+        moment, key = query.after()
         rows = self.database.query(
             caller.claims,
             """
             select c.id, c.title, c.model, c.total_tokens, c.total_cost,
-              jsonb_array_length(case jsonb_typeof(c.messages) when 'array' then c.messages else '[]' end) as message_count,
-              c.version, c.created_at, c.updated_at
+              case jsonb_typeof(c.messages) when 'array' then jsonb_array_length(c.messages) else 0 end
+                as message_count, c.version, c.created_at, c.updated_at
             from public.ai_conversations c
             where c.user_id = %s
-              and (%s::text is null
-                or (c.updated_at, c.id) < (select p.updated_at, p.id from public.ai_conversations p
-                                           where p.id = %s and p.user_id = c.user_id))
+              and (%s::timestamptz is null or (c.updated_at, c.id) < (%s, %s))
             order by c.updated_at desc, c.id desc
             limit %s
             """,
-            (caller.user_id, query.cursor, query.cursor, query.limit + 1),
+            (caller.user_id, moment, moment, key, query.limit + 1),
             idempotent=True,
         )
-        page = rows[: query.limit]
-        return {"data": page, "next_cursor": page[-1]["id"] if len(rows) > query.limit else None}
+        return query.page(rows, "updated_at")
 
     def read(self, caller: Caller, conversation_id: str) -> dict[str, Any]:
         """One conversation with its messages and context. Raises Problem (404)."""

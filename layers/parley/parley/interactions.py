@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from parley.caller import Caller, RequestContext
 from parley.database import Database, jsonb
 from parley.errors import Problem
+from parley.paging import PageQuery
 
 Word = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[a-z0-9_.:-]+$")]
 _LARGEST_METADATA = 50  # members
@@ -32,13 +33,6 @@ class InteractionsRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     interactions: Annotated[list[Interaction], Field(min_length=1, max_length=_MOST_INTERACTIONS)]
-
-
-class ListQuery(BaseModel):
-    """The query of GET /api/interactions. `cursor` is `next_cursor` of the page before."""
-
-    limit: Annotated[int, Field(ge=1, le=100)] = 50
-    cursor: uuid.UUID | None = None
 
 
 class RecommendationsQuery(BaseModel):
@@ -101,25 +95,23 @@ class Interactions:
             )
         return {"data": [{"id": key} for key in ids]}
 
-    def page(self, caller: Caller, query: ListQuery) -> dict[str, Any]:
+    def page(self, caller: Caller, query: PageQuery) -> dict[str, Any]:
         """The caller's interactions, newest first."""
+        moment, key = query.after(uuid.UUID)
         rows = self.database.query(
             caller.claims,
             """
             select i.id, i.interaction_type, i.item_type, i.item_id, i.metadata, i.created_at
             from public.user_interactions i
             where i.user_id = %s
-              and (%s::uuid is null
-                or (i.created_at, i.id) < (select p.created_at, p.id from public.user_interactions p
-                                           where p.id = %s and p.user_id = i.user_id))
+              and (%s::timestamptz is null or (i.created_at, i.id) < (%s, %s))
             order by i.created_at desc, i.id desc
             limit %s
             """,
-            (caller.user_id, query.cursor, query.cursor, query.limit + 1),
+            (caller.user_id, moment, moment, key, query.limit + 1),
             idempotent=True,
         )
-        page = rows[: query.limit]
-        return {"data": page, "next_cursor": str(page[-1]["id"]) if len(rows) > query.limit else None}
+        return query.page(rows, "created_at")
 
     def recommendations(self, caller: Caller, query: RecommendationsQuery) -> dict[str, Any]:
         """Items by what the caller and like-minded members of the organization did, each with its reason."""

@@ -39,6 +39,7 @@ Level = Literal["intern", "junior", "mid", "senior", "lead"]
 Difficulty = Literal["easy", "medium", "hard", "adaptive"]
 
 _MOST_WORDS = 30
+_SHORTEST_LIMIT, _LONGEST_LIMIT = 30, 900  # seconds for one answer
 _SAME_QUESTION = 0.8  # token Jaccard from which two questions count as one
 _TOKENS_PER_QUESTION = 260
 _PROVIDERS_DOWN = (429, 502, 503, 504)
@@ -243,6 +244,7 @@ def _select(
         if not words or too_long or any(_alike(words, other) for other in seen):
             continue
         seen.append(words)
+        candidate.time_limit_seconds = min(max(candidate.time_limit_seconds, _SHORTEST_LIMIT), _LONGEST_LIMIT)
         selected.append(candidate)
     return selected
 

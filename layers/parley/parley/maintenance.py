@@ -39,22 +39,23 @@ class Maintenance:
 
     def reset_usage(self) -> dict[str, Any]:
         """S2's daily and monthly reset, the ledger's partitions, archive and sums, and the request rows' sweep."""
-        batch = self.database.batch(
+        # Archiving takes the ledger's exclusive lock until the end, so it comes last.
+        *_, made, summed, swept, archived = self.database.batch(
             SERVICE.claims,
             [
                 ("select public.reset_daily_ai_usage()", ()),
                 ("select public.reset_monthly_ai_usage()", ()),
                 ("select app.ensure_usage_partitions() as n", ()),
-                ("select app.archive_usage(%s::interval) as n", (_LEDGER_KEEPS,)),
                 ("select app.roll_up_usage() as n", ()),
                 ("select app.sweep_requests() as swept", ()),
+                ("select app.archive_usage(%s::interval) as n", (_LEDGER_KEEPS,)),
             ],
         )
         report = {
-            "months_made": batch[2][0]["n"],
-            "months_archived": batch[3][0]["n"],
-            "days_summed": batch[4][0]["n"],
-            "requests": batch[5][0]["swept"],
+            "months_made": made[0]["n"],
+            "days_summed": summed[0]["n"],
+            "requests": swept[0]["swept"],
+            "months_archived": archived[0]["n"],
         }
         logger.info("usage reset", report=report)
         return report

@@ -12,6 +12,7 @@ from parley.caller import Caller, RequestContext
 from parley.database import Database, Vector
 from parley.embedding import LONGEST_TEXT
 from parley.errors import Problem
+from parley.paging import PageQuery
 from parley.retrieval import Retrieval
 
 ContentType = Literal["route", "learning_path", "exercise", "school", "event", "instructor"]
@@ -54,12 +55,10 @@ class SelectionRequest(BaseModel):
     content_id: Annotated[str, StringConstraints(min_length=1, max_length=255)]
 
 
-class ListQuery(BaseModel):
-    """The query of GET /api/documents. `cursor` is `next_cursor` of the page before."""
+class ListQuery(PageQuery):
+    """The query of GET /api/documents."""
 
-    limit: Annotated[int, Field(ge=1, le=100)] = 50
-    cursor: Annotated[str, StringConstraints(max_length=255)] | None = None
-    metadata: Json[Metadata] = {}
+    metadata: Json[Metadata] = Field(default_factory=dict)
 
 
 class DeleteQuery(BaseModel):
@@ -168,22 +167,20 @@ class Search:
 
     def documents(self, caller: Caller, query: ListQuery) -> dict[str, Any]:
         """The caller's own documents, newest first."""
+        moment, key = query.after()
         rows = self.database.query(
             caller.claims,
             """
             select id, content, metadata, model, created_at
             from public.embeddings e
             where e.user_id = %s and e.metadata @> %s
-              and (%s::text is null
-                or (e.created_at, e.id) < (select c.created_at, c.id from public.embeddings c
-                                           where c.id = %s and c.user_id = e.user_id))
+              and (%s::timestamptz is null or (e.created_at, e.id) < (%s, %s))
             order by e.created_at desc, e.id desc
             limit %s
             """,
-            (caller.user_id, query.metadata, query.cursor, query.cursor, query.limit + 1),
+            (caller.user_id, query.metadata, moment, moment, key, query.limit + 1),
         )
-        page = rows[: query.limit]
-        return {"data": page, "next_cursor": page[-1]["id"] if len(rows) > query.limit else None}
+        return query.page(rows, "created_at")
 
     def document(self, caller: Caller, document_id: str) -> dict[str, Any]:
         """One document, own or public. Raises Problem (404)."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,12 @@ if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
 
 _PLAINTEXT_SECONDS = 300
+_KEY = re.compile(r"(?i)(?:[spr]k[-_]|aiza|aq\.)[-_.a-z0-9]{16,}")
+
+
+def looks_like_a_key(text: str) -> bool:
+    """Whether `text` is shaped as the three vendors' keys are, so that it must not be stored or shown."""
+    return _KEY.fullmatch(text) is not None
 
 
 class Vault:

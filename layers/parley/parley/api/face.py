@@ -22,7 +22,7 @@ from parley.api.rate_limits import quota_headers
 from parley.api.request import Request, check_text
 from parley.api.tokens import Authenticator
 from parley.caller import Caller
-from parley.config import Settings
+from parley.config import ConfigurationError, Settings
 from parley.database import DatabaseUnavailable
 from parley.errors import Problem
 from parley.observability import log_fault, logger
@@ -210,6 +210,9 @@ def _problem_of(error: Exception) -> Problem:
         return Problem(
             "database_unavailable", "The database is away for a moment; try again shortly.", status=503, retry_after=1
         )
+    if isinstance(error, ConfigurationError):
+        logger.error("not configured", detail=str(error))
+        return Problem("not_configured", "The operator has not set this up.", status=501)
     log_fault("request failed", error)
     return Problem(
         "internal_error", "Something went wrong on our side; the request id helps us to find it.", status=500

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +20,7 @@ from parley.errors import Problem
 LARGEST_BODY = 512 * 1024  # bytes
 _DEEPEST_JSON = 32
 _LONGEST_IDEMPOTENCY_KEY = 255
+_FIELD_NAME = re.compile(r"[a-z_]{1,40}")
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -98,11 +100,16 @@ class Request:
             return model.model_validate(value)
         except ValidationError as error:
             fields = [
-                {"field": ".".join(str(part) for part in entry["loc"]) or "body", "message": entry["msg"]}
+                {"field": ".".join(map(_field_name, entry["loc"])) or "body", "message": entry["msg"]}
                 for entry in error.errors(include_url=False, include_context=False, include_input=False)[:20]
             ]
             names = ", ".join(dict.fromkeys(entry["field"] for entry in fields))
             raise _invalid(f"Correct these fields and send again: {names}.", errors=fields) from None
+
+
+def _field_name(part: int | str) -> str:
+    """A step of a path to a field; what no field of ours is called is not repeated, for it may be anything."""
+    return str(part) if isinstance(part, int) or _FIELD_NAME.fullmatch(part) else "(unknown)"
 
 
 def check_text(value: Any, depth: int = 0) -> None:

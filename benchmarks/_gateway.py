@@ -113,11 +113,14 @@ def migrated_server(*, durable: bool = False) -> Iterator[ScratchDatabase]:
 
 
 def migrated(server: Server) -> ScratchDatabase:
-    """The server's first database, with the whole schema and both logins."""
-    up(server.url(), CHECKOUT / "schema")
+    """A database of the server's with the whole schema and both logins."""
+    database = ScratchDatabase(server, "proof")
     with psycopg.connect(server.url(), autocommit=True) as owner:
+        owner.execute("create database proof")
+    up(database.owner_url, CHECKOUT / "schema")
+    with database.connect() as owner:
         create_logins(owner, server.password("parley_app"), server.password("parley_service"))
-    return ScratchDatabase(server, "postgres")
+    return database
 
 
 def set_clock(owner: psycopg.Connection[Any], moment: str) -> None:

@@ -67,6 +67,16 @@ class Tenant:
         """What the organization's admin allows; only one organization has rules."""
         return ["openai", "anthropic"] if self.caller.organization_id == "organization-0" else None
 
+    @property
+    def elsewhere(self) -> Caller | None:
+        """Some users have another organization, and a preference there that counts nowhere else."""
+        return replace(self.caller, organization_id=f"elsewhere-{self.number}") if self.number % 4 == 2 else None
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether this user's tier gives no unit at all."""
+        return self.number % 8 == 5
+
     def id(self, kind: str) -> str:
         """The id of this user's row of a kind; a UUID, so that it fits everywhere."""
         return str(uuid.uuid5(_SPACE, f"{kind}-{self.number}"))
@@ -104,6 +114,9 @@ def settle(tenant: Tenant, database: Database) -> None:
     if tenant.allows:
         admin = replace(tenant.caller, is_organization_admin=True).claims
         database.call("select app.save_organization_policy(%s, %s::text[], '{}')", (admin, tenant.allows))
+        database.call("select app.save_provider_preference(%s, 'organization', 'openai')", (admin,))
+    if tenant.elsewhere:
+        database.call("select app.save_provider_preference(%s, 'user', 'google')", (tenant.elsewhere.claims,))
     if tenant.prefers:
         database.call("select app.save_provider_preference(%s, 'user', %s)", (claims, tenant.prefers))
 
@@ -135,6 +148,18 @@ def furnish(owner: psycopg.Connection[Any], tenant: Tenant) -> None:
         " values (%s, %s, 'view', 'page', %s, %s)",
         (tenant.id("interaction"), user, tenant.own, tenant.caller.organization_id),
     )
+    if tenant.is_refused:
+        owner.execute("update public.user_ai_settings set tier = 'premium' where user_id = %s", (user,))
+    # What two of an organization look at is recommended to the others.
+    owner.execute(
+        "insert into public.user_interactions (user_id, interaction_type, item_type, item_id, organization_id)"
+        " values (%s, 'view', 'page', %s, %s)",
+        (user, tenant.shared, tenant.caller.organization_id),
+    )
+    owner.execute(
+        "insert into app.anonymous_usage (caller_key, daily_usage, last_reset_date) values (%s, 3, app.today())",
+        (f"anonymous:of-{user}",),
+    )
     owner.execute(
         "insert into app.ai_requests (id, caller_key, user_id, operation, reserved_day, lease_until)"
         " values (%s, %s, %s, 'chat', app.today(), app.now() - interval '1 hour')",
@@ -155,9 +180,12 @@ def fingerprint(owner: psycopg.Connection[Any], tenant: Tenant) -> str:
           union all select to_jsonb(r)::text from public.ai_content_searches r where r.user_id = %(user)s
           union all select to_jsonb(r)::text from public.ai_provider_preferences r where r.user_id = %(user)s
           union all select to_jsonb(r)::text from public.user_interactions r where r.user_id = %(user)s
+          union all select to_jsonb(r)::text from app.anonymous_usage r where r.caller_key = 'anonymous:of-' || %(user)s
+          union all select to_jsonb(r)::text from public.ai_provider_preferences r
+            where r.organization_id = %(organization)s and r.user_id is null
         ) f (found)
         """,
-        {"user": tenant.caller.user_id},
+        {"user": tenant.caller.user_id, "organization": tenant.caller.organization_id},
     ).fetchone()
     assert row is not None
     return str(row[0])
@@ -175,10 +203,11 @@ class Thief:
     conversations: Any = None
     search: Any = None
     interactions: Any = None
+    retrieval: Any = None  # nothing here embeds
 
     def __post_init__(self) -> None:
         self.conversations = (self.conversations or Conversations)(self.database)
-        self.search = (self.search or Search)(self.database, retrieval=None)
+        self.search = (self.search or Search)(self.database, self.retrieval)
         self.interactions = (self.interactions or Interactions)(self.database)
 
     def attack(self, name: str, victim: Tenant, chance: random.Random) -> None:
@@ -195,7 +224,7 @@ class Thief:
     def call(self, function: str, *parameters: Any) -> Any:
         """Call a function of the schema as this user."""
         marks = ", ".join(["%s"] * (len(parameters) + 1))
-        return self.database.call(f"select app.{function}({marks})", (self.me.caller.claims, *parameters))  # type: ignore[arg-type]
+        return self.database.call(f"select app.{function}({marks})", (self.me.caller.claims, *parameters))
 
     def begin(self, scope: str = "tenant", **members: Any) -> Any:
         """Begin a request as this user."""
@@ -218,11 +247,6 @@ def _read(work: Callable[[], Any]) -> Any:
         if refused.sqlstate not in ("23505", "42501"):
             raise
         return None
-
-
-def _cursor(key: str) -> str:
-    """A cursor to the rows before tomorrow."""
-    return base64.urlsafe_b64encode(json.dumps(["2100-01-01T00:00:00+00:00", key]).encode()).decode()
 
 
 def _request(tenant: Tenant, scope: str, **members: Any) -> dict[str, Any]:
@@ -295,6 +319,16 @@ def _give_back(thief: Thief, victim: Tenant, chance: random.Random) -> Any:
     return None
 
 
+def _anonymous(thief: Thief, victim: Tenant, chance: random.Random) -> Any:
+    claims = {"role": "anon", "caller_key": f"of-{thief.me.caller.user_id}"}
+    request = _request(thief.me, "tenant", prompt_hash=None)
+    begun = thief.database.call("select app.begin_request(%s, %s)", (claims, request))
+    if begun["outcome"] == "admitted":
+        released = {"request_id": begun["request_id"], "fence": begun["fence"], "state": "released"}
+        thief.database.call("select app.finish_request(%s, %s)", (claims, released))
+    return begun
+
+
 def _offline(thief: Thief, victim: Tenant, chance: random.Random) -> Any:
     call = {"operation": "chat", "occurred_at": datetime.now(UTC).isoformat(), "calls": []}
     return [
@@ -328,11 +362,17 @@ def _preference(thief: Thief, victim: Tenant, chance: random.Random) -> Any:
     found = thief.call("provider_preferences")
     saved = (found["user"] or {}).get("provider")
     thief.require(saved == thief.me.prefers, f"a preference that nobody saved: {saved}")
-    rules = (found["organization"], found["allowed_providers"])
-    thief.require(rules == (None, thief.me.allows), f"another organization's rules: {rules}")
+    rules = ((found["organization"] or {}).get("provider"), found["allowed_providers"])
+    expected = ("openai" if thief.me.allows else None, thief.me.allows)
+    thief.require(rules == expected, f"another organization's rules: {rules}")
     if thief.me.prefers is None:
         thief.call("delete_provider_preference", "user")
-    thief.call("delete_provider_preference", "organization")
+    if thief.me.elsewhere:
+        there = thief.database.call("select app.provider_preferences(%s)", (thief.me.elsewhere.claims,))
+        thief.require((there["user"] or {}).get("provider") == "google", "a preference of another organization is gone")
+    admin = replace(thief.me.caller, is_organization_admin=True)
+    if admin.organization_id and not thief.me.allows:
+        thief.database.call("select app.delete_provider_preference(%s, 'organization')", (admin.claims,))
     return thief.call("effective_provider", "openai")
 
 
@@ -347,11 +387,13 @@ def _documents(thief: Thief, victim: Tenant, chance: random.Random) -> Any:
     after = thief.search.documents(caller, DocumentsQuery(cursor=_position(theirs)))["data"]
     thief.require(after == listed, "another's document turns the page")
     stored = thief.search._stored(caller, [mine, theirs])
-    thief.search.delete_documents(caller, DeleteQuery(metadata=json.dumps({"by": victim.number})))
+    thief.search.delete_documents(caller, DeleteQuery.model_validate({"metadata": json.dumps({"by": victim.number})}))
     return [
-        _read(lambda: thief.search.document(caller, theirs)), _read(lambda: thief.search.delete_document(caller, theirs)),
-        _read(lambda: thief.search.select(caller, victim.id("search"), SelectionRequest(content_id="mine"))), stored,
-    ]  # fmt: skip
+        _read(lambda: thief.search.document(caller, theirs)),
+        _read(lambda: thief.search.delete_document(caller, theirs)),
+        _read(lambda: thief.search.select(caller, victim.id("search"), SelectionRequest(content_id="mine"))),
+        stored,
+    ]
 
 
 def _find(thief: Thief, victim: Tenant, chance: random.Random) -> Any:
@@ -406,7 +448,7 @@ class _Repetition(RequestContext):
 
 def _clicks(thief: Thief, victim: Tenant, chance: random.Random) -> Any:
     caller, theirs = thief.me.caller, victim.id("interaction")
-    page = thief.interactions.page(caller, PageQuery(cursor=_cursor(theirs)))["data"]
+    page = thief.interactions.page(caller, PageQuery(cursor=_position(theirs)))["data"]
     batch = InteractionsRequest(interactions=[Interaction(interaction_type="view", item_type="page", item_id="mine")])
     recorded = _read(lambda: thief.interactions.record(_Repetition(caller, theirs, 5.0), batch))
     thief.require(recorded == {"data": [{"id": theirs}]}, f"another's interaction shows: {recorded}")
@@ -423,13 +465,15 @@ def _usage(thief: Thief, victim: Tenant, chance: random.Random) -> Any:
 ATTACKS: dict[str, Callable[[Thief, Tenant, random.Random], Any]] = {
     "the same question": _exact, "the same idempotency key": _replay, "the same request id": _same_id,
     "another's conversation": _conversation, "a precomputed response": _faq, "another's request": _finish,
-    "words into another's conversation": _append, "a unit given back": _give_back, "a call made offline": _offline,
+    "words into another's conversation": _append, "a unit given back": _give_back, "a call made offline": _offline, "no token": _anonymous,
     "a like question": _like, "keys": _keys, "preferences": _preference, "embedding tokens": _tokens,
     "documents": _documents, "search": _find, "conversations": _talk, "interactions": _clicks, "usage": _usage,
 }  # fmt: skip
 
 
-def _last_key(thief: Thief, victim: Tenant, chance: random.Random) -> Any:
+def _last_key(thief: Thief, victim: Tenant, chance: random.Random) -> None:
+    if thief.me.is_refused:  # premium, which keys do not change
+        return
     thief.require(thief.call("mark_key_verified", "openai", thief.me.own)["tier"] == "byok", "a first key counts")
     try:
         left = thief.call("delete_own_key", "openai")
@@ -438,7 +482,7 @@ def _last_key(thief: Thief, victim: Tenant, chance: random.Random) -> Any:
     thief.require(left == {"outcome": "deleted", "tier": "free"}, f"the last key was deleted: {left}")
 
 
-def _clear(thief: Thief, victim: Tenant, chance: random.Random) -> Any:
+def _clear(thief: Thief, victim: Tenant, chance: random.Random) -> None:
     class _Undo(Exception):
         pass
 

@@ -25,7 +25,7 @@ from local.emulator import Emulator
 from tests.conftest import ScratchDatabase
 from tests.integration.conftest import Functions, function_environment, make_token
 
-THINKING = {"delay": 0.3}  # seconds that the model takes
+THINKING_SECONDS = 0.3
 
 
 def container(connection: Connection, _number: int, environment: dict[str, str]) -> None:
@@ -62,7 +62,7 @@ def prove(database: ScratchDatabase, emulator: Emulator, verdict: Verdict, proce
                     _crash(emulator, running, container, environment, (user, key, message))
                     later = (number + 1) * 3_600
                     set_clock(owner, f"pg_catalog.now() + interval '{later} seconds'")
-                emulator.fault("slow", **THINKING)
+                emulator.fault("slow", delay=THINKING_SECONDS)
                 before = len(emulator.requests())
                 for worker in running:
                     worker.send((user, key, message))

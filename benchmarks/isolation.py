@@ -16,8 +16,8 @@ import argparse
 import random
 import re
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -34,7 +34,7 @@ from benchmarks._gateway import CHECKOUT, Verdict, gather, migrated_server, sile
 from benchmarks._tenants import ATTACKS, LONELY_ATTACKS, Leak, Tenant, Thief, fingerprint, furnish, settle, tenants
 from local.emulator import Emulator
 from parley.database import Database, DatabaseError, DatabaseUnavailable
-from tests.conftest import ScratchDatabase
+from tests.conftest import ScratchDatabase, _new_database
 from tests.integration.conftest import Functions, function_environment, make_token
 
 TENANTS = 32
@@ -56,9 +56,9 @@ _CONDITION = re.compile(
 _PARAMETER = re.compile(r"(?:\b\w+\.)?\buser_id = (?:%s|\w+\.user_id\b|u\.id\b)")
 # Another condition stands behind these: they are removed together with it, and alone nothing may be seen of that.
 _BEHIND = {"search_documents": ("nearest_embeddings", "matching_embeddings")}
-# Conditions, by their number in the function, whose removal nobody can see: one only chooses what is locked, and one
-# stands between two others that each suffice.
-_UNSEEN = {("count_unit", 1), ("search_documents", 0)}
+# Conditions, by their number in the source, whose removal nobody can see: of what is only locked; between two others that
+# each suffice; of candidates that are looked at again; of ids that are made of the user's own.
+_UNSEEN = {("count_unit", 1), ("search_documents", 0), ("nearest_embeddings", 1), ("interactions", 1)}
 
 
 def prove_trials(
@@ -85,6 +85,7 @@ def populate(database: ScratchDatabase, count: int) -> None:
     app = Database(database.app_url)
     with database.connect() as owner:
         owner.execute("update app.ai_tiers set daily_units = null, daily_embedding_tokens = null")
+        owner.execute("update app.ai_tiers set daily_units = 0 where tier = 'premium'")
         for tenant in tenants(count):
             settle(tenant, app)
             furnish(owner, tenant)
@@ -156,20 +157,22 @@ def prove_fences(database: ScratchDatabase, verdict: Verdict, sample: int | None
     with database.connect() as owner:
         _promote(owner, Tenant(4))
         mutants = [*_of_functions(owner), *_of_services()]
-        if sample is not None:
-            mutants = random.Random(sample).sample(mutants, sample)
-        bad: list[str] = [f"unmutated, row-level security {up}: {seen}" for up in ("on", "off")
-                          if (seen := _seen(owner, database, None, up == "on"))]  # fmt: skip
-        unnoticed, leaked = [], []
-        for mutant in mutants:
-            behind = _BEHIND.get(mutant.name, ())
-            with _without(owner, behind):
-                if behind and (seen := _seen(owner, database, None, secured=False, leaks_only=True)):
-                    bad.append(f"{mutant.name} alone: {seen}")
-                if not _seen(owner, database, mutant, secured=False, leaks_only=bool(behind)):
-                    unnoticed.append(str(mutant))
-            if seen := _seen(owner, database, mutant, secured=True, leaks_only=True):
-                leaked.append(f"{mutant}: {seen}")
+    if sample is not None:
+        mutants = random.Random(sample).sample(mutants, sample)
+    bad = [
+        f"unmutated, row-level security {'on' if secured else 'off'}: {seen}"
+        for secured in (True, False)
+        if (seen := _seen(database, None, secured=secured))
+    ]
+    unnoticed, leaked = [], []
+    for mutant in mutants:
+        behind = _BEHIND.get(mutant.name, ())
+        if behind and (seen := _seen(database, None, secured=False, leaks_only=True, opened=behind)):
+            bad.append(f"{mutant.name} alone: {seen}")
+        if not _seen(database, mutant, secured=False, leaks_only=bool(behind), opened=behind):
+            unnoticed.append(str(mutant))
+        if seen := _seen(database, mutant, secured=True, leaks_only=True):
+            leaked.append(f"{mutant}: {seen}")
     verdict("either fence alone, and both: reads or writes across tenants", not bad, len(bad))
     verdict(f"{len(mutants)} conditions removed without row-level security: not noticed", not unnoticed, len(unnoticed))
     verdict(f"{len(mutants)} conditions removed with row-level security: leaks", not leaked, len(leaked))
@@ -203,73 +206,58 @@ def _of_services() -> list[Mutant]:
 
 
 def _seen(
-    owner: psycopg.Connection[Any],
-    database: ScratchDatabase,
+    template: ScratchDatabase,
     mutant: Mutant | None,
+    *,
     secured: bool,
     leaks_only: bool = False,
+    opened: Sequence[str] = (),
 ) -> str | None:
-    """The first thing that somebody notices under a mutant; None where nobody does.
+    """The first thing that somebody notices under a mutant, in a copy of the database; None where nobody does.
 
-    `leaks_only`: what merely fails, or is not as it should be, does not count.
+    Args:
+        secured: whether row-level security is enabled.
+        leaks_only: what merely fails, or is not as it should be, does not count.
+        opened: further functions, which lose every tenant condition.
     """
     with ExitStack() as stack:
+        database = stack.enter_context(_new_database(template.server, template.name))
+        owner = stack.enter_context(database.connect())
         services: dict[str, Any] = {}
         if not secured:
-            stack.enter_context(_unsecured(owner))
+            _disable_row_level_security(owner)
+        for (source,) in owner.execute(
+            "select pg_get_functiondef(oid) from pg_proc where proname = any(%s)", (list(opened),)
+        ).fetchall():
+            owner.execute(_CONDITION.sub("true", source).encode())
         if mutant is not None and mutant.name in GUARDED:
             owner.execute(mutant.mutated.encode())
-            stack.callback(owner.execute, mutant.source.encode())
         elif mutant is not None:
             services[mutant.name] = _load(mutant)
         app = Database(database.app_url, patience=5)
         stack.callback(app.close)
-        chance = random.Random(1)
+        chance, victims = random.Random(1), (Tenant(0), Tenant(3))
         for me in (Tenant(4), Tenant(6), Tenant(5)):
             thief = Thief(app, me, **services)
             for name in (*ATTACKS, *LONELY_ATTACKS):
-                for victim in (Tenant(0), Tenant(3)) * 2:
-                    before = fingerprint(owner, victim)
+                for victim in victims * 2:
+                    before = [fingerprint(owner, one) for one in victims]
                     try:
                         thief.attack(name, victim, chance)
                     except Leak as leak:
                         if not leaks_only or " saw " in str(leak):
-                            return str(leak)
+                            return f"{name}: {leak}"
                     except (DatabaseError, DatabaseUnavailable) as error:
                         if not leaks_only:
                             return f"{name}: {error}"
-                        app.close()
-                    if fingerprint(owner, victim) != before:
-                        return f"{name}: {me.own} changed what {victim.own}"
+                    if [fingerprint(owner, one) for one in victims] != before:
+                        return f"{name}: {me.own} changed what is another's"
     return None
 
 
-@contextmanager
-def _unsecured(owner: psycopg.Connection[Any]) -> Iterator[None]:
-    """Row-level security disabled on every table."""
-    tables = [
-        row[0] for row in owner.execute("select oid::regclass::text from pg_class where relrowsecurity").fetchall()
-    ]
-    try:
-        owner.execute("; ".join(f"alter table {table} disable row level security" for table in tables).encode())
-        yield
-    finally:
-        owner.execute("; ".join(f"alter table {table} enable row level security" for table in tables).encode())
-
-
-@contextmanager
-def _without(owner: psycopg.Connection[Any], functions: tuple[str, ...]) -> Iterator[None]:
-    """Functions without any of their tenant conditions."""
-    rows = owner.execute(
-        "select pg_get_functiondef(oid) from pg_proc where proname = any(%s)", (list(functions),)
-    ).fetchall()
-    try:
-        for (source,) in rows:
-            owner.execute(_CONDITION.sub("true", source).encode())
-        yield
-    finally:
-        for (source,) in rows:
-            owner.execute(source.encode())
+def _disable_row_level_security(owner: psycopg.Connection[Any]) -> None:
+    tables = owner.execute("select oid::regclass::text from pg_class where relrowsecurity").fetchall()
+    owner.execute("; ".join(f"alter table {table} disable row level security" for (table,) in tables).encode())
 
 
 def _promote(owner: psycopg.Connection[Any], tenant: Tenant) -> None:

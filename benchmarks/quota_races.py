@@ -105,7 +105,9 @@ def prove_race(database: ScratchDatabase, verdict: Verdict, processes: int, atte
             "select user_id, count(*) filter (where state = 'settled' and reserved_day is not null),"
             " count(*) filter (where state = 'reserved') from app.ai_requests group by 1"
         ).fetchall()
-        counted = dict(owner.execute("select user_id, daily_usage from public.user_ai_settings").fetchall())
+        counted: dict[str, int] = dict(
+            owner.execute("select user_id, daily_usage from public.user_ai_settings").fetchall()
+        )
     spent = {user: units for user, units, _ in rows}
     right = sum(spent.get(f"user-{user}") == counted[f"user-{user}"] == _limit(user) for user in range(users))
     killed = sum(len(log.killed) for log in logs)

@@ -281,8 +281,8 @@ from (values
    'Yes. Store your provider''s key with PUT /api/settings/api-keys/{provider} and verify it; from '
    'then on your requests are made with your key and are not counted against a daily limit.', 5),
   ('how * delete my parley *',
-   'You can delete single conversations and documents, or your whole account with everything personal '
-   'in it. Only anonymous usage totals remain.', 5)
+   'You can delete single conversations and documents, and your operator can delete your whole account with everything '
+   'personal in it. Only anonymous usage totals remain.', 5)
 ) as f (pattern, response, priority)
 where not exists (select from public.ai_precomputed_responses);
 

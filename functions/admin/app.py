@@ -33,6 +33,13 @@ def change_user_tier(request: Request, body: UserTier) -> dict[str, Any]:
     return parley.admin.change_user_tier(request.path["user_id"], body)
 
 
+@api.delete("/api/admin/users/{user_id}", "service")
+def delete_user(request: Request) -> Reply:
+    """Delete a user with everything personal."""
+    parley.admin.delete_user(request.path["user_id"])
+    return Reply(None, 204)
+
+
 @api.get("/api/admin/faqs", "service")
 def faqs(_request: Request) -> dict[str, Any]:
     """Every precomputed response."""

@@ -1,4 +1,4 @@
-"""Documents and search: /api/search, /api/documents, /api/content."""
+"""Documents and search: /api/documents, /api/search over documents and content."""
 
 from __future__ import annotations
 

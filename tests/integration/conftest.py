@@ -141,7 +141,7 @@ class Functions:
         """Let go of every container's connections."""
         for module in self._modules.values():
             parts = vars(module.parley)
-            for name, client in (("vault", "_kms"), ("degraded", "_queue")):
+            for name, client in (("vault", "_kms"), ("degraded", "_queue"), ("http", "_client")):
                 if (opened := vars(parts.get(name, self)).get(client)) is not None:
                     opened.close()
             module.parley.database.close()

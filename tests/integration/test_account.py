@@ -239,4 +239,19 @@ def test_an_operator_changes_tiers_faqs_and_sees_everybodys_usage(
     assert sum(row["calls"] for row in analytics["usage"]) == 2
     assert {"tier": "premium", "users": 1} in analytics["users_by_tier"]
     assert admin("POST", "/maintenance", {"task": "clean_cache"}).json == {"deleted": 0}
+    assert admin("DELETE", "/users/ada").status == 204
+    assert admin("DELETE", "/users/ada").status == 404
+    gone = functions.request("chat", "POST", "/api/chat", {"message": "Hi"}, token=token("ada"))
+    assert (gone.status, gone.json["code"]) == (403, "subject_deleted")
     assert "requests" in admin("POST", "/maintenance", {"task": "reset_usage"}).json
+
+
+def test_what_the_operator_has_not_set_up_is_said_to_the_caller_and_named_in_the_log(
+    functions: Functions, token: Token, caplog: pytest.LogCaptureFixture
+) -> None:
+    body = {"api_key": "sk-canary-0123456789"}
+    answer = functions.request("store_key", "PUT", "/api/settings/api-keys/openai", body, token=token("ada"))
+    assert (answer.status, answer.json["code"]) == (501, "not_configured")
+    log = " ".join(str(vars(record)) for record in caplog.records)
+    assert "PARLEY_KMS_KEY_ID" in log
+    assert "sk-canary" not in log

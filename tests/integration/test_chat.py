@@ -111,6 +111,7 @@ def test_another_provider_answers_when_the_first_is_down(
     answer = ask(functions, "What is a fjord?", token("ada"))
     assert answer.status == 200
     assert answer.json["provider"] != "openai"
+    assert answer.json["fallback"] is True
     assert scalar(database, "select count(*) from ai_usage") == 1
 
 
@@ -335,3 +336,16 @@ def test_a_refusal_does_not_use_up_the_idempotency_key(functions: Functions, tok
     with database.connect() as owner:
         owner.execute("update app.ai_tiers set daily_units = 9 where tier = 'free'")
     assert ask(functions, "What is a sea?", token("ada"), headers=key).status == 200
+
+
+@pytest.mark.parametrize("provider", [None, "auto"])
+def test_a_model_that_is_named_says_which_provider_is_asked(
+    functions: Functions, token: Token, provider: str | None
+) -> None:
+    body = {"message": "Hi", "model": "claude-haiku-5-5", "provider": provider}
+    answer = ask(functions, body, token("ada"))
+    assert (answer.json["provider"], answer.json["model"], answer.json["fallback"]) == (
+        "anthropic",
+        "claude-haiku-5-5",
+        False,
+    )

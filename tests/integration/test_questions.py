@@ -151,3 +151,12 @@ def test_what_nothing_can_store_is_left_out_of_what_a_model_wrote(
 def test_the_provider_comes_back_as_the_request_spelled_it(functions: Functions) -> None:
     assert ask(functions, FOLOUP | {"provider": "gemini"}).json["provider"] == "gemini"
     assert ask(functions, FOLOUP | {"provider": "google"}).json["provider"] == "google"
+
+
+def test_one_unusable_question_does_not_cost_the_others(functions: Functions, emulator: Emulator) -> None:
+    broken = json.loads(generated("What is a ledger?", "What is a queue?"))
+    broken["questions"].insert(1, {"question": 7})
+    emulator.answer(json.dumps(broken))
+    answer = ask(functions, FOLOUP | {"number": 2})
+    assert [question["question"] for question in answer.json["questions"]] == ["What is a ledger?", "What is a queue?"]
+    assert len(emulator.requests()) == 1

@@ -79,6 +79,11 @@ class Admin:
         )
         return _one(rows, "user")
 
+    def delete_user(self, user_id: str) -> None:
+        """Delete a user with everything personal; the subject is refused from now on. Raises Problem (404)."""
+        if not self._query("select app.delete_user(%s) as known", (user_id,))[0]["known"]:
+            raise Problem("not_found", "There is no such user.", status=404)
+
     def faqs(self) -> dict[str, Any]:
         """Every precomputed response, inactive ones too."""
         rows = self._query(

@@ -64,13 +64,17 @@ class ChatRequest(BaseModel):
 
 
 class ChatAnswer(BaseModel):
-    """The answer's body, and what a replay returns."""
+    """The answer's body, and what a replay returns.
+
+    `provider_source` says why a provider was asked; `fallback` says that another one answered in its place.
+    """
 
     id: str
     message: ChatMessage
     finish_reason: str
     provider: str | None
     provider_source: str
+    fallback: bool = False
     model: str | None
     cache: Literal["none", "faq", "exact", "semantic"]
     conversation_id: str | None
@@ -217,6 +221,7 @@ def _settle(call: ModelCall, request: ChatRequest, completion: Completion) -> di
         finish_reason=completion.finish_reason,
         provider=made["provider"],
         provider_source=call.admitted.provider_source,
+        fallback=call.fell_back,
         model=completion.model,
         cache="none",
         conversation_id=conversation["id"] if conversation else None,

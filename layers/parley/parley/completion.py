@@ -95,7 +95,7 @@ class Completions:
         request = AdmissionRequest(
             request_id=context.request_id,
             operation=prompt.operation,
-            provider=prompt.provider,
+            provider=self._provider_asked_for(prompt),
             model=prompt.model,
             default_provider=self.settings.default_provider,
             default_models=self.catalogue.default_chat_models(),
@@ -118,6 +118,13 @@ class Completions:
         if prompt.cache_mode == "semantic" and exact_hash is not None and not offline and admitted.answer is None:
             call.look_for_a_like_question()
         return call
+
+    def _provider_asked_for(self, prompt: Prompt) -> ProviderName | Literal["auto"] | None:
+        """The provider the request names; a model that it names instead says whose it is."""
+        if prompt.model is not None and prompt.provider in (None, "auto"):
+            known = self.catalogue.find(prompt.model)
+            return known.provider if known else prompt.provider
+        return prompt.provider
 
     def _exact_hash(self, caller: Caller, prompt: Prompt) -> str | None:
         """None where the answer must not come from, or go into, the cache. A conversation is never cached."""
@@ -190,6 +197,11 @@ class ModelCall:
         window = self.quota.embedding_tokens
         left = None if window is None or self._own_key else window.remaining
         return left is None or estimated_tokens(text) <= left
+
+    @property
+    def fell_back(self) -> bool:
+        """Whether another provider answered than the one that was asked for."""
+        return bool(self.calls) and self.calls[-1]["provider"] != self.admitted.provider
 
     @property
     def usage(self) -> dict[str, Any] | None:
@@ -320,7 +332,7 @@ class ModelCall:
             provider=admitted.provider,
             model=admitted.model,
             pinned_model=prompt.model is not None,
-            automatic=prompt.provider == "auto",
+            automatic=prompt.provider == "auto" and prompt.model is None,
             allowed=admitted.allowed_providers,
             keys=keys,
             health=admitted.health,

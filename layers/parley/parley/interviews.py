@@ -10,6 +10,7 @@ import json
 import re
 import secrets
 import unicodedata
+from contextlib import suppress
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -104,6 +105,11 @@ class GeneratedQuestion(BaseModel):
 class _Generated(BaseModel):
     description: Written = ""
     questions: list[GeneratedQuestion]
+
+
+class _Sketch(BaseModel):
+    description: Written = ""
+    questions: list[Any] = []
 
 
 _STRINGS = {"type": "array", "items": {"type": "string"}}
@@ -220,13 +226,18 @@ def _messages(request: QuestionsRequest, number: int, known: list[str]) -> list[
 
 
 def _parse(text: str) -> _Generated:
-    """The model's JSON, also out of a fence or prose. An unusable answer counts as no questions."""
+    """The model's JSON, also out of a fence or prose, as far as it is usable: at worst no question."""
     start, end = text.find("{"), text.rfind("}")
     try:
-        return _Generated.model_validate_json(text[start : end + 1])
+        found = _Sketch.model_validate_json(text[start : end + 1])
     except ValidationError:
         logger.warning("the model's questions did not parse")
         return _Generated(questions=[])
+    questions = []
+    for candidate in found.questions:
+        with suppress(ValidationError):
+            questions.append(GeneratedQuestion.model_validate(candidate))
+    return _Generated(description=found.description, questions=questions)
 
 
 def _select(
@@ -293,6 +304,7 @@ def _body(
         "description": description,
         "provider": (spelling or admitted.provider) if same else answered_by,
         "provider_source": admitted.provider_source,
+        "fallback": call.fell_back,
         "model": call.calls[-1]["model"] if call.calls else None,
         "usage": call.usage,
         "degraded": degraded,

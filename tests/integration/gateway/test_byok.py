@@ -35,7 +35,9 @@ def tier(functions: Functions, user: str = "ada") -> str:
 def keys_used(emulator: Emulator) -> set[str]:
     """The last four characters of every key that the vendors saw."""
     names = ("authorization", "x-api-key", "x-goog-api-key")
-    return {record["headers"][name][-4:] for record in emulator.requests() for name in names if name in record["headers"]}
+    return {
+        record["headers"][name][-4:] for record in emulator.requests() for name in names if name in record["headers"]
+    }
 
 
 def test_the_first_verified_key_makes_byok_and_deleting_the_last_undoes_it(with_vault: Functions) -> None:
@@ -121,9 +123,7 @@ def test_a_key_that_is_rotated_while_it_is_verified_counts(
     assert send(with_vault, "verify_key", "POST", "/api/settings/api-keys/openai/verify").json["tier"] == "byok"
 
 
-def test_a_row_that_does_not_open_holds_up_no_other(
-    with_vault: Functions, schedules: Functions, database: Any
-) -> None:
+def test_a_row_that_does_not_open_holds_up_no_other(with_vault: Functions, schedules: Functions, database: Any) -> None:
     import boto3
 
     for user in ("ada", "bob", "eve"):
@@ -139,9 +139,7 @@ def test_a_row_that_does_not_open_holds_up_no_other(
     assert schedules.invoke("rotate_keys", {}) == {"rotated": 2, "unreadable": 1}
 
 
-def test_a_key_in_the_clear_is_gone_five_minutes_later(
-    with_vault: Functions, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_key_in_the_clear_is_gone_five_minutes_later(with_vault: Functions, monkeypatch: pytest.MonkeyPatch) -> None:
     store(with_vault, "openai")
     assert ask(with_vault).status == 200
     vault = with_vault.module("chat").parley.vault

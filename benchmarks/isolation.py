@@ -25,13 +25,14 @@ from types import ModuleType
 from typing import Any
 
 if __package__ in (None, ""):
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
+    _checkout = Path(__file__).resolve().parents[1]
+    sys.path[:0] = [str(_checkout), str(_checkout / "layers" / "parley")]
 
 import psycopg
 
+from benchmarks._attacks import ATTACKS, LONELY_ATTACKS, Leak, Thief
 from benchmarks._gateway import CHECKOUT, Verdict, gather, migrated_server, silence, workers
-from benchmarks._tenants import ATTACKS, LONELY_ATTACKS, Leak, Tenant, Thief, fingerprint, furnish, settle, tenants
+from benchmarks._tenants import Tenant, fingerprint, furnish, settle, tenants
 from local.emulator import Emulator
 from parley.database import Database, DatabaseError, DatabaseUnavailable
 from tests.conftest import ScratchDatabase, _new_database
@@ -56,8 +57,8 @@ _CONDITION = re.compile(
 _PARAMETER = re.compile(r"(?:\b\w+\.)?\buser_id = (?:%s|\w+\.user_id\b|u\.id\b)")
 # Another condition stands behind these: they are removed together with it, and alone nothing may be seen of that.
 _BEHIND = {"search_documents": ("nearest_embeddings", "matching_embeddings")}
-# Conditions, by their number in the source, whose removal nobody can see: of what is only locked; between two others that
-# each suffice; of candidates that are looked at again; of ids that are made of the user's own.
+# Conditions, by their number in the source, whose removal nobody can see: of what is only locked; between two others
+# that each suffice; of candidates that are looked at again; of ids that are made of the user's own.
 _UNSEEN = {("count_unit", 1), ("search_documents", 0), ("nearest_embeddings", 1), ("interactions", 1)}
 
 
@@ -67,7 +68,7 @@ def prove_trials(
     """So many random attempts of one tenant at what is another's."""
     populate(database, TENANTS)
     environment = function_environment(database.app_url, emulator.url)
-    with workers(processes, attempts, database.app_url, environment, seed) as running:
+    with workers(processes, attempts, processes, database.app_url, environment, seed) as running:
         for worker in running:
             worker.send(trials // processes)
         counts, leaks = zip(*gather(running), strict=True)
@@ -92,7 +93,9 @@ def populate(database: ScratchDatabase, count: int) -> None:
     app.close()
 
 
-def attempts(connection: Connection, number: int, url: str, environment: dict[str, str], seed: int) -> None:
+def attempts(
+    connection: Connection, number: int, processes: int, url: str, environment: dict[str, str], seed: int
+) -> None:
     """A process: makes the attempts it is told to, answers with how many it made and what leaked."""
     silence()
     chance, database, functions = random.Random(seed + number), Database(url), Functions(environment)
@@ -100,7 +103,9 @@ def attempts(connection: Connection, number: int, url: str, environment: dict[st
     names = list(ATTACKS)
     made, leaks = 0, []
     for trial in range(connection.recv()):
-        me, victim = chance.sample(range(TENANTS), 2)
+        # Each process has thieves of its own: what they count is theirs alone.
+        me = chance.randrange(number, TENANTS, processes)
+        victim = chance.choice([other for other in range(TENANTS) if other != me])
         try:
             if trial % ONE_IN == 0:
                 _over_http(functions, Tenant(me), Tenant(victim), chance)
@@ -128,8 +133,12 @@ def _over_http(functions: Functions, me: Tenant, victim: Tenant, chance: random.
     ))  # fmt: skip
     answer = functions.request(name, method, target, body, token=token)
     foreign = set(re.findall(r"belongs-to-[a-z]+-\d+", answer.text)) - {me.own, me.shared}
-    if foreign or answer.status not in (200, 404) or (victim.id("conversation") in target and answer.status != 404):
-        raise Leak(f"{method} {target}: {answer.status} {sorted(foreign)}")
+    if (
+        foreign
+        or answer.status not in (200, 404, 409, 429)
+        or (victim.id("conversation") in target and answer.status != 404)
+    ):
+        raise Leak(f"{method} {target}: {answer.status} {answer.json.get('code')} {sorted(foreign)}")
 
 
 @dataclass(frozen=True)

@@ -72,13 +72,16 @@ begin
   where daily_usage is null or monthly_usage is null or last_reset_date is null;
   alter table public.user_ai_settings
     alter column id set default gen_random_uuid(),
-    alter column user_id set not null,
     alter column daily_usage set not null,
     alter column monthly_usage set not null,
     alter column last_reset_date set not null,
     alter column last_reset_date set default app.today(),
     -- Room for the counters' next version on the same page keeps the indexes out of it (HOT).
     set (fillfactor = 70);
+  -- S2 lets settings be nobody's. Nothing reads such a row, and it is not ours to delete.
+  if not exists (select from public.user_ai_settings where user_id is null) then
+    alter table public.user_ai_settings alter column user_id set not null;
+  end if;
   -- S2 has both an unnamed UNIQUE and an index of this name, which is the same index twice.
   if not exists (
     select from pg_catalog.pg_constraint
@@ -157,9 +160,13 @@ create or replace function app.forget_user() returns trigger
 as $$
 begin
   delete from app.ai_requests where caller_key = 'user:' || old.id;
+  -- Made by a later file, which may not be there yet.
+  if pg_catalog.to_regclass('app.cache_fills') is not null then
+    delete from app.cache_fills where tenant = 'user:' || old.id;
+  end if;
   return null;
 end $$;
-comment on function app.forget_user() is 'Trigger: a deleted user''s requests, with their stored answers, go as well.';
+comment on function app.forget_user() is 'Trigger: a deleted user''s requests, with their stored answers, and leases of cache entries go as well.';
 revoke all on function app.forget_user() from public;
 drop trigger if exists _30_forget_requests on public."user";
 create trigger _30_forget_requests after delete on public."user" for each row execute function app.forget_user();

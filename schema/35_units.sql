@@ -330,7 +330,7 @@ drop trigger if exists _30_mirror_update on public.user_ai_settings;
 insert into public.ai_provider_preferences (user_id, preferred_provider, is_active)
 select s.user_id, s.preferred_provider::public.ai_provider, true
 from public.user_ai_settings s
-where s.preferred_provider <> 'openai'
+where s.preferred_provider <> 'openai' and s.user_id is not null
   and not exists (select from public.ai_provider_preferences p where p.user_id = s.user_id)
 on conflict do nothing;
 update public.user_ai_settings s

@@ -46,7 +46,7 @@ declare
   v_moved integer := 0;
 begin
   -- What leaves the ledger must be in the sums; the schedule has usually seen to it.
-  perform app.roll_up_usage(400);
+  perform app.roll_up_usage(null);
   for v_leaf in
     select c.relname as name, m.month at time zone 'UTC' as starts, (m.month + interval '1 month') at time zone 'UTC' as ends
     from pg_catalog.pg_inherits i join pg_catalog.pg_class c on c.oid = i.inhrelid
@@ -120,7 +120,9 @@ begin
       -- An id of another type than ours stays behind; the row gets a new one.
       and (ours.attname <> 'id' or theirs.atttypid = ours.atttypid);
     execute format('insert into public.ai_usage (%s) select %s from app.%I', v_columns, v_values, v_name);
-    execute format('comment on table app.%I is %L', v_name, 'Copied into public.ai_usage when it was adopted; kept as it was.');
+    -- What is kept forgets a deleted user too, and its key to auth.users keeps nobody from being deleted.
+    perform app.adopt_user_column(to_regclass('app.' || v_name), 'user_id', 'set null');
+    execute format('comment on table app.%I is %L', v_name, 'Copied into public.ai_usage when it was adopted; kept for the day that Parley goes.');
     execute format('alter table app.%I enable row level security', v_name);
     execute format('revoke all on app.%I from public, anon, authenticated, service_role', v_name);
   end loop;
@@ -156,7 +158,7 @@ begin
   return v_rolled;
 end $$;
 comment on function app.roll_up_usage(integer) is
-  'For the schedule: sums past days that are not summed yet, oldest first; returns how many.';
+  'For the schedule: sums past days that are not summed yet, oldest first, up to the limit (null: all); returns how many.';
 
 create or replace function app.usage_between(p_from date, p_to date)
   returns table (day date, provider text, model text, operation_type text, own_key boolean,

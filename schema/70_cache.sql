@@ -41,10 +41,23 @@ alter table public.ai_response_cache
   add column if not exists expires_at timestamptz,
   -- An adopted row has no tenant: it was everybody's, which is what must not be, so nobody sees it and it expires.
   add column if not exists tenant text,
-  add column if not exists created_by text references public."user" (id) on delete cascade,
+  add column if not exists created_by text,
   add column if not exists parameters_hash text,
   add column if not exists message text,
   add column if not exists embedding_model text;
+-- By itself: a table that outlived `down` has the column, without its key.
+select app.adopt_user_column('public.ai_response_cache', 'created_by', 'cascade');
+
+-- S4 notes who asked: what was asked goes with that user.
+do $$
+begin
+  if exists (
+    select from pg_catalog.pg_attribute
+    where attrelid = 'public.ai_response_cache'::regclass and attname = 'user_id' and not attisdropped
+  ) then
+    perform app.adopt_user_column('public.ai_response_cache', 'user_id', 'cascade');
+  end if;
+end $$;
 
 create or replace function app.align_cached_answer() returns trigger
   language plpgsql set search_path = ''

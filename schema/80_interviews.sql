@@ -339,9 +339,6 @@ create policy "Users can insert their own profile" on public.profiles for insert
 drop policy if exists "Users can update their own profile" on public.profiles;
 create policy "Users can update their own profile" on public.profiles for update to authenticated, parley_definer
   using (id = (select app.user_id()) or (select app.is_service()));
-drop policy if exists "Users can delete their own profile" on public.profiles;
-create policy "Users can delete their own profile" on public.profiles for delete to authenticated
-  using (id = (select app.user_id()));
 
 drop policy if exists "Users can view their own practice" on public.practice_attempts;
 create policy "Users can view their own practice" on public.practice_attempts for select to authenticated, parley_definer
@@ -403,7 +400,8 @@ grant select, insert, update, delete on app.webhook_events to service_role;
 
 grant select on public.profiles, public.practice_attempts, public.interview_sessions, public.interview_responses,
   public.interview_feedback, public.voice_analytics to authenticated;
-grant delete on public.profiles, public.practice_attempts, public.interview_sessions to authenticated;
+-- A profile goes with its user only: without it the caches of the ledger would start from nothing beside the ledger.
+grant delete on public.practice_attempts, public.interview_sessions to authenticated;
 grant insert (id, email, name, display_name, avatar_url, bio, experience_level, target_role, tech_stack, timezone,
     leaderboard_opt_out, metadata),
   update (email, name, display_name, avatar_url, bio, experience_level, target_role, tech_stack, timezone, leaderboard_opt_out,

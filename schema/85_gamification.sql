@@ -348,7 +348,7 @@ begin
   return null;
 end $$;
 comment on function app.show_on_leaderboard() is 'Trigger: takes a profile''s name and opt-out over to the leaderboard.';
-create or replace trigger _50_leaderboard after update of display_name, leaderboard_opt_out on public.profiles
+create or replace trigger _50_leaderboard after insert or update of display_name, leaderboard_opt_out on public.profiles
   for each row execute function app.show_on_leaderboard();
 
 create or replace trigger _20_updated_at before update on public.user_progress
@@ -382,6 +382,7 @@ begin
     execute format('create policy "Service role manages all rows" on %s for all to service_role '
       'using ((select app.is_service())) with check ((select app.is_service()))', v_table);
     execute format('grant select, insert, update, delete on %s to service_role', v_table);
+    continue when v_table = 'public.leaderboard';
     execute format('drop policy if exists "Recording acts for the caller or the service" on %s', v_table);
     execute format('create policy "Recording acts for the caller or the service" on %s for all to parley_definer '
       'using (user_id = (select app.user_id()) or (select app.is_service())) '
@@ -401,6 +402,11 @@ create policy "Everybody can view who has not opted out" on public.leaderboard f
 drop policy if exists "Users can view who has not opted out, and themselves" on public.leaderboard;
 create policy "Users can view who has not opted out, and themselves" on public.leaderboard for select to authenticated
   using ((select app.claims()) is not null and (not opted_out or user_id = (select app.user_id())));
+drop policy if exists "Names are read where visible and written for the caller" on public.leaderboard;
+create policy "Names are read where visible and written for the caller" on public.leaderboard for all to parley_definer
+  using ((select app.claims()) is not null
+    and (not opted_out or user_id = (select app.user_id()) or (select app.is_service())))
+  with check (user_id = (select app.user_id()) or (select app.is_service()));
 drop policy if exists "Everybody signed in can view what can be achieved" on app.achievement_catalogue;
 create policy "Everybody signed in can view what can be achieved" on app.achievement_catalogue
   for select to authenticated, parley_definer

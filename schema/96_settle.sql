@@ -242,11 +242,14 @@ create or replace function app.record_embedding(p_claims jsonb, p_call jsonb) re
 as $$
 begin
   perform pg_catalog.set_config('request.jwt.claims', p_claims::text, true);
+  if not app.provision() then
+    return;
+  end if;
   perform app.record_calls(
     null, 'embedding', app.quota() ->> 'tier', pg_catalog.jsonb_build_array(p_call), app.now(), app.today(), false);
 end $$;
 comment on function app.record_embedding(jsonb, jsonb) is
-  'Writes one embedding call to the ledger; p_call as a member of finish_request''s calls. Embeddings take no unit.';
+  'Writes one embedding call to the ledger, unless its subject was deleted; p_call as a member of finish_request''s calls. Embeddings take no unit.';
 
 select app.give_to_definer(
   'app.finish_request(jsonb, jsonb)', 'app.record_offline_call(jsonb, jsonb)', 'app.record_embedding(jsonb, jsonb)');

@@ -55,11 +55,11 @@ class Vault:
         return base64.b64encode(answer["CiphertextBlob"]).decode()
 
     def re_encrypt(self, user_id: str, provider: ProviderName, ciphertext: str) -> str:
-        """The same key under the current KMS key; the plaintext never leaves KMS. Raises Problem (503)."""
+        """The same key under the current KMS key; the plaintext never leaves KMS. Raises Problem (409, 503)."""
         context = _context(user_id, provider)
         answer = self._call(
             "re_encrypt",
-            CiphertextBlob=base64.b64decode(ciphertext),
+            CiphertextBlob=_blob(ciphertext),
             DestinationKeyId=self._configured_key(),
             SourceEncryptionContext=context,
             DestinationEncryptionContext=context,
@@ -91,9 +91,7 @@ class Vault:
         known = self._plaintext.get((user_id, provider))
         if known and known[0] == digest:
             return known[1]
-        answer = self._call(
-            "decrypt", CiphertextBlob=base64.b64decode(ciphertext), EncryptionContext=_context(user_id, provider)
-        )
+        answer = self._call("decrypt", CiphertextBlob=_blob(ciphertext), EncryptionContext=_context(user_id, provider))
         key = bytes(answer["Plaintext"]).decode()
         self._plaintext[user_id, provider] = (digest, key, self._clock.now().timestamp() + _PLAINTEXT_SECONDS)
         return key
@@ -116,9 +114,7 @@ class Vault:
             return getattr(self._kms, operation)(**parameters)
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") in ("InvalidCiphertextException", "IncorrectKeyException"):
-                raise Problem(
-                    "own_key_unreadable", "Your stored key cannot be read; store it again.", status=409
-                ) from None
+                raise _unreadable() from None
             log_fault(f"kms {operation} failed", error)
         except BotoCoreError as error:
             log_fault(f"kms {operation} failed", error)
@@ -148,3 +144,15 @@ class _OwnKeys(Mapping[ProviderName, str]):
 
 def _context(user_id: str, provider: ProviderName) -> dict[str, str]:
     return {"user_id": user_id, "provider": provider}
+
+
+def _blob(ciphertext: str) -> bytes:
+    """What KMS takes. Raises Problem (409) for text that was never of KMS."""
+    try:
+        return base64.b64decode(ciphertext, validate=True)
+    except ValueError:
+        raise _unreadable() from None
+
+
+def _unreadable() -> Problem:
+    return Problem("own_key_unreadable", "Your stored key cannot be read; store it again.", status=409)

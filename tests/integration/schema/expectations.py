@@ -285,6 +285,11 @@ _COUNTED = {"user": _WRITES, "service": "all: select insert update"}
 _READ_BY_ALL = {"anonymous": "all: select", "user": "all: select", "service": "all: select"}
 # Written by the functions of the schema alone, seen by its owner.
 _DERIVED = Access(user="own: select", service=_ALL, definer=_COUNTED)
+_STANDINGS = {
+    "anonymous": "shown: select",
+    "user": "shown: select; own: select insert update",
+    "service": "all: select insert update",
+}
 _CACHED = "own: select; organization: select; public: select"
 
 EXPECTED: Mapping[str, Access] = {
@@ -383,7 +388,7 @@ EXPECTED: Mapping[str, Access] = {
         user=_WRITES, service=_ALL, definer={"user": "own: select"}
     ),
     # Interviews.
-    "public.profiles": Access(user=_OWN_ALL, service=_ALL, definer=_COUNTED),
+    "public.profiles": Access(user=_WRITES, service=_ALL, definer=_COUNTED),
     "public.practice_attempts": Access(
         user=_OWN_ALL, service=_ALL, definer={"user": "own: select", "service": "all: select"}
     ),
@@ -406,15 +411,9 @@ EXPECTED: Mapping[str, Access] = {
     "public.user_progress": _DERIVED,
     "public.streaks": _DERIVED,
     "public.leaderboard": Access(
-        anonymous="shown: select", user="shown: select; own: select", service=_ALL, definer=_COUNTED
+        anonymous="shown: select", user="shown: select; own: select", service=_ALL, definer=_STANDINGS
     ),
-    "app.leaderboard_scores": Access(
-        definer={
-            "anonymous": "shown: select",
-            "user": "shown: select; own: select insert update",
-            "service": "all: select insert update",
-        },
-    ),
+    "app.leaderboard_scores": Access(definer=_STANDINGS),
     # Counts of nobody in particular; the trigger that keeps them belongs to the migrating role.
     "app.leaderboard_histogram": Access(
         definer=dict.fromkeys(("anonymous", "user", "service"), "all: select")

@@ -218,6 +218,8 @@ def test_adopted_tables_outlive_down_with_their_rows(seed: str, empty_database: 
     with empty_database.connect() as owner:
         before = _content(owner)
     up(empty_database.owner_url, SCHEMA)
+    with empty_database.connect() as owner:
+        catalog = catalog_snapshot(owner)
     steps = down(empty_database.owner_url, SCHEMA)
     with empty_database.connect() as owner:
         after = _content(owner)
@@ -229,6 +231,38 @@ def test_adopted_tables_outlive_down_with_their_rows(seed: str, empty_database: 
     up(empty_database.owner_url, SCHEMA)
     with empty_database.connect() as owner:
         _assert_kept(before, _content(owner))
+        assert catalog_snapshot(owner) == catalog
+
+
+def test_an_adopted_user_can_be_deleted_and_the_ledger_that_is_kept_aside_forgets_it(
+    empty_database: ScratchDatabase,
+) -> None:
+    _adopt("S2", empty_database)
+    up(empty_database.owner_url, SCHEMA)
+    with empty_database.connect() as owner:
+        kept = owner.execute("select count(*) from app.adopted_ai_usage_logs").fetchall()
+        owner.execute("delete from auth.users")
+        left = owner.execute("select count(*), count(user_id) from app.adopted_ai_usage_logs").fetchall()
+    assert left == [(*kept[0], 0)]
+
+
+def test_what_an_adopted_user_asked_the_cache_goes_with_the_user(empty_database: ScratchDatabase) -> None:
+    _adopt("S4", empty_database)
+    up(empty_database.owner_url, SCHEMA)
+    with empty_database.connect() as owner:
+        owner.execute("delete from auth.users")
+        assert owner.execute("select query_text from ai_response_cache").fetchall() == [("two",)]
+
+
+def test_settings_of_nobody_are_adopted_and_kept(empty_database: ScratchDatabase) -> None:
+    _adopt("S2", empty_database)
+    with empty_database.connect() as owner:
+        owner.execute("insert into user_ai_settings (tier, preferred_provider) values ('byok', 'google')")
+        before = _content(owner)
+        up(empty_database.owner_url, SCHEMA)
+        _assert_kept(before, _content(owner))
+        nobodys = owner.execute("select count(*) from ai_provider_preferences where user_id is null").fetchall()
+    assert nobodys == [(0,)]
 
 
 @needs_documents

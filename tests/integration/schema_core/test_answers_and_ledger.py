@@ -142,6 +142,17 @@ class TestLedger:
         assert one(owner, "select app.drop_archived_usage('30 days')") == 1
         assert one(owner, "select sum(calls) from app.usage_by_day where all_organizations") == 1
 
+    def test_what_leaves_the_ledger_is_in_the_sums_however_old_it_is(self, owner: psycopg.Connection[Any]) -> None:
+        owner.execute("select app.ensure_usage_partitions(now() - interval '800 days')")
+        owner.execute(
+            """
+            insert into public.ai_usage (tier, provider, created_at)
+            select 'free', 'openai', now() - make_interval(days => age) from generate_series(1, 800) as age
+            """
+        )
+        owner.execute("select app.archive_usage()")
+        assert one(owner, "select sum(calls) from app.usage_by_day where all_organizations") == 800
+
     def test_a_month_without_a_partition_loses_nothing_and_gets_one(
         self, app: Caller, owner: psycopg.Connection[Any]
     ) -> None:
@@ -199,13 +210,19 @@ class TestDeletedUsers:
             conversation={"id": "c", "messages": []},
         )
         app.call("store_own_key", ADA, "openai", "Y2lwaGVy", "wxyz", "kms-1")
+        app.begin(ADA, prompt_hash="being answered", cache_scope="user")
         with app.connection.transaction():
             app.connection.execute("select set_config('request.jwt.claims', %s, true)", (json.dumps(ADA),))
             with pytest.raises(psycopg.errors.InsufficientPrivilege), app.connection.transaction():
                 app.call("delete_user", "mia")
             assert app.call("delete_user", "ada") is True
         personal = ("ai_conversations", "user_ai_settings", "user_ai_usage", "ai_response_cache")
-        for table in (*(f"public.{name}" for name in personal), "app.ai_requests", "app.provider_keys"):
+        for table in (
+            *(f"public.{name}" for name in personal),
+            "app.ai_requests",
+            "app.cache_fills",
+            "app.provider_keys",
+        ):
             assert one(owner, f"select count(*) from {table}") == 0, table
         assert owner.execute("select user_id, tokens_total from public.ai_usage").fetchall() == [(None, 10)]
         assert app.begin(ADA) == {"outcome": "subject_deleted"}

@@ -88,6 +88,25 @@ def test_anybody_sees_the_first_of_a_past_week(owner: psycopg.Connection, app: p
     assert page(app, None, "weekly") == []
 
 
+def test_the_page_names_everybody_who_is_shown(owner: psycopg.Connection, app: psycopg.Connection) -> None:
+    owner.execute("update profiles set display_name = initcap(id)")
+    for user, score in ((ALICE, 80), (BOB, 40)):
+        record(app, "interview", completed(owner, user, score), user=user)
+    for caller in (BOB, None):
+        set_claims(app, claims_of(caller) if caller else ANONYMOUS)
+        names = app.execute(
+            "select display_name from app.leaderboard_page(%s) where section = 'top'", (caller,)
+        ).fetchall()
+        assert names == [("Alice",), ("Bob",)]
+
+
+def test_a_profile_that_is_made_late_may_opt_out_at_once(owner: psycopg.Connection, app: psycopg.Connection) -> None:
+    record(app, "interview", completed(owner, ALICE, 80))
+    owner.execute("delete from profiles where id = 'alice'")
+    owner.execute("insert into profiles (id, leaderboard_opt_out) values ('alice', true)")
+    assert page(app, BOB) == []
+
+
 def test_who_opts_out_is_hidden_and_does_not_count(owner: psycopg.Connection, app: psycopg.Connection) -> None:
     for user, score in ((ALICE, 80), (BOB, 40)):
         record(app, "interview", completed(owner, user, score), user=user)

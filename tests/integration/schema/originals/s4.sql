@@ -8,6 +8,7 @@ create extension vector;
 create table ai_response_cache (
   id uuid primary key default gen_random_uuid(),
   query_hash text not null unique,
+  user_id uuid references auth.users (id),
   query_text text not null,
   response text not null,
   model_used text not null,
@@ -18,6 +19,7 @@ create table ai_response_cache (
   expires_at timestamptz not null default now() + interval '24 hours'
 );
 create index idx_ai_response_cache_query_hash on ai_response_cache (query_hash);
+create index idx_ai_response_cache_user_id on ai_response_cache (user_id);
 create index idx_ai_response_cache_expires_at on ai_response_cache (expires_at);
 
 create table user_ai_usage (
@@ -87,9 +89,9 @@ create policy "Users can view own conversations" on ai_conversations for select 
 
 insert into auth.users (id) values
   ('00000000-0000-0000-0000-00000000000a'), ('00000000-0000-0000-0000-00000000000b');
-insert into ai_response_cache (query_hash, query_text, response, model_used, tokens_used, embedding, expires_at) values
-  ('hash-1', 'one', 'the first', 'gpt-4o-mini', 10, array_fill(0.1, array[1536])::vector, now() + interval '1 day'),
-  ('hash-2', 'two', 'the second', 'gpt-4o-mini', 10, null, now() + interval '1 hour');
+insert into ai_response_cache (query_hash, user_id, query_text, response, model_used, tokens_used, embedding, expires_at) values
+  ('hash-1', '00000000-0000-0000-0000-00000000000a', 'one', 'the first', 'gpt-4o-mini', 10, array_fill(0.1, array[1536])::vector, now() + interval '1 day'),
+  ('hash-2', null, 'two', 'the second', 'gpt-4o-mini', 10, null, now() + interval '1 hour');
 insert into user_ai_usage (user_id, request_count, token_count, cost_estimate, period_start, period_end) values
   ('00000000-0000-0000-0000-00000000000a', 3, 300, 0.01, current_date, current_date + 1),
   ('00000000-0000-0000-0000-00000000000b', 1, 100, 0.02, current_date - 1, current_date);

@@ -130,12 +130,12 @@ comment on function app.claims() is 'The verified claims of this transaction''s 
 
 create or replace function app.user_id() returns text
   language sql stable parallel safe
-  return app.claims() ->> 'sub';
+  return nullif(app.claims() ->> 'sub', '');
 comment on function app.user_id() is 'The caller''s subject as text (UUID, Clerk, Auth0 and Firebase ids alike); null for anonymous and service callers.';
 
 create or replace function app.organization_id() returns text
   language sql stable parallel safe
-  return coalesce(app.claims() ->> 'organization_id', app.claims() -> 'app_metadata' ->> 'organization_id');
+  return nullif(coalesce(app.claims() ->> 'organization_id', app.claims() -> 'app_metadata' ->> 'organization_id'), '');
 comment on function app.organization_id() is 'The caller''s organization; null without one.';
 
 create or replace function app.is_organization_admin() returns boolean

@@ -143,3 +143,15 @@ def test_a_key_is_bound_to_the_metadata_too(search: Callable[..., Answer], token
     changed = [{**DOCUMENTS[0], "metadata": {"category": "legal"}}]
     other = search("POST", "/api/documents", {"documents": changed}, token=token("ada"), headers=key)
     assert (other.status, other.json["code"]) == (422, "idempotency_key_reused")
+
+
+@pytest.mark.parametrize("mode", ["semantic", "keyword"])
+def test_a_deleted_subject_searches_nothing(
+    search: Callable[..., Answer], token: Token, database: Any, mode: str
+) -> None:
+    find(search, token("ada"), query="espresso", mode=mode)
+    with database.connect() as owner:
+        owner.execute("select set_config('request.jwt.claims', '{\"sub\": \"ada\"}', false)")
+        owner.execute("select app.delete_user('ada')")
+    refused = search("POST", "/api/search", {"query": "espresso", "mode": mode}, token=token("ada"))
+    assert (refused.status, refused.json["code"]) == (403, "subject_deleted")

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, Json, StringConstraints
 
 from parley.caller import Caller, RequestContext
-from parley.database import Database, Vector
+from parley.database import Database, DatabaseError, Vector
 from parley.embedding import LONGEST_TEXT
 from parley.errors import Problem
 from parley.paging import PageQuery
@@ -19,6 +19,7 @@ ContentType = Literal["route", "learning_path", "exercise", "school", "event", "
 Mode = Literal["semantic", "keyword", "hybrid"]
 Metadata = dict[str, Any]
 _MOST_DOCUMENTS = 100
+_NO_SUCH_USER = "23503"  # a deleted subject is not provisioned again
 
 
 class Document(BaseModel):
@@ -143,16 +144,21 @@ class Search:
         found.sort(key=lambda hit: (-hit["score"], hit["id"]))
         found = found[: request.limit]
         kind = request.types[0] if len(set(request.types)) == 1 else "mixed"
-        _, logged = self.database.batch(
-            caller.claims,
-            [
-                ("select app.provision()", ()),
-                (
-                    "select app.record_search(%s, %s, %s, %s, %s)::text as id",
-                    (caller.user_id, request.query, kind, request.filter, len(found)),
-                ),
-            ],
-        )
+        try:
+            _, logged = self.database.batch(
+                caller.claims,
+                [
+                    ("select app.provision()", ()),
+                    (
+                        "select app.record_search(%s, %s, %s, %s, %s)::text as id",
+                        (caller.user_id, request.query, kind, request.filter, len(found)),
+                    ),
+                ],
+            )
+        except DatabaseError as error:
+            if error.sqlstate != _NO_SUCH_USER:
+                raise
+            raise Problem("subject_deleted", "This account was deleted.", status=403) from None
         return {"search_id": logged[0]["id"], "data": found}
 
     def select(self, caller: Caller, search_id: str, request: SelectionRequest) -> None:

@@ -16,44 +16,43 @@ _HEAD = """# Proofs
 
 Every figure that Parley claims, taken by `make prove` on {date} UTC.
 
-Machine: {machine}.
+Machine: {machine}; load average at the start {load:.1f}.
 
 Each section is the output of one program of `benchmarks/`; a program that finds its figure missed ends with an error,
-and so does `make prove`.
+is marked here, and makes `make prove` fail.
 """
 
 
 def prove(folder: Path = CHECKOUT / "benchmarks", page: Path = CHECKOUT / "docs" / "proofs.md") -> int:
     """Run each `NAME.py` of the folder, in the order of their names; 1 when one fails.
 
-    A leading underscore marks what programs share. Nothing is written unless all succeed.
+    A leading underscore marks what programs share. The page is written after each program: an interrupted run keeps
+    what it has measured.
     """
-    sections = []
-    missed = []
-    for program in sorted(folder.glob("[!_]*.py")):
-        print(f"== {program.stem}", flush=True)
-        began = time.monotonic()
-        output = _run(program)
-        seconds = time.monotonic() - began
-        if output is None:
-            missed.append(program.stem)
-            continue
-        how = f"`python benchmarks/{program.name}`, {seconds:.0f} s"
-        sections.append(f"\n## {program.stem.replace('_', ' ')}\n\n{how}\n\n```text\n{output.rstrip()}\n```\n")
-    if missed:
-        print(f"parley: missed: {', '.join(missed)}", file=sys.stderr)
-        return 1
-    if not sections:
+    programs = sorted(folder.glob("[!_]*.py"))
+    if not programs:
         print(f"parley: no benchmarks in {folder}", file=sys.stderr)
         return 1
-    date = f"{datetime.now(UTC):%Y-%m-%d %H:%M}"
-    page.write_text(_HEAD.format(date=date, machine=_machine()) + "".join(sections), encoding="utf-8")
+    text = _HEAD.format(date=f"{datetime.now(UTC):%Y-%m-%d %H:%M}", machine=_machine(), load=os.getloadavg()[0])
+    missed = []
+    for program in programs:
+        print(f"== {program.stem}", flush=True)
+        began = time.monotonic()
+        output, succeeded = _run(program)
+        how = f"`python benchmarks/{program.name}`, {time.monotonic() - began:.0f} s"
+        if not succeeded:
+            missed.append(program.stem)
+            how += ". **Missed in this run.**"
+        text += f"\n## {program.stem.replace('_', ' ')}\n\n{how}\n\n```text\n{output.rstrip()}\n```\n"
+        page.write_text(text, encoding="utf-8")
     print(f"wrote {page.relative_to(CHECKOUT) if page.is_relative_to(CHECKOUT) else page}")
-    return 0
+    if missed:
+        print(f"parley: missed: {', '.join(missed)}", file=sys.stderr)
+    return 1 if missed else 0
 
 
-def _run(program: Path) -> str | None:
-    """What a program printed, shown as it comes; None when it failed."""
+def _run(program: Path) -> tuple[str, bool]:
+    """What a program printed, shown as it comes, and whether it succeeded."""
     output = ""
     paths = [str(CHECKOUT / "layers/parley"), str(CHECKOUT)]
     with subprocess.Popen(
@@ -67,7 +66,7 @@ def _run(program: Path) -> str | None:
         for line in child.stdout:
             print(line, end="", flush=True)
             output += line
-    return output if child.returncode == 0 else None
+    return output, child.returncode == 0
 
 
 def _machine() -> str:

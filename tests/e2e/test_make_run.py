@@ -215,17 +215,20 @@ def test_a_half_made_environment_is_completed_and_a_made_one_left_alone(tmp_path
     assert not ensure(folder, nothing), "more.txt holds all of nothing.txt"
 
 
-def test_prove_writes_its_page_only_when_every_figure_holds(tmp_path: Path) -> None:
+def test_prove_writes_every_figure_and_marks_the_missed_ones(tmp_path: Path) -> None:
     page = tmp_path / "proofs.md"
     (tmp_path / "chat_overhead.py").write_text("print('p50 3.2 ms')")
     (tmp_path / "_shared.py").write_text("raise SystemExit(1)")
     assert prove(tmp_path, page) == 0
     assert "## chat overhead" in page.read_text()
     assert "p50 3.2 ms" in page.read_text()
-    page.unlink()
-    (tmp_path / "search.py").write_text("raise SystemExit('too slow')")
+    assert "Missed" not in page.read_text()
+    (tmp_path / "search.py").write_text("print('p50 31 ms')\nraise SystemExit('too slow')")
     assert prove(tmp_path, page) == 1
-    assert not page.exists()
+    first, search = page.read_text().split("## search")
+    assert "Missed" not in first
+    assert "Missed" in search
+    assert "p50 31 ms" in search
 
 
 def test_the_terminal_shows_warnings_and_prints_and_the_log_everything(tmp_path: Path) -> None:

@@ -74,6 +74,8 @@ def container(connection: Connection, number: int, environment: dict[str, str]) 
     chance = random.Random(number)
     fan = f"fan-{number}"
     seen: list[Seen] = []
+    # What was never read cannot be remembered.
+    functions.request("get_provider", "GET", "/api/ai-provider", token=make_token(fan))
     connection.send("ready")
     while not connection.poll(0.005):
         user = f"user-{number}-{len(seen) // 3}"

@@ -113,7 +113,9 @@ class Loop:
 
 
 def _start(api: RuntimeApi, folder: Path, handler: str = "app.lambda_handler", **extra: str) -> subprocess.Popen[str]:
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(LAYER), **api.environment(folder, handler), **extra}
+    measured = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE")}
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(LAYER), **measured}
+    environment |= {**api.environment(folder, handler), **extra}
     # The command line of the managed runtime: an interpreter, then its client.
     command = [str(WRAPPER), sys.executable, "-c", "print('the ordinary client')"]
     return subprocess.Popen(
@@ -132,7 +134,7 @@ def loop(api: RuntimeApi, tmp_path: Path) -> Iterator[Loop]:
     (tmp_path / "app.py").write_text(HANDLER)
     with _start(api, tmp_path) as process:
         yield Loop(api, process)
-        process.kill()
+        process.terminate()
 
 
 def test_a_stream_is_posted_in_the_form_that_api_gateway_reads(loop: Loop) -> None:

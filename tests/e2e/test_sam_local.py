@@ -101,7 +101,11 @@ def sam_local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SamLocal]:
                     yield SamLocal(f"http://127.0.0.1:{port}")
                 finally:
                     running.send_signal(signal.SIGINT)  # removes its containers
-                    running.wait(60)
+                    try:
+                        running.wait(60)
+                    except subprocess.TimeoutExpired:
+                        running.kill()
+                        raise
     finally:
         server.stop()
 

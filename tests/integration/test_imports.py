@@ -38,7 +38,8 @@ def fresh(environment: dict[str, str], function: str, *events: Any, snapshot: bo
     """The last answer of a new process, and which of the expensive packages it has loaded."""
     hooks = "[hook[0] for hook in __import__('snapshot_restore_py').get_before_snapshot()]" if snapshot else "[]"
     script = SCRIPT.format(folder=str(CHECKOUT / "functions" / function), hooks=hooks)
-    variables = {"PATH": os.environ["PATH"], "PYTHONPATH": str(CHECKOUT / "layers" / "parley")} | environment
+    variables = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE")}
+    variables |= {"PATH": os.environ["PATH"], "PYTHONPATH": str(CHECKOUT / "layers" / "parley")} | environment
     if snapshot:
         variables["AWS_LAMBDA_INITIALIZATION_TYPE"] = "snap-start"
     run = subprocess.run(

@@ -85,7 +85,7 @@ def caller(environment: dict[str, str], folder: Path) -> Iterator[Caller]:
         variables = {"PATH": os.environ["PATH"], "PYTHONPATH": str(LAYER)} | environment | api.environment(folder)
         with subprocess.Popen([sys.executable, "-m", "parley.runtime"], cwd=folder, env=variables) as process:
             yield Caller(api)
-            process.kill()
+            process.terminate()
 
 
 def row(database: Any, query: str) -> tuple[Any, ...]:

@@ -5,14 +5,23 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict
+
 from parley.admin import Faq, Tier, UserTier
 from parley.api import Api, Reply, Request
 from parley.assembly import Assembly
-from parley.maintenance import MaintenanceRequest
+from parley.maintenance import Task
 from parley.period import Period
 
 parley = Assembly.from_environment()
 api = Api(parley.settings)
+
+
+class MaintenanceRequest(BaseModel):
+    """The body of POST /api/admin/maintenance; not in its service, whose schedules need no pydantic."""
+
+    model_config = ConfigDict(extra="forbid")
+    task: Task
 
 
 @api.get("/api/admin/tiers", "service")

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
-
 from parley.caller import SERVICE
 from parley.database import Database
 from parley.observability import logger
@@ -18,13 +16,6 @@ Task = Literal["reset_usage", "clean_cache"]
 # One batch is one transaction: small enough that no lock is held for long.
 _BATCH = 1_000
 _LEDGER_KEEPS = "90 days"
-
-
-class MaintenanceRequest(BaseModel):
-    """The body of POST /api/admin/maintenance."""
-
-    model_config = ConfigDict(extra="forbid")
-    task: Task
 
 
 @dataclass(frozen=True, slots=True)

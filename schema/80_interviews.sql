@@ -1,7 +1,7 @@
 -- 80 interviews: profiles, practice, sessions with transcript, feedback and voice analytics (S5), and the inbox of webhooks.
 --
 -- S5 lists columns and gives almost no types; each guess is commented. Users may change what describes them; what decides
--- a score or a right is written by Parley's own login (parley_app), by the service, or by the functions of 85.
+-- a score or a right is written by the service, or by definer functions such as app.record_activity.
 
 create table if not exists public.profiles (
   id          text primary key,
@@ -262,17 +262,47 @@ create table if not exists app.webhook_events (
   type          text not null,
   call_id       text,
   status        text not null default 'received' check (status in ('received', 'processed', 'ignored', 'unmatched', 'failed')),
-  payload       jsonb not null,
+  payload       jsonb,
   error         text,
   received_at   timestamptz not null default now(),
   processed_at  timestamptz,
-  unique (provider, event_key)
+  unique (provider, event_key),
+  constraint webhook_events_payload_check check ((payload is null) = (status in ('processed', 'ignored')))
 );
 comment on table app.webhook_events is 'The inbox of voice-call events: stored once by key, answered at once, worked on later.';
+comment on column app.webhook_events.call_id is
+  'Whose it is: the interview with this call. No foreign key, since an event may come before its call is bound; app.forget_call deletes instead.';
+comment on column app.webhook_events.payload is 'What somebody said, so it is there only as long as there is work to do with it.';
 comment on column app.webhook_events.event_key is 'The message id, or call, type and what tells repeats apart; a body hash would not (links are signed anew).';
 create index if not exists idx_webhook_events_call_id on app.webhook_events (call_id);
 create index if not exists idx_webhook_events_status on app.webhook_events (status, received_at)
   where status in ('received', 'unmatched', 'failed');
+
+-- Runs for nobody's claims too (a deleted user), so it belongs to the migrating role.
+create or replace function app.forget_call() returns trigger
+  language plpgsql security definer set search_path = ''
+as $$
+begin
+  delete from app.webhook_events where call_id = old.vapi_call_id;
+  return null;
+end $$;
+comment on function app.forget_call() is 'Trigger: the events of a deleted interview''s call go with it.';
+revoke all on function app.forget_call() from public;
+create or replace trigger _30_forget_call after delete on public.interview_sessions
+  for each row when (old.vapi_call_id is not null) execute function app.forget_call();
+
+create or replace function app.delete_old_events() returns integer
+  language plpgsql set search_path = ''
+as $$
+declare
+  v_deleted integer;
+begin
+  -- Nobody sends one again after sixteen days, and what came for a call that nobody has any more goes with them.
+  delete from app.webhook_events where received_at < app.now() - interval '16 days';
+  get diagnostics v_deleted = row_count;
+  return v_deleted;
+end $$;
+comment on function app.delete_old_events() is 'For the schedule: empties the inbox of what is older than sixteen days; returns how many events went.';
 
 create or replace function app.guard_interview_status() returns trigger
   language plpgsql set search_path = ''
@@ -343,9 +373,6 @@ create policy "Users can update their own profile" on public.profiles for update
 drop policy if exists "Users can view their own practice" on public.practice_attempts;
 create policy "Users can view their own practice" on public.practice_attempts for select to authenticated, parley_definer
   using (user_id = (select app.user_id()) or (select app.is_service()));
-drop policy if exists "Users can insert their own practice" on public.practice_attempts;
-create policy "Users can insert their own practice" on public.practice_attempts for insert to authenticated
-  with check (user_id = (select app.user_id()));
 drop policy if exists "Users can update their own practice" on public.practice_attempts;
 create policy "Users can update their own practice" on public.practice_attempts for update to authenticated
   using (user_id = (select app.user_id()));
@@ -356,9 +383,6 @@ create policy "Users can delete their own practice" on public.practice_attempts 
 drop policy if exists "Users can view their own interviews" on public.interview_sessions;
 create policy "Users can view their own interviews" on public.interview_sessions for select to authenticated, parley_definer
   using (user_id = (select app.user_id()) or (select app.is_service()));
-drop policy if exists "Users can insert their own interviews" on public.interview_sessions;
-create policy "Users can insert their own interviews" on public.interview_sessions for insert to authenticated
-  with check (user_id = (select app.user_id()));
 drop policy if exists "Users can update their own interviews" on public.interview_sessions;
 create policy "Users can update their own interviews" on public.interview_sessions for update to authenticated
   using (user_id = (select app.user_id()));
@@ -370,33 +394,21 @@ create policy "Users can delete their own interviews" on public.interview_sessio
 drop policy if exists "Users can view responses of their own interviews" on public.interview_responses;
 create policy "Users can view responses of their own interviews" on public.interview_responses for select to authenticated
   using (exists (select from public.interview_sessions s where s.id = interview_id and s.user_id = (select app.user_id())));
-drop policy if exists "Users can insert responses to their own interviews" on public.interview_responses;
-create policy "Users can insert responses to their own interviews" on public.interview_responses for insert to authenticated
-  with check (exists (select from public.interview_sessions s where s.id = interview_id and s.user_id = (select app.user_id())));
-drop policy if exists "Users can update responses of their own interviews" on public.interview_responses;
-create policy "Users can update responses of their own interviews" on public.interview_responses for update to authenticated
-  using (exists (select from public.interview_sessions s where s.id = interview_id and s.user_id = (select app.user_id())));
 
 drop policy if exists "Users can view their own feedback" on public.interview_feedback;
 create policy "Users can view their own feedback" on public.interview_feedback for select to authenticated, parley_definer
   using (user_id = (select app.user_id()) or (select app.is_service()));
-drop policy if exists "Users can insert feedback on their own interviews" on public.interview_feedback;
-create policy "Users can insert feedback on their own interviews" on public.interview_feedback for insert to authenticated
-  with check (user_id = (select app.user_id())
-    and exists (select from public.interview_sessions s where s.id = interview_id and s.user_id = (select app.user_id())));
 
 drop policy if exists "Users can view analytics of their own interviews" on public.voice_analytics;
 create policy "Users can view analytics of their own interviews" on public.voice_analytics for select to authenticated, parley_definer
   using (exists (select from public.interview_sessions s
     where s.id = interview_id and (s.user_id = (select app.user_id()) or (select app.is_service()))));
-drop policy if exists "Users can insert analytics of their own interviews" on public.voice_analytics;
-create policy "Users can insert analytics of their own interviews" on public.voice_analytics for insert to authenticated
-  with check (exists (select from public.interview_sessions s where s.id = interview_id and s.user_id = (select app.user_id())));
 
 drop policy if exists "Service role manages the inbox" on app.webhook_events;
 create policy "Service role manages the inbox" on app.webhook_events for all to service_role
   using ((select app.is_service())) with check ((select app.is_service()));
 grant select, insert, update, delete on app.webhook_events to service_role;
+grant execute on function app.delete_old_events() to service_role;
 
 grant select on public.profiles, public.practice_attempts, public.interview_sessions, public.interview_responses,
   public.interview_feedback, public.voice_analytics to authenticated;
@@ -407,21 +419,12 @@ grant insert (id, email, name, display_name, avatar_url, bio, experience_level, 
   update (email, name, display_name, avatar_url, bio, experience_level, target_role, tech_stack, timezone, leaderboard_opt_out,
     metadata)
   on public.profiles to authenticated;
-grant insert (id, user_id, skill, question, answer, difficulty, language, duration_seconds, metadata), update (metadata)
-  on public.practice_attempts to authenticated;
-grant insert (id, user_id, title, description, interview_type, category, role, experience_level, language, questions, metadata),
-  update (title, description, metadata)
-  on public.interview_sessions to authenticated;
+grant update (metadata) on public.practice_attempts to authenticated;
+grant update (title, description, metadata) on public.interview_sessions to authenticated;
 
--- What decides a score is Parley's own login's to write: it runs the interview. A token at a REST API has none of this.
-grant insert (score, feedback) on public.practice_attempts to parley_app;
-grant update (score, feedback) on public.practice_attempts to parley_app;
-grant insert (purpose, competencies, retry_of, status, started_at) on public.interview_sessions to parley_app;
-grant update (status, started_at, completed_at, duration_minutes, overall_score, feedback_id, feedback_status, questions,
-    vapi_call_id, ended_reason, last_activity_at)
-  on public.interview_sessions to parley_app;
-grant insert, update (analysis, stage) on public.interview_responses to parley_app;
-grant insert on public.interview_feedback, public.voice_analytics to parley_app;
+-- Nobody begins, answers or scores an interview or a practice by writing these tables, Parley's own login (parley_app) no more
+-- than a token at a REST API: questions decide a score, a voice interview pays more, languages and categories are
+-- achievements. Functions that run as parley_definer will write them (docs/decisions/0014).
 grant select on public.profiles, public.practice_attempts, public.interview_sessions, public.interview_feedback,
   public.voice_analytics to parley_definer;
 grant insert (id), update (total_interviews, completed_interviews, average_score, total_xp, level, streak_days, updated_at)

@@ -5,16 +5,15 @@ drop trigger if exists _20_updated_at on public.interview_sessions;
 drop trigger if exists _20_updated_at on public.interview_feedback;
 drop trigger if exists _10_timezone on public.profiles;
 drop trigger if exists _20_updated_at on public.profiles;
+drop trigger if exists _30_forget_call on public.interview_sessions;
+drop function if exists app.forget_call();
+drop function if exists app.delete_old_events();
 drop function if exists app.guard_interview_status();
 drop function if exists app.guard_timezone();
 select app.drop_table_unless_adopted('app', 'webhook_events');
 -- These policies read interview_sessions and would keep it.
 drop policy if exists "Users can view responses of their own interviews" on public.interview_responses;
-drop policy if exists "Users can insert responses to their own interviews" on public.interview_responses;
-drop policy if exists "Users can update responses of their own interviews" on public.interview_responses;
-drop policy if exists "Users can insert feedback on their own interviews" on public.interview_feedback;
 drop policy if exists "Users can view analytics of their own interviews" on public.voice_analytics;
-drop policy if exists "Users can insert analytics of their own interviews" on public.voice_analytics;
 select app.drop_table_unless_adopted('public', 'voice_analytics');
 select app.drop_table_unless_adopted('public', 'interview_responses');
 -- Sessions and feedback point at each other.

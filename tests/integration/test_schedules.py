@@ -38,6 +38,19 @@ def test_the_cache_cleanup_deletes_what_has_expired_and_nothing_else(schedules: 
         assert owner.execute("select count(*) from ai_response_cache").fetchone() == (100,)
 
 
+def test_the_usage_reset_empties_the_inbox_of_what_is_old(schedules: Functions, database: Any) -> None:
+    with database.connect() as owner:
+        owner.execute(
+            """
+            insert into app.webhook_events (provider, event_key, type, payload, received_at)
+            select 'vapi', n::text, 'end', '{}', now() - make_interval(days => n, hours => -1)
+            from generate_series(1, 20) as n
+            """
+        )
+        assert schedules.invoke("usage_reset", {})["events_deleted"] == 4
+        assert owner.execute("select count(*) from app.webhook_events").fetchone() == (16,)
+
+
 def test_usage_of_an_outage_enters_the_ledger_once(schedules: Functions, database: Any) -> None:
     call = {"provider": "openai", "model": "gpt-6-luna", "input_tokens": 10, "output_tokens": 5, "cost": "0.000001"}
     outcome = {

@@ -29,9 +29,9 @@ class Maintenance:
         return self.reset_usage() if task == "reset_usage" else dict(self.clean_cache(time_left))
 
     def reset_usage(self) -> dict[str, Any]:
-        """S2's daily and monthly reset, the ledger's partitions, archive and sums, and the request rows' sweep."""
+        """S2's two resets, the ledger's partitions, archive and sums, and the sweep of requests and events."""
         # Archiving takes the ledger's exclusive lock until the end, so it comes last.
-        *_, made, summed, swept, archived = self.database.batch(
+        *_, made, summed, swept, events, archived = self.database.batch(
             SERVICE.claims,
             [
                 ("select public.reset_daily_ai_usage()", ()),
@@ -39,6 +39,7 @@ class Maintenance:
                 ("select app.ensure_usage_partitions() as n", ()),
                 ("select app.roll_up_usage() as n", ()),
                 ("select app.sweep_requests() as swept", ()),
+                ("select app.delete_old_events() as n", ()),
                 ("select app.archive_usage(%s::interval) as n", (_LEDGER_KEEPS,)),
             ],
         )
@@ -46,6 +47,7 @@ class Maintenance:
             "months_made": made[0]["n"],
             "days_summed": summed[0]["n"],
             "requests": swept[0]["swept"],
+            "events_deleted": events[0]["n"],
             "months_archived": archived[0]["n"],
         }
         logger.info("usage reset", report=report)

@@ -390,18 +390,18 @@ EXPECTED: Mapping[str, Access] = {
     # Interviews.
     "public.profiles": Access(user=_WRITES, service=_ALL, definer=_COUNTED),
     "public.practice_attempts": Access(
-        user=_OWN_ALL, service=_ALL, definer={"user": "own: select", "service": "all: select"}
+        user="own: select update delete", service=_ALL, definer={"user": "own: select", "service": "all: select"}
     ),
     "public.interview_sessions": Access(
-        user=_OWN_ALL, service=_ALL, definer={"user": "own: select", "service": "all: select"}
+        user="own: select update delete", service=_ALL, definer={"user": "own: select", "service": "all: select"}
     ),
-    "public.interview_responses": Access(user="own: select", service=_ALL, app={"user": _WRITES}),
+    "public.interview_responses": Access(user="own: select", service=_ALL),
     "public.interview_feedback": Access(
-        user="own: select", service=_ALL, app={"user": "own: select insert"},
+        user="own: select", service=_ALL,
         definer={"user": "own: select", "service": "all: select"},
     ),
     "public.voice_analytics": Access(
-        user="own: select", service=_ALL, app={"user": "own: select insert"},
+        user="own: select", service=_ALL,
         definer={"user": "own: select", "service": "all: select"},
     ),
     "app.webhook_events": Access(service=_ALL),

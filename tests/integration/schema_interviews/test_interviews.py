@@ -64,7 +64,9 @@ def test_a_webhook_event_is_stored_once(database: ScratchDatabase) -> None:
 @pytest.mark.parametrize(
     "statement",
     ["update interview_sessions set overall_score = 100", "update interview_sessions set status = 'completed'",
-     "update practice_attempts set score = 100", "select app.record_activity('alice', 'practice', gen_random_uuid())"],
+     "update practice_attempts set score = 100", "select app.record_activity('alice', 'practice', gen_random_uuid())",
+     "insert into interview_sessions (user_id, interview_type) values ('alice', 'voice')",
+     "insert into practice_attempts (user_id, question) values ('alice', '1 + 1?')"],
 )  # fmt: skip
 def test_a_token_at_a_rest_api_decides_no_score(owner: psycopg.Connection, statement: str) -> None:
     owner.execute("begin; set local role authenticated")
@@ -72,6 +74,19 @@ def test_a_token_at_a_rest_api_decides_no_score(owner: psycopg.Connection, state
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         owner.execute(statement.encode())
     owner.execute("rollback")
+
+
+def test_a_calls_events_go_with_its_interview_and_say_nothing_once_they_are_done(owner: psycopg.Connection) -> None:
+    owner.execute(
+        "insert into app.webhook_events (provider, event_key, type, call_id, payload) "
+        "select 'vapi', c, 'end', c, '{}' from unnest(array['mine', 'another']) as c"
+    )
+    with pytest.raises(psycopg.errors.CheckViolation):
+        owner.execute("update app.webhook_events set status = 'processed'")
+    owner.execute("update app.webhook_events set status = 'processed', payload = null")
+    interview = completed(owner, vapi_call_id="mine")
+    owner.execute("delete from interview_sessions where id = %s", (interview,))
+    assert owner.execute("select call_id from app.webhook_events").fetchall() == [("another",)]
 
 
 def test_others_interviews_are_invisible(owner: psycopg.Connection, app: psycopg.Connection) -> None:

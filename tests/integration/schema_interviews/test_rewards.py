@@ -34,6 +34,14 @@ from tests.integration.schema_interviews.activities import (
         "update profiles set completed_interviews = 99",
         "insert into profiles (id, total_xp) values ('alice', 5)",
         "update interview_feedback set overall_score = 100",
+        "insert into interview_sessions (user_id, status) values ('alice', 'completed')",
+        "update interview_sessions set status = 'completed', overall_score = 100",
+        "update interview_sessions set questions = '[]'",
+        "insert into interview_responses (interview_id, role, content) values (gen_random_uuid(), 'user', 'x')",
+        "insert into interview_feedback (interview_id, user_id) values (gen_random_uuid(), 'alice')",
+        "insert into voice_analytics (interview_id) values (gen_random_uuid())",
+        "insert into practice_attempts (user_id) values ('alice')",
+        "update practice_attempts set score = 100",
         "update streaks set current_streak = 365",
         "update leaderboard set rank = 1, total_xp = 1000000",
         "insert into achievements (user_id, achievement_type, title) values ('alice', 'level_20', 'x')",
@@ -95,6 +103,26 @@ def test_recording_again_pays_nothing_and_feedback_that_comes_later_is_paid_once
     assert set(again["achievements"]) == {"score_80", "score_90", "perfect_100"}
     assert sum(ledger(owner).values()) == before + 80 + 800
     assert one(owner, "select current_streak, last_activity_date from streaks") == (1, date(2026, 10, 20))
+
+
+def test_what_is_deleted_and_done_again_under_the_same_id_pays_nothing(
+    owner: psycopg.Connection, app: psycopg.Connection
+) -> None:
+    interview, attempt = completed(owner), practised(owner, score=60)
+    record(app, "interview", interview)
+    record(app, "practice", attempt)
+    before = ledger(owner)
+    set_claims(app, claims_of(ALICE))
+    for table in ("interview_sessions", "practice_attempts"):
+        assert app.execute(f"delete from {table}".encode()).rowcount == 1
+    app.commit()
+    completed(owner, id=interview)
+    owner.execute(
+        "insert into practice_attempts (id, user_id, skill, score) values (%s, 'alice', 'sql', 50)", (attempt,)
+    )
+    record(app, "interview", interview)
+    record(app, "practice", attempt)
+    assert ledger(owner) == before
 
 
 def test_an_interview_without_enough_evidence_earns_little(owner: psycopg.Connection, app: psycopg.Connection) -> None:

@@ -33,6 +33,12 @@ create or replace function app.subject_hash(p_subject text) returns bytea
   return pg_catalog.sha256(pg_catalog.convert_to(p_subject, 'UTF8'));
 comment on function app.subject_hash(text) is 'What is remembered of a deleted subject.';
 
+create or replace function app.subject_lock(p_subject text) returns bigint
+  language sql immutable parallel safe
+  return pg_catalog.hashtextextended('user:' || p_subject, 0);
+comment on function app.subject_lock(text) is
+  'The advisory lock that a user''s requests share and the user''s deletion has for itself.';
+
 create or replace function app.provision() returns boolean
   language plpgsql security definer set search_path = ''
 as $$
@@ -43,6 +49,8 @@ begin
   if v_user is null then
     return true;
   end if;
+  -- Until the transaction ends, whoever deletes this user waits (app.forget_user); whoever comes later finds it deleted.
+  perform pg_catalog.pg_advisory_xact_lock_shared(app.subject_lock(v_user));
   if not exists (select from public."user" where id = v_user) then
     -- Only a missing user can be a deleted one, so the usual call does not look here.
     if exists (select from app.deleted_subjects where subject_hash = app.subject_hash(v_user)) then
@@ -69,20 +77,7 @@ end $$;
 comment on function app.require_caller(text) is
   'Raises 42501 unless the user is the caller; the service may name anybody.';
 
-create or replace function app.delete_user(p_user_id text) returns boolean
-  language plpgsql security definer set search_path = ''
-as $$
-begin
-  perform app.require_caller(p_user_id);
-  insert into app.deleted_subjects (subject_hash) values (app.subject_hash(p_user_id)) on conflict do nothing;
-  -- Every personal row refers to the user and goes with it; the ledger keeps its totals without the name.
-  delete from public."user" where id = p_user_id;
-  return found;
-end $$;
-comment on function app.delete_user(text) is
-  'Deletes a user and everything personal, remembers the subject''s hash; returns whether there was such a user. Raises 42501 for another''s id.';
-
-create or replace function app.adopt_user_column(p_table regclass, p_column text, p_on_delete text) returns void
+create or replace function app.adopt_reference(p_table regclass, p_column text, p_parent regclass, p_on_delete text) returns void
   language plpgsql set search_path = ''
 as $$
 declare
@@ -92,7 +87,7 @@ declare
 begin
   perform app.adopt_as_text(p_table, p_column);
   for v_name, v_kept in
-    select c.conname, c.confrelid = 'public."user"'::regclass and c.confdeltype = v_rule
+    select c.conname, c.confrelid = p_parent and c.confdeltype = v_rule
     from pg_catalog.pg_constraint c
     join pg_catalog.pg_attribute a on a.attrelid = c.conrelid and c.conkey = array[a.attnum]
     where c.conrelid = p_table and c.contype = 'f' and a.attname = p_column
@@ -106,39 +101,21 @@ begin
     return;
   end if;
   execute pg_catalog.format(
-    'insert into public."user" (id) select distinct %I from %s where %I is not null on conflict do nothing',
-    p_column, p_table, p_column);
+    'insert into %s (id) select distinct %I from %s where %I is not null on conflict do nothing',
+    p_parent, p_column, p_table, p_column);
   execute pg_catalog.format(
-    'alter table %s add foreign key (%I) references public."user" (id) on delete %s', p_table, p_column, p_on_delete);
+    'alter table %s add foreign key (%I) references %s (id) on delete %s', p_table, p_column, p_parent, p_on_delete);
 end $$;
-comment on function app.adopt_user_column(regclass, text, text) is
-  'Brings an adopted user column to ours: text, its users present, one foreign key to "user" with the given delete rule (cascade or set null).';
+comment on function app.adopt_reference(regclass, text, regclass, text) is
+  'Brings an adopted column to ours: text, what it names present in the parent, one foreign key to it with the given delete rule (cascade or set null).';
 
--- Supabase keeps accounts in auth.users: its users are mirrored. The trigger runs for nobody's claims, so its function
--- belongs to the migrating role.
-create or replace function app.mirror_auth_user() returns trigger
-  language plpgsql security definer set search_path = ''
+create or replace function app.adopt_user_column(p_table regclass, p_column text, p_on_delete text) returns void
+  language plpgsql set search_path = ''
 as $$
 begin
-  if tg_op = 'INSERT' then
-    insert into public."user" (id) values (new.id::text) on conflict do nothing;
-  else
-    insert into app.deleted_subjects (subject_hash) values (app.subject_hash(old.id::text)) on conflict do nothing;
-    delete from public."user" where id = old.id::text;
-  end if;
-  return null;
+  perform app.adopt_reference(p_table, p_column, 'public."user"', p_on_delete);
 end $$;
-comment on function app.mirror_auth_user() is 'Trigger of auth.users: its users exist here, and are deleted here when deleted there.';
-
-do $$
-begin
-  if to_regclass('auth.users') is not null then
-    drop trigger if exists parley_mirror_user on auth.users;
-    create trigger parley_mirror_user after insert or delete on auth.users
-      for each row execute function app.mirror_auth_user();
-    insert into public."user" (id) select id::text from auth.users on conflict do nothing;
-  end if;
-end $$;
+comment on function app.adopt_user_column(regclass, text, text) is 'app.adopt_reference to "user".';
 
 drop policy if exists "Members can see their organization" on public.organization;
 create policy "Members can see their organization" on public.organization
@@ -177,14 +154,14 @@ create policy "A deletion is remembered" on app.deleted_subjects
   for insert to parley_definer
   with check (subject_hash = (select app.subject_hash(app.user_id())) or (select app.is_service()));
 
-select app.give_to_definer('app.provision()', 'app.delete_user(text)');
-revoke all on function app.mirror_auth_user(), app.adopt_user_column(regclass, text, text) from public;
+select app.give_to_definer('app.provision()');
+revoke all on function app.adopt_reference(regclass, text, regclass, text), app.adopt_user_column(regclass, text, text) from public;
 
 grant select on public.organization, public."user" to authenticated, service_role, parley_definer;
 grant insert on public.organization, public."user" to service_role, parley_definer;
 grant delete on public.organization to service_role;
 grant delete on public."user" to service_role, parley_definer;
 grant select, insert on app.deleted_subjects to parley_definer;
-grant execute on function app.now(), app.subject_hash(text), app.require_caller(text)
+grant execute on function app.now(), app.subject_hash(text), app.subject_lock(text), app.require_caller(text)
   to anon, authenticated, service_role, parley_definer;
-grant execute on function app.provision(), app.delete_user(text) to parley_app, parley_service;
+grant execute on function app.provision() to parley_app, parley_service;

@@ -5,7 +5,7 @@ create table if not exists public.ai_provider_preferences (id integer generated 
 alter table public.ai_provider_preferences
   add column if not exists created_at timestamptz default now(),
   add column if not exists updated_at timestamptz default now(),
-  add column if not exists organization_id text references public.organization (id) on delete cascade,
+  add column if not exists organization_id text,
   add column if not exists user_id text,
   add column if not exists preferred_provider public.ai_provider default 'openai',
   add column if not exists is_active boolean default true;
@@ -13,7 +13,8 @@ alter table public.ai_provider_preferences
 alter table public.ai_provider_preferences
   alter column created_at set default now(),
   alter column updated_at set default now();
-select app.adopt_user_column('public.ai_provider_preferences', 'user_id', 'cascade');
+select app.adopt_reference('public.ai_provider_preferences', 'organization_id', 'public.organization', 'cascade'),
+  app.adopt_user_column('public.ai_provider_preferences', 'user_id', 'cascade');
 
 do $$
 declare

@@ -154,23 +154,6 @@ drop trigger if exists _20_updated_at on public.user_ai_settings;
 create trigger _20_updated_at before update of tier, preferred_provider, encrypted_api_keys on public.user_ai_settings
   for each row execute function app.touch_updated_at();
 
--- Runs when a user is deleted, by whomever, so it belongs to the migrating role.
-create or replace function app.forget_user() returns trigger
-  language plpgsql security definer set search_path = ''
-as $$
-begin
-  delete from app.ai_requests where caller_key = 'user:' || old.id;
-  -- Made by a later file, which may not be there yet.
-  if pg_catalog.to_regclass('app.cache_fills') is not null then
-    delete from app.cache_fills where tenant = 'user:' || old.id;
-  end if;
-  return null;
-end $$;
-comment on function app.forget_user() is 'Trigger: a deleted user''s requests, with their stored answers, and leases of cache entries go as well.';
-revoke all on function app.forget_user() from public;
-drop trigger if exists _30_forget_requests on public."user";
-create trigger _30_forget_requests after delete on public."user" for each row execute function app.forget_user();
-
 drop policy if exists "Callers can read the settings" on app.settings;
 create policy "Callers can read the settings" on app.settings
   for select to anon, authenticated, parley_definer using ((select app.claims()) is not null);

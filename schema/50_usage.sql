@@ -63,7 +63,8 @@ create index if not exists idx_ai_usage_operation_type on public.ai_usage (opera
 create index if not exists idx_ai_usage_model on public.ai_usage (model);
 
 create table if not exists app.ai_usage_rest partition of public.ai_usage_logs default;
-comment on table app.ai_usage_rest is 'Rows of months that have no partition (yet).';
+comment on table app.ai_usage_rest is
+  'Rows of months that have no partition (yet), and adopted rows with odd or very old dates, which no schedule sums, moves or drops.';
 
 -- Retired months. The foreign key forgets a deleted user here too.
 create table if not exists app.usage_archive (like public.ai_usage including defaults, primary key (id, created_at))

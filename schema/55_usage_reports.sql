@@ -42,6 +42,8 @@ create or replace function app.archive_usage(p_keep interval default '90 days') 
   language plpgsql security definer set search_path = '' set lock_timeout = '5s'
 as $$
 declare
+  -- In UTC: ninety days that a clock change falls into are an hour shorter or longer elsewhere.
+  v_before constant timestamptz := (app.now() at time zone 'UTC' - p_keep) at time zone 'UTC';
   v_leaf record;
   v_moved integer := 0;
 begin
@@ -54,7 +56,7 @@ begin
     where i.inhparent = 'public.ai_usage_logs'::regclass and c.relname ~ '^ai_usage_\d{4}_\d{2}$'
     order by 1
   loop
-    continue when v_leaf.ends > app.now() - p_keep;
+    continue when v_leaf.ends > v_before;
     execute pg_catalog.format('alter table public.ai_usage_logs detach partition app.%I', v_leaf.name);
     execute pg_catalog.format(
       'alter table app.usage_archive attach partition app.%I for values from (%L) to (%L)',
@@ -70,6 +72,7 @@ create or replace function app.drop_archived_usage(p_keep interval) returns inte
   language plpgsql security definer set search_path = '' set lock_timeout = '5s'
 as $$
 declare
+  v_before constant timestamptz := (app.now() at time zone 'UTC' - p_keep) at time zone 'UTC';
   v_leaf record;
   v_dropped integer := 0;
 begin
@@ -79,7 +82,7 @@ begin
     cross join lateral (select pg_catalog.to_date(pg_catalog.right(c.relname, 7), 'YYYY_MM')::timestamp as month) m
     where i.inhparent = 'app.usage_archive'::regclass
   loop
-    continue when v_leaf.ends > app.now() - p_keep;
+    continue when v_leaf.ends > v_before;
     execute pg_catalog.format('drop table app.%I', v_leaf.name);
     v_dropped := v_dropped + 1;
   end loop;
@@ -101,8 +104,9 @@ begin
     continue when to_regclass('app.' || v_name) is null
       or coalesce(obj_description(to_regclass('app.' || v_name), 'pg_class'), '') like 'Copied%';
     execute format('select min(created_at) from app.%I', v_name) into v_first;
+    -- A row with an odd date must not make a thousand months: what is older stays in app.ai_usage_rest.
     if v_first is not null then
-      perform app.ensure_usage_partitions(v_first);
+      perform app.ensure_usage_partitions(greatest(v_first, app.now() - interval '5 years'));
     end if;
     execute format(
       'insert into public."user" (id) select distinct user_id::text from app.%I where user_id is not null
@@ -134,12 +138,18 @@ as $$
 declare
   v_day date;
   v_zone constant text := app.time_zone();
+  -- Older rows are in app.ai_usage_rest: nothing moves them on, and reports read the few there are.
+  v_first_month constant timestamptz := (
+    select pg_catalog.min(pg_catalog.to_date(pg_catalog.right(c.relname, 7), 'YYYY_MM'))::timestamp at time zone 'UTC'
+    from pg_catalog.pg_inherits i join pg_catalog.pg_class c on c.oid = i.inhrelid
+    where i.inhparent = 'public.ai_usage_logs'::regclass and c.relname ~ '^ai_usage_\d{4}_\d{2}$');
   v_rolled integer := 0;
 begin
   for v_day in
     select d.day::date
     from pg_catalog.generate_series(
-      (select (pg_catalog.min(created_at) at time zone v_zone)::date from public.ai_usage)::timestamp,
+      (select (pg_catalog.min(created_at) at time zone v_zone)::date from public.ai_usage
+       where created_at >= v_first_month)::timestamp,
       (app.today() - 1)::timestamp, interval '1 day') as d (day)
     where not exists (select from app.rolled_up_days r where r.day = d.day::date)
     order by 1 limit p_limit

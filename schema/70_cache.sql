@@ -39,12 +39,16 @@ alter table public.ai_response_cache
   add column if not exists tokens_used integer,
   add column if not exists created_at timestamptz not null default now(),
   add column if not exists expires_at timestamptz,
-  -- An adopted row has no tenant: it was everybody's, which is what must not be, so nobody sees it and it expires.
+  -- An adopted row has no tenant: it was everybody's, which is what must not be, so nobody sees it, and it expires.
   add column if not exists tenant text,
   add column if not exists created_by text,
   add column if not exists parameters_hash text,
   add column if not exists message text,
   add column if not exists embedding_model text;
+-- What was to stay for ever goes a day after its adoption: nobody is answered with it any more.
+update public.ai_response_cache set expires_at = app.now() + interval '1 day' where expires_at is null;
+alter table public.ai_response_cache
+  alter column expires_at set default now() + interval '1 day', alter column expires_at set not null;
 -- By itself: a table that outlived `down` has the column, without its key.
 select app.adopt_user_column('public.ai_response_cache', 'created_by', 'cascade');
 

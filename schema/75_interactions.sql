@@ -17,19 +17,8 @@ alter table public.user_interactions
   add column if not exists organization_id text,
   alter column organization_id set default app.organization_id();
 -- By itself: a table that outlived `down` has the column, without its key and perhaps without its organizations.
-do $$
-begin
-  if not exists (
-    select from pg_catalog.pg_constraint
-    where conrelid = 'public.user_interactions'::regclass and confrelid = 'public.organization'::regclass
-  ) then
-    insert into public.organization (id)
-    select distinct organization_id from public.user_interactions where organization_id is not null on conflict do nothing;
-    alter table public.user_interactions
-      add foreign key (organization_id) references public.organization (id) on delete set null;
-  end if;
-end $$;
 select app.adopt_as_text('public.user_interactions', 'item_id'),
+  app.adopt_reference('public.user_interactions', 'organization_id', 'public.organization', 'set null'),
   app.adopt_user_column('public.user_interactions', 'user_id', 'cascade');
 comment on table public.user_interactions is 'What a user did with which item of the application (view, click, add_to_cart, ...). Append-only for users.';
 comment on column public.user_interactions.organization_id is

@@ -1,6 +1,4 @@
 -- Undoes 30_quota.sql; an adopted user_ai_settings stays, with the columns it got.
-drop trigger if exists _30_forget_requests on public."user";
-drop function if exists app.forget_user();
 drop trigger if exists _20_updated_at on public.user_ai_settings;
 select app.drop_table_unless_adopted('app', 'ai_requests');
 select app.drop_table_unless_adopted('app', 'anonymous_usage');

@@ -214,7 +214,9 @@ ALLOWED: Mapping[str, frozenset[str]] = {
             "app.drop_archived_usage(p_keep interval)",
             "app.provider_health()",
             "app.mirror_auth_user()",
-            "app.forget_user()",
+            "app.forget_user(p_user_id text)",
+            "app.forget_deleted_user()",
+            "app.forget_call()",
             "app.count_leaderboard_score()",
             "app.show_on_leaderboard()",
         }

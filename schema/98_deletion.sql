@@ -1,0 +1,89 @@
+-- 98 deletion: how a user goes. Nearly every personal row refers to the user and goes with it; what cannot refer to it is
+-- here. The ledger keeps its rows without the name.
+
+create or replace function app.forget_user(p_user_id text) returns void
+  language plpgsql security definer set search_path = '' set lock_timeout = '5s'
+as $$
+declare
+  v_caller constant text := 'user:' || p_user_id;
+  v_index constant text := app.tenant_index_name(p_user_id);
+begin
+  -- Requests that have begun end first, later ones find the user deleted (app.provision).
+  perform pg_catalog.pg_advisory_xact_lock(app.subject_lock(p_user_id));
+  -- The predicate of a promoted tenant's index names the tenant. Before any row: searches wait from here on.
+  if pg_catalog.to_regclass(pg_catalog.format('public.%I', v_index)) is not null then
+    execute pg_catalog.format('drop index public.%I', v_index);
+  end if;
+  -- In the order in which the functions of requests lock, since finish_request and a few others did not provision: the
+  -- request, the cache entry to fill, what the counter mirrors, the counter; then the profile that activities queue at.
+  perform from app.ai_requests where caller_key = v_caller order by id for update;
+  delete from app.cache_fills
+  where tenant = v_caller or request_id in (select id from app.ai_requests where caller_key = v_caller);
+  delete from app.ai_requests where caller_key = v_caller;
+  perform from app.provider_keys where user_id = p_user_id order by provider for update;
+  perform from public.ai_provider_preferences where user_id = p_user_id order by id for update;
+  perform from public.user_ai_settings where user_id = p_user_id for update;
+  perform from public.profiles where id = p_user_id for update;
+end $$;
+comment on function app.forget_user(text) is
+  'Deletes what of a user has no foreign key (requests with their answers, leases of cache entries, a promoted tenant''s index) and '
+  'locks, in the order of requests, what the deletion of the user''s row will take. Raises 55P03 where a lock takes over five seconds.';
+
+-- Also when an operator deletes the row by hand, for nobody's claims.
+create or replace function app.forget_deleted_user() returns trigger
+  language plpgsql security definer set search_path = ''
+as $$
+begin
+  perform app.forget_user(old.id);
+  return old;
+end $$;
+comment on function app.forget_deleted_user() is 'Trigger: app.forget_user, whoever deletes the row; after app.delete_user nothing is left to do.';
+drop trigger if exists _10_forget on public."user";
+create trigger _10_forget before delete on public."user" for each row execute function app.forget_deleted_user();
+
+create or replace function app.delete_user(p_user_id text) returns boolean
+  language plpgsql security definer set search_path = ''
+as $$
+begin
+  perform app.require_caller(p_user_id);
+  -- Before the user's own row is locked, which the trigger would be too late for.
+  perform app.forget_user(p_user_id);
+  insert into app.deleted_subjects (subject_hash) values (app.subject_hash(p_user_id)) on conflict do nothing;
+  delete from public."user" where id = p_user_id;
+  return found;
+end $$;
+comment on function app.delete_user(text) is
+  'Deletes a user and everything personal, remembers the subject''s hash; returns whether there was such a user. Raises 42501 for '
+  'another''s id, 55P03 where somebody holds a lock for over five seconds (ask again).';
+
+-- Supabase keeps accounts in auth.users: its users are mirrored. The trigger runs for nobody's claims, so its function
+-- belongs to the migrating role.
+create or replace function app.mirror_auth_user() returns trigger
+  language plpgsql security definer set search_path = ''
+as $$
+begin
+  if tg_op = 'INSERT' then
+    insert into public."user" (id) values (new.id::text) on conflict do nothing;
+  else
+    perform app.forget_user(old.id::text);
+    insert into app.deleted_subjects (subject_hash) values (app.subject_hash(old.id::text)) on conflict do nothing;
+    delete from public."user" where id = old.id::text;
+  end if;
+  return null;
+end $$;
+comment on function app.mirror_auth_user() is 'Trigger of auth.users: its users exist here, and are deleted here when deleted there.';
+
+do $$
+begin
+  if to_regclass('auth.users') is not null then
+    drop trigger if exists parley_mirror_user on auth.users;
+    create trigger parley_mirror_user after insert or delete on auth.users
+      for each row execute function app.mirror_auth_user();
+    insert into public."user" (id) select id::text from auth.users on conflict do nothing;
+  end if;
+end $$;
+
+select app.give_to_definer('app.delete_user(text)');
+revoke all on function app.forget_user(text), app.forget_deleted_user(), app.mirror_auth_user() from public;
+grant execute on function app.forget_user(text) to parley_definer;
+grant execute on function app.delete_user(text) to parley_app, parley_service;

@@ -1,0 +1,252 @@
+"""A deleted user leaves nothing personal behind, wherever the catalog has room for it, whatever goes on meanwhile."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from parley.migrations import up
+from tests.conftest import SCHEMA, ScratchDatabase
+from tests.integration.schema import seeds
+from tests.integration.schema.expectations import ROWS
+from tests.integration.schema.matrix import Table, _insert
+from tests.integration.schema.support import SERVICE, psql, set_claims, user
+from tests.integration.schema.test_adoption import ORIGINALS
+from tests.integration.schema_core.calls import Caller, cache_entry
+
+CANARY = "canary_7f3a"
+# Columns that say whose a row is in other words.
+_SPELT: Mapping[str, str] = {"caller_key": f"user:{CANARY}", "tenant": f"user:{CANARY}"}
+# Tables whose rows are nobody's in particular.
+NOBODYS: Mapping[str, str] = {
+    "public.organization": "an organization",
+    "public.content_items": "the operator's",
+    "public.ai_precomputed_responses": "the operator's",
+    "app.achievement_catalogue": "the schema's",
+    "app.ai_tiers": "the operator's",
+    "app.settings": "the operator's",
+    "app.organization_policies": "an organization's",
+    "app.anonymous_usage": "of callers without a name, gone after a day",
+    "app.deleted_subjects": "hashes",
+    "app.leaderboard_histogram": "counts",
+    "app.rolled_up_days": "dates",
+    "app.usage_by_day": "sums of everybody's",
+    "app.adopted_tables": "the migrations'",
+    "app.schema_migrations": "the migrations'",
+}
+# Columns that the schema's functions write, from nothing that is personal, and that may outlive the user.
+IMPERSONAL: Mapping[str, set[str]] = {
+    # About the call; the request's number is the gateway's.
+    "public.ai_usage": {"organization_id", "request_id", "tier", "provider", "model", "operation_type"},
+    # A week or a month, which the histogram counts by.
+    "app.leaderboard_scores": {"period_key"},
+}
+
+
+def _tables(owner: psycopg.Connection[Any], *, partitions: bool) -> list[str]:
+    rows = owner.execute(
+        """
+        select n.nspname || '.' || c.relname from pg_class as c inner join pg_namespace as n on n.oid = c.relnamespace
+        where n.nspname in ('public', 'app') and c.relkind in ('r', 'p') and (%s or not c.relispartition) order by 1
+        """,
+        (partitions,),
+    ).fetchall()
+    return [name for (name,) in rows]
+
+
+def _identifier(table: str) -> sql.Identifier:
+    return sql.Identifier(*table.split(".", 1))
+
+
+def _plant(owner: psycopg.Connection[Any], table: str) -> None:
+    """Give the table a row of the user's, with the canary in each column that takes it."""
+    if table == "app.usage_archive":
+        return  # by archiving
+    if table.startswith("app.adopted_"):
+        owner.execute(sql.SQL("update {} set user_id = {}").format(_identifier(table), CANARY))
+        return
+    rows = ROWS[table]
+    row = {
+        column: str(value).replace("alice", CANARY) if value in ("alice", "user:alice") else value
+        for column, value in (rows.get("alice") or next(iter(rows.values()))).items()
+    }
+    owner.execute("set session_replication_role = replica")
+    _insert(owner, Table(table, (), rows), row, row)
+    owner.execute("set session_replication_role = origin")
+    columns = owner.execute(
+        """
+        select attname, atttypid::regtype::text from pg_attribute
+        where attrelid = %s::regclass and attnum > 0 and not attisdropped and attgenerated = ''
+          and atttypid::regtype::text in ('text', 'jsonb', 'json', 'text[]', 'character varying')
+        """,
+        ('{}."{}"'.format(*table.split(".", 1)),),
+    ).fetchall()
+    mine = sql.SQL(" and ").join(
+        sql.SQL("{} = {}").format(sql.Identifier(column), sql.Literal(row[column]))
+        for column in row
+        if column in ("id", "user_id", "interview_id", "caller_key", "tenant", "event_key")
+    )
+    for column, kind in columns:
+        if row.get(column) == CANARY or column in IMPERSONAL.get(table, ()):
+            continue
+        value = _SPELT.get(column, CANARY)
+        written = {"jsonb": json.dumps([value]), "json": json.dumps([value]), "text[]": f"{{{value}}}"}.get(kind, value)
+        try:
+            with owner.transaction():
+                owner.execute(
+                    sql.SQL("update {} set {} = {} where {}").format(
+                        _identifier(table), sql.Identifier(column), sql.Literal(written), mine
+                    )
+                )
+        except psycopg.Error:
+            continue  # a word of a list, or a key: no room for anything personal
+        if column in ("id", "event_key"):
+            mine = sql.SQL("{} = {}").format(sql.Identifier(column), sql.Literal(value))
+
+
+def _traces(owner: psycopg.Connection[Any]) -> set[str]:
+    """Where the canary is: tables, partitions, and definitions of indexes."""
+    found = set()
+    for table in _tables(owner, partitions=True):
+        query = sql.SQL("select exists (select from {} as t where t::text like {})")
+        if owner.execute(query.format(_identifier(table), sql.Literal(f"%{CANARY}%"))).fetchone() == (True,):
+            found.add(table)
+    indexes = owner.execute("select indexname from pg_indexes where indexdef like %s", (f"%{CANARY}%",)).fetchall()
+    return found | {f"index {name}" for (name,) in indexes}
+
+
+def _by_the_service(owner: psycopg.Connection[Any]) -> None:
+    with owner.transaction():
+        set_claims(owner, SERVICE)
+        assert owner.execute("select app.delete_user(%s)", (CANARY,)).fetchone() == (True,)
+
+
+def _by_hand(owner: psycopg.Connection[Any]) -> None:
+    owner.execute('delete from "user" where id = %s', (CANARY,))
+
+
+@pytest.mark.parametrize("adopted", [None, *seeds.NAMES])
+@pytest.mark.parametrize("delete", [_by_the_service, _by_hand])
+def test_no_table_and_no_index_keeps_a_trace_of_a_deleted_user(
+    adopted: str | None, delete: Callable[[psycopg.Connection[Any]], None], empty_database: ScratchDatabase
+) -> None:
+    if adopted:
+        assert psql(empty_database.owner_url, ORIGINALS / f"{adopted.lower()}.sql").returncode == 0
+    up(empty_database.owner_url, SCHEMA)
+    with empty_database.connect() as owner:
+        tables = [table for table in _tables(owner, partitions=False) if table not in NOBODYS]
+        # The user comes first: the others refer to it.
+        for table in sorted(tables, key=lambda name: name != "public.user"):
+            _plant(owner, table)
+        owner.execute("select app.ensure_usage_partitions(now() - interval '200 days')")
+        owner.execute(
+            "insert into ai_usage (user_id, tier, provider, created_at) values (%s, 'free', 'openai', %s)",
+            (CANARY, "1970-01-01"),
+        )
+        owner.execute(
+            "insert into ai_usage (user_id, tier, provider, created_at) "
+            "values (%s, 'free', 'openai', now() - interval '190 days')",
+            (CANARY,),
+        )
+        owner.execute("select app.archive_usage()")
+        for (statement,) in owner.execute("select statement from app.tenant_index_statements(1)").fetchall():
+            owner.execute(statement)
+        before = _traces(owner)
+        assert {name for name in before if name in tables} == set(tables), "a table has no row of the user's: see ROWS"
+        assert {name for name in before if name.startswith("index ")}
+        ledger = "select (select count(*) from ai_usage) + (select count(*) from app.usage_archive)"
+        calls = owner.execute(ledger).fetchone()
+        delete(owner)
+        assert _traces(owner) == set()
+        assert owner.execute(ledger).fetchone() == calls
+
+
+def test_every_table_is_somebodys_or_nobodys(database: ScratchDatabase) -> None:
+    with database.connect() as owner:
+        assert set(NOBODYS) <= set(_tables(owner, partitions=False))
+
+
+def _claims(subject: str) -> dict[str, Any]:
+    return dict(user(subject))
+
+
+def _delete(service: psycopg.Connection[Any], subject: str) -> None:
+    with service.transaction():
+        set_claims(service, SERVICE)
+        service.execute("select app.delete_user(%s)", (subject,))
+
+
+def test_a_request_that_begins_while_its_user_is_deleted_leaves_nothing(database: ScratchDatabase) -> None:
+    with (
+        database.connect() as owner,
+        database.connect("app", autocommit=False) as app,
+        database.connect("service") as service,
+    ):
+        owner.execute("insert into \"user\" (id) values ('ada')")
+        assert Caller(app).begin(_claims("ada"), takes_unit=False)["outcome"] == "admitted"
+        deletion = threading.Thread(target=_delete, args=(service, "ada"))
+        deletion.start()
+        waits = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+        while owner.execute(waits).fetchone() != (1,) and deletion.is_alive():
+            pass
+        app.commit()
+        deletion.join()
+        assert owner.execute("select count(*) from app.ai_requests").fetchone() == (0,)
+        assert Caller(app).begin(_claims("ada"), takes_unit=False) == {"outcome": "subject_deleted"}
+
+
+def test_deleting_a_user_beside_its_requests_never_deadlocks(database: ScratchDatabase) -> None:
+    rounds, requests = 40, 3
+    failures: list[BaseException] = []
+    with database.connect() as owner:
+        owner.execute(sql.SQL("alter database {} set deadlock_timeout = '20ms'").format(sql.Identifier(database.name)))
+
+    def working(barrier: threading.Barrier, number: int) -> None:
+        """Settle one request a round, by turns giving its unit back."""
+        with database.connect("app") as connection:
+            app = Caller(connection)
+            for turn in range(rounds):
+                claims = _claims(f"user-{turn}")
+                begun = app.begin(claims, idempotency_key=f"{number}", prompt_hash=f"{number}", cache_scope="user")
+                barrier.wait()
+                try:
+                    app.finish(
+                        claims, begun, state=("settled", "released")[(turn + number) % 2],
+                        cache=cache_entry(scope="user"), conversation={"id": f"c-{turn}", "messages": []},
+                    )  # fmt: skip
+                except psycopg.Error as error:
+                    failures.append(error)
+                barrier.wait()
+
+    def deleting(barrier: threading.Barrier) -> None:
+        with database.connect("service") as service:
+            for turn in range(rounds):
+                barrier.wait()
+                try:
+                    _delete(service, f"user-{turn}")
+                except psycopg.Error as error:
+                    failures.append(error)
+                barrier.wait()
+
+    barrier = threading.Barrier(requests + 1, timeout=60)
+    threads = [threading.Thread(target=working, args=(barrier, number)) for number in range(requests)]
+    threads.append(threading.Thread(target=deleting, args=(barrier,)))
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    with database.connect() as owner:
+        left = owner.execute(
+            """
+            select (select count(*) from app.ai_requests), (select count(*) from app.cache_fills),
+              (select count(*) from "user"), (select count(*) from ai_response_cache)
+            """
+        ).fetchone()
+    assert left == (0, 0, 0, 0)

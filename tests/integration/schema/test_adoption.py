@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time
@@ -18,7 +19,7 @@ from psycopg.types.json import Jsonb
 from parley.migrations import catalog_snapshot, create_logins, down, up
 from tests.conftest import SCHEMA, ScratchDatabase
 from tests.integration.schema import seeds
-from tests.integration.schema.support import psql, user
+from tests.integration.schema.support import SERVICE, psql, user
 from tests.integration.schema.test_seed_statements import needs_documents
 
 ORIGINALS = Path(__file__).with_name("originals")
@@ -252,6 +253,69 @@ def test_what_an_adopted_user_asked_the_cache_goes_with_the_user(empty_database:
     with empty_database.connect() as owner:
         owner.execute("delete from auth.users")
         assert owner.execute("select query_text from ai_response_cache").fetchall() == [("two",)]
+
+
+def test_ledger_rows_with_odd_dates_are_adopted_without_months_of_their_own(empty_database: ScratchDatabase) -> None:
+    _adopt("S2", empty_database)
+    with empty_database.connect() as owner:
+        owner.execute(
+            """
+            insert into ai_usage_logs (tier, provider, tokens_used, created_at)
+            select 'free', 'openai', 1000, moment
+            from unnest(array['1970-01-01', '2009-05-05', '-infinity', 'infinity', '9999-12-31', null]::timestamptz[])
+              as moment
+            """
+        )
+        figures = "select count(*), sum(tokens_used) from ai_usage_logs"
+        before = owner.execute(figures).fetchone()
+        up(empty_database.owner_url, SCHEMA)
+    with empty_database.connect() as owner:
+        months = "select count(*) from pg_inherits where inhparent = 'ai_usage_logs'::regclass"
+        assert owner.execute(figures).fetchone() == before
+        # Five years, the month that has begun, two ahead, and the rest.
+        assert owner.execute(months).fetchone() == (5 * 12 + 4,)
+        assert owner.execute("select count(*) from app.ai_usage_rest").fetchone() == (5,)
+        owner.execute("select set_config('request.jwt.claims', %s, false)", (json.dumps(SERVICE),))
+        owner.execute("select app.archive_usage()")
+        kept = "select count(*) + (select count(*) from app.usage_archive) from ai_usage"
+        assert before
+        assert owner.execute(kept).fetchone() == (before[0],)
+        # Days are summed from the first month on, not from 1970 or from the beginning of time.
+        assert owner.execute("select count(*) <= 41 from app.rolled_up_days").fetchone() == (True,)
+        reported = owner.execute("select day, calls from app.usage_between('1969-12-31', '1970-01-02')").fetchall()
+        assert reported == [(date(1970, 1, 1), 1)]
+
+
+def test_an_adopted_answer_that_never_expired_expires(empty_database: ScratchDatabase) -> None:
+    _adopt("S4", empty_database)
+    with empty_database.connect() as owner:
+        owner.execute("alter table ai_response_cache alter column expires_at drop not null")
+        owner.execute("update ai_response_cache set expires_at = null where query_text = 'two'")
+        up(empty_database.owner_url, SCHEMA)
+        owner.execute(
+            "create or replace function app.now() returns timestamptz language sql stable parallel safe "
+            "return now() + interval '25 hours'"
+        )
+        owner.execute("select app.delete_expired_answers()")
+        assert owner.execute("select count(*) from ai_response_cache").fetchone() == (0,)
+
+
+def test_adopted_preferences_refer_to_their_organization_whether_they_did_or_not(
+    empty_database: ScratchDatabase,
+) -> None:
+    _adopt("S1", empty_database)
+    with empty_database.connect() as owner:
+        owner.execute(
+            "alter table ai_provider_preferences drop constraint ai_provider_preferences_organization_id_fkey"
+        )
+        owner.execute("insert into ai_provider_preferences (organization_id) values ('org_nobody_made')")
+        up(empty_database.owner_url, SCHEMA)
+        assert owner.execute("select id from organization where name is null").fetchall() == [("org_nobody_made",)]
+        owner.execute("delete from organization where name is null")
+        left = owner.execute(
+            "select count(*), count(*) filter (where organization_id = 'org_nobody_made') from ai_provider_preferences"
+        ).fetchone()
+    assert left == (5, 0)
 
 
 def test_settings_of_nobody_are_adopted_and_kept(empty_database: ScratchDatabase) -> None:

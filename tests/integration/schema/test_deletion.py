@@ -44,6 +44,8 @@ NOBODYS: Mapping[str, str] = {
 IMPERSONAL: Mapping[str, set[str]] = {
     # About the call; the request's number is the gateway's.
     "public.ai_usage": {"organization_id", "request_id", "tier", "provider", "model", "operation_type"},
+    # A request of the user's own, which a shared answer is waited for by.
+    "app.cache_fills": {"request_id"},
     # A week or a month, which the histogram counts by.
     "app.leaderboard_scores": {"period_key"},
 }
@@ -199,6 +201,16 @@ def test_a_request_that_begins_while_its_user_is_deleted_leaves_nothing(database
         deletion.join()
         assert owner.execute("select count(*) from app.ai_requests").fetchone() == (0,)
         assert Caller(app).begin(_claims("ada"), takes_unit=False) == {"outcome": "subject_deleted"}
+
+
+def test_nobody_waits_for_an_answer_that_a_deleted_user_was_to_fill(database: ScratchDatabase) -> None:
+    shared = {"prompt_hash": "hash", "cache_scope": "tenant"}
+    with database.connect("app") as connection, database.connect("service") as service:
+        app = Caller(connection)
+        assert app.begin(dict(user("ada", "acme")), **shared)["outcome"] == "admitted"
+        assert app.begin(dict(user("bob", "acme")), **shared)["outcome"] == "filling"
+        _delete(service, "ada")
+        assert app.begin(dict(user("bob", "acme")), **shared)["outcome"] == "admitted"
 
 
 def test_deleting_a_user_beside_its_requests_never_deadlocks(database: ScratchDatabase) -> None:

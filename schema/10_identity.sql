@@ -133,8 +133,8 @@ comment on function app.mirror_auth_user() is 'Trigger of auth.users: its users 
 do $$
 begin
   if to_regclass('auth.users') is not null then
-    drop trigger if exists parley_mirror_user on auth.users;
-    create trigger parley_mirror_user after insert or delete on auth.users
+    -- Not dropped first: Supabase's migrator may make a trigger on this table, but does not own it.
+    create or replace trigger parley_mirror_user after insert or delete on auth.users
       for each row execute function app.mirror_auth_user();
     insert into public."user" (id) select id::text from auth.users on conflict do nothing;
   end if;

@@ -1,11 +1,6 @@
 -- Undoes 10_identity.sql; an adopted user or organization table stays.
-do $$
-begin
-  if to_regclass('auth.users') is not null then
-    drop trigger if exists parley_mirror_user on auth.users;
-  end if;
-end $$;
-drop function if exists app.mirror_auth_user();
+-- With its trigger on auth.users, a table that Supabase's migrator does not own and cannot drop triggers of.
+drop function if exists app.mirror_auth_user() cascade;
 drop function if exists app.delete_user(text);
 drop function if exists app.provision();
 select app.drop_table_unless_adopted('app', 'deleted_subjects');

@@ -5,6 +5,9 @@
 -- rows are ranked by one bit per dimension, all of them out of a btree, and the best of them by their full vectors. An
 -- operator may promote a tenant for which that is too slow to a partial HNSW index of its own.
 
+-- `supabase db push` resets its session's settings after each file, and so what the first file set.
+select pg_catalog.set_config('search_path', '"$user", public, extensions', false);
+
 create table if not exists public.embeddings (
   id          text primary key default gen_random_uuid()::text,
   user_id     text,

@@ -3,6 +3,9 @@
 -- One table holds all six: S2's own names (routes, learning_paths, ...) belong to the operator's application. Everybody
 -- signed in may read; the service role alone writes.
 
+-- `supabase db push` resets its session's settings after each file, and so what the first file set.
+select pg_catalog.set_config('search_path', '"$user", public, extensions', false);
+
 create table if not exists public.content_items (
   id            uuid primary key default gen_random_uuid(),
   content_type  text not null,

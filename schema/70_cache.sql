@@ -3,6 +3,9 @@
 -- asks; app.cache_fills lets one caller fill an entry while the others wait.
 -- The column embedding is optional (S4: `drop column embedding`): what names it has a string body, so nothing depends on it.
 
+-- `supabase db push` resets its session's settings after each file, and so what the first file set.
+select pg_catalog.set_config('search_path', '"$user", public, extensions', false);
+
 create table if not exists public.ai_response_cache (id uuid primary key default gen_random_uuid(), query_hash text not null);
 
 do $$

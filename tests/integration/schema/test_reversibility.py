@@ -107,6 +107,29 @@ def test_a_migrator_who_is_no_superuser_can_apply_repeat_and_undo(tool: str, mig
         assert done.returncode == 0, f"{path.name}: {done.stderr}"
 
 
+def test_every_file_can_be_applied_repeated_and_undone_on_supabase(managed_server: Server, migrator_url: str) -> None:
+    """As `db push` goes: one session, a transaction a file, settings reset in between, and auth.users is another's."""
+    with psycopg.connect(managed_server.url(database="managed"), autocommit=True) as owner:
+        owner.execute(
+            """
+            create schema auth; create table auth.users (id uuid primary key);
+            grant usage on schema auth to migrator; grant select, trigger on auth.users to migrator
+            """
+        )
+    snapshots: list[dict[str, str]] = []
+    with psycopg.connect(migrator_url, autocommit=True) as session:
+        for _ in range(2):
+            for migration in MIGRATIONS:
+                with session.transaction():
+                    session.execute(migration.script.sql.encode())
+                session.execute("reset all")
+            snapshots.append(catalog_snapshot(session))
+    assert snapshots[0] == snapshots[1]
+    for migration in reversed(MIGRATIONS):
+        done = psql(migrator_url, migration.rollback_path)
+        assert done.returncode == 0, f"{migration.label}: {done.stderr}"
+
+
 def test_what_a_migrator_makes_is_what_a_superuser_makes(migrator_url: str, database: ScratchDatabase) -> None:
     up(migrator_url, SCHEMA)
     kinds = ("policy ", "trigger ", "index ", "constraint ", "column ", "relation ", "function ")

@@ -59,6 +59,7 @@ FAULTS = {
     "two indexes that are the same": "create index x on public.streaks (user_id)",
     "view that runs with its owner's rights": "create view public.x as select 1 as one",
     "function whose search_path its caller sets": "create function public.x() returns int language sql as 'select 1'",
+    "function without a search_path of its own": "create function public.x() returns int language sql return 1",
     "definer function without a fixed search_path": """
         create function public.x() returns int language sql security definer return 1
     """,

@@ -246,6 +246,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
             "app.search_limit",
             "app.streak_status",
             "app.subject_hash",
+            "app.subject_lock",
             "app.tenant_id",
             "app.tenant_index_name",
             "app.today",

@@ -25,7 +25,7 @@ help: ## List the targets
 run: ## Serve everything at http://127.0.0.1:3000 (PORT=...) with an embedded Postgres, or DATABASE_URL
 	@echo "[1/4] python environment"
 	@$(call environment,.venv,local)
-	@exec $(PYTHON) -m local run
+	@exec $(PYTHON) -m local run --parent $$PPID
 
 .PHONY: test
 test: .development .sam ## The whole suite (ARGS="tests/unit -k name" for a part of it)

@@ -25,7 +25,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m local")
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("run", help="serve everything until Ctrl-C")
+    run_command = commands.add_parser("run", help="serve everything until Ctrl-C")
+    run_command.add_argument("--parent", type=int, help="stop as well when this parent process is gone")
     token = commands.add_parser("token", help="print a token")
     token.add_argument("user")
     token.add_argument("organization", nargs="?", default="")
@@ -44,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
             case "run":
                 from local.run import main as run
 
-                return run()
+                return run(options.parent)
             case "token":
                 if not options.user:
                     print("parley: say whose token: make token USER=ada", file=sys.stderr)
@@ -119,7 +120,15 @@ def _invoke(name: str, event: Path | None) -> int:
         print("parley: say which function: make invoke NAME=usage_reset EVENT=events/usage_reset.json", file=sys.stderr)
         return 1
     address = f"http://127.0.0.1:{os.environ.get('PORT') or 3000}"
-    data = event.read_bytes() if event else b"{}"
+    try:
+        data = event.read_bytes() if event else b"{}"
+    except OSError as error:
+        print(
+            f"parley: cannot read the event {event} ({error.strerror}); every function has one in events/: "
+            "make invoke NAME=usage_reset EVENT=events/usage_reset.json",
+            file=sys.stderr,
+        )
+        return 1
     if b"${PARLEY_TOKEN}" in data:
         data = data.replace(b"${PARLEY_TOKEN}", (os.environ.get("PARLEY_TOKEN") or _token("user_1")).encode())
     request = urllib.request.Request(

@@ -20,10 +20,11 @@ from local.template import Api, GatewayResponse, Route
 MAX_BODY = 10 * 2**20
 MAX_HEAD = 10_240
 _INVOKE = re.compile(r"/2015-03-31/functions/([\w-]+)/invocations")
+_CODE = re.compile(rb'"code": ?"(\w+)"')
 _CONTEXT = re.compile(r"\$context\.(error\.messageString|error\.message|error\.responseType|requestId)")
 
 Invoke = Callable[[str, bytes], Awaitable[Answer]]
-AccessLog = Callable[[str, str, int, float, str], None]
+AccessLog = Callable[[str, str, int, float, str, str], None]
 
 
 class _Refused(Exception):
@@ -42,7 +43,8 @@ class Gateway:
         api: routes and what else the template says.
         functions: the short name of each function, by every name that the Invoke API knows it by.
         invoke: runs a function by name with an event.
-        log: called after each request with method, path, status, seconds and the function's name ("" for none).
+        log: called after each request with method, path, status, seconds, the function's name ("" for none), and the
+            code of the problem that it ended in ("" for none).
     """
 
     def __init__(self, api: Api, functions: Mapping[str, str], invoke: Invoke, log: AccessLog) -> None:
@@ -60,7 +62,7 @@ class Gateway:
             await self._invoke_api(exchange, invoked[1])
             return
         request_id = str(uuid.uuid4())
-        status, function = 499, ""
+        status, code, function = 499, "", ""
         try:
             try:
                 route, pattern, parameters = self._route(exchange.method, path)
@@ -72,11 +74,11 @@ class Gateway:
                 event = proxy_event(
                     exchange, request_id, pattern, parameters, self._api.stage, body, self._api.binary_types
                 )
-                status = await self._run(exchange, route, json.dumps(event).encode(), request_id)
+                status, code = await self._run(exchange, route, json.dumps(event).encode(), request_id)
             except _Refused as refusal:
-                status = await self._refuse(exchange, refusal, request_id)
+                status, code = await self._refuse(exchange, refusal, request_id)
         finally:
-            self._log(exchange.method, path, status, time.perf_counter() - began, function)
+            self._log(exchange.method, path, status, time.perf_counter() - began, function, code)
 
     def _route(self, method: str, path: str) -> tuple[Route | None, str, dict[str, str]]:
         matched = self._api.match(path)
@@ -91,7 +93,7 @@ class Gateway:
         await exchange.respond(200, [("Content-Type", "application/json"), *self._api.cors.items()])
         return 200
 
-    async def _run(self, exchange: Exchange, route: Route, event: bytes, request_id: str) -> int:
+    async def _run(self, exchange: Exchange, route: Route, event: bytes, request_id: str) -> tuple[int, str]:
         task = self._start(route.function, event)
         done, _ = await asyncio.wait({task}, timeout=route.timeout)
         if not done:
@@ -111,9 +113,9 @@ class Gateway:
         except MalformedResponse as error:
             raise _Refused(502, "DEFAULT_5XX", "Internal server error") from error
         await exchange.respond(head.status, _stamped(head, request_id), body)
-        return head.status
+        return head.status, _code(head, body)
 
-    async def _stream(self, exchange: Exchange, answer: Streamed, request_id: str) -> int:
+    async def _stream(self, exchange: Exchange, answer: Streamed, request_id: str) -> tuple[int, str]:
         left = asyncio.create_task(_abort_when_left(exchange, answer))
         try:
             try:
@@ -122,10 +124,12 @@ class Gateway:
                 raise MalformedResponse("the function died") from error
             await exchange.start(head.status, _stamped(head, request_id))
             # When the function breaks off, Disconnected closes the client's connection without the final chunk.
+            code = ""
             async for chunk in body:
+                code = code or _code(head, chunk)
                 await exchange.send(chunk)
             await exchange.end()
-            return head.status
+            return head.status, code
         finally:
             left.cancel()
             if not answer.ended.is_set():
@@ -137,7 +141,7 @@ class Gateway:
         task.add_done_callback(self._background.discard)
         return task
 
-    async def _refuse(self, exchange: Exchange, refusal: _Refused, request_id: str) -> int:
+    async def _refuse(self, exchange: Exchange, refusal: _Refused, request_id: str) -> tuple[int, str]:
         general = "DEFAULT_4XX" if refusal.status < 500 else "DEFAULT_5XX"
         response = self._api.responses.get(refusal.kind) or self._api.responses.get(general) or GatewayResponse()
         values = {
@@ -153,7 +157,7 @@ class Gateway:
         }
         head = Head(response.status or refusal.status, list(headers.items()))
         await exchange.respond(head.status, _stamped(head, request_id), body)
-        return head.status
+        return head.status, _code(head, body)
 
     async def _invoke_api(self, exchange: Exchange, name: str) -> None:
         """Lambda's Invoke: RequestResponse waits, Event does not, DryRun only looks."""
@@ -202,6 +206,15 @@ def _drop(task: asyncio.Task[Answer]) -> None:
     """Let go of an answer that nobody waits for."""
     if not task.cancelled() and isinstance(answer := task.result(), Streamed):
         answer.abort()
+
+
+def _code(head: Head, body: bytes) -> str:
+    """The code of a problem document, or of the event that says so in a stream; empty for what is neither."""
+    problem = any(
+        name.lower() == "content-type" and value.startswith("application/problem+json") for name, value in head.headers
+    )
+    found = _CODE.search(body) if problem or body.startswith(b"event: error\n") else None
+    return found[1].decode() if found else ""
 
 
 def _stamped(head: Head, request_id: str) -> list[tuple[str, str]]:

@@ -49,16 +49,16 @@ def overrides(shell: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def main() -> int:
-    """Run until Ctrl-C; returns the exit status."""
+def main(parent: int | None = None) -> int:
+    """Run until Ctrl-C, or until `parent`, which started this process, is gone; returns the exit status."""
     try:
-        return asyncio.run(_run(time.monotonic()))
+        return asyncio.run(_run(time.monotonic(), parent))
     except Refused as refused:
         print(f"parley: {refused}", file=sys.stderr)
         return 1
 
 
-async def _run(began: float) -> int:
+async def _run(began: float, parent: int | None) -> int:
     folder = default_data_dir()
     try:
         Settings.from_environment(overrides(os.environ))
@@ -66,8 +66,12 @@ async def _run(began: float) -> int:
         raise Refused(str(error)) from error
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        # Under nohup a closed terminal is not the end.
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with contextlib.AsyncExitStack() as stack:
+        if parent is not None:
+            stack.callback(asyncio.create_task(_stop_without(parent, stop)).cancel)
         listening = _listen()
         stack.callback(listening.close)
         try:
@@ -89,6 +93,15 @@ async def _run(began: float) -> int:
             await asyncio.gather(starting, return_exceptions=True)
         print("\nstopping", flush=True)
     return 0
+
+
+async def _stop_without(parent: int, stop: asyncio.Event) -> None:
+    """Set `stop` when `parent` is gone: kill -9 of make reaches nobody else, and what ran on would keep the port."""
+    while os.getppid() == parent:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), 1)
+            return
+    stop.set()
 
 
 async def _start(platform: Platform, stack: contextlib.AsyncExitStack, folder: Path) -> None:

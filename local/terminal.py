@@ -30,12 +30,11 @@ class Terminal:
         self._files: dict[str, TextIO] = {}
         self._colour = stream is not None and stream.isatty() and "NO_COLOR" not in os.environ
 
-    def access(self, method: str, path: str, status: int, seconds: float, function: str) -> None:
-        """A request was answered."""
-        colour = 32 if status < 400 else 33 if status < 500 else 31
-        self._show(
-            f"{method:<6} {path}  {self._paint(str(status), colour)}  {seconds * 1000:.0f} ms  {function}".rstrip()
-        )
+    def access(self, method: str, path: str, status: int, seconds: float, function: str, code: str = "") -> None:
+        """A request was answered; `code` says in which problem it ended."""
+        colour = 32 if status < 400 and not code else 33 if status < 500 else 31
+        outcome = self._paint(f"{status} {code}".rstrip(), colour)
+        self._show(f"{method:<6} {path}  {outcome}  {seconds * 1000:.0f} ms  {function}".rstrip())
 
     def line(self, name: str, text: str) -> None:
         """A function or a stand-in wrote a line."""

@@ -15,7 +15,7 @@ api = Api(parley.settings)
 def chat_stream(request: Request, body: ChatRequest) -> Stream:
     """Answer a message piece by piece; refusals come as problem documents, before the stream begins."""
     stream = parley.chat.stream(request.context, body)
-    return Stream(stream.events, stream.cancel, model_headers(stream.quota, stream.degraded))
+    return Stream(stream.events, stream.cancel, stream.close, model_headers(stream.quota, stream.degraded))
 
 
 lambda_handler = api.handler

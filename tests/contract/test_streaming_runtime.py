@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import subprocess
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from parley.runtime import StreamingResponse
 from tests.runtime_api import Posted, RuntimeApi
 
 LAYER = Path(__file__).resolve().parents[2] / "layers" / "parley"
@@ -65,7 +67,8 @@ def endless(event, context):
         except GeneratorExit:
             note(closed="endless")
             raise
-    return StreamingResponse(200, {}, body())
+    chunks = body()
+    return StreamingResponse(200, {}, chunks, close=chunks.close)
 
 def silent(event, context):
     ours, theirs = socket.socketpair()
@@ -77,6 +80,9 @@ def silent(event, context):
         finally:
             note(closed="silent")
     return StreamingResponse(200, {}, body(), cancel=lambda: ours.shutdown(socket.SHUT_RDWR))
+
+def held(event, context):
+    return StreamingResponse(200, {}, iter([b"never read"]), close=lambda: note(closed="held"))
 
 def proxy(event, context):
     return {"statusCode": 404, "multiValueHeaders": {"X-A": ["1", "2"]}, "body": "bm8=", "isBase64Encoded": True}
@@ -192,6 +198,25 @@ def test_a_broken_connection_ends_the_wait_for_a_silent_model(loop: Loop) -> Non
     posted.break_off()
     assert {"closed": "silent"} in (loop.line(), loop.line())
     assert loop.run("counted", chunks=2).body == b"data: 0\n\ndata: 1\n\n"
+
+
+def test_what_an_answer_holds_is_let_go_also_when_the_connection_breaks_before_the_prelude(loop: Loop) -> None:
+    loop.api.leave_before_the_prelude({"case": "held"})
+    assert {"closed": "held"} in (loop.line(), loop.line())
+    assert loop.process.wait(timeout=20) == 0
+
+
+def test_an_answer_read_whole_lets_go_of_what_it_holds_also_when_reading_fails() -> None:
+    closed = []
+
+    def body() -> Iterator[bytes]:
+        yield b"first"
+        raise ConnectionError("cut off")
+
+    for chunks in (iter([b"whole"]), body()):
+        with contextlib.suppress(ConnectionError):
+            StreamingResponse(200, {}, chunks, close=lambda: closed.append(True)).whole()
+    assert closed == [True, True]
 
 
 def test_a_whole_proxy_answer_takes_the_streamed_form_too(loop: Loop) -> None:

@@ -12,12 +12,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
+import pytest
 
+from local.__main__ import main as local_main
 from local.environment import ensure
 from local.keys import Keys
 from local.prove import prove
@@ -30,10 +32,12 @@ SECONDS = 120
 class Run:
     """One `make run`, with what it printed so far and every process it started."""
 
-    def __init__(self, folder: Path, port: int, **environment: str) -> None:
+    def __init__(
+        self, folder: Path, port: int, *, command: Sequence[str] = ("make", "run"), **environment: str
+    ) -> None:
         own = {"PORT": str(port), "PARLEY_DATA_DIR": str(folder)} | environment
         self._child = subprocess.Popen(
-            ["make", "run"],
+            command,
             cwd=CHECKOUT,
             env={**os.environ, **own},
             stdout=subprocess.PIPE,
@@ -67,7 +71,15 @@ class Run:
 
     def server(self) -> psutil.Process:
         """The Python process that serves."""
-        return next(one for one in self.processes() if one.cmdline()[-3:] == ["-m", "local", "run"])
+        return next(one for one in self.processes() if one.cmdline()[1:4] == ["-m", "local", "run"])
+
+    def make(self) -> psutil.Process:
+        """The make that started it."""
+        return psutil.Process(self._child.pid)
+
+    def hang_up(self) -> None:
+        """Close its terminal."""
+        os.killpg(self._child.pid, signal.SIGHUP)
 
     def interrupt(self) -> int:
         """Ctrl-C in its terminal; the exit status of make."""
@@ -83,8 +95,8 @@ class Run:
 
 
 @contextlib.contextmanager
-def make_run(folder: Path, port: int, **environment: str) -> Iterator[Run]:
-    run = Run(folder, port, **environment)
+def make_run(folder: Path, port: int, *, command: Sequence[str] = ("make", "run")) -> Iterator[Run]:
+    run = Run(folder, port, command=command)
     try:
         yield run
     finally:
@@ -127,6 +139,25 @@ def test_the_three_curl_lines_work_when_pasted_and_ctrl_c_leaves_nothing_behind(
         assert "Traceback" not in run.output
 
 
+def test_the_terminal_names_the_problem_that_a_request_ended_in(tmp_path: Path) -> None:
+    with make_run(tmp_path, port := free_port()) as run:
+        run.ready()
+        address = f"curl -s http://127.0.0.1:{port}"
+        assert curl(f"{address}/api/usage")[0] == 401
+        assert curl(f"{address}/nowhere")[0] == 403
+        post = "-H 'Content-Type: application/json' -d"
+        assert curl(f"{address}/api/chat/stream {post} '[]'")[0] == 400
+        assert curl(f"""{address}/api/chat/stream {post} '{{"message": "[[fault:mid_stream_error]]"}}'""")[0] == 200
+        run.interrupt()
+    shown = re.findall(r"(/\S+)  (\d+ ?\w*)  \d+ ms", run.output)
+    assert shown == [
+        ("/api/usage", "401 token_missing"),
+        ("/nowhere", "403 gateway_error"),
+        ("/api/chat/stream", "400 invalid_request"),
+        ("/api/chat/stream", "200 upstream_error"),
+    ]
+
+
 def test_it_works_again_after_kill_9(tmp_path: Path) -> None:
     port = free_port()
     with make_run(tmp_path, port) as run:
@@ -139,6 +170,32 @@ def test_it_works_again_after_kill_9(tmp_path: Path) -> None:
     with make_run(tmp_path, port) as again:
         again.ready()
         assert curl(f"curl -s http://127.0.0.1:{port}/api/ai-provider")[0] == 200
+
+
+def test_nothing_outlives_a_make_that_was_killed(tmp_path: Path) -> None:
+    with make_run(tmp_path, free_port()) as run:
+        run.ready()
+        processes, server = run.processes(), run.server()
+        run.make().kill()
+        left = gone(processes)
+        if server in left:
+            server.terminate()
+        assert left == []
+
+
+def test_a_run_under_nohup_outlives_its_terminal_and_the_shell_that_started_it(tmp_path: Path) -> None:
+    port = free_port()
+    with make_run(tmp_path, port, command=("sh", "-c", "nohup make run & wait")) as run:
+        run.ready()
+        processes, server = run.processes(), run.server()
+        run.hang_up()
+        try:
+            with pytest.raises(psutil.TimeoutExpired):
+                server.wait(timeout=3)
+            assert curl(f"curl -s http://127.0.0.1:{port}/api/ai-provider")[0] == 200
+        finally:
+            server.terminate()
+        assert gone(processes) == []
 
 
 def test_two_run_side_by_side(tmp_path: Path) -> None:
@@ -241,10 +298,19 @@ def test_the_terminal_shows_warnings_and_prints_and_the_log_everything(tmp_path:
     ):
         terminal.line("chat", line)
     terminal.access("GET", "/api/health", 200, 0.0042, "health")
+    terminal.access("POST", "/api/chat", 429, 0.0042, "chat", "quota_exceeded")
     terminal.close()
     lines = [line.split(None, 1)[1] for line in shown.getvalue().splitlines()]
-    assert lines == ["chat  ERROR broken  code=7", "chat  print", "GET    /api/health  200  4 ms  health"]
+    assert lines == ["chat  ERROR broken  code=7", "chat  print", "GET    /api/health  200  4 ms  health",
+                     "POST   /api/chat  429 quota_exceeded  4 ms  chat"]  # fmt: skip
     assert len((tmp_path / "chat.log").read_text().splitlines()) == 3
+
+
+def test_an_event_that_is_not_there_gets_one_line_that_says_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    assert local_main(["invoke", "chat", "wrong/path"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("parley: cannot read the event wrong/path (No such file or directory); ")
+    assert "make invoke NAME=" in line
 
 
 def test_two_first_starts_agree_on_their_keys(tmp_path: Path) -> None:

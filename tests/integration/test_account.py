@@ -200,11 +200,17 @@ def test_a_key_row_moved_to_another_user_does_not_open(with_vault: Functions, da
     assert (answer.status, answer.json["code"]) == (409, "own_key_unreadable")
 
 
-@pytest.mark.parametrize("key", ["short", "with space inside it", "sk-" + "x" * 600, "sk-ünicode-1234"])
+@pytest.mark.parametrize("key", ["sk-12345678", "with space inside it", "sk-" + "x" * 600, "sk-ünicode-1234"])
 def test_what_cannot_be_a_key_is_refused_and_not_repeated(with_vault: Functions, key: str) -> None:
     answer = key_request(with_vault, "PUT", key=key)
     assert answer.status == 400
     assert key not in answer.text
+
+
+def test_a_key_too_short_to_show_four_characters_of_is_told_how_long_a_key_is(with_vault: Functions) -> None:
+    answer = key_request(with_vault, "PUT", key="sk-12345678")
+    (refused,) = answer.json["errors"]
+    assert (refused["field"], "at least 12 characters" in refused["message"]) == ("api_key", True)
 
 
 def test_an_operator_changes_tiers_faqs_and_sees_everybodys_usage(

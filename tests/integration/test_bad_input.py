@@ -66,6 +66,43 @@ def test_a_body_that_is_not_the_base64_it_claims_to_be_is_400(functions: Functio
         assert functions.invoke("chat", event)["statusCode"] == 400
 
 
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        ('{"message": "a", "message": "b"}', "message"),
+        ('{"message": "a", "context": {"page": "x", "page": "x"}}', "page"),
+        ('{"message": "a", "context": {"Ada Lovelace": 1, "Ada Lovelace": 2}}', "(unknown)"),
+    ],
+)
+def test_a_member_that_stands_twice_is_400_and_named_where_the_name_is_no_secret(
+    functions: Functions, token: Token, emulator: Emulator, body: str, named: str
+) -> None:
+    answer = functions.request("chat", "POST", "/api/chat", body, token=token("ada"))
+    assert (answer.status, answer.json["code"]) == (400, "invalid_request")
+    assert answer.json["detail"] == f"The body names the same member twice: {named}."
+    assert emulator.requests() == []
+
+
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/jsonx"]
+)
+def test_a_body_that_says_it_is_no_json_is_415(
+    functions: Functions, token: Token, emulator: Emulator, kind: str
+) -> None:
+    sent = {"Content-Type": kind}
+    answer = functions.request("chat", "POST", "/api/chat", {"message": "x"}, token=token("ada"), headers=sent)
+    assert (answer.status, answer.json["code"]) == (415, "unsupported_media_type")
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert emulator.requests() == []
+
+
+@pytest.mark.parametrize("kind", ["", "application/json;charset=UTF-8", "Application/JSON", "application/vnd.x+json"])
+def test_a_body_of_any_json_type_or_of_none_is_read(functions: Functions, token: Token, kind: str) -> None:
+    sent = {"Content-Type": kind}
+    answer = functions.request("chat", "POST", "/api/chat", {"message": "x"}, token=token("ada"), headers=sent)
+    assert answer.status == 200, answer.text
+
+
 @pytest.mark.parametrize("name", ["%00", "\x00", "\ud800", "a'b", "a/b", "x" * 5_000, "a\nb", "é", quote("é/../x")])
 def test_an_id_that_cannot_be_one_is_not_found(functions: Functions, token: Token, name: str) -> None:
     answer = functions.request("account", "GET", f"/api/conversations/{name}", token=token("ada"))

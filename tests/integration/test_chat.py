@@ -67,6 +67,16 @@ def test_the_same_question_again_is_served_from_the_tenants_cache(
     assert len(emulator.requests()) == 2
 
 
+def test_an_answer_to_a_message_with_a_context_is_cached_for_its_user_alone(
+    functions: Functions, token: Token, emulator: Emulator
+) -> None:
+    body = {"message": "What does it cost?", "context": {"page": "pricing"}}
+    users = ("ada", "bob", "ada")
+    served = [ask(functions, body, token(user, organization_id="acme")).json["cache"] for user in users]
+    assert served == ["none", "none", "exact"]
+    assert len(emulator.requests()) == 2
+
+
 def test_what_shapes_the_answer_keeps_cached_answers_apart(functions: Functions, token: Token) -> None:
     plain = {"message": "What is a fjord?"}
     ask(functions, plain, token("ada"))

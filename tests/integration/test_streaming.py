@@ -64,12 +64,22 @@ class Stream:
 class Caller:
     """Asks the streaming function."""
 
-    def __init__(self, api: RuntimeApi) -> None:
+    def __init__(self, api: RuntimeApi, process: subprocess.Popen[bytes]) -> None:
         self._api = api
+        self._process = process
 
     def ask(self, message: str, token: str | None, **body: Any) -> Stream:
         """Send a question; the stream as soon as it begins."""
-        return Stream(self._api.invoke(api_event("POST", "/api/chat/stream", {"message": message} | body, token=token)))
+        return Stream(self._api.invoke(self._event(message, token, **body)))
+
+    def ask_and_leave(self, message: str, token: str | None) -> None:
+        """Send a question, and be gone before the answer's prelude; returns when the function is through with it."""
+        self._api.leave_before_the_prelude(self._event(message, token))
+        self._process.wait(timeout=20)
+
+    @staticmethod
+    def _event(message: str, token: str | None, **body: Any) -> dict[str, Any]:
+        return api_event("POST", "/api/chat/stream", {"message": message} | body, token=token)
 
 
 @pytest.fixture
@@ -84,7 +94,7 @@ def caller(environment: dict[str, str], folder: Path) -> Iterator[Caller]:
     with RuntimeApi() as api:
         variables = {"PATH": os.environ["PATH"], "PYTHONPATH": str(LAYER)} | environment | api.environment(folder)
         with subprocess.Popen([sys.executable, "-m", "parley.runtime"], cwd=folder, env=variables) as process:
-            yield Caller(api)
+            yield Caller(api, process)
             process.terminate()
 
 
@@ -172,6 +182,14 @@ def test_a_caller_who_leaves_before_the_models_first_header_gets_the_unit_back(
     assert settled(database) == ("released", "cancelled", 0)
     assert row(database, "select count(*) from ai_usage") == (0,)
     assert len(emulator.requests()) == 1, "nothing is tried again for a caller who has left"
+
+
+def test_a_caller_who_is_gone_before_the_prelude_gets_the_unit_back_and_no_model_is_asked(
+    caller: Caller, token: Token, emulator: Emulator, database: Any
+) -> None:
+    caller.ask_and_leave("Count to six.", token("ada"))
+    assert settled(database) == ("released", "cancelled", 0)
+    assert emulator.requests() == []
 
 
 def test_the_next_caller_is_served_after_one_has_left(caller: Caller, token: Token, emulator: Emulator) -> None:

@@ -11,7 +11,7 @@ from parley.clock import Clock
 from parley.database import Database
 from parley.errors import Problem
 from parley.last_known import LastKnown
-from parley.prompt import Operation
+from parley.prompt import CacheScope, Operation
 from parley.vendors import ProviderName
 
 # How long a duplicate or a cache waiter sleeps between looks, growing to the second value; seconds.
@@ -31,7 +31,7 @@ class AdmissionRequest:
     model: str | None = None
     message: str | None = None
     prompt_hash: str | None = None
-    cache_scope: Literal["tenant", "user", "public"] = "tenant"
+    cache_scope: CacheScope = "tenant"
     conversation_id: str | None = None
     history_characters: int = 0
     idempotency_key: str | None = None

@@ -56,7 +56,7 @@ class SimilarAnswers:
         The prompt's own threshold raises the guard's default; a lower one is ignored.
         """
         query = {
-            "scope": _scope(prompt),
+            "scope": prompt.cache_scope,
             "parameters_hash": prompt_hash(prompt, with_text=False),
             "provider": provider,
             "model": model,
@@ -96,7 +96,7 @@ def entry(
         "provider": provider,
         "model": model,
         "answered_by": {"provider": call["provider"], "model": call["model"]},
-        "scope": _scope(prompt),
+        "scope": prompt.cache_scope,
         "ttl_seconds": _TTL_SECONDS,
         "text": text,
         "tokens": (call.get("input_tokens") or 0) + (call.get("output_tokens") or 0),
@@ -109,7 +109,3 @@ def entry(
             "embedding": embedded.vectors[0],
         }
     return stored
-
-
-def _scope(prompt: Prompt) -> str:
-    return "user" if prompt.personal else "tenant"

@@ -101,24 +101,29 @@ class Chat:
 
 
 class ChatStream:
-    """An admitted request whose answer arrives as events."""
+    """An admitted request whose answer arrives as `events`; it holds its unit until it is closed.
+
+    Attributes:
+        events: yields (event, data): start, delta..., usage, done. Raises Problem.
+    """
 
     def __init__(self, call: ModelCall, request: ChatRequest) -> None:
         self._call = call
         self._request = request
         self.quota = call.quota
         self.degraded = call.offline
+        self.events = self._answer()
 
     def cancel(self) -> None:
         """End a wait for the model; may be called from another thread."""
         self._call.cancel()
 
-    @property
-    def events(self) -> Generator[tuple[str, dict[str, Any]], None, None]:
-        """Yield (event, data): start, delta..., usage, done. Raises Problem.
+    def close(self) -> None:
+        """Close the upstream connection and settle what was delivered; of a stream nobody began, give the unit back."""
+        self.events.close()
+        self._call.release(None)
 
-        Closing the generator closes the upstream connection and settles what was delivered.
-        """
+    def _answer(self) -> Generator[tuple[str, dict[str, Any]], None, None]:
         with self._call as call:
             body = _stored(call)
             yield "start", _start(call, body)

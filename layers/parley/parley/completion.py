@@ -101,7 +101,7 @@ class Completions:
             default_models=self.catalogue.default_chat_models(),
             message=prompt.faq_text if prompt.conversation_id is None else None,
             prompt_hash=exact_hash,
-            cache_scope="user" if prompt.personal else "tenant",
+            cache_scope=prompt.cache_scope,
             conversation_id=prompt.conversation_id,
             history_characters=_HISTORY_CHARACTERS if prompt.conversation_id else 0,
             idempotency_key=context.idempotency_key,

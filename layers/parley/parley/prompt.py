@@ -12,6 +12,7 @@ from parley.vendors import ProviderName
 
 Operation = Literal["chat", "question_generation"]
 CacheMode = Literal["off", "exact", "semantic"]
+CacheScope = Literal["tenant", "user"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,11 @@ class Prompt:
     personal: bool = False
     conversation_id: str | None = None
     keeps_turns: bool = False
+
+    @property
+    def cache_scope(self) -> CacheScope:
+        """Who may be served the answer: the caller's tenant, or the caller alone; nobody else (decision 0014)."""
+        return "user" if self.personal else "tenant"
 
 
 def situation(context: Mapping[str, Any]) -> Message:

@@ -26,11 +26,13 @@ class Stream:
     Attributes:
         events: (event, data) pairs; a Problem that it raises becomes the last event, `error`.
         cancel: ends a wait for the model from another thread, for callers who left.
+        close: lets go of what the answer holds; called once, also when `events` was never begun.
         headers: beside those of every stream.
     """
 
     events: Events
     cancel: Callable[[], None]
+    close: Callable[[], None]
     headers: dict[str, str]
 
 
@@ -44,5 +46,3 @@ def encoded(
     except Exception as error:
         document = problems.document(problem_of(error), request_id)
         yield f"event: error\ndata: {_encode(document)}\n\n".encode()
-    finally:
-        events.close()

@@ -128,6 +128,7 @@ class Api:
             headers={name: values[-1] for name, values in answer["multiValueHeaders"].items()},
             body=encoded(self._stream.events, _problem_of, _request_id(event, context)),
             cancel=self._stream.cancel,
+            close=self._stream.close,
             heartbeat=HEARTBEAT,
         )
         return response if is_streaming() else response.whole()

@@ -7,6 +7,7 @@ import hashlib
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +22,7 @@ LARGEST_BODY = 512 * 1024  # bytes
 _DEEPEST_JSON = 32
 _LONGEST_IDEMPOTENCY_KEY = 255
 _FIELD_NAME = re.compile(r"[a-z_]{1,40}")
+_JSON = re.compile(r"\s*application/([\w.-]+\+)?json\s*(;.*)?", re.IGNORECASE | re.ASCII)
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -80,9 +82,13 @@ class Request:
         return key
 
     def json(self, model: type[Model]) -> Model:
-        """The body as `model`. Raises Problem (400) that names each field that does not fit, never its value."""
+        """The body as `model`. Raises Problem: 415 where it says that it is no JSON, 400 that names each field that
+        does not fit, never its value.
+        """
+        if not _JSON.fullmatch(self.headers.get("content-type") or "application/json"):
+            raise Problem("unsupported_media_type", "Send the body as Content-Type: application/json.", status=415)
         try:
-            value = json.loads(self.body, parse_constant=_refuse_constant)
+            value = json.loads(self.body, parse_constant=_refuse_constant, object_pairs_hook=_members)
         except (ValueError, RecursionError):
             raise _invalid("The body must be a JSON document.") from None
         check_text(value)
@@ -134,6 +140,15 @@ def check_text(value: Any, depth: int = 0) -> None:
             value = list(value.values())
         for item in value:
             check_text(item, depth + 1)
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object. Raises Problem (400) for a name that stands in it twice: readers disagree which one counts."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        (twice, _), *_ = Counter(name for name, _ in pairs).most_common(1)
+        raise _invalid(f"The body names the same member twice: {_field_name(twice)}.")
+    return found
 
 
 def _refuse_constant(name: str) -> Any:

@@ -22,9 +22,11 @@ class StreamingResponse:
         status: the HTTP status; it and the headers leave as soon as the handler returned.
         headers: one value for each name.
         body: every chunk is sent on its own, at once. When it raises, the stream ends as failed: whatever the caller is
-            to read about that has to be its last chunk. When the caller is gone it is closed, as generators are.
+            to read about that has to be its last chunk.
         cancel: called from another thread when the caller is gone, also while `body` waits for its next chunk; it makes
             that wait end (with any exception), for example by shutting the upstream socket down.
+        close: called once when nothing is read any more, whatever happened, also when `body` was never begun: where the
+            finally of a generator would not run.
         heartbeat: a chunk that is sent whenever `body` has been silent for `heartbeat_seconds`, so that nothing on the
             way takes the connection for dead; empty for none.
     """
@@ -33,17 +35,18 @@ class StreamingResponse:
     headers: Mapping[str, str]
     body: Iterator[bytes]
     cancel: Callable[[], None] | None = None
+    close: Callable[[], None] | None = None
     heartbeat: bytes = b""
     heartbeat_seconds: float = 10.0
 
     def whole(self) -> dict[str, Any]:
-        """The same response as an API Gateway proxy answer, for where nothing streams; reads `body` to its end."""
-        return {
-            "statusCode": self.status,
-            "headers": dict(self.headers),
-            "body": b"".join(self.body).decode(),
-            "isBase64Encoded": False,
-        }
+        """The same response as an API Gateway proxy answer, for where nothing streams; reads `body` and closes it."""
+        try:
+            body = b"".join(self.body).decode()
+        finally:
+            if self.close is not None:
+                self.close()
+        return {"statusCode": self.status, "headers": dict(self.headers), "body": body, "isBase64Encoded": False}
 
 
 def is_streaming() -> bool:

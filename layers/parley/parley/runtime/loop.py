@@ -127,9 +127,8 @@ def _pump(stream: ResponseStream, answer: StreamingResponse, request_id: str) ->
 
 
 def _close(answer: StreamingResponse, request_id: str) -> None:
-    close = getattr(answer.body, "close", _nothing)
     try:
-        close()
+        (answer.close or _nothing)()
     except Exception as error:
         _report("closing the stream failed", error, request_id)
 

@@ -1,6 +1,6 @@
 -- 70 cache: answers that need no model. ai_response_cache keeps answers within a tenant (an organization, or a user
--- without one), wider only where the operator marks a context public; ai_precomputed_responses answers what everybody
--- asks; app.cache_fills lets one caller fill an entry while the others wait.
+-- without one), never wider; ai_precomputed_responses answers what everybody asks; app.cache_fills lets one caller fill an
+-- entry while the others wait.
 -- The column embedding is optional (S4: `drop column embedding`): what names it has a string body, so nothing depends on it.
 
 -- `supabase db push` resets its session's settings after each file, and so what the first file set.
@@ -108,7 +108,7 @@ alter table public.ai_response_cache enable row level security;
 revoke all on public.ai_response_cache from public, anon, authenticated, service_role;
 comment on table public.ai_response_cache is 'Finished answers by the hash of everything that shaped them; within a tenant, until expires_at.';
 comment on column public.ai_response_cache.query_hash is 'SHA-256 over every parameter that shapes the answer but provider and model.';
-comment on column public.ai_response_cache.tenant is 'organization:<id>, user:<id> or public: who may be answered with this.';
+comment on column public.ai_response_cache.tenant is 'organization:<id> or user:<id>: who may be answered with this.';
 comment on column public.ai_response_cache.created_by is 'Whose question it was; the row goes with that user.';
 comment on column public.ai_response_cache.parameters_hash is 'As query_hash without the message: the hard filter of a semantic lookup.';
 comment on column public.ai_response_cache.provider is 'Which provider was asked for: the next lookup asks for the same.';
@@ -131,8 +131,8 @@ comment on table app.cache_fills is 'Who is filling a cache entry; a lease, sinc
 
 create or replace function app.cache_tenant(p_scope text) returns text
   language sql stable parallel safe
-  return case p_scope when 'public' then 'public' when 'tenant' then app.tenant_id() when 'user' then 'user:' || app.user_id() end;
-comment on function app.cache_tenant(text) is 'The tenant of a cache scope (tenant, user, public) for this caller; null: nothing is cached.';
+  return case p_scope when 'tenant' then app.tenant_id() when 'user' then 'user:' || app.user_id() end;
+comment on function app.cache_tenant(text) is 'The tenant of a cache scope (tenant, user) for this caller; null: nothing is cached.';
 
 create or replace function app.find_cached_answer(p_tenant text, p_prompt_hash text, p_provider text, p_model text)
   returns jsonb language plpgsql stable set search_path = ''
@@ -319,25 +319,25 @@ begin
 end $$;
 comment on function app.match_precomputed_response(text) is 'The precomputed response to a message, or null: the highest priority, then the longest pattern.';
 
-drop policy if exists "Callers can read their tenant's answers and the public ones" on public.ai_response_cache;
-create policy "Callers can read their tenant's answers and the public ones" on public.ai_response_cache
-  for select to anon, authenticated, parley_definer
+drop policy if exists "Callers can read their tenant's answers" on public.ai_response_cache;
+create policy "Callers can read their tenant's answers" on public.ai_response_cache
+  for select to authenticated, parley_definer
   using (
     (select app.claims()) is not null
-    and (tenant = 'public' or tenant = (select app.tenant_id()) or tenant = (select app.cache_tenant('user'))));
+    and (tenant = (select app.tenant_id()) or tenant = (select app.cache_tenant('user'))));
 drop policy if exists "Answers are stored for the caller's tenant" on public.ai_response_cache;
 create policy "Answers are stored for the caller's tenant" on public.ai_response_cache
   for insert to parley_definer
   with check (
     (select app.claims()) is not null
     and created_by is not distinct from (select app.user_id())
-    and (tenant = 'public' or tenant = (select app.tenant_id()) or tenant = (select app.cache_tenant('user'))));
+    and (tenant = (select app.tenant_id()) or tenant = (select app.cache_tenant('user'))));
 drop policy if exists "Answers are renewed for the caller's tenant" on public.ai_response_cache;
 create policy "Answers are renewed for the caller's tenant" on public.ai_response_cache
   for update to parley_definer
   using (
     (select app.claims()) is not null
-    and (tenant = 'public' or tenant = (select app.tenant_id()) or tenant = (select app.cache_tenant('user'))))
+    and (tenant = (select app.tenant_id()) or tenant = (select app.cache_tenant('user'))))
   with check ((select app.claims()) is not null and created_by is not distinct from (select app.user_id()));
 drop policy if exists "The service manages cached answers" on public.ai_response_cache;
 create policy "The service manages cached answers" on public.ai_response_cache
@@ -348,10 +348,10 @@ create policy "A fill belongs to its tenant" on app.cache_fills
   for all to parley_definer
   using (
     (select app.claims()) is not null
-    and (tenant = 'public' or tenant = (select app.tenant_id()) or tenant = (select app.cache_tenant('user'))))
+    and (tenant = (select app.tenant_id()) or tenant = (select app.cache_tenant('user'))))
   with check (
     (select app.claims()) is not null
-    and (tenant = 'public' or tenant = (select app.tenant_id()) or tenant = (select app.cache_tenant('user'))));
+    and (tenant = (select app.tenant_id()) or tenant = (select app.cache_tenant('user'))));
 drop policy if exists "The service cleans fills" on app.cache_fills;
 create policy "The service cleans fills" on app.cache_fills
   for all to service_role using ((select app.is_service())) with check ((select app.is_service()));
@@ -370,7 +370,7 @@ grant select on public.ai_precomputed_responses to anon, authenticated, service_
 grant select on public.ai_response_cache to service_role, parley_definer;
 -- Not who asked, nor in which words: an organization's members share answers, not each other's questions.
 grant select (id, query_hash, response, provider, model, model_used, tokens_used, tenant, created_at, expires_at)
-  on public.ai_response_cache to anon, authenticated;
+  on public.ai_response_cache to authenticated;
 grant insert, update on public.ai_response_cache to parley_definer;
 grant insert, update, delete on public.ai_response_cache, public.ai_precomputed_responses to service_role;
 grant select, insert, update, delete on app.cache_fills to parley_definer;

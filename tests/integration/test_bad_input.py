@@ -83,21 +83,8 @@ def test_a_member_that_stands_twice_is_400_and_named_where_the_name_is_no_secret
     assert emulator.requests() == []
 
 
-@pytest.mark.parametrize(
-    "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/jsonx"]
-)
-def test_a_body_that_says_it_is_no_json_is_415(
-    functions: Functions, token: Token, emulator: Emulator, kind: str
-) -> None:
-    sent = {"Content-Type": kind}
-    answer = functions.request("chat", "POST", "/api/chat", {"message": "x"}, token=token("ada"), headers=sent)
-    assert (answer.status, answer.json["code"]) == (415, "unsupported_media_type")
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    assert emulator.requests() == []
-
-
-@pytest.mark.parametrize("kind", ["", "application/json;charset=UTF-8", "Application/JSON", "application/vnd.x+json"])
-def test_a_body_of_any_json_type_or_of_none_is_read(functions: Functions, token: Token, kind: str) -> None:
+@pytest.mark.parametrize("kind", ["", "application/json;charset=UTF-8", "application/x-www-form-urlencoded"])
+def test_a_body_is_read_whatever_type_its_sender_named(functions: Functions, token: Token, kind: str) -> None:
     sent = {"Content-Type": kind}
     answer = functions.request("chat", "POST", "/api/chat", {"message": "x"}, token=token("ada"), headers=sent)
     assert answer.status == 200, answer.text

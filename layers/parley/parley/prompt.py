@@ -48,7 +48,7 @@ class Prompt:
 
     @property
     def cache_scope(self) -> CacheScope:
-        """Who may be served the answer: the caller's tenant, or the caller alone; nobody else (decision 0014)."""
+        """Who may be served the answer: the caller's tenant, or the caller alone; nobody else (decision 0015)."""
         return "user" if self.personal else "tenant"
 
 

@@ -104,10 +104,6 @@ ROWS: Mapping[str, Mapping[str, Row]] = {
             }
             for name, first in (("acme", "alice"), ("globex", "carol"))
         },
-        _EVERYBODY: {
-            "id": _id("ai_response_cache", _EVERYBODY), "query_hash": "p", "tenant": "public",
-            "provider": "openai", "model": "m", "model_used": "m", "response": "r", "expires_at": "2099-01-01",
-        },
     },
     "public.ai_precomputed_responses": {
         _EVERYBODY: {"id": _id("faq", _EVERYBODY), "pattern": "hello *", "response": "r"}
@@ -155,7 +151,6 @@ ROWS: Mapping[str, Mapping[str, Row]] = {
         for label, tenant in {
             **{person: f"user:{person}" for person in PEOPLE},
             **{name: f"organization:{name}" for name in ORGANIZATIONS},
-            _EVERYBODY: "public",
         }.items()
     },
     "app.usage_by_day": {
@@ -290,7 +285,6 @@ _STANDINGS = {
     "user": "shown: select; own: select insert update",
     "service": "all: select insert update",
 }
-_CACHED = "own: select; organization: select; public: select"
 
 EXPECTED: Mapping[str, Access] = {
     # Who there is.
@@ -349,22 +343,15 @@ EXPECTED: Mapping[str, Access] = {
     # Conversations and answers.
     "public.ai_conversations": Access(user=_OWN_ALL, service=_ALL, definer={"user": _WRITES}),
     "public.ai_response_cache": Access(
-        anonymous="public: select", user=_CACHED, service=_ALL,
+        user="own: select; organization: select", service=_ALL,
         definer={
-            "anonymous": "public: select insert update",
-            "user": "own: select insert update; organization: select insert update; public: select",
-            "admin": "own: select insert update; organization: select; public: select",
-            "service": "public: select insert update",
+            "user": "own: select insert update; organization: select insert update",
+            "admin": "own: select insert update; organization: select",
         },
     ),
     "app.cache_fills": Access(
         service="all: select delete",
-        definer={
-            "anonymous": "public: select insert update delete",
-            "user": "own: select insert update delete; organization: select insert update delete; "
-                    "public: select insert update delete",
-            "service": "public: select insert update delete",
-        },
+        definer={"user": "own: select insert update delete; organization: select insert update delete"},
     ),
     "public.ai_precomputed_responses": Access(
         anonymous="all: select", user="all: select", service=_ALL, definer=_READ_BY_ALL

@@ -19,21 +19,28 @@ from typing import NamedTuple
 
 from parley.guard_words import (
     AMOUNTS,
+    AUXILIARIES,
     CONTRACTED_VERBS,
     CONTRACTIONS,
     COORDINATORS,
     DATES,
     DETERMINERS,
+    DIGITS,
+    DO,
     FUNCTION_WORDS,
     FUTURE,
+    GOVERNING,
     LANGUAGES,
     NEGATIONS,
     NUMBERS,
     OPPOSED,
     PAST,
+    PREPOSITIONS,
+    PRONOUNS,
     QUESTION_WORDS,
     ROMAN,
     SYNONYMS,
+    TENS,
     UNITS,
     VERDICTS,
 )
@@ -47,15 +54,17 @@ COEFFICIENTS = (-2.529, -2.489, -2.282, -0.749, -0.517, -0.258)
 _LONGEST = 1_000  # characters; what is longer is no question that somebody else asks again
 _TOKEN = re.compile(
     r"(?<![\w.])-\d[\d,]*(?:\.\d+)?"  # a negative number
-    r"|\d+(?:,\d{3})*(?:\.\d+)?"
+    r"|\d+(?:,\d{3})*(?:\.\d+)?|\.\d+"
     r"|[^\W\d_]+(?:'[^\W\d_]+)*(?:\+\+|#(?!\w))?"  # a word; C++ and C# are words too
     r"|(?<=\d)[-/:](?=\d)|(?<=\d)\s*[-+*/^]\s*(?=\d)"  # between numbers these are operators
     r"|[$€£¥₹%°<>=≤≥≠\u00d7÷±~|@^]|!=|!(?=\w)"
 )
 _ORDINAL = re.compile(r"(?<=\d)(?:st|nd|rd|th)\b", re.IGNORECASE)
 _DATA_UNIT = re.compile(r"[kmgt]b(?:ps)?", re.IGNORECASE)
+_MILLI_OR_MEGA = re.compile(r"[mM](?:W|Wh|Hz|A|V|J|N|Pa)")
+_BRITISH = re.compile(r"is(?=e?$|ation)")
 _SENTENCE_ENDS = frozenset(".?!:;\"'()[]“”")
-_APOSTROPHES = str.maketrans("\u2019\u2018\u00b4`", "''''")
+_PLAIN = str.maketrans("\u2019\u2018\u00b4`\u2212\u2013", "''''--")
 
 
 class Reading(NamedTuple):
@@ -66,6 +75,7 @@ class Reading(NamedTuple):
     names: frozenset[str]  # those written with a capital inside a sentence
     language: str  # "en", "de", "sv", "fr", "es", "other", or "" where nothing tells
     asks_for: str  # "who", "how many", "can"...: what kind of answer is expected
+    order: tuple[str, ...]  # content words and personal pronouns
     letters: str  # lower case, single spaces
 
 
@@ -104,8 +114,8 @@ def refusals(question: str, stored: str) -> list[str]:
 
 def read(text: str) -> Reading:
     """Tokens, their canonical forms and what follows from them."""
-    plain = _ORDINAL.sub("", text.translate(_APOSTROPHES))
-    raw = list(_tokens(plain))
+    plain = _ORDINAL.sub("", text.translate(_PLAIN))
+    raw = _counted(list(_tokens(plain)))
     words = [canonical(word) for word in raw]
     return Reading(
         words,
@@ -113,6 +123,7 @@ def read(text: str) -> Reading:
         _names(plain),
         _language(raw),
         _asks_for(raw),
+        tuple(word for word in words if word not in FUNCTION_WORDS or word in PRONOUNS),
         " ".join(raw),
     )
 
@@ -126,16 +137,37 @@ def _tokens(text: str) -> Iterator[str]:
             yield from CONTRACTIONS[word]
         elif "'" in word:
             yield from filter(None, _apart(*word.split("'", 1)))
+        elif word.endswith("nt") and word[:-2] in AUXILIARIES:  # hasnt, as typed in haste
+            yield from (word[:-2], "not")
         elif token[-1].isdigit():
             yield token.replace(",", "").lstrip("0") or "0"
         elif _DATA_UNIT.fullmatch(token):
             yield token[0].lower() + token[1] + token[2:].lower()  # Mb is not MB
+        elif _MILLI_OR_MEGA.fullmatch(token):
+            yield token  # mW is not MW
         elif word in ROMAN and token.isupper():
             yield ROMAN[word]
         elif word in FUNCTION_WORDS and _is_marked(token, match.start(), text):
             yield token
         else:
             yield word
+
+
+def _counted(raw: list[str]) -> list[str]:
+    """Twenty-one is 21; "one" is a number where it completes another: a hundred and one, one and a half."""
+    words: list[str] = []
+    for place, word in enumerate(raw):
+        if words and words[-1] in TENS and word in DIGITS:
+            words[-1] = str(TENS[words[-1]] + DIGITS[word])
+        elif word == "one" and (
+            not NUMBERS.keys().isdisjoint(words[-2:] if words[-1:] == ["and"] else words[-1:])
+            or raw[place + 1 : place + 3] == ["and", "a"]
+            or raw[place + 1 : place + 2] == ["point"]
+        ):
+            words.append("1")
+        else:
+            words.append(word)
+    return words
 
 
 def _apart(head: str, tail: str) -> list[str]:
@@ -162,6 +194,8 @@ def canonical(word: str) -> str:
         return NUMBERS[word]
     if word in FUNCTION_WORDS or word in NEGATIONS or word in DATES:
         return word
+    if word.removesuffix("s") in DATES:
+        return word.removesuffix("s")
     stem = _stem(word)
     return _SYNONYM_STEMS.get(stem, stem)
 
@@ -179,7 +213,7 @@ def _stem(word: str) -> str:
             word = base[:-1] if base[-1] == base[-2] and base[-1] not in "sl" else base
             break
     if len(word) > 5:
-        word = word.replace("isation", "ization").replace("our", "or")
+        word = _BRITISH.sub("iz", word).replace("our", "or")
     if word.endswith("ie"):
         return word[:-2] + "y"
     return word[:-1] if len(word) > 3 and word.endswith("e") else word
@@ -187,6 +221,8 @@ def _stem(word: str) -> str:
 
 _SYNONYM_STEMS = {_stem(word): _stem(same) for word, same in SYNONYMS.items()}
 _UNITS = frozenset(canonical(word) for word in UNITS)
+_NEGATIONS = NEGATIONS | {_stem(word) for word in NEGATIONS}  # avoided, refuses
+_FOREIGN = frozenset[str]().union(*LANGUAGES.values()) - FUNCTION_WORDS - SYNONYMS.keys()
 
 
 def _names(text: str) -> frozenset[str]:
@@ -245,7 +281,7 @@ def units_differ(new: Reading, old: Reading) -> bool:
 
 
 def negations_differ(new: Reading, old: Reading) -> bool:
-    return _of(new, NEGATIONS) != _of(old, NEGATIONS)
+    return _of(new, _NEGATIONS) != _of(old, _NEGATIONS)
 
 
 def _of(reading: Reading, kind: frozenset[str]) -> list[str]:
@@ -253,7 +289,10 @@ def _of(reading: Reading, kind: frozenset[str]) -> list[str]:
 
 
 def languages_differ(new: Reading, old: Reading) -> bool:
-    return bool(new.language and old.language) and new.language != old.language
+    """As a whole, or by a small word of another language in one only ("en español")."""
+    if new.language and old.language and new.language != old.language:
+        return True
+    return any(word in _FOREIGN or not word.isascii() for word in {*new.letters.split()} ^ {*old.letters.split()})
 
 
 def another_kind_of_answer(new: Reading, old: Reading) -> bool:
@@ -287,14 +326,60 @@ def name_added(new: Reading, old: Reading) -> bool:
 
 
 def roles_swapped(new: Reading, old: Reading) -> bool:
-    """Two words changed sides around a third (A before B, B before A), or two names did. Around an "and" they may."""
+    """Two words changed sides around a third (A before B, B before A), or two names or neighbours did.
+
+    They may around an "and", from genitive to compound, and where each brings its preposition along.
+    """
     for (here_a, there_a), (here_b, there_b) in combinations(_aligned(new, old), 2):
-        if there_a > there_b:
-            between = set(new.words[here_a + 1 : here_b]).intersection(old.words[there_b + 1 : there_a])
-            names = new.names.issuperset({new.words[here_a], new.words[here_b]})
-            if not between <= _MAY_LINK or (names and between.isdisjoint(COORDINATORS)):
-                return True
+        if there_a < there_b or _brings_preposition(new.words, old.words, (here_a, there_a), (here_b, there_b)):
+            continue
+        here, there = set(new.words[here_a + 1 : here_b]), set(old.words[there_b + 1 : there_a])
+        names = new.names.issuperset({new.words[here_a], new.words[here_b]})
+        listed = not here.isdisjoint(there & COORDINATORS)
+        if not here & there <= _MAY_LINK:
+            return True
+        if not listed and (not (here or there) or (names and not _is_genitive(here, there))):
+            return True
+        if ("to" in here and there <= DETERMINERS) or ("to" in there and here <= DETERMINERS):  # eat it, for it to eat
+            return True
     return False
+
+
+def _is_genitive(here: set[str], there: set[str]) -> bool:
+    """India's GDP, the GDP of India."""
+    return not (here and there) and "of" in here | there and here | there <= _MAY_LINK | {"of"}
+
+
+def _brings_preposition(new: list[str], old: list[str], one: tuple[int, int], other: tuple[int, int]) -> bool:
+    """From A to B, to B from A."""
+    first, second = _preposition(new, one[0]), _preposition(new, other[0])
+    return first != second and (first, second) == (_preposition(old, one[1]), _preposition(old, other[1])) != ("", "")
+
+
+def _preposition(words: list[str], place: int) -> str:
+    """What governs the word at this place."""
+    while place and words[place - 1] in DETERMINERS:
+        place -= 1
+    return words[place - 1] if place and words[place - 1] in PREPOSITIONS else ""
+
+
+def question_inverted(new: Reading, old: Reading) -> bool:
+    """Who loves Anna, who does Anna love: the one asks for the subject, the other for the object."""
+    for one, other in ((new, old), (old, new)):
+        if one.asks_for in ("who", "what") and not DO.isdisjoint(one.words) and AUXILIARIES.isdisjoint(other.words):
+            return new.order != old.order
+    return False
+
+
+def objects_differ(new: Reading, old: Reading) -> bool:
+    """What follows "from" or "than" in both: to A from B is not from A to B."""
+    return any(_after(word, new) != _after(word, old) for word in GOVERNING if word in new.words and word in old.words)
+
+
+def _after(preposition: str, reading: Reading) -> str:
+    """The next word that carries meaning."""
+    rest = reading.words[reading.words.index(preposition) + 1 :]
+    return next((word for word in rest if word in reading.content and word not in _UNITS), "")
 
 
 def voices_differ(new: Reading, old: Reading) -> bool:
@@ -328,6 +413,8 @@ REFUSALS: tuple[Callable[[Reading, Reading], bool], ...] = (
     opposed_words,
     name_added,
     roles_swapped,
+    question_inverted,
+    objects_differ,
     voices_differ,
 )
 

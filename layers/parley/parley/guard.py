@@ -19,6 +19,8 @@ from typing import NamedTuple
 
 from parley.guard_words import (
     AMOUNTS,
+    ASKED,
+    ASKING,
     AUXILIARIES,
     CONTRACTED_VERBS,
     CONTRACTIONS,
@@ -35,10 +37,13 @@ from parley.guard_words import (
     NUMBERS,
     OPPOSED,
     PAST,
+    PERSONS,
     PREPOSITIONS,
+    PRICES,
     PRONOUNS,
     QUESTION_WORDS,
     ROMAN,
+    SUBJECTS,
     SYNONYMS,
     TENS,
     UNITS,
@@ -60,6 +65,7 @@ _TOKEN = re.compile(
     r"|[$€£¥₹%°<>=≤≥≠\u00d7÷±~|@^]|!=|!(?=\w)"
 )
 _ORDINAL = re.compile(r"(?<=\d)(?:st|nd|rd|th)\b", re.IGNORECASE)
+_PRICE = re.compile(r"([$€£¥₹]) ?(\d+(?:[.,]\d+)*)")
 _DATA_UNIT = re.compile(r"[kmgt]b(?:ps)?", re.IGNORECASE)
 _MILLI_OR_MEGA = re.compile(r"[mM](?:W|Wh|Hz|A|V|J|N|Pa)")
 _BRITISH = re.compile(r"is(?=e?$|ation)")
@@ -114,7 +120,7 @@ def refusals(question: str, stored: str) -> list[str]:
 
 def read(text: str) -> Reading:
     """Tokens, their canonical forms and what follows from them."""
-    plain = _ORDINAL.sub("", text.translate(_PLAIN))
+    plain = _PRICE.sub(r"\2 \1", _ORDINAL.sub("", text.translate(_PLAIN)))
     raw = _counted(list(_tokens(plain)))
     words = [canonical(word) for word in raw]
     return Reading(
@@ -243,15 +249,22 @@ def _language(raw: list[str]) -> str:
 
 
 def _asks_for(raw: list[str]) -> str:
-    if raw and raw[0] in VERDICTS:
+    courtesy = not ASKED.isdisjoint(raw[1:2]) and not ASKING.isdisjoint(raw[2:5])  # could you tell me how
+    if raw and raw[0] in VERDICTS and not courtesy:
         return VERDICTS[raw[0]]
     for place, word in enumerate(raw):
         rest = raw[place + 1 :]
         if word == "how":
-            return f"how {rest[0]}" if rest and rest[0] in AMOUNTS else "how"
+            return f"how {canonical(rest[0])}" if rest and rest[0] in AMOUNTS else "how"
         if word in QUESTION_WORDS:
             kind = QUESTION_WORDS[word]
-            return "how" if kind == "what" and _asks_for_a_way(rest) else kind
+            if kind != "what":
+                return kind
+            if _asks_for_a_way(rest):
+                return "how"
+            if rest[:1] == ["time"] or ("time", "to") in pairwise(rest):
+                return "when"
+            return kind if PRICES.isdisjoint(rest) else "how much"
     return ""
 
 
@@ -338,10 +351,15 @@ def roles_swapped(new: Reading, old: Reading) -> bool:
         listed = not here.isdisjoint(there & COORDINATORS)
         if not here & there <= _MAY_LINK:
             return True
-        if not listed and (not (here or there) or (names and not _is_genitive(here, there))):
+        if not listed and (
+            not (here or there or "not" in (new.words[here_a], new.words[here_b]))
+            or (names and not _is_genitive(here, there))
+        ):
             return True
-        if ("to" in here and there <= DETERMINERS) or ("to" in there and here <= DETERMINERS):  # eat it, for it to eat
-            return True
+        if ("to" in here and _preposition(new.words, here_a) == "for" and there <= DETERMINERS) or (
+            "to" in there and _preposition(old.words, there_b) == "for" and here <= DETERMINERS
+        ):
+            return True  # for it to eat, to eat it
     return False
 
 
@@ -361,6 +379,14 @@ def _preposition(words: list[str], place: int) -> str:
     while place and words[place - 1] in DETERMINERS:
         place -= 1
     return words[place - 1] if place and words[place - 1] in PREPOSITIONS else ""
+
+
+def owners_differ(new: Reading, old: Reading) -> bool:
+    """My in one and your in the other, unless the subject goes with it (how do I ... my, how do you ... your)."""
+    if not SUBJECTS.isdisjoint({*new.words} ^ {*old.words}):
+        return False
+    here, there = ({PERSONS[word] for word in reading.words if word in PERSONS} for reading in (new, old))
+    return bool(here - there and there - here)
 
 
 def question_inverted(new: Reading, old: Reading) -> bool:
@@ -413,6 +439,7 @@ REFUSALS: tuple[Callable[[Reading, Reading], bool], ...] = (
     opposed_words,
     name_added,
     roles_swapped,
+    owners_differ,
     question_inverted,
     objects_differ,
     voices_differ,

@@ -26,6 +26,11 @@ also get getting got find finding thing things way ways kind sort type
 OPPOSED = (
     ("from", "to"),
     ("from", "for"),
+    ("from", "into"),
+    ("from", "about"),
+    ("from", "with"),
+    ("about", "with"),
+    ("about", "to"),
     ("with", "for"),
     ("and", "or"),
     ("some", "all"),
@@ -65,13 +70,14 @@ company firm
 cost price
 country nation
 dad father
-delete erase
+delete erase remove rid
 difference different differ
 difficult hard tough
 disadvantage drawback con
 doctor physician
 dollar $
 earn make making
+end finish
 easy easiest simple simplest
 effect impact consequence
 error mistake
@@ -110,18 +116,18 @@ phone smartphone cellphone mobile cell
 photo photograph picture pic image
 pound lb lbs
 program programme
-quick fast
+quick fast quickly rapid rapidly fastly
 faster quicker
-quickly fastly
 reason cause
-remove rid
 repair fix
 rich wealthy
 rupee ₹ rs
 salary wage pay
 speak talk
 second sec secs
+shop store
 site website
+summarize summarise summary
 strange weird
 suggest recommend
 think believe
@@ -250,7 +256,8 @@ NUMBERS = {
     ]
 }
 TENS = {
-    word: 20 + 10 * place for place, word in enumerate(["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"])
+    word: 20 + 10 * place
+    for place, word in enumerate(["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"])
 }
 DIGITS = {
     word: value
@@ -323,22 +330,30 @@ QUESTION_WORDS = {
 VERDICTS = {
     word: verdict
     for verdict, words in {
-        "is": "is are am do does has have can could",
+        "is": "is are am do does has have can could may might",
         "was": "was were did had",
         "will": "will",
         "would": "would",
         "should": "should shall",
         "must": "must",
-        "may": "may might",
     }.items()
     for word in words.split()
 }
 PAST = frozenset({"was", "were", "did", "had"})
 FUTURE = frozenset({"will"})
-AMOUNTS = _words("many much long often far old tall big deep high heavy soon fast late good bad likely safe")
+AMOUNTS = _words("many much long often far old tall big large deep high heavy soon fast late good bad likely safe")
 DETERMINERS = _words("a an the this that these those my your our their some any")
 GOVERNING = _words("from than into onto over under before after without against")
 PREPOSITIONS = GOVERNING | _words("of in on at for to with by about through during among via behind like")
+ASKED = _words("you someone somebody anyone anybody")
+ASKING = _words("tell explain describe show give know recommend suggest list name")
+PRICES = _words("cost costs price prices")
+SUBJECTS = _words("i you we they one")
+PERSONS = {
+    word: person
+    for person, words in enumerate(("my mine me myself", "your yours yourself", "our ours us", "their theirs them"))
+    for word in words.split()
+}
 PRONOUNS = _words("i me you he him she they them we us it")
 DO = frozenset({"do", "does", "did"})
 AUXILIARIES = DO | _words(

@@ -310,11 +310,17 @@ LANGUAGES = {
         i lub jest są co kto gdzie kiedy dlaczego jak jaki jaka jakie który która ile czy nie się na w z do mój moja
         mogę można dla od mi to
     """),
-    "tr": _words(
-        """ve veya mi mı mu mü ne kim nerede nedir kimdir zaman neden nasıl hangi kaç bir bu için ile değil"""
-    ),
+    "tr": _words("""ve veya mi mu mü ne kim nerede nedir kimdir zaman neden hangi kaç bir bu için ile değil"""),
+    "id": _words("apa itu adalah yang dan atau di ke dari siapa mana kapan mengapa bagaimana saya anda tidak untuk"),
     "fi": _words("""ja tai on ovat mikä mitä kuka missä milloin miksi miten kuinka mikään ei minun voiko voinko se"""),
 }
+
+LANGUAGE_NAMES = _words("""
+arabic bengali bulgarian chinese croatian czech danish dutch english esperanto estonian finnish french german greek
+hebrew hindi hungarian icelandic indonesian irish italian japanese korean latin latvian lithuanian malay mandarin
+norwegian persian polish portuguese punjabi romanian russian serbian slovak slovenian spanish swahili swedish tagalog
+tamil telugu thai turkish ukrainian urdu vietnamese welsh deutsch français español italiano português svenska
+""")
 
 # What the first question word, or a leading verb, asks for. A yes-or-no question asks for one of a few verdicts.
 QUESTION_WORDS = {

@@ -51,7 +51,7 @@ from parley.guard_words import (
     VERDICTS,
 )
 
-DEFAULT_THRESHOLD = 0.6
+DEFAULT_THRESHOLD = 0.55
 """Hit if the score is at least this; a caller may ask for more, never for less. A refused pair stays below it."""
 
 # Fitted by `python benchmarks/semantic_cache.py --fit`: the constant, then one for each value that `features` returns.

@@ -255,6 +255,7 @@ NUMBERS = {
         "doble",
     ]
 }
+# "Twenty" and "one" make 21.
 TENS = {
     word: 20 + 10 * place
     for place, word in enumerate(["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"])
@@ -270,7 +271,7 @@ DIGITS = {
 NUMBERS |= {word: str(value) for word, value in TENS.items()}
 ROMAN = {"ii": "2", "iii": "3", "iv": "4", "vi": "6", "vii": "7", "viii": "8", "ix": "9", "xi": "11", "xii": "12"}
 
-# The commonest words that tell the languages apart; none is an English word.
+# The commonest words that tell the languages apart. Some are English too (a, do, me): a tie is English's.
 LANGUAGES = {
     "de": _words("""
         der das den dem des ein eine einen einem und oder ist sind wie wer wo wann warum welche welcher welches
@@ -315,6 +316,7 @@ LANGUAGES = {
     "fi": _words("""ja tai on ovat mikä mitä kuka missä milloin miksi miten kuinka mikään ei minun voiko voinko se"""),
 }
 
+# What an answer may be asked for in, with or without a capital.
 LANGUAGE_NAMES = _words("""
 arabic bengali bulgarian chinese croatian czech danish dutch english esperanto estonian finnish french german greek
 hebrew hindi hungarian icelandic indonesian irish italian japanese korean latin latvian lithuanian malay mandarin
@@ -349,11 +351,14 @@ PAST = frozenset({"was", "were", "did", "had"})
 FUTURE = frozenset({"will"})
 AMOUNTS = _words("many much long often far old tall big large deep high heavy soon fast late good bad likely safe")
 DETERMINERS = _words("a an the this that these those my your our their some any")
+# What follows one of these has to follow it in both questions.
 GOVERNING = _words("from than into onto over under before after without against")
 PREPOSITIONS = GOVERNING | _words("of in on at for to with by about through during among via behind like")
+# A courtesy is no question: "could you tell me", "does anyone know".
 ASKED = _words("you someone somebody anyone anybody")
 ASKING = _words("tell explain describe show give know recommend suggest list name")
 PRICES = _words("cost costs price prices")
+# Whose it is: "my" is not "your".
 SUBJECTS = _words("i you we they one")
 PERSONS = {
     word: person
@@ -363,7 +368,7 @@ PERSONS = {
 PRONOUNS = _words("i me you he him she they them we us it")
 DO = frozenset({"do", "does", "did"})
 AUXILIARIES = DO | _words(
-    "am be been can will shall may is are was were do does did has have had could would should must need might"
+    "am is are was were be been has have had can could will would shall should may must might need"
 )
 COORDINATORS = frozenset({"and", "or", "versus"})
 
@@ -374,5 +379,6 @@ CONTRACTIONS = {
     "shan't": ("shall", "not"),
     "cannot": ("can", "not"),
     "cant": ("can", "not"),
+    "wont": ("will", "not"),
     "whats": ("what", "is"),
 }

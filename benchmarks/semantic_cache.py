@@ -23,7 +23,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "layers" / "parley")]
 import numpy as np  # noqa: E402
 
 from parley import guard  # noqa: E402
-from tests.unit.adversarial_pairs import both_ways  # noqa: E402
+from tests.unit.adversarial_pairs import FAMILIES, both_ways  # noqa: E402
 
 DATA = ROOT.parent / "shared" / "data"
 HIT_RATES = [percent / 100 for percent in range(5, 21)]
@@ -133,11 +133,10 @@ def report_adversarial() -> list[str]:
     asked, hit = Counter[str](), Counter[str]()
     for pair in both_ways():
         false_hit = guard.score(pair.question, pair.stored, ADVERSARIAL_COSINE) >= guard.DEFAULT_THRESHOLD
-        for group in (pair.kind, "(held-out templates)" if pair.held_out else "(templates in view)"):
+        for group in (pair.kind, f"({pair.origin})"):
             asked[group] += 1
             hit[group] += false_hit
-    total = asked["(held-out templates)"] + asked["(templates in view)"]
-    false_hits = hit["(held-out templates)"] + hit["(templates in view)"]
+    total, false_hits = (sum(counts[kind] for kind in FAMILIES) for counts in (asked, hit))
     print(f"\nadversarial pairs, both ways round, at cosine {ADVERSARIAL_COSINE}:")
     for group, count in asked.items():
         print(f"  {group:22} {hit[group]:3} of {count}")

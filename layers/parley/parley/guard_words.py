@@ -26,6 +26,11 @@ also get getting got find finding thing things way ways kind sort type
 OPPOSED = (
     ("from", "to"),
     ("from", "for"),
+    ("from", "into"),
+    ("from", "about"),
+    ("from", "with"),
+    ("about", "with"),
+    ("about", "to"),
     ("with", "for"),
     ("and", "or"),
     ("some", "all"),
@@ -65,13 +70,14 @@ company firm
 cost price
 country nation
 dad father
-delete erase
+delete erase remove rid
 difference different differ
 difficult hard tough
 disadvantage drawback con
 doctor physician
 dollar $
 earn make making
+end finish
 easy easiest simple simplest
 effect impact consequence
 error mistake
@@ -110,18 +116,18 @@ phone smartphone cellphone mobile cell
 photo photograph picture pic image
 pound lb lbs
 program programme
-quick fast
+quick fast quickly rapid rapidly fastly
 faster quicker
-quickly fastly
 reason cause
-remove rid
 repair fix
 rich wealthy
 rupee ₹ rs
 salary wage pay
 speak talk
 second sec secs
+shop store
 site website
+summarize summarise summary
 strange weird
 suggest recommend
 think believe
@@ -137,7 +143,8 @@ yen ¥
 
 NEGATIONS = _words("""
 not no never none nobody nothing nowhere neither nor cannot without hardly barely scarcely rarely seldom unless except
-excluding lack lacking avoid refuse stop prevent unable fail
+excluding exclude omit lack lacking miss absent against but minus less least fewer free non un anti nearly almost
+avoid refuse decline deny reject forbid ban prohibit stop cease quit prevent skip forget neglect refrain unable fail
 nicht kein keine keinen keinem keiner keines nie niemals ohne niemand nichts weder
 ne pas jamais sans rien aucun aucune guère
 inte ej icke aldrig utan ingen inget inga inget varken
@@ -148,7 +155,8 @@ non não niet geen nooit ikke aldri ei не нет
 DATES = _words("""
 May january february march april june july august september october november december jan feb mar apr jun jul aug
 sep sept oct nov dec monday tuesday wednesday thursday friday saturday sunday mon tue tues wed thu thurs fri sat sun
-weekday weekend yesterday today tomorrow tonight morning noon afternoon evening night midnight daily weekly monthly
+weekday weekend dawn dusk sunrise sunset christmas easter quarterly annually former formerly current currently latest
+earliest ex pre post yesterday today tomorrow tonight morning noon afternoon evening night midnight daily weekly monthly
 yearly annual hourly spring summer autumn fall winter last next previous past upcoming recent future ago now before
 after since until till during early late earlier later already yet still am pm bc ad bce januar februar märz mai
 juni juli oktober dezember montag dienstag mittwoch donnerstag freitag samstag sonntag gestern heute morgen vorher
@@ -207,13 +215,6 @@ NUMBERS = {
 } | {
     word: word
     for word in [
-        "thirty",
-        "forty",
-        "fifty",
-        "sixty",
-        "seventy",
-        "eighty",
-        "ninety",
         "hundred",
         "thousand",
         "million",
@@ -254,9 +255,23 @@ NUMBERS = {
         "doble",
     ]
 }
+# "Twenty" and "one" make 21.
+TENS = {
+    word: 20 + 10 * place
+    for place, word in enumerate(["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"])
+}
+DIGITS = {
+    word: value
+    for ordinals in (
+        "one two three four five six seven eight nine",
+        "first second third fourth fifth sixth seventh eighth ninth",
+    )
+    for value, word in enumerate(ordinals.split(), 1)
+}
+NUMBERS |= {word: str(value) for word, value in TENS.items()}
 ROMAN = {"ii": "2", "iii": "3", "iv": "4", "vi": "6", "vii": "7", "viii": "8", "ix": "9", "xi": "11", "xii": "12"}
 
-# The commonest words that tell the languages apart; none is an English word.
+# The commonest words that tell the languages apart. Some are English too (a, do, me): a tie is English's.
 LANGUAGES = {
     "de": _words("""
         der das den dem des ein eine einen einem und oder ist sind wie wer wo wann warum welche welcher welches
@@ -276,7 +291,38 @@ LANGUAGES = {
         el la los las un una unos del de y o es son qué que quién cuál cuáles cuándo cuando dónde donde cómo
         como cuánto cuántos por para con sin en mi tu su puedo puede se hay está están ser hacer debo lo le al
     """),
+    "pt": _words("""
+        o a os as um uma do da dos das e ou é são que quem qual quais quando onde como por quanto para com não no na
+        em eu meu minha seu sua posso pode fazer há se foi ao isso
+    """),
+    "it": _words("""
+        il lo la gli le un una uno di del della dei delle e è sono che chi quale quali quando dove come perché quanto
+        con non nel nella mio mia tuo posso può fare si da al alla
+    """),
+    "nl": _words("""
+        de het een en of is zijn wie wat waar wanneer waarom hoe welke ik je jij hij zij wij mijn niet geen kan kun
+        met voor op van te naar uit bij om moet heb heeft wordt dit dat
+    """),
+    "da": _words("""
+        og eller er var hvad hva hvem hvor hvornår når hvorfor hvilken hvordan jeg du vi det den et en min mit din ikke
+        kan skal må med for på af av til fra som om har ble blev gør ikkje å at
+    """),
+    "pl": _words("""
+        i lub jest są co kto gdzie kiedy dlaczego jak jaki jaka jakie który która ile czy nie się na w z do mój moja
+        mogę można dla od mi to
+    """),
+    "tr": _words("""ve veya mi mu mü ne kim nerede nedir kimdir zaman neden hangi kaç bir bu için ile değil"""),
+    "id": _words("apa itu adalah yang dan atau di ke dari siapa mana kapan mengapa bagaimana saya anda tidak untuk"),
+    "fi": _words("""ja tai on ovat mikä mitä kuka missä milloin miksi miten kuinka mikään ei minun voiko voinko se"""),
 }
+
+# What an answer may be asked for in, with or without a capital.
+LANGUAGE_NAMES = _words("""
+arabic bengali bulgarian chinese croatian czech danish dutch english esperanto estonian finnish french german greek
+hebrew hindi hungarian icelandic indonesian irish italian japanese korean latin latvian lithuanian malay mandarin
+norwegian persian polish portuguese punjabi romanian russian serbian slovak slovenian spanish swahili swedish tagalog
+tamil telugu thai turkish ukrainian urdu vietnamese welsh deutsch français español italiano português svenska
+""")
 
 # What the first question word, or a leading verb, asks for. A yes-or-no question asks for one of a few verdicts.
 QUESTION_WORDS = {
@@ -292,20 +338,38 @@ QUESTION_WORDS = {
 VERDICTS = {
     word: verdict
     for verdict, words in {
-        "is": "is are am do does has have can could",
+        "is": "is are am do does has have can could may might",
         "was": "was were did had",
         "will": "will",
         "would": "would",
         "should": "should shall",
         "must": "must",
-        "may": "may might",
     }.items()
     for word in words.split()
 }
 PAST = frozenset({"was", "were", "did", "had"})
 FUTURE = frozenset({"will"})
-AMOUNTS = _words("many much long often far old tall big deep high heavy soon fast late good bad likely safe")
+AMOUNTS = _words("many much long often far old tall big large deep high heavy soon fast late good bad likely safe")
 DETERMINERS = _words("a an the this that these those my your our their some any")
+# What follows one of these has to follow it in both questions.
+GOVERNING = _words("from than into onto over under before after without against")
+PREPOSITIONS = GOVERNING | _words("of in on at for to with by about through during among via behind like")
+# A courtesy is no question: "could you tell me", "does anyone know".
+ASKED = _words("you someone somebody anyone anybody")
+ASKING = _words("tell explain describe show give know recommend suggest list name")
+PRICES = _words("cost costs price prices")
+# Whose it is: "my" is not "your".
+SUBJECTS = _words("i you we they one")
+PERSONS = {
+    word: person
+    for person, words in enumerate(("my mine me myself", "your yours yourself", "our ours us", "their theirs them"))
+    for word in words.split()
+}
+PRONOUNS = _words("i me you he him she they them we us it")
+DO = frozenset({"do", "does", "did"})
+AUXILIARIES = DO | _words(
+    "am is are was were be been has have had can could will would shall should may must might need"
+)
 COORDINATORS = frozenset({"and", "or", "versus"})
 
 CONTRACTED_VERBS = {"ll": "will", "re": "are", "ve": "have", "m": "am", "d": "would"}
@@ -315,11 +379,6 @@ CONTRACTIONS = {
     "shan't": ("shall", "not"),
     "cannot": ("can", "not"),
     "cant": ("can", "not"),
-    "dont": ("do", "not"),
-    "doesnt": ("does", "not"),
-    "didnt": ("did", "not"),
-    "isnt": ("is", "not"),
-    "arent": ("are", "not"),
-    "shouldnt": ("should", "not"),
+    "wont": ("will", "not"),
     "whats": ("what", "is"),
 }

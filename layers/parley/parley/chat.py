@@ -114,8 +114,8 @@ class ChatStream:
         self._call.cancel()
 
     @property
-    def events(self) -> Generator[tuple[str, dict[str, Any]], None, None]:
-        """Yield (event, data): start, delta..., usage, done. Raises Problem.
+    def events(self) -> Generator[str | tuple[str, dict[str, Any]], None, None]:
+        """Yield the answer's text in pieces, and (event, data) around it: start, ..., usage, done. Raises Problem.
 
         Closing the generator closes the upstream connection and settles what was delivered.
         """
@@ -123,17 +123,9 @@ class ChatStream:
             body = _stored(call)
             yield "start", _start(call, body)
             if body is not None:
-                yield "delta", {"text": body["message"]["content"]}
+                yield body["message"]["content"]
             else:
-                upstream = call.stream()
-                while True:
-                    try:
-                        delta = next(upstream)
-                    except StopIteration as end:
-                        completion: Completion = end.value
-                        break
-                    yield "delta", {"text": delta}
-                body = _settle(call, self._request, completion)
+                body = _settle(call, self._request, (yield from call.stream()))
             yield "usage", {"usage": body["usage"]}
             yield "done", {name: body[name] for name in ("finish_reason", "provider", "model", "conversation_id")}
 

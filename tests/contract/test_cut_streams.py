@@ -15,7 +15,7 @@ from parley import providers
 from parley.clock import SystemClock
 from parley.providers.base import Completion, Provider, ProviderError, StreamCancelled
 from parley.providers.catalogue import Catalogue
-from parley.providers.transport import events
+from parley.providers.transport import event_json, events
 from parley.routing import Attempt, Candidate, Plan, Router, RoutingError
 from parley.vendors import PROVIDERS, ProviderName
 from tests.wire import KEY, Body, at_emulator, call, drain, event_stream, over, request, sse, urls
@@ -244,3 +244,11 @@ def test_events_end_with_either_line_ending_and_join_their_data_lines() -> None:
     stream += b"id: 7\n\ndata:no space\n\ndata: \xe2\x80\xa8\n\ndata: cut"
     assert list(events([stream])) == [b'{"a":\n1}', b"no space", "\u2028".encode()]
     assert json.loads(next(events([stream]))) == {"a": 1}
+
+
+def test_an_event_holds_exactly_one_json_value() -> None:
+    assert event_json(b' \t{"a": "\xc3\xa9"}\r\n') == {"a": "\u00e9"}
+    assert event_json(b'"\xed\xa0\x80"') == "\ud800"
+    for broken in (b"", b"<html>", b'{"a": 1', b"{} {}", b"{}x", b'"\xff"'):
+        with pytest.raises(ValueError, match=r"Expecting|more than one|can't decode"):
+            event_json(broken)

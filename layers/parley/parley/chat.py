@@ -104,7 +104,7 @@ class ChatStream:
     """An admitted request whose answer arrives as `events`; it holds its unit until it is closed.
 
     Attributes:
-        events: yields (event, data): start, delta..., usage, done. Raises Problem.
+        events: the answer's text in pieces, and (event, data) around it: start, ..., usage, done. Raises Problem.
     """
 
     def __init__(self, call: ModelCall, request: ChatRequest) -> None:
@@ -123,22 +123,14 @@ class ChatStream:
         self.events.close()
         self._call.release(None)
 
-    def _answer(self) -> Generator[tuple[str, dict[str, Any]], None, None]:
+    def _answer(self) -> Generator[str | tuple[str, dict[str, Any]], None, None]:
         with self._call as call:
             body = _stored(call)
             yield "start", _start(call, body)
             if body is not None:
-                yield "delta", {"text": body["message"]["content"]}
+                yield body["message"]["content"]
             else:
-                upstream = call.stream()
-                while True:
-                    try:
-                        delta = next(upstream)
-                    except StopIteration as end:
-                        completion: Completion = end.value
-                        break
-                    yield "delta", {"text": delta}
-                body = _settle(call, self._request, completion)
+                body = _settle(call, self._request, (yield from call.stream()))
             yield "usage", {"usage": body["usage"]}
             yield "done", {name: body[name] for name in ("finish_reason", "provider", "model", "conversation_id")}
 

@@ -16,7 +16,9 @@ HEARTBEAT = b": still thinking\n\n"
 # json.dumps would make an encoder for every event.
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
-Events = Generator[tuple[str, dict[str, Any]], None, None]
+# A piece of the answer's text, which becomes a `delta`, or the name and the data of any other event.
+Event = str | tuple[str, dict[str, Any]]
+Events = Generator[Event, None, None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,7 @@ class Stream:
     """An answer that is still being made.
 
     Attributes:
-        events: (event, data) pairs; a Problem that it raises becomes the last event, `error`.
+        events: what to send; a Problem that it raises becomes the last event, `error`.
         cancel: ends a wait for the model from another thread, for callers who left.
         close: lets go of what the answer holds; called once, also when `events` was never begun.
         headers: beside those of every stream.
@@ -41,8 +43,14 @@ def encoded(
 ) -> Generator[bytes, None, None]:
     """Each event as bytes; a fault becomes an `error` event with the problem document, and the stream ends there."""
     try:
-        for event, data in events:
-            yield f"event: {event}\ndata: {_encode(data)}\n\n".encode()
+        for event in events:
+            if isinstance(event, str):  # a string is encoded in C, an object ten times slower in Python
+                yield f'event: delta\ndata: {{"text":{_encode(event)}}}\n\n'.encode()
+            else:
+                yield _event(*event)
     except Exception as error:
-        document = problems.document(problem_of(error), request_id)
-        yield f"event: error\ndata: {_encode(document)}\n\n".encode()
+        yield _event("error", problems.document(problem_of(error), request_id))
+
+
+def _event(name: str, data: dict[str, Any]) -> bytes:
+    return f"event: {name}\ndata: {_encode(data)}\n\n".encode()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from parley.providers import faults
 from parley.providers.adapter import Adapter, StreamReader
 from parley.providers.base import Completion, CompletionRequest, FinishReason, ProviderError, Usage
-from parley.providers.transport import timeouts
+from parley.providers.transport import event_json, timeouts
 from parley.vendors import ProviderName
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ class _Reader(StreamReader):
         self._model = ""
 
     def feed(self, data: bytes) -> str:
-        event = json.loads(data)
+        event = event_json(data)
         kind = event["type"]
         if kind == "content_block_delta":
             text: str = event["delta"].get("text") or ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from functools import cached_property
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from parley.providers import faults
 from parley.providers.adapter import Adapter, StreamReader
 from parley.providers.base import Completion, CompletionRequest, Embeddings, FinishReason, ProviderError, Usage
-from parley.providers.transport import HEADERS, HeldBack
+from parley.providers.transport import HEADERS, HeldBack, event_json
 from parley.vendors import ProviderName
 
 if TYPE_CHECKING:
@@ -179,7 +178,7 @@ class _Reader(StreamReader):
         self._model = ""
 
     def feed(self, data: bytes) -> str:
-        chunk = json.loads(data)
+        chunk = event_json(data)
         if error := faults.error_object(chunk):
             raise faults.from_error_object("google", 200, error, self._api_key)
         self._model = chunk.get("modelVersion") or self._model

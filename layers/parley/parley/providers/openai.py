@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from parley.providers import faults
 from parley.providers.adapter import Adapter, StreamReader
 from parley.providers.base import Completion, CompletionRequest, Embeddings, FinishReason, ProviderError, Usage
-from parley.providers.transport import timeouts
+from parley.providers.transport import event_json, timeouts
 from parley.vendors import ProviderName
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ class _Reader(StreamReader):
         if data == b"[DONE]":
             self.ended = self._finish is not None
             return ""
-        chunk = json.loads(data)
+        chunk = event_json(data)
         if error := faults.error_object(chunk):
             raise faults.from_error_object("openai", 200, error, self._api_key)
         self._model = chunk.get("model") or self._model

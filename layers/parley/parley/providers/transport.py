@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 import weakref
@@ -22,6 +23,8 @@ HttpClient = Callable[[], "httpx2.Client"]
 _CONNECT_SECONDS = 5.0
 # Answers are small, and a compressed event stream arrives in larger pieces.
 HEADERS = {"accept-encoding": "identity"}
+
+_decode = json.JSONDecoder().raw_decode
 
 
 class DeadlineExceeded(Exception):
@@ -106,6 +109,19 @@ def events(chunks: Iterable[bytes]) -> Iterator[bytes]:
                     data = []
             elif line.startswith(b"data:"):
                 data.append(line[6:] if line.startswith(b"data: ") else line[5:])
+
+
+def event_json(data: bytes) -> Any:
+    """An event's JSON. Raises ValueError.
+
+    `json.loads` does the same, but guesses the encoding of bytes and looks for space around the value with regular
+    expressions, which costs as much again as the parsing.
+    """
+    text = data.decode(errors="surrogatepass").strip(" \t\r\n")
+    value, end = _decode(text)
+    if end != len(text):
+        raise ValueError("more than one JSON value in an event")
+    return value
 
 
 class HeldBack(BaseTransport):

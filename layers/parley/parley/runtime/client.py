@@ -130,12 +130,8 @@ class ResponseStream:
         self._socket: socket.socket = connection.sock
         self._sending = threading.Lock()
         self.sent_at = 0.0
+        self.broken = False  # whether the other side has closed; known only while watched
         self._watcher: _Watcher | None = None
-
-    @property
-    def broken(self) -> bool:
-        """Whether the other side has closed; known only while watched."""
-        return self._watcher is not None and self._watcher.broken
 
     def watch(self, on_broken: Callable[[], None], heartbeat: bytes = b"", seconds: float = 10.0) -> None:
         """From another thread, call `on_broken` as soon as the other side closes, and send `heartbeat` into silence."""
@@ -188,7 +184,6 @@ class _Watcher(threading.Thread):
         seconds: float,
     ) -> None:
         super().__init__(name="parley-stream-watcher", daemon=True)
-        self.broken = False
         self._stream = stream
         self._connection = connection
         self._on_broken = on_broken
@@ -202,10 +197,10 @@ class _Watcher(threading.Thread):
         poll.register(self._woken, select.POLLIN)
         while not (ready := {descriptor for descriptor, _ in poll.poll(self._silence_left() * 1000)}):
             self._beat()
-            if self.broken:
+            if self._stream.broken:
                 break
         if self._woken.fileno() not in ready:
-            self.broken = True
+            self._stream.broken = True
             self._on_broken()
 
     def _silence_left(self) -> float:
@@ -219,7 +214,7 @@ class _Watcher(threading.Thread):
             try:
                 self._stream.send(self._heartbeat)
             except OSError:
-                self.broken = True
+                self._stream.broken = True
 
     def stop(self) -> None:
         """Return when the thread has ended."""

@@ -17,7 +17,7 @@ def test_one_key_makes_one_call_one_unit_one_ledger_row_and_one_answer(
     database: ScratchDatabase, emulator: Emulator
 ) -> None:
     verdict = Verdict()
-    prove(database, emulator, verdict, processes=6, keys=2)
+    prove(database, emulator, verdict, processes=10, keys=1)
     assert verdict.missed == []
 
 

@@ -63,6 +63,7 @@ _BEHIND = {"search_documents": ("nearest_embeddings", "matching_embeddings")}
 _UNSEEN = {
     ("count_unit", 1),
     ("count_embedding_tokens", 1),
+    ("append_messages", 0),
     ("search_documents", 0),
     ("nearest_embeddings", 1),
     ("interactions", 1),

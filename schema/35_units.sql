@@ -178,8 +178,6 @@ end $$;
 comment on function app.count_embedding_tokens(bigint, boolean) is
   'Counts tokens of the caller''s (a negative number gives back), where bounded only within the tier''s limit, all or nothing; returns the day they count on, null at the limit.';
 
--- As it was before it could hold tokens.
-drop function if exists app.reserve_unit(text, text, integer, boolean, text, text);
 create or replace function app.reserve_unit(
   p_request_id text, p_operation text, p_lease_seconds integer, p_takes_unit boolean default true,
   p_idempotency_key text default null, p_body_hash text default null, p_tokens bigint default null

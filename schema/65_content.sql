@@ -160,8 +160,6 @@ create policy "Recording acts for the caller or the service" on public.ai_conten
   using (user_id = (select app.user_id()) or (select app.is_service()))
   with check (user_id = (select app.user_id()) or (select app.is_service()));
 
--- As it was when it chose the id.
-drop function if exists app.record_search(text, text, text, jsonb, integer);
 create or replace function app.record_search(
   p_id uuid, p_user_id text, p_query text, p_content_type text, p_filters jsonb, p_results_count integer
 ) returns void

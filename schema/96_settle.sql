@@ -115,7 +115,9 @@ begin
   end if;
   v_is_call := v_request.reserved_tokens is null;
   -- In the order in which begin_request locks: the request, the cache entry to fill, the counter.
-  delete from app.cache_fills where request_id = v_request.id;
+  if v_is_call then
+    delete from app.cache_fills where request_id = v_request.id;
+  end if;
   -- From here on the row is reserved, or its lease ended and its unit was given back: late use is recorded all the same.
   if not v_settled and v_is_call and v_request.state = 'reserved' and v_request.reserved_day is not null then
     perform app.give_back(v_request.caller_key, v_request.user_id, v_request.reserved_day, 1);

@@ -132,7 +132,7 @@ def _append(thief: Thief, victim: Tenant, chance: random.Random) -> Any:
     }  # fmt: skip
     finished = _read(lambda: thief.call("finish_request", outcome))
     written = finished and finished["conversation"]
-    thief.require(not written or (written["version"] is None and not existed), "another's conversation was found")
+    thief.require(not written, "another's conversation was found")
     # Once more: what is repeated says where the conversation stands.
     again = _read(lambda: thief.call("finish_request", outcome))
     thief.require(not (again and again["conversation"]), "another's conversation shows its version")
@@ -207,7 +207,12 @@ def _preference(thief: Thief, victim: Tenant, chance: random.Random) -> Any:
 
 
 def _tokens(thief: Thief, victim: Tenant, chance: random.Random) -> Any:
-    return [thief.call("take_embedding_tokens", tokens) for tokens in (1, -1)]
+    wanted = {"request_id": str(uuid.uuid4()), "operation": "search", "embedding_tokens": 1, "lease_seconds": 60}
+    begun = thief.call("begin_request", wanted | {"idempotency_key": wanted["request_id"]})
+    if begun["outcome"] != "admitted":
+        return begun
+    released = {"request_id": begun["request_id"], "fence": begun["fence"], "state": "released"}
+    return [begun, thief.call("finish_request", released)]
 
 
 def _documents(thief: Thief, victim: Tenant, chance: random.Random) -> Any:
@@ -216,13 +221,15 @@ def _documents(thief: Thief, victim: Tenant, chance: random.Random) -> Any:
     thief.require([row["id"] for row in listed] == [mine], "the list of documents is not the own one's")
     after = thief.search.documents(caller, DocumentsQuery(cursor=_position(theirs)))["data"]
     thief.require(after == listed, "another's document turns the page")
-    stored = thief.search._stored(caller, [mine, theirs])
+    hits = [{"id": key, "type": "document", "similarity": 1.0, "score": 1.0} for key in (mine, theirs)]
+    again = thief.search._found_before(caller, {"search_id": mine, "data": hits})["data"]
+    thief.require([row["id"] for row in again] == [mine], "another's document is in an answer of one's own")
     thief.search.delete_documents(caller, DeleteQuery.model_validate({"metadata": json.dumps({"by": victim.number})}))
     return [
         _read(lambda: thief.search.document(caller, theirs)),
         _read(lambda: thief.search.delete_document(caller, theirs)),
         _read(lambda: thief.search.select(caller, victim.id("search"), SelectionRequest(content_id="mine"))),
-        stored,
+        again,
     ]
 
 

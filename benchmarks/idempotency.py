@@ -2,16 +2,19 @@
 
     python benchmarks/idempotency.py [--processes 50] [--keys 20]
 
-Every process is a container with its own chat function; vendors are emulated and count their calls. At once: all send
-the same request while the model takes a third of a second. After a crash: the process that got to call is killed
-before it has the answer; the clock passes the end of its lease; all others ask at once. Exits 1 when something differs.
+Chat, search and import, each in the same way. Every process is a container with functions of its own; vendors are
+emulated and count their calls. At once: all send the same request while the model takes a third of a second. After a
+crash: the process that got to call is killed before it has the answer; the clock passes the end of its lease; all
+others ask at once. Exits 1 when something differs.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 import time
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -26,70 +29,95 @@ from tests.conftest import ScratchDatabase
 from tests.integration.conftest import Functions, function_environment, make_token
 
 THINKING_SECONDS = 0.3
+# What creates or spends: the function, the path, and the body for a text.
+CASES: dict[str, tuple[str, str, Callable[[str], dict[str, Any]]]] = {
+    "chat": ("chat", "/api/chat", lambda text: {"message": text}),
+    "search": ("search", "/api/search", lambda text: {"query": text}),
+    "documents": ("search", "/api/documents", lambda text: {"documents": [{"content": text}, {"content": text * 2}]}),
+}
 
 
 def container(connection: Connection, _number: int, environment: dict[str, str]) -> None:
-    """A process with a chat function: takes (user, key, message), answers with (status, code, body)."""
+    """A process with functions: takes (user, key, case, text), answers with (status, code, body)."""
     silence()
     functions = Functions(environment)
-    functions.module("chat")
+    for function, _, _ in CASES.values():
+        functions.module(function)
     connection.send("ready")
-    for user, key, message in messages(connection):
+    for user, key, case, text in messages(connection):
+        function, path, body = CASES[case]
         headers = {"Idempotency-Key": key}
-        answer = functions.request(
-            "chat", "POST", "/api/chat", {"message": message}, token=make_token(user), headers=headers
-        )
-        connection.send((answer.status, answer.json.get("code"), answer.text if answer.status == 200 else None))
+        answer = functions.request(function, "POST", path, body(text), token=make_token(user), headers=headers)
+        connection.send((answer.status, answer.json.get("code"), answer.text if answer.status < 300 else None))
 
 
 def prove(database: ScratchDatabase, emulator: Emulator, verdict: Verdict, processes: int, keys: int) -> None:
-    """Both parts, with so many keys each."""
+    """Both parts of every case, with so many keys each."""
     environment = function_environment(database.app_url, emulator.url)
+    # From noon on, so that no day turns over between a crash and its retry.
+    later = itertools.count(43_200 - int(time.time()) % 86_400, 120)
     with workers(processes, container, environment) as running, database.connect() as owner:
         gather(running)
-        set_clock(owner, "pg_catalog.now()")
-        for crash in (False, True):
+        set_clock(owner, f"pg_catalog.now() + interval '{next(later)} seconds'")
+        for case, crash in itertools.product(CASES, (False, True)):
             calls: list[int] = []
             bodies: list[set[str]] = []
             codes: set[Any] = set()
             reused: set[Any] = set()
-            kind = "crash" if crash else "once"
+            kind = f"{case}-{'crash' if crash else 'once'}"
             for number in range(keys):
                 user, key = f"{kind}-{number}", f"key-{number}"
-                message = f"What is fjord number {number}, told {kind}?"
+                text = f"What is fjord number {number}, told {kind}?"
                 emulator.reset()
                 if crash:
-                    _crash(emulator, running, container, environment, (user, key, message))
-                    later = (number + 1) * 3_600
-                    set_clock(owner, f"pg_catalog.now() + interval '{later} seconds'")
+                    _crash(emulator, running, container, environment, (user, key, case, text))
+                    set_clock(owner, f"pg_catalog.now() + interval '{next(later)} seconds'")
                 emulator.fault("slow", delay=THINKING_SECONDS)
                 before = len(emulator.requests())
                 for worker in running:
-                    worker.send((user, key, message))
+                    worker.send((user, key, case, text))
                 answers = gather(running)
                 codes |= {(status, code) for status, code, _ in answers}
                 bodies.append({body for _, _, body in answers if body})
                 calls.append(len(emulator.requests()) - before)
-                running[0].send((user, key, message + " Really?"))
+                running[0].send((user, key, case, text + " Really?"))
                 reused.add(running[0].receive()[:2])
+            # Of each user: units, ledger rows, settled requests, searches, documents, and whether what was counted of
+            # tokens to embed is what the ledger has.
             rows = owner.execute(
-                "select u.user_id, s.daily_usage, (select count(*) from public.ai_usage l where l.user_id = u.user_id),"
-                " u.requests from (select user_id, count(*) as requests from app.ai_requests"
-                "  where user_id like %s and state = 'settled' group by 1) u"
-                " join public.user_ai_settings s using (user_id)",
+                """
+                select s.daily_usage, count(distinct l.id),
+                  (select count(*) from app.ai_requests r where r.user_id = s.user_id and r.state = 'settled'),
+                  (select count(*) from public.ai_content_searches c where c.user_id = s.user_id),
+                  (select count(*) from public.embeddings e where e.user_id = s.user_id),
+                  s.daily_embedding_tokens
+                    = coalesce(sum(l.tokens_prompt) filter (where l.operation_type = 'embedding'), 0)
+                from public.user_ai_settings s left join public.ai_usage l on l.user_id = s.user_id
+                where s.user_id like %s
+                group by s.user_id, s.daily_usage, s.daily_embedding_tokens
+                """,
                 (f"{kind}-%",),
             ).fetchall()
-            name = f"{keys} keys, {processes} processes at once" + (", after a crash" if crash else "")
+            status = 201 if case == "documents" else 200
+            left = (int(case == "chat"), 1, 1, int(case == "search"), 2 * int(case == "documents"), True)
+            name = f"{case}, {keys} keys, {processes} processes at once" + (", after a crash" if crash else "")
             verdict(f"{name}: calls of a model for each key", set(calls) == {1}, sorted(set(calls)))
-            verdict(f"{name}: answers", codes == {(200, None)}, codes)
+            verdict(f"{name}: answers", codes == {(status, None)}, codes)
             verdict(f"{name}: different answers", all(len(one) == 1 for one in bodies), max(map(len, bodies)))
-            single = len(rows) == keys and all(row[1:] == (1, 1, 1) for row in rows)
-            verdict(f"{name}: units, ledger rows, settled requests", single, {row[1:] for row in rows})
+            verdict(
+                f"{name}: units, ledger rows, settled requests, searches, documents, tokens as in the ledger",
+                rows == [left] * keys,
+                set(rows),
+            )
             verdict(f"{name}: another body", reused == {(422, "idempotency_key_reused")}, reused)
 
 
 def _crash(
-    emulator: Emulator, running: list[Worker], target: Any, environment: dict[str, str], request: tuple[str, str, str]
+    emulator: Emulator,
+    running: list[Worker],
+    target: Any,
+    environment: dict[str, str],
+    request: tuple[str, str, str, str],
 ) -> None:
     """Send a request to the first process and kill that while the model thinks; another takes its place."""
     emulator.fault("slow", delay=30)

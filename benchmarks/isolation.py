@@ -43,11 +43,12 @@ ONE_IN = 100  # attempts through the HTTP functions
 
 # The functions between a request and the tables.
 GUARDED = (
-    "quota", "give_back", "release_expired", "count_unit", "take_embedding_tokens", "own_keys", "mark_key_verified",
-    "delete_own_key", "begin_request", "effective_provider", "append_messages", "finish_request", "count_past_unit",
-    "record_offline_call", "find_cached_answer", "find_similar_answer", "allowed_providers", "preferred_providers",
-    "delete_provider_preference", "my_usage_between", "nearest_embeddings", "matching_embeddings", "search_documents",
-    "match_embeddings", "delete_by_metadata", "clear_all_embeddings", "recommend_items", "record_selection",
+    "quota", "give_back", "release_expired", "count_unit", "count_embedding_tokens", "own_keys", "mark_key_verified",
+    "delete_own_key", "find_earlier_request", "hold_request", "admit_call", "effective_provider", "append_messages",
+    "finish_request", "count_past_unit", "record_offline_call", "find_cached_answer", "find_similar_answer",
+    "allowed_providers", "preferred_providers", "delete_provider_preference", "my_usage_between", "nearest_embeddings",
+    "matching_embeddings", "search_documents", "match_embeddings", "delete_by_metadata", "clear_all_embeddings",
+    "recommend_items", "record_selection",
 )  # fmt: skip
 _CONDITION = re.compile(
     r"(?:\b\w+\.)?\b(?:user_id|caller_key|tenant|organization_id) = "
@@ -59,7 +60,14 @@ _PARAMETER = re.compile(r"(?:\b\w+\.)?\buser_id = (?:%s|\w+\.user_id\b|u\.id\b)"
 _BEHIND = {"search_documents": ("nearest_embeddings", "matching_embeddings")}
 # Conditions, by their number in the source, whose removal nobody can see: of what is only locked; between two others
 # that each suffice; of candidates that are looked at again; of ids that are made of the user's own.
-_UNSEEN = {("count_unit", 1), ("search_documents", 0), ("nearest_embeddings", 1), ("interactions", 1)}
+_UNSEEN = {
+    ("count_unit", 1),
+    ("count_embedding_tokens", 1),
+    ("append_messages", 0),
+    ("search_documents", 0),
+    ("nearest_embeddings", 1),
+    ("interactions", 1),
+}
 
 
 def prove_trials(

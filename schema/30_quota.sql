@@ -121,6 +121,7 @@ create table if not exists app.ai_requests (
   body_hash text,
   state text not null default 'reserved' check (state in ('reserved', 'settled', 'released')),
   reserved_day date,
+  reserved_tokens bigint check (reserved_tokens >= 0),
   lease_until timestamptz,
   fence integer not null default 1,
   created_at timestamptz not null default now(),
@@ -140,9 +141,10 @@ create index if not exists ai_requests_reserved_idx on app.ai_requests (caller_k
 create index if not exists ai_requests_finished_at_idx on app.ai_requests (finished_at) where finished_at is not null;
 alter table app.ai_requests enable row level security;
 revoke all on app.ai_requests from public, anon, authenticated, service_role;
-comment on table app.ai_requests is 'Requests that hold, spent or gave back a unit; also what an idempotent retry finds.';
+comment on table app.ai_requests is 'Requests that hold, spent or gave back a unit or tokens to embed; also what an idempotent retry finds.';
 comment on column app.ai_requests.user_id is 'No foreign key, whose check would lock the user''s row in every reservation; app.forget_user deletes instead.';
-comment on column app.ai_requests.reserved_day is 'The day that the held unit counts on; null: none is held.';
+comment on column app.ai_requests.reserved_day is 'The day that the held unit, or the held tokens, count on; null: nothing is held.';
+comment on column app.ai_requests.reserved_tokens is 'Tokens to embed, as estimated, that a search or an import holds; null: this is a model call.';
 comment on column app.ai_requests.lease_until is 'Until then the holder is taken to be alive.';
 comment on column app.ai_requests.fence is 'Grows when a retry takes over; a holder with an older number is refused.';
 comment on column app.ai_requests.provider_failed is 'How the last upstream attempt (provider, model, latency_ms) ended; null: there was none.';

@@ -9,7 +9,7 @@ as $$
 declare
   v_user constant text := app.user_id();
   v_zone constant text := app.time_zone();
-  v_today constant date := app.today();
+  v_today constant date := (app.now() at time zone v_zone)::date;
   v_next_day constant timestamptz := (v_today + 1)::timestamp at time zone v_zone;
 begin
   return (
@@ -45,7 +45,9 @@ begin
 end $$;
 comment on function app.read_quota(jsonb) is 'app.quota() for the caller of these claims.';
 
-create or replace function app.give_back(p_caller_key text, p_user_id text, p_day date, p_units integer) returns void
+create or replace function app.give_back(
+  p_caller_key text, p_user_id text, p_day date, p_units integer, p_tokens bigint default 0
+) returns void
   language plpgsql set search_path = ''
 as $$
 begin
@@ -53,7 +55,8 @@ begin
   if p_user_id is not null then
     update public.user_ai_settings
     set daily_usage = case when last_reset_date = p_day then greatest(daily_usage - p_units, 0) else daily_usage end,
-        monthly_usage = greatest(monthly_usage - p_units, 0)
+        monthly_usage = greatest(monthly_usage - p_units, 0),
+        daily_embedding_tokens = greatest(daily_embedding_tokens - case when last_reset_date = p_day then p_tokens else 0 end, 0)
     where user_id = p_user_id
       and pg_catalog.date_trunc('month', last_reset_date::timestamp) = pg_catalog.date_trunc('month', p_day::timestamp);
   else
@@ -62,8 +65,8 @@ begin
     where caller_key = p_caller_key and last_reset_date = p_day;
   end if;
 end $$;
-comment on function app.give_back(text, text, date, integer) is
-  'Gives units back to the day and month they were taken in, if these still are the current ones.';
+comment on function app.give_back(text, text, date, integer, bigint) is
+  'Gives units and tokens to embed back to the day and month they were taken in, if these still are the current ones.';
 
 create or replace function app.release_expired(p_caller_key text, p_limit integer) returns integer
   language plpgsql set search_path = ''
@@ -81,17 +84,19 @@ begin
         select id from app.ai_requests
         where state = 'reserved' and lease_until < app.now() and (p_caller_key is null or caller_key = p_caller_key)
         limit p_limit for update skip locked)
-      returning caller_key, user_id, reserved_day)
-    select caller_key, user_id, reserved_day, pg_catalog.count(*)::integer as units
+      returning caller_key, user_id, reserved_day, reserved_tokens)
+    select caller_key, user_id, reserved_day, pg_catalog.count(*)::integer as holds,
+      (pg_catalog.count(*) filter (where reserved_tokens is null))::integer as units,
+      coalesce(pg_catalog.sum(reserved_tokens), 0)::bigint as tokens
     from released group by 1, 2, 3 order by 1, 3
   loop
-    perform app.give_back(v_dead.caller_key, v_dead.user_id, v_dead.reserved_day, v_dead.units);
-    v_released := v_released + v_dead.units;
+    perform app.give_back(v_dead.caller_key, v_dead.user_id, v_dead.reserved_day, v_dead.units, v_dead.tokens);
+    v_released := v_released + v_dead.holds;
   end loop;
   return v_released;
 end $$;
 comment on function app.release_expired(text, integer) is
-  'Releases holds whose lease has ended (of one caller, or of all: null) and gives their units back; returns how many.';
+  'Releases holds whose lease has ended (of one caller, or of all: null) and gives what they hold back; returns how many.';
 
 create or replace function app.count_unit() returns date
   language plpgsql set search_path = ''
@@ -141,34 +146,66 @@ end $$;
 comment on function app.count_unit() is
   'Counts one unit of the caller''s and returns the day it counts on; null at the limit. Exact under concurrency: one UPDATE decides.';
 
+create or replace function app.count_embedding_tokens(p_tokens bigint, p_bounded boolean) returns date
+  language plpgsql set search_path = ''
+as $$
+declare
+  v_today constant date := app.today();
+  v_day date;
+  v_looked boolean := false;
+begin
+  loop
+    update public.user_ai_settings s
+    set daily_usage = app.of_day(s.daily_usage, s.last_reset_date, v_today),
+        monthly_usage = app.of_month(s.monthly_usage, s.last_reset_date, v_today),
+        daily_embedding_tokens = greatest(app.of_day(s.daily_embedding_tokens, s.last_reset_date, v_today) + p_tokens, 0),
+        last_reset_date = greatest(s.last_reset_date, v_today)
+    from app.ai_tiers t
+    where s.user_id = app.user_id() and t.tier = s.tier
+      and (not p_bounded or t.daily_embedding_tokens is null
+        or app.of_day(s.daily_embedding_tokens, s.last_reset_date, v_today) + p_tokens <= t.daily_embedding_tokens)
+    returning s.last_reset_date into v_day;
+    exit when v_day is not null or v_looked;
+    -- Refused, or new; see app.count_unit().
+    insert into public.user_ai_settings (user_id, last_reset_date) values (app.user_id(), v_today) on conflict do nothing;
+    continue when found;
+    perform from public.user_ai_settings where user_id = app.user_id() for update;
+    perform app.release_expired(app.caller_key(), 100);
+    v_looked := true;
+  end loop;
+  return v_day;
+end $$;
+comment on function app.count_embedding_tokens(bigint, boolean) is
+  'Counts tokens of the caller''s (a negative number gives back), where bounded only within the tier''s limit, all or nothing; returns the day they count on, null at the limit.';
+
 create or replace function app.reserve_unit(
   p_request_id text, p_operation text, p_lease_seconds integer, p_takes_unit boolean default true,
-  p_idempotency_key text default null, p_body_hash text default null
+  p_idempotency_key text default null, p_body_hash text default null, p_tokens bigint default null
 ) returns text
   language plpgsql security definer set search_path = '' set enable_seqscan = off
   set plan_cache_mode = force_generic_plan
 as $$
 declare
   v_caller constant text := app.caller_key();
-  v_reserved_day constant date := case when p_takes_unit then app.today() end;
+  v_reserved_day constant date := case when p_takes_unit or p_tokens > 0 then app.today() end;
   v_counted_day date;
 begin
   if v_caller is null then
     raise exception 'the claims name no caller' using errcode = '42501';
   end if;
   insert into app.ai_requests
-    (id, caller_key, user_id, operation, idempotency_key, body_hash, reserved_day, lease_until, created_at)
+    (id, caller_key, user_id, operation, idempotency_key, body_hash, reserved_day, reserved_tokens, lease_until, created_at)
   values (
-    p_request_id, v_caller, app.user_id(), p_operation, p_idempotency_key, p_body_hash, v_reserved_day,
+    p_request_id, v_caller, app.user_id(), p_operation, p_idempotency_key, p_body_hash, v_reserved_day, p_tokens,
     app.now() + pg_catalog.make_interval(secs => p_lease_seconds), app.now())
   on conflict do nothing;
   if not found then
     return 'duplicate';
-  elsif not p_takes_unit then
+  elsif v_reserved_day is null then
     return 'reserved';
   end if;
   -- Counted last: the counter's row is where a user's requests queue, so it is locked for as short as can be.
-  v_counted_day := app.count_unit();
+  v_counted_day := case when p_tokens is null then app.count_unit() else app.count_embedding_tokens(p_tokens, true) end;
   if v_counted_day is null then
     delete from app.ai_requests where id = p_request_id;
     return 'refused';
@@ -177,8 +214,8 @@ begin
   end if;
   return 'reserved';
 end $$;
-comment on function app.reserve_unit(text, text, integer, boolean, text, text) is
-  'Makes the request''s row, with a unit of the caller in the claims unless told otherwise. reserved, refused (at the limit) or duplicate (the id or the idempotency key has a row).';
+comment on function app.reserve_unit(text, text, integer, boolean, text, text, bigint) is
+  'Makes the request''s row, with a unit of the caller in the claims, with tokens to embed, or with nothing. reserved, refused (at the limit) or duplicate (the id or the idempotency key has a row).';
 
 create or replace function app.sweep_requests(p_limit integer default 1000) returns jsonb
   language plpgsql security definer set search_path = ''
@@ -210,50 +247,6 @@ begin
 end $$;
 comment on function app.sweep_requests(integer) is
   'For the schedule: releases dead holds, empties expired answers, forgets old rows, each up to the limit.';
-
-create or replace function app.count_embedding_tokens(p_tokens bigint, p_bounded boolean) returns boolean
-  language plpgsql set search_path = ''
-as $$
-declare
-  v_today constant date := app.today();
-begin
-  insert into public.user_ai_settings (user_id, last_reset_date) values (app.user_id(), v_today) on conflict do nothing;
-  update public.user_ai_settings s
-  set daily_usage = app.of_day(s.daily_usage, s.last_reset_date, v_today),
-      monthly_usage = app.of_month(s.monthly_usage, s.last_reset_date, v_today),
-      daily_embedding_tokens = greatest(app.of_day(s.daily_embedding_tokens, s.last_reset_date, v_today) + p_tokens, 0),
-      last_reset_date = greatest(s.last_reset_date, v_today)
-  from app.ai_tiers t
-  where s.user_id = app.user_id() and t.tier = s.tier
-    and (not p_bounded or t.daily_embedding_tokens is null
-      or app.of_day(s.daily_embedding_tokens, s.last_reset_date, v_today) + p_tokens <= t.daily_embedding_tokens);
-  return found;
-end $$;
-comment on function app.count_embedding_tokens(bigint, boolean) is
-  'Counts tokens of the caller''s (a negative number gives back), where bounded only within the tier''s limit; whether they were counted.';
-
-create or replace function app.take_embedding_tokens(p_claims jsonb, p_tokens bigint) returns jsonb
-  language plpgsql security definer set search_path = '' set enable_seqscan = off
-  set plan_cache_mode = force_generic_plan
-as $$
-declare
-  v_counted boolean;
-begin
-  perform pg_catalog.set_config('request.jwt.claims', p_claims::text, true);
-  if app.is_service() then
-    return '{"outcome": "taken"}';
-  elsif app.user_id() is null then
-    return '{"outcome": "not_signed_in"}';
-  elsif not app.provision() then
-    return '{"outcome": "subject_deleted"}';
-  end if;
-  -- A statement of its own: what is counted in the expression that reads the quota, that quota would not show.
-  v_counted := app.count_embedding_tokens(p_tokens, p_tokens > 0);
-  return pg_catalog.jsonb_build_object('outcome', case when v_counted then 'taken' else 'quota_exceeded' end)
-    || (app.quota() -> 'embedding_tokens');
-end $$;
-comment on function app.take_embedding_tokens(jsonb, bigint) is
-  'Counts tokens to embed against the tier''s daily limit, all or nothing; a negative number gives back. {"outcome": "taken" | "quota_exceeded", "limit", "used", "resets_at"}, or not_signed_in, subject_deleted.';
 
 create or replace function app.roll_counters() returns void
   language sql
@@ -353,12 +346,12 @@ create trigger _30_mirror_update after update of preferred_provider on public.us
 
 revoke all on function public.reset_daily_ai_usage(), public.reset_monthly_ai_usage() from public, anon, authenticated;
 select app.give_to_definer(
-  'app.reserve_unit(text, text, integer, boolean, text, text)', 'app.sweep_requests(integer)',
-  'app.take_embedding_tokens(jsonb, bigint)', 'app.read_quota(jsonb)');
+  'app.reserve_unit(text, text, integer, boolean, text, text, bigint)', 'app.sweep_requests(integer)',
+  'app.read_quota(jsonb)');
 grant execute on function app.quota() to parley_definer;
-grant execute on function app.give_back(text, text, date, integer), app.release_expired(text, integer), app.count_unit(),
+grant execute on function app.give_back(text, text, date, integer, bigint), app.release_expired(text, integer), app.count_unit(),
   app.count_embedding_tokens(bigint, boolean) to parley_definer;
-grant execute on function app.reserve_unit(text, text, integer, boolean, text, text),
-  app.take_embedding_tokens(jsonb, bigint), app.read_quota(jsonb) to parley_app, parley_service;
+grant execute on function app.reserve_unit(text, text, integer, boolean, text, text, bigint), app.read_quota(jsonb)
+  to parley_app, parley_service;
 grant execute on function app.sweep_requests(integer), app.roll_counters(), public.reset_daily_ai_usage(),
   public.reset_monthly_ai_usage() to service_role;

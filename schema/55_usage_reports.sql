@@ -271,11 +271,11 @@ begin
     with newest as (
       select provider, latency_ms, provider_failed, earlier_attempts
       from app.ai_requests
-      where finished_at > app.now() - interval '1 minute'
+      where finished_at > app.now() - interval '1 minute' and provider is not null
       order by finished_at desc
       limit 100),
     attempts as (
-      select provider, latency_ms, provider_failed as failed from newest where provider is not null
+      select provider, latency_ms, provider_failed as failed from newest
       union all
       select a.provider, a.latency_ms, not a.ok
       from newest n

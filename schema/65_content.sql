@@ -164,20 +164,18 @@ create policy "Recording acts for the caller or the service" on public.ai_conten
   with check (user_id = (select app.user_id()) or (select app.is_service()));
 
 create or replace function app.record_search(
-  p_user_id text, p_query text, p_content_type text, p_filters jsonb, p_results_count integer
-) returns uuid
+  p_id uuid, p_user_id text, p_query text, p_content_type text, p_filters jsonb, p_results_count integer
+) returns void
   language plpgsql volatile security definer set search_path = ''
 as $$
-declare
-  v_id uuid;
 begin
   perform app.require_caller(p_user_id);
-  insert into public.ai_content_searches (user_id, query, content_type, filters, results_count)
-  values (p_user_id, p_query, p_content_type, p_filters, p_results_count)
-  returning id into v_id;
-  return v_id;
+  insert into public.ai_content_searches (id, user_id, query, content_type, filters, results_count)
+  values (p_id, p_user_id, p_query, p_content_type, p_filters, p_results_count)
+  on conflict (id) do nothing;
 end $$;
-comment on function app.record_search(text, text, text, jsonb, integer) is 'Logs a search; returns its id. Raises 42501 for another''s user id.';
+comment on function app.record_search(uuid, text, text, text, jsonb, integer) is
+  'Logs a search under this id, once. Raises 42501 for another''s user id.';
 
 create or replace function app.record_selection(p_user_id text, p_search_id uuid, p_content_id text) returns boolean
   language plpgsql volatile security definer set search_path = ''
@@ -193,7 +191,7 @@ comment on function app.record_selection(text, uuid, text) is 'Notes what was ch
 -- Who may do what.
 select app.give_to_definer(
   'app.search_content(text, vector, text, text, text[], integer, double precision, jsonb, text)',
-  'app.record_search(text, text, text, jsonb, integer)', 'app.record_selection(text, uuid, text)');
+  'app.record_search(uuid, text, text, text, jsonb, integer)', 'app.record_selection(text, uuid, text)');
 
 grant select on public.content_items to authenticated;
 grant select, insert, update, delete on public.content_items to service_role;
@@ -202,4 +200,4 @@ grant select on public.ai_content_searches to authenticated;
 grant select, insert, delete on public.ai_content_searches to service_role;
 grant select, insert, update on public.ai_content_searches to parley_definer;
 grant execute on function app.search_content(text, vector, text, text, text[], integer, double precision, jsonb, text),
-  app.record_search(text, text, text, jsonb, integer), app.record_selection(text, uuid, text) to parley_app, parley_service;
+  app.record_search(uuid, text, text, text, jsonb, integer), app.record_selection(text, uuid, text) to parley_app, parley_service;

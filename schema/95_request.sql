@@ -1,5 +1,6 @@
--- 95 request: what happens before a model call, in one statement. docs/architecture.md has the contract. The order is that
--- of cost: an earlier request with this key, a precomputed response, the route, the cache, and only then a unit.
+-- 95 request: what happens before a model call, a search or an import, in one statement. docs/architecture.md has the
+-- contract. The order is that of cost: an earlier request with this key, a precomputed response, the route, the cache, and
+-- only then a unit.
 
 create or replace function app.conversation_tail(p_messages jsonb, p_characters integer) returns jsonb
   language plpgsql immutable parallel safe set search_path = ''
@@ -100,55 +101,113 @@ end $$;
 comment on function app.effective_provider(jsonb, text) is
   'What app.choose_provider gives the caller who asks for no provider: the one that the next call would go to.';
 
-create or replace function app.begin_request(p_claims jsonb, p_request jsonb) returns jsonb
-  language plpgsql security definer set search_path = '' set enable_seqscan = off
-  set plan_cache_mode = force_generic_plan
+create or replace function app.find_earlier_request(p_request jsonb, out earlier app.ai_requests, out reply jsonb)
+  language plpgsql set search_path = ''
 as $$
 declare
   v_id constant text := p_request ->> 'request_id';
   v_key constant text := p_request ->> 'idempotency_key';
+begin
+  select * into earlier from app.ai_requests
+  where caller_key = app.caller_key() and (id = v_id or idempotency_key = v_key)
+  order by id = v_id desc limit 1 for update;
+  if not found then
+    return;
+  elsif earlier.body_hash is distinct from p_request ->> 'body_hash'
+    or earlier.operation is distinct from p_request ->> 'operation' then
+    reply := '{"outcome": "idempotency_key_reused"}';
+  elsif earlier.state = 'settled' and earlier.answer_until > app.now() then
+    reply := pg_catalog.jsonb_build_object(
+      'outcome', 'replay', 'request_id', earlier.id, 'answer', earlier.answer,
+      'provider', earlier.provider, 'model', earlier.model) || coalesce(earlier.answer -> 'reply', '{}');
+  elsif earlier.state = 'reserved' and earlier.lease_until > app.now() and earlier.id <> v_id then
+    reply := pg_catalog.jsonb_build_object(
+      'outcome', 'in_progress', 'request_id', earlier.id, 'retry_after',
+      least(pg_catalog.ceil(extract(epoch from earlier.lease_until - app.now())), 2));
+  end if;
+end $$;
+comment on function app.find_earlier_request(jsonb) is
+  'Locks the request with this idempotency key, or this very request begun twice; the reply where that already decides, else null.';
+
+create or replace function app.hold_request(
+  p_request jsonb, p_earlier app.ai_requests, p_takes_unit boolean, p_tokens bigint,
+  out outcome text, out request_id text, out fence integer
+)
+  language plpgsql set search_path = ''
+as $$
+declare
+  v_id constant text := p_request ->> 'request_id';
+  v_key constant text := p_request ->> 'idempotency_key';
+  v_lease constant integer := coalesce((p_request ->> 'lease_seconds')::integer, 300);
+  v_day date;
+begin
+  request_id := coalesce(p_earlier.id, v_id);
+  if p_earlier.id is null then
+    fence := 1;
+    outcome := app.reserve_unit(
+      v_id, p_request ->> 'operation', v_lease, p_takes_unit, v_key, p_request ->> 'body_hash', p_tokens);
+    if outcome <> 'reserved' and exists (
+      select from app.ai_requests r
+      where r.caller_key = app.caller_key() and (r.id = v_id or r.idempotency_key = v_key)
+    ) then
+      outcome := 'begun_meanwhile';
+    elsif outcome = 'duplicate' then
+      raise exception 'request_id is taken' using errcode = '23505';
+    end if;
+    return;
+  end if;
+  outcome := 'reserved';
+  if p_earlier.state = 'reserved' then
+    -- The same unit or tokens, under a new fence unless this is the holder itself, whose connection broke.
+    v_day := p_earlier.reserved_day;
+    fence := p_earlier.fence + (p_earlier.lease_until <= app.now() or p_earlier.id <> v_id)::integer;
+  else
+    fence := p_earlier.fence + 1;
+    -- The unit that a broken stream kept covers the first retry, which holds none: the next one pays again. A caller
+    -- who cancelled had what was asked for.
+    if (p_takes_unit or p_tokens > 0) and (
+      p_earlier.state = 'released' or p_earlier.reserved_day is null or coalesce(p_earlier.error_code, 'cancelled') = 'cancelled'
+    ) then
+      v_day := case when p_tokens is null then app.count_unit() else app.count_embedding_tokens(p_tokens, true) end;
+      if v_day is null then
+        outcome := 'refused';
+        return;
+      end if;
+    end if;
+  end if;
+  update app.ai_requests r
+  set state = 'reserved', fence = hold_request.fence, lease_until = app.now() + pg_catalog.make_interval(secs => v_lease),
+      finished_at = null, error_code = null, answer = null, answer_until = null, reserved_day = v_day
+  where r.id = p_earlier.id;
+end $$;
+comment on function app.hold_request(jsonb, app.ai_requests, boolean, bigint) is
+  'Makes the request''s row with a unit or tokens, or takes over the earlier one under a new fence. reserved, refused (at the limit), or begun_meanwhile: look for the earlier request again.';
+
+create or replace function app.admit_call(p_claims jsonb, p_request jsonb) returns jsonb
+  language plpgsql set search_path = ''
+as $$
+declare
+  v_id constant text := p_request ->> 'request_id';
   v_lease constant interval := pg_catalog.make_interval(secs => coalesce((p_request ->> 'lease_seconds')::integer, 300));
-  v_takes_unit constant boolean := coalesce((p_request ->> 'takes_unit')::boolean, true);
-  v_reply jsonb;
+  v_found record;
   v_earlier app.ai_requests;
-  v_quota jsonb;
+  v_reply jsonb := '{}';
+  v_tier text;
+  v_allowed text[];
   v_route jsonb;
   v_answer jsonb;
   v_own_keys jsonb := '{}';
   v_tenant text;
-  v_day date;
-  v_reserved text;
-  v_fence integer := 1;
+  v_hold record;
 begin
-  perform pg_catalog.set_config('request.jwt.claims', p_claims::text, true);
-  if app.caller_key() is null then
-    raise exception 'the claims name no caller' using errcode = '42501';
-  elsif not app.provision() then
-    return '{"outcome": "subject_deleted"}';
+  v_found := app.find_earlier_request(p_request);
+  if v_found.reply is not null then
+    return v_found.reply;
   end if;
-  v_quota := app.quota();
-  v_reply := pg_catalog.jsonb_build_object('request_id', v_id, 'tier', v_quota ->> 'tier', 'quota', v_quota - 'tier');
-
-  -- An earlier request with this key, or this very request begun twice.
-  select * into v_earlier from app.ai_requests
-  where caller_key = app.caller_key() and (id = v_id or idempotency_key = v_key)
-  order by id = v_id desc limit 1 for update;
-  if found then
-    if v_earlier.body_hash is distinct from p_request ->> 'body_hash' then
-      return v_reply || '{"outcome": "idempotency_key_reused"}';
-    elsif v_earlier.state = 'settled' and v_earlier.answer_until > app.now() then
-      return v_reply || pg_catalog.jsonb_build_object(
-        'outcome', 'replay', 'request_id', v_earlier.id, 'answer', v_earlier.answer,
-        'provider', v_earlier.provider, 'model', v_earlier.model) || coalesce(v_earlier.answer -> 'reply', '{}');
-    elsif v_earlier.state = 'reserved' and v_earlier.lease_until > app.now() and v_earlier.id <> v_id then
-      return v_reply || pg_catalog.jsonb_build_object(
-        'outcome', 'in_progress', 'request_id', v_earlier.id, 'retry_after',
-        least(pg_catalog.ceil(extract(epoch from v_earlier.lease_until - app.now())), 2));
-    end if;
-  end if;
+  v_earlier := v_found.earlier;
 
   if p_request ->> 'conversation_id' is not null then
-    v_reply := v_reply || coalesce((
+    v_reply := coalesce((
       select pg_catalog.jsonb_build_object('conversation', pg_catalog.jsonb_build_object(
         'id', c.id, 'version', c.version, 'context', c.context, 'title', c.title,
         'messages', app.conversation_tail(c.messages, (p_request ->> 'history_characters')::integer)))
@@ -168,15 +227,16 @@ begin
     end if;
   end if;
 
-  if v_quota ->> 'tier' = 'byok' then
+  v_tier := (select tier from public.user_ai_settings where user_id = app.user_id());
+  if v_tier = 'byok' then
     v_own_keys := app.own_keys(p_claims);
   end if;
-  v_reply := v_reply || pg_catalog.jsonb_build_object('allowed_providers', app.allowed_providers(), 'own_keys', v_own_keys);
+  v_allowed := app.allowed_providers();
   v_route := app.choose_provider(
-    p_request, v_quota ->> 'tier', array(select pg_catalog.jsonb_object_keys(v_own_keys)), app.allowed_providers());
-  v_reply := v_reply || v_route;
+    p_request, v_tier, array(select pg_catalog.jsonb_object_keys(v_own_keys)), v_allowed);
+  v_reply := v_reply || v_route || pg_catalog.jsonb_build_object('allowed_providers', v_allowed);
   if v_route ? 'outcome' then
-    return v_reply - 'own_keys';
+    return v_reply;
   end if;
 
   v_tenant := case when p_request ->> 'prompt_hash' is not null then app.cache_tenant(p_request ->> 'cache_scope') end;
@@ -186,7 +246,7 @@ begin
     if v_answer is not null then
       v_answer := v_route || pg_catalog.jsonb_build_object('outcome', 'cache_hit', 'answer', v_answer);
       perform app.answer_without_model(p_request, v_earlier, v_answer);
-      return (v_reply - 'own_keys') || v_answer || pg_catalog.jsonb_build_object('request_id', coalesce(v_earlier.id, v_id));
+      return v_reply || v_answer || pg_catalog.jsonb_build_object('request_id', coalesce(v_earlier.id, v_id));
     end if;
     -- Whoever gets the lease fills the entry; it ends with the hold, so a dead filler is not waited for.
     insert into app.cache_fills as f (tenant, query_hash, provider, model, request_id, lease_until)
@@ -197,60 +257,93 @@ begin
       set request_id = excluded.request_id, lease_until = excluded.lease_until
       where f.lease_until < app.now() or f.request_id = excluded.request_id;
     if not found then
-      return (v_reply - 'own_keys') || '{"outcome": "filling", "retry_after": 1}';
+      return v_reply || '{"outcome": "filling", "retry_after": 1}';
     end if;
   end if;
 
-  if v_earlier.id is null then
-    v_reserved := app.reserve_unit(
-      v_id, p_request ->> 'operation', extract(epoch from v_lease)::integer, v_takes_unit, v_key, p_request ->> 'body_hash');
-    if v_reserved <> 'reserved' and exists (
-      select from app.ai_requests
-      where caller_key = app.caller_key() and (id = v_id or idempotency_key = v_key)
-    ) then
-      -- Somebody began the same request in between: now it is found above.
-      delete from app.cache_fills where request_id = v_id;
-      return app.begin_request(p_claims, p_request);
-    elsif v_reserved = 'duplicate' then
-      raise exception 'request_id is taken' using errcode = '23505';
+  v_hold := app.hold_request(p_request, v_earlier, coalesce((p_request ->> 'takes_unit')::boolean, true), null);
+  if v_hold.outcome <> 'reserved' then
+    delete from app.cache_fills where request_id = v_hold.request_id;
+    if v_hold.outcome = 'begun_meanwhile' then
+      return app.admit_call(p_claims, p_request);
     end if;
-  elsif v_earlier.state = 'reserved' then
-    -- The same unit under a new fence, unless this is the holder itself, whose connection broke.
-    v_fence := v_earlier.fence + (v_earlier.lease_until <= app.now() or v_earlier.id <> v_id)::integer;
-    v_reserved := 'reserved';
-  else
-    v_day := case when v_takes_unit then app.count_unit() end;
-    v_fence := v_earlier.fence + 1;
-    v_reserved := case when v_takes_unit and v_day is null then 'refused' else 'reserved' end;
-  end if;
-
-  v_quota := app.quota();
-  v_reply := v_reply || pg_catalog.jsonb_build_object('quota', v_quota - 'tier');
-  if v_reserved = 'refused' then
-    delete from app.cache_fills where request_id = coalesce(v_earlier.id, v_id);
-    return (v_reply - 'own_keys') || pg_catalog.jsonb_build_object(
-      'outcome', 'quota_exceeded',
-      -- Whoever may have none at all waits in vain.
-      'retry_after', case when least(
-        (v_quota #>> '{daily,limit}')::integer, (v_quota #>> '{monthly,limit}')::integer) > 0
-      then greatest(1, pg_catalog.ceil(extract(epoch from (
-        case when (v_quota #>> '{monthly,used}')::integer >= (v_quota #>> '{monthly,limit}')::integer
-          then v_quota #>> '{monthly,resets_at}' else v_quota #>> '{daily,resets_at}' end)::timestamptz - app.now()))) end);
-  end if;
-  if v_earlier.id is not null then
-    update app.ai_requests
-    set state = 'reserved', fence = v_fence, lease_until = app.now() + v_lease, finished_at = null, error_code = null,
-        answer = null, answer_until = null, reserved_day = case when state = 'reserved' then reserved_day else v_day end
-    where id = v_earlier.id;
+    return v_reply || '{"outcome": "quota_exceeded"}';
   end if;
   return v_reply || pg_catalog.jsonb_build_object(
-    'outcome', 'admitted', 'request_id', coalesce(v_earlier.id, v_id), 'fence', v_fence, 'health', app.provider_health());
+    'outcome', 'admitted', 'request_id', v_hold.request_id, 'fence', v_hold.fence, 'own_keys', v_own_keys,
+    'health', app.provider_health());
+end $$;
+comment on function app.admit_call(jsonb, jsonb) is
+  'What begin_request replies about a model call: an earlier request, a conversation, an answer without a model, or a route and a unit.';
+
+create or replace function app.admit_retrieval(p_request jsonb) returns jsonb
+  language plpgsql set search_path = ''
+as $$
+declare
+  v_found record;
+  v_hold record;
+begin
+  if app.user_id() is null then
+    raise exception 'only a user''s tokens are counted' using errcode = '42501';
+  end if;
+  v_found := app.find_earlier_request(p_request);
+  if v_found.reply is not null then
+    return v_found.reply;
+  end if;
+  v_hold := app.hold_request(p_request, v_found.earlier, false, (p_request ->> 'embedding_tokens')::bigint);
+  if v_hold.outcome = 'begun_meanwhile' then
+    return app.admit_retrieval(p_request);
+  end if;
+  return pg_catalog.jsonb_build_object(
+    'outcome', case v_hold.outcome when 'refused' then 'embedding_quota_exceeded' else 'admitted' end,
+    'request_id', v_hold.request_id, 'fence', v_hold.fence);
+end $$;
+comment on function app.admit_retrieval(jsonb) is
+  'What begin_request replies about a search or an import: an earlier request, or a row that holds the tokens to embed.';
+
+create or replace function app.begin_request(p_claims jsonb, p_request jsonb) returns jsonb
+  language plpgsql security definer set search_path = '' set enable_seqscan = off
+  set plan_cache_mode = force_generic_plan
+as $$
+declare
+  v_reply jsonb;
+  v_quota jsonb;
+  v_window jsonb;
+  v_wait_helps boolean;
+begin
+  perform pg_catalog.set_config('request.jwt.claims', p_claims::text, true);
+  if app.caller_key() is null then
+    raise exception 'the claims name no caller' using errcode = '42501';
+  elsif not app.provision() then
+    return '{"outcome": "subject_deleted"}';
+  end if;
+  v_reply := pg_catalog.jsonb_build_object('request_id', p_request ->> 'request_id') || case
+    when p_request ->> 'embedding_tokens' is null then app.admit_call(p_claims, p_request)
+    else app.admit_retrieval(p_request) end;
+  -- Last, so that it shows what this request took.
+  v_quota := app.quota();
+  -- Who asks for more than a whole window ever holds waits in vain.
+  if v_reply ->> 'outcome' = 'embedding_quota_exceeded' then
+    v_window := v_quota -> 'embedding_tokens';
+    v_wait_helps := (p_request ->> 'embedding_tokens')::bigint <= (v_window ->> 'limit')::bigint;
+  elsif v_reply ->> 'outcome' = 'quota_exceeded' then
+    v_window := v_quota -> case
+      when (v_quota #>> '{monthly,used}')::integer >= (v_quota #>> '{monthly,limit}')::integer then 'monthly' else 'daily' end;
+    v_wait_helps := least((v_quota #>> '{daily,limit}')::integer, (v_quota #>> '{monthly,limit}')::integer) > 0;
+  end if;
+  if v_wait_helps then
+    v_reply := v_reply || pg_catalog.jsonb_build_object('retry_after', greatest(
+      1, pg_catalog.ceil(extract(epoch from (v_window ->> 'resets_at')::timestamptz - app.now()))));
+  end if;
+  return v_reply || pg_catalog.jsonb_build_object('tier', v_quota ->> 'tier', 'quota', v_quota - 'tier');
 end $$;
 comment on function app.begin_request(jsonb, jsonb) is
-  'Everything before a model call: provision, idempotency, conversation, FAQ, route, cache, unit. See docs/architecture.md.';
+  'Everything before a model call (provision, idempotency, conversation, FAQ, route, cache, unit), or before a search or an import (provision, idempotency, tokens to embed). See docs/architecture.md.';
 
 select app.give_to_definer('app.begin_request(jsonb, jsonb)', 'app.effective_provider(jsonb, text)');
 grant execute on function app.conversation_tail(jsonb, integer), app.choose_provider(jsonb, text, text[], text[]),
-  app.answer_without_model(jsonb, app.ai_requests, jsonb) to parley_definer;
+  app.answer_without_model(jsonb, app.ai_requests, jsonb), app.find_earlier_request(jsonb),
+  app.hold_request(jsonb, app.ai_requests, boolean, bigint), app.admit_call(jsonb, jsonb), app.admit_retrieval(jsonb)
+  to parley_definer;
 grant execute on function app.begin_request(jsonb, jsonb), app.effective_provider(jsonb, text)
   to parley_app, parley_service;

@@ -78,10 +78,13 @@ begin
         total_cost = c.total_cost + v_cost
     where c.user_id = app.user_id()
   returning c.version into v_version;
+  if v_version is null then
+    return null;
+  end if;
   return pg_catalog.jsonb_build_object('id', p_conversation ->> 'id', 'version', v_version);
 end $$;
 comment on function app.append_messages(jsonb, jsonb) is
-  'Appends turns to the caller''s conversation, made where it is absent unless it existed before; returns {"id", "version"}, null where it was deleted.';
+  'Appends turns to the caller''s conversation, made where it is absent unless it existed before; returns {"id", "version"}, null where it was deleted or is somebody else''s.';
 
 create or replace function app.finish_request(p_claims jsonb, p_outcome jsonb) returns jsonb
   language plpgsql security definer set search_path = '' set enable_seqscan = off
@@ -92,6 +95,7 @@ declare
   v_settled constant boolean := p_outcome ->> 'state' = 'settled';
   v_calls constant jsonb := coalesce(nullif(p_outcome -> 'calls', 'null'), '[]');
   v_attempts constant jsonb := nullif(p_outcome -> 'attempts', 'null');
+  v_is_call boolean;
   v_embedded bigint;
   v_quota jsonb;
   v_conversation jsonb;
@@ -109,10 +113,13 @@ begin
       select pg_catalog.jsonb_build_object('id', c.id, 'version', c.version)
       from public.ai_conversations c where c.id = p_outcome #>> '{conversation,id}' and c.user_id = app.user_id()));
   end if;
+  v_is_call := v_request.reserved_tokens is null;
   -- In the order in which begin_request locks: the request, the cache entry to fill, the counter.
-  delete from app.cache_fills where request_id = v_request.id;
+  if v_is_call then
+    delete from app.cache_fills where request_id = v_request.id;
+  end if;
   -- From here on the row is reserved, or its lease ended and its unit was given back: late use is recorded all the same.
-  if not v_settled and v_request.state = 'reserved' and v_request.reserved_day is not null then
+  if not v_settled and v_is_call and v_request.state = 'reserved' and v_request.reserved_day is not null then
     perform app.give_back(v_request.caller_key, v_request.user_id, v_request.reserved_day, 1);
   end if;
   update app.ai_requests
@@ -130,17 +137,26 @@ begin
       answer_until = case when v_settled and idempotency_key is not null and p_outcome ->> 'answer' is not null
         then app.now() + interval '1 day' end
   where id = v_request.id;
-  -- What a semantic lookup embedded counts against the limit of documents and searches, beyond it if need be.
-  if v_request.user_id is not null and v_calls @> '[{"operation": "embedding", "own_key": false}]' then
-    select pg_catalog.sum(c.input_tokens) into v_embedded
+  -- What was embedded counts as the vendor counted it, beyond the limit if need be: a search's or an import's in place of
+  -- the estimate that it holds (which stays where a vendor tells no number), a semantic lookup's without one.
+  if v_request.reserved_tokens > 0 or v_calls @> '[{"operation": "embedding", "own_key": false}]' then
+    select case when pg_catalog.count(*) > 0 then coalesce(pg_catalog.sum(c.input_tokens), v_request.reserved_tokens) end
+    into v_embedded
     from pg_catalog.jsonb_to_recordset(v_calls) as c (operation text, input_tokens bigint, own_key boolean)
     where c.operation = 'embedding' and not c.own_key;
-    perform app.count_embedding_tokens(coalesce(v_embedded, 0), false);
+    v_embedded := coalesce(v_embedded, 0);
+    if v_request.state = 'reserved' and not v_is_call then
+      -- Held on a day that has turned over, there is nothing left to correct.
+      v_embedded := case when v_request.reserved_day >= app.today() then v_embedded - v_request.reserved_tokens else 0 end;
+    end if;
+    if v_embedded <> 0 and v_request.user_id is not null then
+      perform app.count_embedding_tokens(v_embedded, false);
+    end if;
   end if;
   v_quota := app.quota();
   perform app.record_calls(
     v_request.id, v_request.operation, v_quota ->> 'tier', v_calls, app.now(),
-    coalesce(v_request.reserved_day, app.today()), v_settled);
+    coalesce(v_request.reserved_day, app.today()), v_settled and v_is_call);
   if v_settled and p_outcome ->> 'cache' is not null then
     perform app.store_answer(p_outcome -> 'cache');
   end if;
@@ -152,7 +168,7 @@ begin
     'conversation', v_conversation);
 end $$;
 comment on function app.finish_request(jsonb, jsonb) is
-  'Everything after a model call: settle or give back, ledger, rollup, cache, conversation, stored answer. Once by request and fence. See docs/architecture.md.';
+  'Everything after a model call, a search or an import: settle or give back, ledger, rollup, cache, conversation, stored answer. Once by request and fence. See docs/architecture.md.';
 
 create or replace function app.count_past_unit(p_day date) returns void
   language plpgsql set search_path = ''
@@ -236,24 +252,7 @@ end $$;
 comment on function app.record_offline_call(jsonb, jsonb) is
   'Replays a call that was made while the database was away, once by request_id: {"request_id", "operation", "occurred_at", "takes_unit", "calls"}. recorded, already_recorded or subject_deleted.';
 
-create or replace function app.record_embedding(p_claims jsonb, p_call jsonb) returns void
-  language plpgsql security definer set search_path = '' set enable_seqscan = off
-  set plan_cache_mode = force_generic_plan
-as $$
-begin
-  perform pg_catalog.set_config('request.jwt.claims', p_claims::text, true);
-  if not app.provision() then
-    return;
-  end if;
-  perform app.record_calls(
-    null, 'embedding', app.quota() ->> 'tier', pg_catalog.jsonb_build_array(p_call), app.now(), app.today(), false);
-end $$;
-comment on function app.record_embedding(jsonb, jsonb) is
-  'Writes one embedding call to the ledger, unless its subject was deleted; p_call as a member of finish_request''s calls. Embeddings take no unit.';
-
-select app.give_to_definer(
-  'app.finish_request(jsonb, jsonb)', 'app.record_offline_call(jsonb, jsonb)', 'app.record_embedding(jsonb, jsonb)');
+select app.give_to_definer('app.finish_request(jsonb, jsonb)', 'app.record_offline_call(jsonb, jsonb)');
 grant execute on function app.record_calls(text, text, text, jsonb, timestamptz, date, boolean),
   app.append_messages(jsonb, jsonb), app.count_past_unit(date) to parley_definer;
-grant execute on function app.finish_request(jsonb, jsonb), app.record_offline_call(jsonb, jsonb),
-  app.record_embedding(jsonb, jsonb) to parley_app, parley_service;
+grant execute on function app.finish_request(jsonb, jsonb), app.record_offline_call(jsonb, jsonb) to parley_app, parley_service;

@@ -15,7 +15,7 @@ api = Api(parley.settings)
 @api.post("/api/search", "user")
 def search(request: Request, body: SearchRequest) -> dict[str, Any]:
     """Find by meaning, by words, or both."""
-    return parley.search.search(request.caller, body, request.seconds)
+    return parley.search.search(request.context, body)
 
 
 @api.post("/api/search/{search_id}/selection", "user")

@@ -260,6 +260,11 @@ def test_the_same_holds_over_a_real_connection(
         vendors[provider].complete(request(provider), KEY)
     assert caught.value.code == code
     assert sum(emulator.counts().values()) == 1  # no SDK retries on its own
+    emulator.fault(fault, vendor=provider)
+    with pytest.raises(ProviderError) as caught:
+        vendors[provider].check(request(provider).model, KEY, 5)
+    assert caught.value.code == code
+    assert sum(emulator.counts().values()) == 2
 
 
 def told(status: int, body: Any, _: httpx2.Request) -> httpx2.Response:

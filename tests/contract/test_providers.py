@@ -16,7 +16,7 @@ import pytest
 from local.emulator import Emulator
 from parley.providers.base import Message, Provider, ProviderError, Usage
 from parley.vendors import PROVIDERS, ProviderName
-from tests.wire import KEY, at_emulator, call, drain, event_stream, over, request, sse, unstreamed
+from tests.wire import KEY, MODELS, at_emulator, call, drain, event_stream, over, request, sse, unstreamed
 
 Vendors = dict[ProviderName, Provider]
 EMBEDDINGS: dict[ProviderName, str] = {"openai": "text-embedding-3-small", "google": "gemini-embedding-001"}
@@ -233,6 +233,41 @@ def test_embeddings_of_another_length_or_number_are_a_bad_response(provider: Pro
         with pytest.raises(ProviderError) as caught:
             adapter.embed(texts, EMBEDDINGS[provider], dimensions, KEY, 5)
         assert caught.value.code == "bad_response"
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_key_is_checked_on_what_costs_no_tokens(emulator: Emulator, vendors: Vendors, provider: ProviderName) -> None:
+    vendors[provider].check(MODELS[provider], "first-key-0001", 5)
+    (record,) = emulator.requests()
+    assert (record["method"], record["operation"], record["model"]) == ("GET", "model", MODELS[provider])
+    secrets = ("authorization", "x-api-key", "x-goog-api-key")
+    assert [record["headers"][name] for name in secrets if name in record["headers"]] == ["...0001"]
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize(
+    ("key", "model", "code"),
+    [
+        ("sk-invalid-0001", None, "credentials_rejected"),
+        ("with space", None, "credentials_rejected"),
+        (KEY, "unknown-model", "model_not_found"),
+        (KEY, "../files", "model_not_found"),
+    ],
+)
+def test_a_key_or_a_model_that_the_vendor_refuses_fails_its_check(
+    vendors: Vendors, provider: ProviderName, key: str, model: str | None, code: str
+) -> None:
+    with pytest.raises(ProviderError) as caught:
+        vendors[provider].check(model or MODELS[provider], key, 5)
+    assert caught.value.code == code
+
+
+@pytest.mark.parametrize("body", [b"{}", b"<html>", b"[]", b""])
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_what_is_no_models_metadata_proves_no_key(provider: ProviderName, body: bytes) -> None:
+    with pytest.raises(ProviderError) as caught:
+        over(lambda _: httpx2.Response(200, content=body))[provider].check(MODELS[provider], KEY, 5)
+    assert caught.value.code == "bad_response"
 
 
 def test_anthropic_has_no_embeddings(vendors: Vendors) -> None:

@@ -169,6 +169,7 @@ def test_a_verified_own_key_makes_free_byok_and_calls_are_made_with_it(
     stored = key_request(with_vault, "PUT", key="sk-mine-1234567890")
     assert stored.json == {"provider": "openai", "last_four": "7890", "verified": False}
     assert key_request(with_vault, "POST", verb="/verify").json["tier"] == "byok"
+    assert [record["operation"] for record in emulator.requests()] == ["model"]
     emulator.reset()
     answer = with_vault.request("chat", "POST", "/api/chat", {"message": "Hi"}, token=token("ada"))
     assert answer.status == 200, answer.text
@@ -186,6 +187,8 @@ def test_a_key_the_vendor_rejects_is_not_verified(with_vault: Functions) -> None
     key_request(with_vault, "PUT", key="sk-invalid-0000000000")
     answer = key_request(with_vault, "POST", verb="/verify")
     assert (answer.status, answer.json["code"]) == (400, "own_key_rejected")
+    settings = with_vault.request("account", "GET", "/api/settings", token=make_token("ada"))
+    assert (settings.json["tier"], settings.json["api_keys"]["openai"]["verified"]) == ("free", False)
 
 
 def test_a_key_row_moved_to_another_user_does_not_open(with_vault: Functions, database: Any) -> None:

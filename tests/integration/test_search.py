@@ -120,6 +120,91 @@ def test_a_failed_embedding_gives_its_tokens_back(
         assert owner.execute("select daily_embedding_tokens from user_ai_settings").fetchone() == (0,)
 
 
+def test_a_search_takes_three_round_trips_an_import_two_and_what_embeds_nothing_two(
+    search: Callable[..., Answer], token: Token, functions: Functions, emulator: Emulator
+) -> None:
+    def trips(target: str, body: Any, **options: Any) -> int:
+        database = functions.module("search").parley.database
+        before: int = database.round_trips
+        assert search("POST", target, body, token=token("ada"), **options).status in (200, 201)
+        return int(database.round_trips - before)
+
+    both = {"query": "espresso", "types": ["document", "route"]}
+    key = {"headers": {"Idempotency-Key": "one"}}
+    assert trips("/api/documents", {"documents": DOCUMENTS}) == 2
+    assert trips("/api/search", both) == 3
+    assert trips("/api/search", both | {"mode": "keyword"}) == 2
+    assert [trips("/api/search", both, **key) for _ in range(2)] == [3, 2]
+    key = {"headers": {"Idempotency-Key": "two"}}
+    assert [trips("/api/documents", {"documents": DOCUMENTS}, **key) for _ in range(2)] == [2, 1]
+
+
+@pytest.mark.parametrize("mode", ["semantic", "keyword", "hybrid"])
+def test_a_repeated_search_is_answered_as_before_and_spends_nothing(
+    search: Callable[..., Answer], token: Token, emulator: Emulator, database: Any, mode: str
+) -> None:
+    with database.connect() as owner:
+        owner.execute(
+            "insert into content_items (content_type, title, description, metadata)"
+            " values ('route', 'espresso bars', 'all of them', '{\"b\": 1, \"aa\": 2}')"
+        )
+    search("POST", "/api/documents", {"documents": DOCUMENTS}, token=token("ada"))
+    emulator.reset()
+    key = {"Idempotency-Key": "one"}
+    body = {"query": "espresso", "types": ["document", "route"], "mode": mode}
+    first = search("POST", "/api/search", body, token=token("ada"), headers=key)
+    assert first.json["data"]
+    search("POST", "/api/documents", {"documents": [{"content": "espresso"}]}, token=token("ada"))
+    again = search("POST", "/api/search", body, token=token("ada"), headers=key)
+    assert (again.status, again.text) == (200, first.text)
+    other = search("POST", "/api/search", body | {"limit": 1}, token=token("ada"), headers=key)
+    assert (other.status, other.json["code"]) == (422, "idempotency_key_reused")
+    assert search("POST", "/api/search", body, token=token("eve"), headers=key).text != first.text
+    with database.connect() as owner:
+        searches = owner.execute("select count(*) from ai_content_searches where user_id = 'ada'")
+        assert searches.fetchone() == (1,)
+        spent = "select count(*), sum(tokens_prompt) = max(daily_embedding_tokens) from ai_usage l"
+        spent += " join user_ai_settings s using (user_id) where user_id = 'ada'"
+        assert owner.execute(spent).fetchone() == (2 if mode == "keyword" else 3, True)
+
+
+def test_a_deleted_document_is_in_no_remembered_answer(
+    search: Callable[..., Answer], token: Token, database: Any
+) -> None:
+    stored = search("POST", "/api/documents", {"documents": DOCUMENTS}, token=token("ada")).json["data"]
+    key = {"Idempotency-Key": "one"}
+    first = search("POST", "/api/search", {"query": "espresso"}, token=token("ada"), headers=key)
+    with database.connect() as owner:
+        kept = owner.execute("select string_agg(answer::text, '') from app.ai_requests").fetchone()[0]
+        assert not any(document["content"] in kept for document in DOCUMENTS)
+    search("DELETE", f"/api/documents/{stored[2]['id']}", token=token("ada"))
+    again = search("POST", "/api/search", {"query": "espresso"}, token=token("ada"), headers=key)
+    left = [hit for hit in first.json["data"] if hit["id"] != stored[2]["id"]]
+    assert again.json == first.json | {"data": left}
+    assert len(left) == 2
+
+
+def test_an_import_that_cannot_be_written_leaves_its_usage_and_may_be_tried_again(
+    search: Callable[..., Answer], token: Token, database: Any, emulator: Emulator
+) -> None:
+    key = {"Idempotency-Key": "one"}
+    with database.connect() as owner:
+        owner.execute("alter table embeddings add constraint refused check (content not like 'The trail%') not valid")
+        failed = search("POST", "/api/documents", {"documents": DOCUMENTS}, token=token("ada"), headers=key)
+        assert failed.status == 500
+        assert owner.execute("select count(*) from embeddings").fetchone() == (0,)
+        assert owner.execute("select count(*) from ai_usage").fetchone() == (1,)
+        owner.execute("alter table embeddings drop constraint refused")
+    again = search("POST", "/api/documents", {"documents": DOCUMENTS}, token=token("ada"), headers=key)
+    assert again.status == 201
+    with database.connect() as owner:
+        assert owner.execute("select count(*) from embeddings").fetchone() == (3,)
+        assert (
+            owner.execute("select sum(tokens_prompt) from ai_usage").fetchone()
+            == owner.execute("select daily_embedding_tokens from user_ai_settings").fetchone()
+        )
+
+
 def test_searching_needs_a_user(search: Callable[..., Answer]) -> None:
     assert search("POST", "/api/search", {"query": "espresso"}).status == 401
 

@@ -12,7 +12,7 @@ from parley.caller import SERVICE, Caller
 from parley.database import Database
 from parley.errors import Problem
 from parley.observability import logger
-from parley.providers.base import CompletionRequest, Message, Provider, ProviderError
+from parley.providers.base import Provider, ProviderError
 from parley.providers.catalogue import Catalogue
 from parley.providers.faults import problem_for
 from parley.vault import Vault
@@ -100,20 +100,14 @@ class KeyVerifier:
     catalogue: Catalogue
 
     def verify(self, caller: Caller, provider_name: str, seconds: float) -> dict[str, Any]:
-        """Make the smallest call with the stored key. Raises Problem: 404 without a key, 400 when it is rejected."""
+        """Try the stored key on what costs no tokens. Raises Problem: 404 without a key, 400 when it is rejected."""
         provider = _provider(provider_name)
         keys = self.database.call("select app.own_keys(%s)", (caller.claims,), idempotent=True)
         if provider not in keys:
             raise _missing()
         key = self.vault.reveal(caller, keys)[provider]
-        request = CompletionRequest(
-            model=self.catalogue.default_chat_models()[provider],
-            messages=[Message("user", "Say OK.")],
-            max_output_tokens=16,
-            timeout=seconds,
-        )
         try:
-            self.providers[provider].complete(request, key)
+            self.providers[provider].check(self.catalogue.default_chat_models()[provider], key, seconds)
         except ProviderError as error:
             raise problem_for(error, own_key=True) from error
         # The ciphertext says which key was tried. Rotation may change it meanwhile, and then it is the same key still.

@@ -185,7 +185,7 @@ class Assembly:
         """Embedding."""
         from parley.retrieval import Retrieval
 
-        return Retrieval(self.database, self.embedder, lambda: self.operator_keys, self.clock)
+        return Retrieval(self.admission, self.embedder, self.degraded, lambda: self.operator_keys, self.clock)
 
     @cached_property
     def search(self) -> Search:

@@ -65,8 +65,12 @@ class RequestContext:
         """Ids for what this request creates: random, or with an idempotency key the same ones for each repetition."""
         if self.idempotency_key is None:
             return [str(uuid.uuid4()) for _ in range(count)]
-        seed = f"{self.caller.key}\n{self.idempotency_key}\n"
-        return [str(uuid.uuid5(_CREATED, f"{seed}{number}")) for number in range(count)]
+        return derived_ids(f"{self.caller.key}\n{self.idempotency_key}", count)
+
+
+def derived_ids(seed: str, count: int) -> list[str]:
+    """So many ids that are always the same for this seed, and nobody else's."""
+    return [str(uuid.uuid5(_CREATED, f"{seed}\n{number}")) for number in range(count)]
 
 
 SERVICE = Caller(is_service=True)

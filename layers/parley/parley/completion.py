@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from parley import cache
-from parley.admission import Admission, AdmissionRequest, Admitted, Quota
+from parley.admission import Admission, AdmissionRequest, Admitted, Quota, lease_seconds, overtaken
 from parley.cache import SimilarAnswers
 from parley.caller import Caller, RequestContext
 from parley.clock import Clock
@@ -29,8 +29,6 @@ from parley.routing import Attempt, Plan, Routed, Router, problem_for
 from parley.vault import Vault, looks_like_a_key
 from parley.vendors import ProviderName, canonical_provider
 
-# Beyond the request's own time: what begin and finish may take before a hold counts as abandoned.
-_LEASE_MARGIN_SECONDS = 15
 _HISTORY_CHARACTERS = 24_000  # about 6,000 tokens of earlier turns
 _LOOKUP_SECONDS = 2.0  # a semantic lookup that takes longer is not worth what it may save
 
@@ -106,7 +104,7 @@ class Completions:
             history_characters=_HISTORY_CHARACTERS if prompt.conversation_id else 0,
             idempotency_key=context.idempotency_key,
             body_hash=context.body_hash,
-            lease_seconds=int(context.seconds) + _LEASE_MARGIN_SECONDS,
+            lease_seconds=lease_seconds(context),
         )
         try:
             admitted, offline = self.admission.begin(caller, request, deadline), False
@@ -306,12 +304,7 @@ class ModelCall:
             )
         finished = self._finish(outcome)
         if finished.get("state") == "stale":
-            raise Problem(
-                "request_in_progress",
-                "The same request is being answered again; ask with the same Idempotency-Key.",
-                status=409,
-                retry_after=1,
-            )
+            raise overtaken()
         return finished
 
     def release(self, error: BaseException | None) -> None:

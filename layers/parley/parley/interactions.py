@@ -59,9 +59,11 @@ class Interactions:
         rows = [
             interaction.model_dump() | {"id": key} for key, interaction in zip(ids, request.interactions, strict=True)
         ]
-        provisioned, known, _ = self.database.batch(
+        _, provisioned, known, _ = self.database.batch(
             context.caller.claims,
             [
+                # Two batches under one key at once: the second one looks when the first is there.
+                ("select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(%s, 0))", (ids[0],)),
                 ("select app.provision() as known", ()),
                 (
                     """

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from parley.admission import log_unrecorded
 from parley.database import Database, DatabaseUnavailable
 from parley.observability import log_fault, logger
 
@@ -24,6 +25,7 @@ class UsageReplay:
                 message = json.loads(record["body"])
                 function = "record_offline_call" if message["admitted_offline"] else "finish_request"
                 outcome = self._write(function, message["claims"], message["outcome"])
+                log_unrecorded(outcome, message["outcome"])
                 logger.info("usage replayed", request=message["outcome"]["request_id"], outcome=outcome)
             except DatabaseUnavailable:
                 failed.append(record["messageId"])

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, Json, StringConstraints
 
-from parley.caller import Caller, RequestContext
-from parley.database import Database, DatabaseError, Vector
+from parley.caller import Caller, RequestContext, derived_ids
+from parley.database import Database, DatabaseError, Statement, Vector
 from parley.embedding import LONGEST_TEXT
 from parley.errors import Problem
 from parley.paging import PageQuery
+from parley.providers.base import Embeddings
 from parley.retrieval import Retrieval
 
 ContentType = Literal["route", "learning_path", "exercise", "school", "event", "instructor"]
@@ -77,89 +80,110 @@ class Search:
     retrieval: Retrieval
 
     def store(self, context: RequestContext, request: DocumentsRequest) -> dict[str, Any]:
-        """Embed and store. With an idempotency key a repetition stores nothing and answers the same.
-
-        Raises Problem (422) for a key that was used with other documents.
-        """
-        caller = context.caller
+        """Embed and store; with an idempotency key a repetition stores nothing and answers the same. Raises Problem."""
         contents = [document.content for document in request.documents]
-        ids = context.new_ids(len(contents))
-        if context.idempotency_key is not None:
-            known = self._stored(caller, context.new_ids(_MOST_DOCUMENTS))
-            sent = [(document.content, document.metadata) for document in request.documents]
-            if known and known != dict(zip(ids, sent, strict=True)):
-                raise Problem(
-                    "idempotency_key_reused",
-                    "This Idempotency-Key was used with other documents; use a new key.",
-                    status=422,
-                )
-            if known:
-                return {"data": [{"id": key} for key in ids]}
-        embedded = self.retrieval.embed(caller, contents, context.seconds)
-        self.database.batch(
-            caller.claims,
-            [
+        with _known_user(), self.retrieval.begin(context, "documents", contents) as work:
+            if work.held.answer is not None:
+                return work.held.answer
+            embedded = work.embed()
+            ids = work.new_ids(len(contents))
+            answer = {"data": [{"id": key} for key in ids]}
+            statements: list[Statement] = [
                 (
                     """
                     insert into public.embeddings (id, user_id, content, embedding, metadata, model)
                     values (%s, %s, %s, app.pad_embedding(%s::extensions.vector), %s, %s)
                     on conflict (id) do nothing
                     """,
-                    (key, caller.user_id, document.content, Vector(vector), document.metadata, embedded.model),
+                    (key, context.caller.user_id, document.content, Vector(vector), document.metadata, embedded.model),
                 )
                 for key, document, vector in zip(ids, request.documents, embedded.vectors, strict=True)
-            ],
-        )
-        return {"data": [{"id": key} for key in ids]}
+            ]
+            work.settle(answer, statements)
+            return answer
 
-    def search(self, caller: Caller, request: SearchRequest, seconds: float) -> dict[str, Any]:
-        """The nearest or best matching, best first, and the id under which a selection is noted."""
-        vector: Vector | None = None
-        model = None
-        if request.mode != "keyword":
-            embedded = self.retrieval.embed(caller, [request.query], seconds)
-            vector, model = Vector(embedded.vectors[0]), embedded.model
-        found: list[dict[str, Any]] = []
+    def search(self, context: RequestContext, request: SearchRequest) -> dict[str, Any]:
+        """The nearest or best matching, best first, and the id under which a selection is noted. Raises Problem."""
+        caller, by_words = context.caller, request.mode == "keyword"
+        with _known_user():
+            if by_words and context.idempotency_key is None:
+                # Nothing is spent and nothing remembered: no row to begin and to finish.
+                answer = {"search_id": derived_ids(context.request_id, 1)[0], "data": self._find(caller, request, None)}
+                self.database.batch(
+                    caller.claims, [("select app.provision()", ()), _log(caller, request, answer)], idempotent=True
+                )
+                return answer
+            with self.retrieval.begin(context, "search", [] if by_words else [request.query]) as work:
+                if work.held.answer is not None:
+                    return self._found_before(caller, work.held.answer)
+                found = self._find(caller, request, None if by_words else work.embed())
+                answer = {"search_id": work.new_ids(1)[0], "data": found}
+                # Remembered without what was found: a document that is deleted must not live on in an answer.
+                hits = [{name: hit[name] for name in ("id", "type", "similarity", "score")} for hit in found]
+                work.settle(answer | {"data": hits}, [_log(caller, request, answer)])
+                return answer
+
+    def _find(self, caller: Caller, request: SearchRequest, embedded: Embeddings | None) -> list[dict[str, Any]]:
+        vector = None if embedded is None else Vector(embedded.vectors[0])
+        model = None if embedded is None else embedded.model
         types = [name for name in request.types if name != "document"]
         words = request.query if request.mode != "semantic" else None
         options = (request.mode, request.limit, request.threshold, request.filter)
+        statements: list[Statement] = []
         if "document" in request.types:
-            found += self.database.query(
-                caller.claims,
-                """
-                select id, 'document' as type, content, metadata, is_public, similarity, score
-                from app.search_documents(%s, %s::extensions.vector, %s, %s, %s, %s, %s, %s::text)
-                """,
-                (caller.user_id, vector, words, *options, model),
+            statements.append(
+                (
+                    """
+                    select id, 'document' as type, content, metadata, is_public, similarity, score
+                    from app.search_documents(%s, %s::extensions.vector, %s, %s, %s, %s, %s, %s::text)
+                    """,
+                    (caller.user_id, vector, words, *options, model),
+                )
             )
         if types:
-            found += self.database.query(
-                caller.claims,
-                """
-                select id::text, content_type as type, title, description, metadata, similarity, score
-                from app.search_content(%s, %s::extensions.vector, %s, %s, %s, %s, %s, %s, %s::text)
-                """,
-                (caller.user_id, vector, words, request.mode, types, *options[1:], model),
+            statements.append(
+                (
+                    """
+                    select id::text, content_type as type, title, description, metadata, similarity, score
+                    from app.search_content(%s, %s::extensions.vector, %s, %s, %s, %s, %s, %s, %s::text)
+                    """,
+                    (caller.user_id, vector, words, request.mode, types, *options[1:], model),
+                )
             )
+        found = [hit for rows in self.database.batch(caller.claims, statements, idempotent=True) for hit in rows]
         found.sort(key=lambda hit: (-hit["score"], hit["id"]))
-        found = found[: request.limit]
-        kind = request.types[0] if len(set(request.types)) == 1 else "mixed"
-        try:
-            _, logged = self.database.batch(
-                caller.claims,
-                [
-                    ("select app.provision()", ()),
-                    (
-                        "select app.record_search(%s, %s, %s, %s, %s)::text as id",
-                        (caller.user_id, request.query, kind, request.filter, len(found)),
-                    ),
-                ],
-            )
-        except DatabaseError as error:
-            if error.sqlstate != _NO_SUCH_USER:
-                raise
-            raise Problem("subject_deleted", "This account was deleted.", status=403) from None
-        return {"search_id": logged[0]["id"], "data": found}
+        return found[: request.limit]
+
+    def _found_before(self, caller: Caller, answer: dict[str, Any]) -> dict[str, Any]:
+        """A remembered answer with what was found, as far as it still is there."""
+        hits = answer["data"]
+        documents, content = self.database.batch(
+            caller.claims,
+            [
+                (
+                    """
+                    select id, content, metadata, user_id is null as is_public
+                    from public.embeddings where id = any(%s) and (user_id is null or user_id = %s)
+                    """,
+                    ([hit["id"] for hit in hits if hit["type"] == "document"], caller.user_id),
+                ),
+                (
+                    """
+                    select id::text, title, description, metadata from public.content_items where id = any(%s::uuid[])
+                    """,
+                    ([hit["id"] for hit in hits if hit["type"] != "document"],),
+                ),
+            ],
+            idempotent=True,
+        )
+        there = {(row["id"], "content" in row): row for row in [*documents, *content]}
+        data = []
+        for hit in hits:
+            row = there.get((hit["id"], hit["type"] == "document"))
+            if row is not None:
+                scores = {name: hit[name] for name in ("similarity", "score")}
+                data.append({"id": hit["id"], "type": hit["type"]} | row | scores)
+        return {"search_id": answer["search_id"], "data": data}
 
     def select(self, caller: Caller, search_id: str, request: SelectionRequest) -> None:
         """Note what was chosen. Raises Problem (404) for a search that is not the caller's."""
@@ -224,13 +248,24 @@ class Search:
             deleted = self.database.query(caller.claims, "select public.delete_by_metadata(%s) as n", (query.metadata,))
         return int(deleted[0]["n"])
 
-    def _stored(self, caller: Caller, ids: list[str]) -> dict[str, tuple[str, Metadata]]:
-        rows = self.database.query(
-            caller.claims,
-            "select id, content, metadata from public.embeddings where user_id = %s and id = any(%s)",
-            (caller.user_id, ids),
-        )
-        return {row["id"]: (row["content"], row["metadata"]) for row in rows}
+
+@contextmanager
+def _known_user() -> Iterator[None]:
+    """Raises Problem (403) where a user was deleted before something could be written for them."""
+    try:
+        yield
+    except DatabaseError as error:
+        if error.sqlstate != _NO_SUCH_USER:
+            raise
+        raise Problem("subject_deleted", "This account was deleted.", status=403) from None
+
+
+def _log(caller: Caller, request: SearchRequest, answer: dict[str, Any]) -> Statement:
+    kind = request.types[0] if len(set(request.types)) == 1 else "mixed"
+    return (
+        "select app.record_search(%s::uuid, %s, %s, %s, %s, %s)",
+        (answer["search_id"], caller.user_id, request.query, kind, request.filter, len(answer["data"])),
+    )
 
 
 def _uuid(text: str) -> uuid.UUID:

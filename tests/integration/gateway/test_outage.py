@@ -143,6 +143,48 @@ def test_a_hold_whose_answer_was_lost_is_what_the_offline_call_used(
         assert owner.execute("select state from app.ai_requests").fetchall() == [("settled",)]
 
 
+@pytest.mark.parametrize("key", [None, "one"])
+def test_what_was_embedded_when_the_database_went_away_reaches_the_ledger_once(
+    functions: Functions,
+    schedules: Functions,
+    aws: str,
+    emulator: Emulator,
+    database: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    key: str | None,
+) -> None:
+    for name, value in (CREDENTIALS | {"AWS_ENDPOINT_URL": aws}).items():
+        monkeypatch.setenv(name, value)
+    sqs = boto3.client("sqs")
+    queue = sqs.create_queue(QueueName=f"usage-of-{key}")["QueueUrl"]
+    functions.environment["PARLEY_USAGE_QUEUE_URL"] = queue
+    vendor = functions.module("search").parley.providers["openai"]
+    embed = vendor.embed
+
+    def and_then_it_is_away(*arguments: Any) -> Any:
+        found = embed(*arguments)
+        lose_database(functions, "search", monkeypatch)
+        return found
+
+    monkeypatch.setattr(vendor, "embed", and_then_it_is_away)
+    body = {"documents": [{"content": "a text of some length"}]}
+    headers = {"Idempotency-Key": key} if key else None
+    send = ("search", "POST", "/api/documents", body)
+    assert_told_to_wait(functions.request(*send, token=make_token("ada"), headers=headers))
+    received = sqs.receive_message(QueueUrl=queue)["Messages"]
+    sqs.close()
+    records = [{"messageId": message["MessageId"], "body": message["Body"]} for message in received]
+    for _ in range(2):
+        assert schedules.invoke("usage_replay", {"Records": records}) == {"batchItemFailures": []}
+    with database.connect() as owner:
+        row = owner.execute(
+            "select count(*), sum(tokens_prompt), max(daily_embedding_tokens) from ai_usage, user_ai_settings"
+        )
+        (calls, counted, taken) = row.fetchone()
+        assert (calls, counted) == (1, taken)
+        assert owner.execute("select state, error_code from app.ai_requests").fetchall() == [("released", "cancelled")]
+
+
 def test_outages_under_load_lose_nothing_and_end_at_once(data_dir: Path, emulator: Emulator) -> None:
     verdict = Verdict()
     with Server(data_dir) as server:

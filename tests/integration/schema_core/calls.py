@@ -43,6 +43,12 @@ class Caller:
         answer: dict[str, Any] = self.call("begin_request", claims, request | members)
         return answer
 
+    def retrieve(self, claims: dict[str, Any], tokens: int, **members: Any) -> dict[str, Any]:
+        """begin_request for a search that embeds so many tokens."""
+        request = {"request_id": next(_ids), "operation": "search", "embedding_tokens": tokens, "lease_seconds": 60}
+        answer: dict[str, Any] = self.call("begin_request", claims, request | members)
+        return answer
+
     def finish(self, claims: dict[str, Any], begun: dict[str, Any], **members: Any) -> dict[str, Any]:
         """finish_request for what begin returned; settled, with one paid call, unless told otherwise."""
         outcome = {
@@ -59,6 +65,24 @@ class Caller:
 def call_of(cost: str | None = "0.000000123", provider: str = "openai") -> dict[str, Any]:
     """One upstream call as finish_request records it."""
     return {"provider": provider, "model": "gpt", "input_tokens": 7, "output_tokens": 3, "cost": cost, "latency_ms": 90}
+
+
+def embedding_of(tokens: int | None) -> dict[str, Any]:
+    """One embedding call of which the vendor counted so many tokens."""
+    return {
+        "provider": "openai",
+        "model": "small",
+        "operation": "embedding",
+        "input_tokens": tokens,
+        "cost": "0.1",
+        "own_key": False,
+    }
+
+
+def embedded(answer: dict[str, Any]) -> int:
+    """Tokens embedded today."""
+    used: int = answer["quota"]["embedding_tokens"]["used"]
+    return used
 
 
 def set_clock(owner: psycopg.Connection[Any], moment: str) -> None:

@@ -189,6 +189,12 @@ class TestConversations:
         app.finish(ADA, app.begin(ADA), conversation={"id": "c1", "messages": []})
         assert app.begin(MEMBER, conversation_id="c1")["outcome"] == "conversation_not_found"
 
+    def test_turns_for_another_users_conversation_go_nowhere(self, app: Caller) -> None:
+        app.finish(ADA, app.begin(ADA), conversation={"id": "c1", "messages": []})
+        turns = {"id": "c1", "messages": [{"role": "user", "content": "mine"}]}
+        assert app.finish(MEMBER, app.begin(MEMBER), conversation=turns)["conversation"] is None
+        assert app.begin(ADA, conversation_id="c1")["conversation"]["messages"] == []
+
     def test_both_names_of_a_column_hold_the_same_whichever_is_written(self, owner: psycopg.Connection[Any]) -> None:
         owner.execute("insert into ai_conversations (id, messages, model_used, tokens_used) values ('a', '[]', 'm', 5)")
         row = "select model, model_used, total_tokens, tokens_used, total_cost, cost_usd, version from ai_conversations"

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import psycopg
 import pytest
 
-from tests.integration.schema_core.calls import ADA, MEMBER, VISITOR, Caller, one, set_clock, used
+from tests.integration.schema_core.calls import (
+    ADA,
+    MEMBER,
+    VISITOR,
+    Caller,
+    embedded,
+    embedding_of,
+    one,
+    set_clock,
+    used,
+)
 
 if TYPE_CHECKING:
     from tests.conftest import ScratchDatabase
@@ -125,11 +135,6 @@ class TestUnits:
         owner.execute("select public.reset_daily_ai_usage()")
         assert owner.execute("select daily_usage, monthly_usage from public.user_ai_settings").fetchall() == [(0, 0)]
 
-    def test_embedding_tokens_are_all_or_nothing_and_can_be_given_back(self, app: Caller) -> None:
-        assert app.call("take_embedding_tokens", ADA, 99_999)["outcome"] == "taken"
-        assert app.call("take_embedding_tokens", ADA, 2)["outcome"] == "quota_exceeded"
-        assert app.call("take_embedding_tokens", ADA, -99_999)["used"] == 0
-
     def test_the_http_login_cannot_claim_to_be_the_service(self, app: Caller) -> None:
         app.begin(ADA)
         app.connection.execute("select set_config('request.jwt.claims', '{\"role\": \"service_role\"}', false)")
@@ -137,6 +142,89 @@ class TestUnits:
         assert one(app.connection, "select count(*) from public.user_ai_settings") == 0
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             app.call("delete_user", "ada")
+
+
+class TestTokensToEmbed:
+    KEY: ClassVar[dict[str, Any]] = {"idempotency_key": "key", "body_hash": "aa"}
+
+    def test_they_are_held_whole_or_not_at_all_and_go_back_when_nothing_was_embedded(
+        self, app: Caller, owner: psycopg.Connection[Any]
+    ) -> None:
+        begun = app.retrieve(ADA, 99_999)
+        assert (begun["outcome"], embedded(begun)) == ("admitted", 99_999)
+        refused = app.retrieve(ADA, 2)
+        assert (refused["outcome"], embedded(refused)) == ("embedding_quota_exceeded", 99_999)
+        assert 0 < refused["retry_after"] <= 86_400
+        assert "retry_after" not in app.retrieve(ADA, 100_001)
+        for _ in range(2):
+            assert embedded(app.finish(ADA, begun, state="released", calls=[], attempts=None)) == 0
+        assert used(refused) == (0, 0)
+        assert one(owner, "select count(*) from app.ai_requests") == 1
+
+    @pytest.mark.parametrize(
+        ("state", "calls", "counted"),
+        [
+            pytest.param("settled", [embedding_of(70)], 70, id="as the vendor counted"),
+            pytest.param("settled", [embedding_of(130)], 130, id="more than was estimated"),
+            pytest.param("settled", [embedding_of(None)], 100, id="as estimated where the vendor tells nothing"),
+            pytest.param("released", [embedding_of(70)], 70, id="embedded, and then it failed"),
+            pytest.param("released", [], 0, id="failed before it embedded"),
+        ],
+    )
+    def test_what_was_embedded_counts_once_in_place_of_the_estimate(
+        self, app: Caller, owner: psycopg.Connection[Any], state: str, calls: list[Any], counted: int
+    ) -> None:
+        begun = app.retrieve(ADA, 100)
+        for _ in range(2):
+            assert embedded(app.finish(ADA, begun, state=state, calls=calls, attempts=None)) == counted
+        assert one(owner, "select count(*) from public.ai_usage") == len(calls)
+        assert one(owner, "select coalesce(sum(request_count), 0) from public.user_ai_usage") == 0
+
+    def test_a_dead_holders_tokens_are_found_when_somebody_would_be_refused(
+        self, app: Caller, owner: psycopg.Connection[Any]
+    ) -> None:
+        set_clock(owner, "2026-11-20 12:00:00+00")
+        dead = app.retrieve(ADA, 90_000)
+        assert app.retrieve(ADA, 20_000)["outcome"] == "embedding_quota_exceeded"
+        set_clock(owner, "2026-11-20 12:02:00+00")
+        begun = app.retrieve(ADA, 20_000)
+        assert (begun["outcome"], embedded(begun), used(begun)) == ("admitted", 20_000, (0, 0))
+        late = app.finish(ADA, dead, calls=[embedding_of(80_000)], attempts=None)
+        assert (late["state"], embedded(late)) == ("settled", 100_000)
+
+    def test_tokens_of_yesterday_are_not_given_back_to_today(self, app: Caller, owner: psycopg.Connection[Any]) -> None:
+        set_clock(owner, "2026-11-20 22:59:00+00")
+        late = app.retrieve(ADA, 100)
+        set_clock(owner, "2026-11-20 23:01:00+00")
+        app.retrieve(ADA, 500)
+        assert embedded(app.finish(ADA, late, calls=[embedding_of(40)], attempts=None)) == 500
+
+    @pytest.mark.parametrize("swept", [False, True])
+    def test_a_retry_after_a_crash_holds_the_tokens_once_and_fences_the_first(
+        self, app: Caller, service: Caller, swept: bool
+    ) -> None:
+        first = app.retrieve(ADA, 100, lease_seconds=0, **self.KEY)
+        if swept:
+            service.connection.execute("select set_config('request.jwt.claims', '{\"role\": \"service_role\"}', false)")
+            assert service.call("sweep_requests")["released"] == 1
+        second = app.retrieve(ADA, 100, **self.KEY)
+        assert (second["request_id"], second["fence"]) == (first["request_id"], first["fence"] + 1)
+        assert embedded(second) == 100
+        assert app.finish(ADA, first, calls=[embedding_of(70)])["state"] == "stale"
+        settled = app.finish(ADA, second, calls=[embedding_of(70)], attempts=None, answer={"data": [1]})
+        assert embedded(settled) == 70
+        again = app.retrieve(ADA, 100, **self.KEY)
+        assert (again["outcome"], again["answer"], embedded(again)) == ("replay", {"data": [1]}, 70)
+
+    def test_a_key_is_bound_to_body_and_operation_and_waits_while_it_is_in_flight(self, app: Caller) -> None:
+        app.retrieve(ADA, 100, **self.KEY)
+        assert app.retrieve(ADA, 100, **self.KEY)["outcome"] == "in_progress"
+        assert app.retrieve(ADA, 100, **(self.KEY | {"body_hash": "bb"}))["outcome"] == "idempotency_key_reused"
+        assert app.begin(ADA, **self.KEY)["outcome"] == "idempotency_key_reused"
+
+    def test_only_a_user_embeds(self, app: Caller) -> None:
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            app.retrieve(VISITOR, 1)
 
 
 class TestIdempotency:
@@ -192,6 +280,30 @@ class TestIdempotency:
         again = app.begin(ADA, **self.KEY)
         assert (again["outcome"], again["fence"]) == ("admitted", 2)
         assert used(again) == (1, 1)
+
+    def test_the_unit_of_a_broken_stream_covers_one_retry(self, app: Caller) -> None:
+        def attempt() -> int:
+            begun = app.begin(ADA, **self.KEY)
+            assert begun["outcome"] == "admitted"
+            return used(app.finish(ADA, begun, error_code="stream_interrupted"))[0]
+
+        assert [attempt() for _ in range(4)] == [1, 1, 2, 2]
+
+    @pytest.mark.parametrize("error_code", ["cancelled", None])
+    def test_who_cancelled_or_was_answered_pays_again(
+        self, app: Caller, owner: psycopg.Connection[Any], error_code: str | None
+    ) -> None:
+        set_clock(owner, "2026-11-20 12:00:00+00")
+        app.finish(
+            ADA, app.begin(ADA, **self.KEY), error_code=error_code, answer={"text": "hello"} if not error_code else None
+        )
+        set_clock(owner, "2026-11-21 12:00:01+00")
+        assert used(app.begin(ADA, **self.KEY)) == (1, 2)
+
+    def test_a_covered_retry_that_fails_gives_nothing_back(self, app: Caller) -> None:
+        app.finish(ADA, app.begin(ADA, **self.KEY), error_code="stream_interrupted")
+        retry = app.begin(ADA, **self.KEY)
+        assert used(app.finish(ADA, retry, state="released", calls=[], error_code="upstream_error")) == (1, 1)
 
     def test_beginning_the_same_request_twice_holds_one_unit(self, app: Caller) -> None:
         first, second = (app.begin(ADA, request_id="same") for _ in range(2))

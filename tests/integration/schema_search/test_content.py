@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import psycopg
@@ -44,8 +45,9 @@ def test_a_search_and_its_selection_are_logged_for_its_user_alone(
     owner: psycopg.Connection, app: psycopg.Connection
 ) -> None:
     sign_in(app, ALICE)
-    logged = app.execute("select app.record_search('alice', 'a route', 'route', '{}', 3)").fetchone()
-    assert logged is not None
+    logged = (uuid.uuid4(),)
+    for results in (3, 4):
+        app.execute("select app.record_search(%s, 'alice', 'a route', 'route', '{}', %s)", (*logged, results))
     assert app.execute("select app.record_selection('alice', %s, 'some-id')", logged).fetchone() == (True,)
     app.commit()
     sign_in(app, BOB)

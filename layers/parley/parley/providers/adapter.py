@@ -104,6 +104,10 @@ class Adapter(ABC):
     def embed(self, texts: Sequence[str], model: str, dimensions: int, api_key: str, timeout: float) -> Embeddings:
         """See `Provider.embed`."""
 
+    @abstractmethod
+    def _look_up(self, model: str, api_key: str, timeout: float) -> httpx2.Response:
+        """Ask for a model's metadata through the SDK and return the response, its body unread."""
+
     def load(self) -> None:
         """See `Provider.load`."""
         _ = self._sdk
@@ -115,6 +119,15 @@ class Adapter(ABC):
         )
         text = storable(completion.text)
         return completion if text is completion.text else replace(completion, text=text)
+
+    def check(self, model: str, api_key: str, timeout: float) -> None:
+        """See `Provider.check`."""
+
+        def read(payload: dict[str, Any], _: str | None) -> None:
+            if not isinstance(payload.get("id", payload.get("name")), str):
+                raise ValueError("not a model's metadata")
+
+        self._call(lambda: self._look_up(model, api_key, timeout), read, model, api_key, timeout)
 
     def stream(self, request: CompletionRequest, api_key: str) -> Generator[str, None, Completion]:
         """See `Provider.stream`."""

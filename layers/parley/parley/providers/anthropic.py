@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
+from urllib.parse import quote
 
 from parley.providers import faults
 from parley.providers.adapter import Adapter, StreamReader
@@ -80,6 +81,20 @@ class AnthropicAdapter(Adapter):
             stream_cls=Stream[Any],
         )
         opened: httpx2.Response = response  # what cast_to says; the SDK's overloads know only typed streams
+        return opened
+
+    def _look_up(self, model: str, api_key: str, timeout: float) -> httpx2.Response:
+        import httpx2
+        from anthropic import Stream
+
+        response: Any = self._sdk.get(
+            f"/v1/models/{quote(model, safe='')}",
+            cast_to=httpx2.Response,
+            options={"headers": {"Authorization": f"Bearer {api_key}"}, "timeout": timeouts(timeout)},
+            stream=True,
+            stream_cls=Stream[Any],
+        )
+        opened: httpx2.Response = response
         return opened
 
     def _completion(self, payload: dict[str, Any], upstream_id: str | None) -> Completion:

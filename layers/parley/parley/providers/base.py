@@ -134,6 +134,9 @@ class Provider(Protocol):
     def embed(self, texts: Sequence[str], model: str, dimensions: int, api_key: str, timeout: float) -> Embeddings:
         """Embed up to 256 texts. Raises ProviderError; ("unsupported") where the vendor has no embeddings."""
 
+    def check(self, model: str, api_key: str, timeout: float) -> None:
+        """Read the model's metadata, which takes a valid key and costs no tokens. Raises ProviderError."""
+
 
 ProviderErrorCode = Literal[
     "rate_limited",  # 429, waiting helps

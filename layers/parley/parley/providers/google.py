@@ -97,6 +97,12 @@ class GoogleAdapter(Adapter):
             self._sdk.models.generate_content(model=request.model, contents="-", config=config)
         return self._held_back.take()
 
+    def _look_up(self, model: str, api_key: str, timeout: float) -> httpx2.Response:
+        from google.genai.types import GetModelConfig
+
+        self._sdk.models.get(model=model, config=GetModelConfig(http_options=self._options(api_key, timeout)))
+        return self._held_back.take()
+
     def _completion(self, payload: dict[str, Any], upstream_id: str | None) -> Completion:
         _raise_if_blocked(payload, usage_of(payload))
         candidate = payload["candidates"][0]

@@ -9,6 +9,7 @@ from array import array
 from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from parley.providers import faults
 from parley.providers.adapter import Adapter, StreamReader
@@ -76,6 +77,20 @@ class OpenAIAdapter(Adapter):
         if stream:
             body |= {"stream": True, "stream_options": {"include_usage": True}}
         return self._post("/chat/completions", body, api_key, request.timeout)
+
+    def _look_up(self, model: str, api_key: str, timeout: float) -> httpx2.Response:
+        import httpx2
+        from openai import Stream
+
+        response: Any = self._sdk.get(
+            f"/models/{quote(model, safe='')}",
+            cast_to=httpx2.Response,
+            options={"headers": {"Authorization": f"Bearer {api_key}"}, "timeout": timeouts(timeout)},
+            stream=True,
+            stream_cls=Stream[Any],
+        )
+        opened: httpx2.Response = response
+        return opened
 
     def _completion(self, payload: dict[str, Any], upstream_id: str | None) -> Completion:
         choice = payload["choices"][0]

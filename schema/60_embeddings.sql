@@ -128,8 +128,10 @@ comment on function app.pad_embedding(vector) is
 create or replace function app.cosine_distance(p_left vector, p_right vector) returns double precision
   language sql immutable parallel safe
   -- "+ 0" matches no index: whoever sorts by this gets an exact search, whatever indexes an operator has made.
-  return (p_left <=> p_right) + 0;
-comment on function app.cosine_distance(vector, vector) is 'Cosine distance at full precision; never served by an index.';
+  return nullif((p_left <=> p_right) + 0, 'NaN');
+comment on function app.cosine_distance(vector, vector) is
+  'Cosine distance at full precision; never served by an index. Null where one is all zeros: that is near nothing, and NaN would '
+  'pass for more than any threshold.';
 
 create or replace function app.indexed_distance(p_left vector, p_right vector) returns double precision
   language sql immutable parallel safe
@@ -302,10 +304,10 @@ begin
         select e.id, 1 - app.cosine_distance(e.embedding, v_embedding) as similarity
         from public.embeddings e
         where e.id = any (v_nearest) and (e.user_id is null or e.user_id = p_user_id)
-        order by 2 desc, 1
+        order by 2 desc nulls last, 1
         limit v_candidates
       ) n
-      where p_threshold is null or n.similarity >= p_threshold
+      where n.similarity >= coalesce(p_threshold, '-infinity')
       order by n.similarity desc, n.id);
   end if;
   if p_mode <> 'semantic' then
@@ -321,7 +323,7 @@ begin
 end $$;
 comment on function app.search_documents(text, vector, text, text, integer, double precision, jsonb, text) is
   'Nearest (semantic), matching (keyword) or both (hybrid) among the user''s own and the public documents, best first: always '
-  'p_limit rows where they exist, unless the threshold (least similarity) takes them away. similarity is null without p_embedding. '
+  'p_limit rows where they exist, unless the threshold (least similarity) takes them away. similarity is null where there is none. '
   'Raises 42501 unless p_user_id is the caller, 22023 for an unusable mode.';
 
 create or replace function public.match_embeddings(
@@ -334,7 +336,7 @@ create or replace function public.match_embeddings(
 begin atomic
   select n.id, n.content, n.metadata, n.similarity
   from (
-    select c.id, c.content, c.metadata, 1 - (c.embedding <=> query_embedding) as similarity
+    select c.id, c.content, c.metadata, 1 - app.cosine_distance(c.embedding, query_embedding) as similarity
     from (
       (select e.id, e.content, e.metadata, e.embedding from public.embeddings e
        where e.user_id is null and e.metadata @> filter
@@ -344,7 +346,7 @@ begin atomic
        where e.user_id = (select app.user_id()) and e.metadata @> filter
        order by app.cosine_distance(e.embedding, query_embedding) limit match_count)
     ) c
-    order by 4 desc
+    order by 4 desc nulls last
     limit match_count
   ) n
   where n.similarity >= match_threshold;

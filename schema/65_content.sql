@@ -95,7 +95,7 @@ begin
     v_semantic := array(
       select c.id::text
       from pg_catalog.unnest(v_semantic) s (id) join app.searchable_content c on c.id = s.id::uuid
-      where p_threshold is null or 1 - app.cosine_distance(c.embedding, v_embedding) >= p_threshold
+      where 1 - app.cosine_distance(c.embedding, v_embedding) >= coalesce(p_threshold, '-infinity')
       order by app.cosine_distance(c.embedding, v_embedding), c.id);
   end if;
   if p_mode <> 'semantic' then

@@ -165,7 +165,7 @@ begin
       'usage', jsonb_build_object('total_tokens', f.tokens_used), 'created_at', f.created_at)
       || coalesce(f.answered_by, '{}') order by f.similarity desc)
     from (
-      select n.*, 1 - (n.embedding <=> p_embedding) as similarity
+      select n.*, 1 - app.cosine_distance(n.embedding, p_embedding) as similarity
       from (
         select c.* from public.ai_response_cache c
         where c.tenant = v_tenant
@@ -177,7 +177,7 @@ begin
         order by c.created_at desc
         limit 1000) n
       where n.embedding is not null
-      order by n.embedding <=> p_embedding
+      order by app.cosine_distance(n.embedding, p_embedding)
       limit coalesce((p_query ->> 'limit')::integer, 1)) f
     where f.similarity >= (p_query ->> 'threshold')::double precision), '[]');
 exception when undefined_column then

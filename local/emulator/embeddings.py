@@ -31,7 +31,7 @@ _TRIGRAM_WEIGHT: Final = 0.22
 
 @lru_cache(maxsize=2048)
 def embed(text: str, dimensions: int) -> array[float]:
-    """The vector of a text, of length one; all zeros only for a text without any word."""
+    """The vector of a text, of length one; one without any word is its own single feature."""
     vector: dict[int, float] = {}
 
     def add(feature: str, weight: float) -> None:
@@ -54,7 +54,9 @@ def embed(text: str, dimensions: int) -> array[float]:
             if previous:
                 add(f"{previous} {word}", _PAIR_WEIGHT)
             previous = word
-    length = math.sqrt(sum(value * value for value in vector.values())) or 1.0
+    if not any(vector.values()):  # a vendor never answers zeros
+        add(text, _WORD_WEIGHT)
+    length = math.sqrt(sum(value * value for value in vector.values()))
     values = array("f", bytes(4 * dimensions))
     for position, value in vector.items():
         values[position] = value / length

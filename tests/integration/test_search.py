@@ -41,6 +41,15 @@ def test_a_document_is_found_by_its_meaning(search: Callable[..., Answer], token
     assert hits[0]["similarity"] > hits[1]["similarity"]
 
 
+@pytest.mark.parametrize("mode", ["semantic", "hybrid"])
+def test_a_document_without_letters_is_found_and_disturbs_no_search(
+    search: Callable[..., Answer], token: Token, mode: str
+) -> None:
+    search("POST", "/api/documents", {"documents": [*DOCUMENTS, {"content": "🙂"}]}, token=token("ada"))
+    assert find(search, token("ada"), query="refunds", mode=mode, limit=1)[0]["content"] == DOCUMENTS[0]["content"]
+    assert find(search, token("ada"), query="🙂", mode=mode, threshold=0.9)[0]["content"] == "🙂"
+
+
 @pytest.mark.parametrize("mode", ["semantic", "keyword", "hybrid"])
 def test_nobody_finds_another_users_documents(search: Callable[..., Answer], token: Token, mode: str) -> None:
     search("POST", "/api/documents", {"documents": DOCUMENTS}, token=token("ada"))

@@ -65,6 +65,16 @@ class TestAnswersWithoutAModel:
             assert app.call("find_similar_answer", ADMIN, query | {other: "user"}, vector) == []
         assert app.call("find_similar_answer", ADA, query, vector) == []
 
+    def test_a_message_whose_vector_is_all_zeros_is_like_nothing(self, app: Caller) -> None:
+        shape = {"parameters_hash": "shape", "embedding_model": "small"}
+        for name, component in (("zeros", 0.0), ("other", 0.5)):
+            entry = cache_entry(**shape, prompt_hash=name, text=name, message=name, embedding=[component] * 1536)
+            app.finish(MEMBER, app.begin(MEMBER, **self.CACHED | {"prompt_hash": name}), cache=entry)
+        query = shape | {"scope": "tenant", "provider": "openai", "model": "gpt", "threshold": 0.9, "limit": 3}
+        found = app.call("find_similar_answer", MEMBER, query, str([0.5] * 1536))
+        assert [row["text"] for row in found] == ["other"]
+        assert app.call("find_similar_answer", MEMBER, query, str([0.0] * 1536)) == []
+
     def test_everything_but_the_semantic_lookup_works_without_its_column(
         self, app: Caller, owner: psycopg.Connection[Any]
     ) -> None:

@@ -41,6 +41,21 @@ def test_content_is_found_by_type_meaning_and_word(owner: psycopg.Connection, ap
     assert titles(embedding=vector(topic(21)), query="school", mode="hybrid")[0] == "Coast school"
 
 
+def test_content_whose_vector_is_all_zeros_is_near_nothing(owner: psycopg.Connection, app: psycopg.Connection) -> None:
+    for title, values in (("Coast road", topic(23)), ("Nothing", 0 * topic(23))):
+        owner.execute(
+            "insert into content_items (content_type, title, embedding) values ('route', %s, %s::vector)",
+            (title, vector(values)),
+        )
+    sign_in(app, ALICE)
+    search = "select title, similarity from app.search_content('alice', %s::vector, %s, %s, p_threshold => %s)"
+    for threshold in (None, 0.9):
+        found = app.execute(search, (vector(topic(23)), None, "semantic", threshold)).fetchall()
+        assert [title for title, _ in found] == ["Coast road"]
+    by_word = app.execute(search, (vector(topic(23)), "nothing", "hybrid", None)).fetchall()
+    assert ("Nothing", None) in by_word
+
+
 def test_a_search_and_its_selection_are_logged_for_its_user_alone(
     owner: psycopg.Connection, app: psycopg.Connection
 ) -> None:

@@ -139,3 +139,23 @@ def test_match_embeddings_shows_its_index_scan_and_finds_public_and_own_document
 def test_s3s_recipe_for_another_dimension_runs(owner: psycopg.Connection) -> None:
     owner.execute("alter table embeddings add column embedding_768 vector(768)")
     owner.execute("create index idx_embeddings_vector_768 on embeddings using hnsw (embedding_768 vector_cosine_ops)")
+
+
+@pytest.mark.parametrize("threshold", [None, 0.9])
+def test_a_document_whose_vector_is_all_zeros_is_near_nothing(
+    owner: psycopg.Connection, app: psycopg.Connection, threshold: float | None
+) -> None:
+    store(owner, "near", ALICE, around(topic(61), 1, 61, 0.1))
+    store(owner, "zeros", ALICE, np.zeros((1, 1536)), content="pagoda")
+    query = {"embedding": vector(topic(61)), "threshold": threshold}
+    assert [row[0] for row in search(app, ALICE, **query)] == ["near-00000"]
+    by_word = search(app, ALICE, **query, mode="hybrid", query="pagoda")
+    assert {row[0]: row[1] is None for row in by_word} == {"near-00000": False, "zeros-00000": True}
+    assert search(app, ALICE, embedding=vector(np.zeros(1536)), threshold=threshold) == []
+
+
+def test_the_rpc_finds_no_document_whose_vector_is_all_zeros(owner: psycopg.Connection) -> None:
+    store(owner, "near", None, around(topic(62), 1, 62, 0.1))
+    store(owner, "zeros", None, np.zeros((1, 1536)))
+    found = owner.execute("select id from match_embeddings(%s::vector, 0.5, 1)", (vector(topic(62)),)).fetchall()
+    assert found == [("near-00000",)]

@@ -146,6 +146,14 @@ def _whoever_owns(facts: str) -> str:
     return text + separator + " ".join(sorted(access.split()))
 
 
+def test_two_databases_of_a_server_can_be_migrated_at_the_same_time(
+    empty_database: ScratchDatabase, database: ScratchDatabase
+) -> None:
+    with database.connect(autocommit=False) as other:
+        other.execute(MIGRATIONS[0].script.sql.encode())
+        assert len(up(empty_database.owner_url, SCHEMA)) == len(MIGRATIONS)
+
+
 def test_applying_everything_runs_each_file_once(empty_database: ScratchDatabase) -> None:
     steps = up(empty_database.owner_url, SCHEMA)
     print(f"{len(steps)} files in {sum(step.seconds for step in steps):.2f} s")  # noqa: T201  # the target is 2 s

@@ -70,6 +70,19 @@ def test_plain_psql_can_undo_every_file(empty_database: ScratchDatabase) -> None
         )
 
 
+def test_everything_can_be_undone_after_the_seeds_own_rollbacks(empty_database: ScratchDatabase) -> None:
+    """They drop their tables, of which S5's takes all."""
+    up(empty_database.owner_url, SCHEMA)
+    with empty_database.connect() as owner:
+        tables = owner.execute(
+            "select string_agg(format('public.%I', tablename), ', ') from pg_tables where schemaname = 'public'"
+        )
+        (names,) = tables.fetchone() or ("",)
+        owner.execute(f"drop table {names} cascade")
+    assert len(down(empty_database.owner_url, SCHEMA)) == len(MIGRATIONS)
+    assert len(up(empty_database.owner_url, SCHEMA)) == len(MIGRATIONS)
+
+
 @pytest.fixture(scope="module")
 def managed_server(postgres: Server) -> Iterator[Server]:
     """A server of its own, on which nobody has made Parley's roles yet."""

@@ -177,7 +177,8 @@ begin
     from pg_catalog.generate_series(
       (select (pg_catalog.min(created_at) at time zone v_zone)::date from public.ai_usage
        where created_at >= v_first_month)::timestamp,
-      (app.today() - 1)::timestamp, interval '1 day') as d (day)
+      -- Not right at its end: who writes a day's last row may not have committed yet.
+      ((app.now() - interval '2 minutes') at time zone v_zone)::date::timestamp - interval '1 day', interval '1 day') as d (day)
     where not exists (select from app.rolled_up_days r where r.day = d.day::date)
     order by 1 limit p_limit
   loop
@@ -208,12 +209,16 @@ declare
   v_organization constant text := app.organization_id();
   v_zone constant text := app.time_zone();
   v_last constant date := least(p_to, app.today());
+  v_open date;
+begin
+  if not coalesce(pg_catalog.isfinite(p_from) and pg_catalog.isfinite(p_to), false) then
+    raise exception 'usage is asked for between two days' using errcode = '22023';
+  end if;
   -- Days that are summed come from their sums; from the first that is not, the ledger is read. Usually that is today.
-  v_open constant date := (
+  v_open := (
     select pg_catalog.min(d.day::date)
     from pg_catalog.generate_series(p_from::timestamp, v_last::timestamp, interval '1 day') as d (day)
     where not exists (select from app.rolled_up_days r where r.day = d.day::date));
-begin
   return query
   with rows_of_days as (
     select b.day, b.provider, b.model, b.operation_type, b.own_key, b.calls, b.tokens, b.cost, b.latency_ms
@@ -243,7 +248,7 @@ begin
   order by 1, 2, 3, 4, 5;
 end $$;
 comment on function app.usage_between(date, date) is
-  'Usage by day, provider, model and operation: everybody''s for the service, the organization''s for its admin.';
+  'Usage by day, provider, model and operation: everybody''s for the service, the organization''s for its admin. Raises 22023 unless both days are finite.';
 
 create or replace function app.my_usage_between(p_from date, p_to date)
   returns table (day date, provider text, model text, operation_type text,

@@ -153,6 +153,21 @@ class TestLedger:
         app.call("record_offline_call", ADA, late)
         assert calls() == 4
 
+    def test_a_day_is_summed_once_its_last_rows_have_had_time_to_commit(
+        self, app: Caller, owner: psycopg.Connection[Any]
+    ) -> None:
+        set_clock(owner, "2026-11-20 12:00+00")
+        app.finish(ADA, app.begin(ADA))
+        set_clock(owner, "2026-11-20 23:01+00")  # a minute past midnight in Stockholm
+        assert one(owner, "select app.roll_up_usage()") == 0
+        set_clock(owner, "2026-11-20 23:05+00")
+        assert one(owner, "select app.roll_up_usage()") == 1
+
+    @pytest.mark.parametrize("days", ["null, '2026-11-20'", "'2026-11-20', null", "'-infinity', '2026-11-20'"])
+    def test_usage_is_asked_for_between_two_days(self, owner: psycopg.Connection[Any], days: str) -> None:
+        with pytest.raises(psycopg.errors.InvalidParameterValue):
+            owner.execute(f"select from app.usage_between({days})")
+
     def test_retired_months_move_to_the_archive_and_then_go(self, app: Caller, owner: psycopg.Connection[Any]) -> None:
         set_clock(owner, "2026-01-15 12:00+00")
         owner.execute("select app.ensure_usage_partitions()")

@@ -263,6 +263,43 @@ def test_a_stream_that_breaks_ends_with_an_error_and_is_neither_cached_nor_free(
     assert scalar(database, "select count(*) from app.ai_requests where state = 'settled'") == 1
 
 
+def test_an_answer_of_any_length_is_served_from_the_cache(
+    functions: Functions, token: Token, emulator: Emulator
+) -> None:
+    emulator.answer("word " * 21_000)
+    first, again = (ask(functions, {"message": "Go on", "max_tokens": 16_384}, token("ada")) for _ in range(2))
+    assert (again.status, again.json["message"]) == (200, first.json["message"])
+    assert again.json["cache"] == "exact"
+
+
+def test_the_operators_bad_key_is_never_the_callers_fault(
+    environment: dict[str, str], token: Token, emulator: Emulator
+) -> None:
+    alone = Functions({name: value for name, value in environment.items() if name[:6] not in ("ANTHRO", "GEMINI")})
+    emulator.fault("unauthorized", vendor="openai", times=9)
+    answers = [ask(alone, "Hi", token("ada")) for _ in range(3)]
+    alone.close()
+    assert {(answer.status, answer.json["code"]) for answer in answers} == {(502, "upstream_credentials_rejected")}
+
+
+def test_a_stream_that_breaks_by_our_own_fault_may_be_tried_again_for_its_unit(
+    functions: Functions, token: Token, database: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vendor = functions.module("chat_stream").parley.providers["openai"]
+
+    def broken(*_: Any) -> Any:
+        yield "A fjord"
+        raise RuntimeError("ours")
+
+    key = {"Idempotency-Key": "one"}
+    with monkeypatch.context() as patched:
+        patched.setattr(vendor, "stream", broken)
+        events = stream(functions, {"message": "What is a fjord?"}, token("ada"), headers=key)
+    assert events[-1][0] == "error"
+    assert stream(functions, {"message": "What is a fjord?"}, token("ada"), headers=key)[-1][0] == "done"
+    assert scalar(database, "select daily_usage from user_ai_settings") == 1
+
+
 def test_a_refused_stream_is_a_problem_document_with_its_status(functions: Functions, token: Token) -> None:
     answer = functions.request(
         "chat_stream", "POST", "/api/chat/stream", {"message": "x", "provider": "clippy"}, token=token("ada")
@@ -301,6 +338,29 @@ def test_an_answer_that_took_no_unit_is_replayed_as_it_was(
     streamed = [stream(functions, {"message": question}, token("ada"), headers=other) for _ in range(2)]
     assert streamed[0] == streamed[1]
     assert len(emulator.requests()) == 1
+
+
+def test_a_like_answer_is_replayed_as_it_was_whatever_becomes_of_the_cache(
+    functions: Functions, token: Token, emulator: Emulator, database: Any
+) -> None:
+    def send(message: str, **options: Any) -> Answer:
+        return ask(functions, {"message": message, "cache": "semantic"}, token("ada"), **options)
+
+    key = {"Idempotency-Key": "one"}
+    emulator.answer("Under settings.")
+    send("How do I reset my password?")
+    first = send("How can I reset my password?", headers=key)
+    with database.connect() as owner:
+        owner.execute("delete from ai_response_cache")
+        kept = owner.execute("select answer::text from app.ai_requests where answer is not null").fetchall()
+    again = send("How can I reset my password?", headers=key)
+    assert first.json["cache"] == "semantic"
+    assert (again.status, again.text) == (200, first.text)
+    assert again.headers["X-RateLimit-Remaining"] == "9"
+    assert "reset my password" not in str(kept), "whose question it was first stays with them"
+    assert emulator.counts()["openai /v1/embeddings"] == 2
+    assert scalar(database, "select count(*) from app.cache_fills") == 0
+    assert scalar(database, "select sum(request_count) from user_ai_usage") == 1
 
 
 def test_a_like_answer_takes_no_unit_but_tokens_to_embed_as_long_as_there_are_some(

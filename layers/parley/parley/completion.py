@@ -167,9 +167,10 @@ class ModelCall:
         self.release(error)
 
     def look_for_a_like_question(self) -> None:
-        """Set `similar_answer` where a stored one serves, and give the unit back: a hit takes none.
+        """Set `similar_answer` where a stored one serves, and settle without the unit: a hit takes none.
 
         A lookup that fails is a miss, as is one beyond the day's tokens: the caller asked a question, not for a cache.
+        Raises Problem (409) as `settle` does.
         """
         question = self.prompt.messages[-1].content
         if len(question) > LONGEST_TEXT or not self._may_embed(question):
@@ -189,7 +190,16 @@ class ModelCall:
         except Exception as error:
             log_fault("semantic lookup failed", error)
         if self.similar_answer is not None:
-            self.release(None)
+            # As begin_request remembers the other answers that take no unit: a retry with this key is told the same.
+            admitted = self.admitted
+            reply = {
+                "outcome": "similar",
+                "provider": admitted.provider,
+                "provider_source": admitted.provider_source,
+                "model": admitted.model,
+                "answer": {name: self.similar_answer[name] for name in ("text", "provider", "model")},
+            }
+            self.settle({"reply": reply}, takes_unit=False)
 
     def _may_embed(self, text: str) -> bool:
         window = self.quota.embedding_tokens
@@ -277,6 +287,7 @@ class ModelCall:
         self,
         answer: dict[str, Any],
         *,
+        takes_unit: bool = True,
         cacheable_text: str | None = None,
         conversation: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
@@ -284,6 +295,7 @@ class ModelCall:
 
         Args:
             answer: what a replay of this request returns.
+            takes_unit: False gives the unit back, where no model gave the answer.
             cacheable_text: the finished text, where it may answer the same prompt again.
             conversation: turns to append (`id`, `messages`, `title`, `context`).
 
@@ -292,6 +304,8 @@ class ModelCall:
         """
         self.finished = True
         outcome = self._outcome("settled") | {"answer": answer, "conversation": conversation}
+        if not takes_unit:
+            outcome["takes_unit"] = False
         if cacheable_text and self.prompt_hash and self.calls:
             outcome["cache"] = cache.entry(
                 self.prompt,
@@ -313,9 +327,9 @@ class ModelCall:
             return
         self.finished = True
         state: Literal["settled", "released"] = "settled" if self.delivered else "released"
-        code = "cancelled" if self.similar_answer is None else None
-        if isinstance(error, Problem) and not self.cancelled:
-            code = error.code
+        code = "cancelled"
+        if isinstance(error, Exception) and not self.cancelled:
+            code = error.code if isinstance(error, Problem) else "internal_error"
         self._finish(self._outcome(state) | {"error_code": code})
 
     def _plan(self, messages: Sequence[Message] | None) -> tuple[Plan, CompletionRequest, Mapping[ProviderName, str]]:

@@ -300,6 +300,24 @@ def test_a_stream_that_breaks_by_our_own_fault_may_be_tried_again_for_its_unit(
     assert scalar(database, "select daily_usage from user_ai_settings") == 1
 
 
+def test_what_auto_chooses_is_no_fallback_and_what_answers_in_its_place_is(
+    environment: dict[str, str], token: Token, emulator: Emulator
+) -> None:
+    functions = Functions(environment | {"AI_PROVIDER": "anthropic"})
+    chosen = ask(functions, {"message": "Hi", "provider": "auto"}, token("ada")).json
+    assert (chosen["provider"], chosen["fallback"]) == ("openai", False)
+    emulator.fault("server_error", vendor="openai", times=2)
+    other = ask(functions, {"message": "Hello", "provider": "auto"}, token("ada")).json
+    functions.close()
+    assert other["fallback"] is (other["provider"] != "openai") is True
+
+
+def test_an_error_event_says_when_to_come_back(functions: Functions, token: Token, emulator: Emulator) -> None:
+    emulator.fault("rate_limit", vendor="*", times=20, retry_after="77")
+    name, document = stream(functions, {"message": "Hi"}, token("ada"))[-1]
+    assert (name, document["code"], document["retry_after"]) == ("error", "upstream_rate_limited", 77)
+
+
 def test_a_refused_stream_is_a_problem_document_with_its_status(functions: Functions, token: Token) -> None:
     answer = functions.request(
         "chat_stream", "POST", "/api/chat/stream", {"message": "x", "provider": "clippy"}, token=token("ada")

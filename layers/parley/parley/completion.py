@@ -151,6 +151,7 @@ class ModelCall:
     cancelled: bool = False
     similar_answer: dict[str, Any] | None = None
     embedded: Embeddings | None = None
+    chosen: ProviderName | None = None
     attempts: list[Attempt] = field(default_factory=list)
     calls: list[dict[str, Any]] = field(default_factory=list)
     quota: Quota = field(init=False)
@@ -208,8 +209,8 @@ class ModelCall:
 
     @property
     def fell_back(self) -> bool:
-        """Whether another provider answered than the one that was asked for."""
-        return bool(self.calls) and self.calls[-1]["provider"] != self.admitted.provider
+        """Whether another provider answered than the one that was asked for, or that `auto` chose."""
+        return bool(self.calls) and self.calls[-1]["provider"] != (self.chosen or self.admitted.provider)
 
     @property
     def usage(self) -> dict[str, Any] | None:
@@ -335,16 +336,19 @@ class ModelCall:
     def _plan(self, messages: Sequence[Message] | None) -> tuple[Plan, CompletionRequest, Mapping[ProviderName, str]]:
         admitted, prompt = self.admitted, self.prompt
         keys = self._keys()
+        automatic = prompt.provider == "auto" and prompt.model is None
         plan = self.room.router.plan(
             provider=admitted.provider,
             model=admitted.model,
             pinned_model=prompt.model is not None,
-            automatic=prompt.provider == "auto" and prompt.model is None,
+            automatic=automatic,
             allowed=admitted.allowed_providers,
             keys=keys,
             health=admitted.health,
             own_keys=self._own_key,
         )
+        if automatic:
+            self.chosen = plan.candidates[0].provider
         if messages is None:
             *before, last = prompt.messages
             messages = [*before, *self._kept_situation, *self.history, last]

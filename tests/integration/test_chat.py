@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks._gateway import set_clock
 from local.emulator import Emulator
 from tests.integration.conftest import Answer, Functions, api_event
 
@@ -413,6 +414,30 @@ def test_who_may_ask_nothing_is_not_told_to_wait(functions: Functions, token: To
     refused = ask(functions, "What is a fjord?", token("ada"))
     assert refused.status == 429
     assert "Retry-After" not in refused.headers
+
+
+def test_a_key_is_free_a_day_after_its_answer(
+    functions: Functions, token: Token, emulator: Emulator, database: Any
+) -> None:
+    key = {"Idempotency-Key": "one"}
+
+    def send(message: str) -> Answer:
+        return ask(functions, {"message": message, "cache": "off"}, token("ada"), headers=key)
+
+    def at(hours: int) -> None:
+        with database.connect() as owner:
+            set_clock(owner, f"pg_catalog.now() + interval '{hours} hours'")
+
+    first = send("What is a fjord?")
+    at(23)
+    assert send("What is a fjord?").text == first.text
+    assert send("What is a lake?").status == 422
+    at(25)
+    other = send("What is a lake?")
+    assert (other.status, other.json["id"] == first.json["id"]) == (200, False)
+    assert send("What is a lake?").text == other.text
+    assert len(emulator.requests()) == 2
+    assert scalar(database, "select sum(request_count) from user_ai_usage") == 2
 
 
 def test_a_refusal_does_not_use_up_the_idempotency_key(functions: Functions, token: Token, database: Any) -> None:

@@ -313,6 +313,17 @@ def test_what_auto_chooses_is_no_fallback_and_what_answers_in_its_place_is(
     assert other["fallback"] is (other["provider"] != "openai") is True
 
 
+@pytest.mark.parametrize("provider", ["openai", "anthropic", "google"])
+def test_an_answer_that_ended_for_an_unknown_reason_is_in_the_ledger(
+    functions: Functions, token: Token, emulator: Emulator, database: Any, provider: str
+) -> None:
+    emulator.fault("unknown_finish", vendor=provider)
+    answer = ask(functions, {"message": "Hi", "provider": provider, "cache": "off"}, token("ada"))
+    assert answer.status == 200, answer.text
+    assert scalar(database, "select count(*) from ai_usage where tokens_completion > 0 and cost > 0") == 2
+    assert scalar(database, "select sum(tokens_completion) from ai_usage") == answer.json["usage"]["output_tokens"]
+
+
 def test_an_error_event_says_when_to_come_back(functions: Functions, token: Token, emulator: Emulator) -> None:
     emulator.fault("rate_limit", vendor="*", times=20, retry_after="77")
     name, document = stream(functions, {"message": "Hi"}, token("ada"))[-1]

@@ -298,6 +298,7 @@ def test_a_failed_probe_opens_the_circuit_for_longer() -> None:
     [
         ("credentials_rejected", 1, "credentials_rejected"),
         ("quota_exhausted", 1, "quota_exhausted"),
+        ("rate_limited", 4, "rate_limited"),
         ("upstream_error", 4, "overloaded"),
     ],
 )

@@ -152,7 +152,7 @@ class _Circuit:
     def failed(self, now: float, code: ProviderErrorCode) -> None:
         self.failures += 1
         of_the_key = code in _OF_THE_KEY
-        self.told = code if of_the_key else "overloaded"
+        self.told = code if of_the_key or code == "rate_limited" else "overloaded"
         if self.failures >= BREAKER_FAILURES or of_the_key:
             self.open_until = max(self.open_until, now + self.cooldown)
             self.cooldown = min(self.cooldown * 2, BREAKER_MAX_COOLDOWN_SECONDS)

@@ -84,12 +84,12 @@ declare
 begin
   foreach v_role in array array['anon', 'authenticated', 'service_role', 'parley_definer', 'parley_app', 'parley_service'] loop
     if not exists (select from pg_catalog.pg_roles where rolname = v_role) then
-      execute format('create role %I nologin noinherit', v_role);
+      -- The logins inherit what the API roles may do, so one set of grants and policies serves PostgREST and Parley alike.
+      -- Nothing is altered that is right already: roles belong to the server, whose other databases migrate as well.
+      execute format('create role %I nologin %s', v_role,
+        case when v_role in ('parley_app', 'parley_service') then 'inherit' else 'noinherit' end);
     end if;
   end loop;
-  -- The logins inherit what the API roles may do, so one set of grants and policies serves PostgREST and Parley alike.
-  alter role parley_app inherit;
-  alter role parley_service inherit;
   if not pg_catalog.pg_has_role('parley_app', 'authenticated', 'usage') then
     grant authenticated to parley_app;
   end if;

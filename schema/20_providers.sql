@@ -29,7 +29,7 @@ begin
     using public.ai_provider_preferences newer
     where older.organization_id is not distinct from newer.organization_id
       and older.user_id is not distinct from newer.user_id
-      and (older.updated_at, older.id) < (newer.updated_at, newer.id);
+      and (coalesce(older.updated_at, '-infinity'), older.id) < (coalesce(newer.updated_at, '-infinity'), newer.id);
     get diagnostics v_superseded = row_count;
     if v_superseded > 0 then
       raise notice 'removed % provider preferences that a newer one of the same owner supersedes', v_superseded;

@@ -112,6 +112,10 @@ alter table public.user_ai_usage
   add column if not exists created_at timestamptz default now(),
   add column if not exists updated_at timestamptz default now();
 select app.adopt_user_column('public.user_ai_usage', 'user_id', 'cascade');
+-- S4's counters may be null, and a null that something is added to stays null.
+update public.user_ai_usage
+set request_count = coalesce(request_count, 0), token_count = coalesce(token_count, 0), cost_estimate = coalesce(cost_estimate, 0)
+where num_nulls(request_count, token_count, cost_estimate) > 0;
 -- S4 names the period and gives no type: a date is the midnight it begins with.
 do $$
 declare

@@ -2,6 +2,25 @@
 -- summed). The functions that make and move partitions must own them, so they belong to the migrating role; they take no
 -- table name and only the service may call them.
 
+create or replace function app.lock_ledger() returns void
+  language plpgsql set search_path = '' set lock_timeout = '200ms'
+as $$
+begin
+  -- Requests and deletions lock these in one order or the other, so all of them at once or none; and not for as long as
+  -- the server takes to look for a deadlock (a second), which would cancel somebody's request as soon as this.
+  for v_attempt in 1 .. 20 loop
+    begin
+      lock table public."user", public.ai_usage, app.usage_archive in access exclusive mode;
+      return;
+    exception when lock_not_available then
+      perform pg_catalog.pg_sleep(0.1);
+    end;
+  end loop;
+  raise exception 'the ledger is busy' using errcode = '55P03', hint = 'Ask again when longer transactions have ended.';
+end $$;
+comment on function app.lock_ledger() is
+  'Locks what making or moving a month locks: the ledger, and "user" for the foreign key. Raises 55P03 after twenty attempts.';
+
 create or replace function app.ensure_usage_partitions(p_from timestamptz default null, p_ahead integer default 2)
   returns integer language plpgsql security definer set search_path = '' set lock_timeout = '5s'
 as $$
@@ -14,6 +33,7 @@ begin
   while v_month <= v_last loop
     v_leaf := 'ai_usage_' || pg_catalog.to_char(v_month, 'YYYY_MM');
     if pg_catalog.to_regclass('app.' || v_leaf) is null then
+      perform app.lock_ledger();
       -- The check says what the partition's bounds say. It stays when the month is detached, and spares a scan under the
       -- ledger's lock when the archive takes it.
       execute pg_catalog.format(
@@ -48,6 +68,9 @@ declare
   v_moved integer := 0;
 begin
   -- What leaves the ledger must be in the sums; the schedule has usually seen to it.
+  if p_keep is null or p_keep < interval '0' then
+    raise exception 'months to come cannot be archived' using errcode = '22023';
+  end if;
   perform app.roll_up_usage(null);
   for v_leaf in
     select c.relname as name, m.month at time zone 'UTC' as starts, (m.month + interval '1 month') at time zone 'UTC' as ends
@@ -57,6 +80,7 @@ begin
     order by 1
   loop
     continue when v_leaf.ends > v_before;
+    perform app.lock_ledger();
     execute pg_catalog.format('alter table public.ai_usage_logs detach partition app.%I', v_leaf.name);
     execute pg_catalog.format(
       'alter table app.usage_archive attach partition app.%I for values from (%L) to (%L)',
@@ -76,6 +100,9 @@ declare
   v_leaf record;
   v_dropped integer := 0;
 begin
+  if p_keep is null or p_keep < interval '0' then
+    raise exception 'how long archived months are kept is not said' using errcode = '22023';
+  end if;
   for v_leaf in
     select c.relname as name, m.month at time zone 'UTC' as starts, (m.month + interval '1 month') at time zone 'UTC' as ends
     from pg_catalog.pg_inherits i join pg_catalog.pg_class c on c.oid = i.inhrelid
@@ -150,7 +177,8 @@ begin
     from pg_catalog.generate_series(
       (select (pg_catalog.min(created_at) at time zone v_zone)::date from public.ai_usage
        where created_at >= v_first_month)::timestamp,
-      (app.today() - 1)::timestamp, interval '1 day') as d (day)
+      -- Not right at its end: who writes a day's last row may not have committed yet.
+      ((app.now() - interval '2 minutes') at time zone v_zone)::date::timestamp - interval '1 day', interval '1 day') as d (day)
     where not exists (select from app.rolled_up_days r where r.day = d.day::date)
     order by 1 limit p_limit
   loop
@@ -181,12 +209,16 @@ declare
   v_organization constant text := app.organization_id();
   v_zone constant text := app.time_zone();
   v_last constant date := least(p_to, app.today());
+  v_open date;
+begin
+  if not coalesce(pg_catalog.isfinite(p_from) and pg_catalog.isfinite(p_to), false) then
+    raise exception 'usage is asked for between two days' using errcode = '22023';
+  end if;
   -- Days that are summed come from their sums; from the first that is not, the ledger is read. Usually that is today.
-  v_open constant date := (
+  v_open := (
     select pg_catalog.min(d.day::date)
     from pg_catalog.generate_series(p_from::timestamp, v_last::timestamp, interval '1 day') as d (day)
     where not exists (select from app.rolled_up_days r where r.day = d.day::date));
-begin
   return query
   with rows_of_days as (
     select b.day, b.provider, b.model, b.operation_type, b.own_key, b.calls, b.tokens, b.cost, b.latency_ms
@@ -216,7 +248,7 @@ begin
   order by 1, 2, 3, 4, 5;
 end $$;
 comment on function app.usage_between(date, date) is
-  'Usage by day, provider, model and operation: everybody''s for the service, the organization''s for its admin.';
+  'Usage by day, provider, model and operation: everybody''s for the service, the organization''s for its admin. Raises 22023 unless both days are finite.';
 
 create or replace function app.my_usage_between(p_from date, p_to date)
   returns table (day date, provider text, model text, operation_type text,

@@ -254,7 +254,8 @@ comment on function public.clean_expired_ai_cache() is 'S4: deletes every expire
 
 create or replace function app.normalise_message(p_message text) returns text
   language sql immutable parallel safe
-  return trim(regexp_replace(lower(p_message), '[[:punct:][:space:][:cntrl:]]+', ' ', 'g'));
+  -- The signs are no punctuation in every locale (ICU's, say), and some of them mean something in an expression.
+  return trim(regexp_replace(lower(p_message), '[[:punct:][:space:][:cntrl:]$+<=>^`|~]+', ' ', 'g'));
 comment on function app.normalise_message(text) is 'A message as patterns see it: lower-case words with one space between.';
 
 create or replace function app.pattern_expression(p_pattern text) returns text

@@ -28,6 +28,11 @@ alter table public.profiles
   add column if not exists created_at timestamptz not null default now(),
   add column if not exists updated_at timestamptz not null default now();
 select app.adopt_user_column('public.profiles', 'id', 'cascade');
+-- S5's counters may be null, and a null that something is added to stays null.
+update public.profiles
+set total_interviews = coalesce(total_interviews, 0), completed_interviews = coalesce(completed_interviews, 0),
+    total_xp = coalesce(total_xp, 0), level = coalesce(level, 1), streak_days = coalesce(streak_days, 0)
+where num_nulls(total_interviews, completed_interviews, total_xp, level, streak_days) > 0;
 comment on table public.profiles is 'A user''s public face and cached figures. Counters are written by app.record_activity only.';
 comment on column public.profiles.display_name is 'What the leaderboard shows; never the email.';
 comment on column public.profiles.tech_stack is 'Type guessed.';
@@ -189,7 +194,9 @@ comment on column public.voice_analytics.tonal_variation is 'Acoustic pitch vari
 comment on column public.voice_analytics.filler_detection is 'full, lexical_only (the recogniser strips um and uh) or unknown.';
 comment on column public.voice_analytics.analysis is 'Formula version, inputs, counts by word, timing quality and sources.';
 
--- The two tables point at each other, so this key comes last.
+-- The two tables point at each other, so this key comes last. S5's column has none, and may name feedback that is gone.
+update public.interview_sessions s set feedback_id = null
+where s.feedback_id is not null and not exists (select from public.interview_feedback f where f.id = s.feedback_id);
 alter table public.interview_sessions
   drop constraint if exists interview_sessions_feedback_id_fkey,
   drop constraint if exists interview_sessions_retry_of_fkey,

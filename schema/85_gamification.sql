@@ -126,6 +126,10 @@ alter table public.streaks
   add column if not exists created_at timestamptz not null default now(),
   add column if not exists updated_at timestamptz not null default now();
 select app.adopt_user_column('public.streaks', 'user_id', 'cascade');
+update public.streaks
+set current_streak = coalesce(current_streak, 0), longest_streak = coalesce(longest_streak, 0),
+    streak_data = coalesce(streak_data, '{}')
+where num_nulls(current_streak, longest_streak, streak_data) > 0;
 comment on table public.streaks is 'Days in a row as of the last activity; app.streak_status says what they are worth now.';
 comment on column public.streaks.freezes is 'Missed days that will be forgiven: one earned every seven days, two at most.';
 comment on column public.streaks.timezone is 'The zone days are counted in; follows the profile at most once in seven days.';
@@ -148,6 +152,10 @@ alter table public.leaderboard
   add column if not exists opted_out boolean not null default false,
   add column if not exists last_updated timestamptz not null default now();
 select app.adopt_user_column('public.leaderboard', 'user_id', 'cascade');
+update public.leaderboard
+set total_score = coalesce(total_score, 0), total_xp = coalesce(total_xp, 0), weekly_score = coalesce(weekly_score, 0),
+    monthly_score = coalesce(monthly_score, 0)
+where num_nulls(total_score, total_xp, weekly_score, monthly_score) > 0;
 comment on table public.leaderboard is 'Public standings; who opted out is hidden by the policy. Exact ranks: app.leaderboard_page.';
 comment on column public.leaderboard.total_score is 'Sum of overall interview scores.';
 comment on column public.leaderboard.rank is 'A snapshot by total_xp, refreshed now and then by app.refresh_leaderboard_ranks.';
@@ -181,6 +189,19 @@ create table if not exists app.leaderboard_histogram (
 ) with (fillfactor = 50);
 comment on table app.leaderboard_histogram is
   'How many stand in each range of scores: a rank is the buckets above plus what is above inside one bucket, not a scan.';
+
+create or replace function app.hold_standings(p_alone boolean) returns void
+  language plpgsql set search_path = ''
+as $$
+begin
+  if p_alone then
+    perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('standings', 0));
+  else
+    perform pg_catalog.pg_advisory_xact_lock_shared(pg_catalog.hashtextextended('standings', 0));
+  end if;
+end $$;
+comment on function app.hold_standings(boolean) is
+  'Keeps app.refresh_leaderboard_ranks (alone), which takes rows of many users, from those who take a user''s rows and share the histogram''s, until the transaction ends.';
 
 -- Pure rules.
 
@@ -431,5 +452,5 @@ grant select on app.leaderboard_histogram to parley_definer;
 grant execute on function app.level_for_xp(bigint), app.streak_status(text, timestamptz), app.achievement_metrics(text),
   app.achievement_progress(text) to authenticated, service_role, parley_definer;
 grant execute on function app.leaderboard_key(text, timestamptz) to anon, authenticated, service_role, parley_definer;
-grant execute on function app.score_bucket(integer), app.bucket_end(integer),
+grant execute on function app.hold_standings(boolean), app.score_bucket(integer), app.bucket_end(integer),
   app.advance_streak(date, date, integer, integer, integer, date) to parley_definer;

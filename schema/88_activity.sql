@@ -64,6 +64,8 @@ begin
     select w.period, w.period_key, p_user_id, p_amount, p.leaderboard_opt_out, p_at
     from (values ('all_time', ''), ('weekly', v_week), ('monthly', v_month)) as w (period, period_key), public.profiles p
     where p.id = p_user_id
+    -- As the primary key has them, and so a user's deletion: both count in the histogram's rows, which others share.
+    order by w.period
     on conflict (user_id, period, period_key) do update set score = s.score + excluded.score, reached_at = excluded.reached_at;
   end if;
 end $$;
@@ -154,6 +156,7 @@ declare
   v_level integer;
 begin
   perform app.require_caller(p_user_id);
+  perform app.hold_standings(false);
   insert into public.profiles (id) values (p_user_id) on conflict (id) do nothing;
   -- One activity of a user at a time: everything below reads what it then writes.
   select p.* into v_profile from public.profiles p where p.id = p_user_id for update;
@@ -341,6 +344,7 @@ begin
       select from public.achievements a where a.user_id = r.user_id and a.achievement_type = 'top_10_week')
     order by r.user_id
   loop
+    perform app.hold_standings(true);
     perform app.credit_xp(v_user_id, app.pay_xp(v_user_id, 'achievement:top_10_week', c.xp_reward, 'achievement', v_week,
       (p_at at time zone 'UTC')::date, p_at), null, p_at)
     from app.achievement_catalogue c where c.achievement_type = 'top_10_week';

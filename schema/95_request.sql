@@ -113,6 +113,10 @@ begin
   order by id = v_id desc limit 1 for update;
   if not found then
     return;
+  elsif earlier.finished_at < app.now() - interval '1 day' and earlier.id <> v_id then
+    -- Remembered for long enough: the key is free, and the row stays for what may still be replayed to it.
+    update app.ai_requests set idempotency_key = null where id = earlier.id;
+    earlier := null;
   elsif earlier.body_hash is distinct from p_request ->> 'body_hash'
     or earlier.operation is distinct from p_request ->> 'operation' then
     reply := '{"outcome": "idempotency_key_reused"}';
@@ -127,7 +131,7 @@ begin
   end if;
 end $$;
 comment on function app.find_earlier_request(jsonb) is
-  'Locks the request with this idempotency key, or this very request begun twice; the reply where that already decides, else null.';
+  'Locks the request with this idempotency key, or this very request begun twice; the reply where that already decides, else null. A key is free a day after its request ended.';
 
 create or replace function app.hold_request(
   p_request jsonb, p_earlier app.ai_requests, p_takes_unit boolean, p_tokens bigint,

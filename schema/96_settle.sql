@@ -93,6 +93,7 @@ as $$
 declare
   v_request app.ai_requests;
   v_settled constant boolean := p_outcome ->> 'state' = 'settled';
+  v_spent constant boolean := v_settled and coalesce((p_outcome ->> 'takes_unit')::boolean, true);
   v_calls constant jsonb := coalesce(nullif(p_outcome -> 'calls', 'null'), '[]');
   v_attempts constant jsonb := nullif(p_outcome -> 'attempts', 'null');
   v_is_call boolean;
@@ -119,13 +120,13 @@ begin
     delete from app.cache_fills where request_id = v_request.id;
   end if;
   -- From here on the row is reserved, or its lease ended and its unit was given back: late use is recorded all the same.
-  if not v_settled and v_is_call and v_request.state = 'reserved' and v_request.reserved_day is not null then
+  if not v_spent and v_is_call and v_request.state = 'reserved' and v_request.reserved_day is not null then
     perform app.give_back(v_request.caller_key, v_request.user_id, v_request.reserved_day, 1);
   end if;
   update app.ai_requests
   set state = case when v_settled then 'settled' else 'released' end,
       finished_at = app.now(),
-      reserved_day = case when state = 'reserved' then reserved_day end,
+      reserved_day = case when state = 'reserved' and v_spent = v_settled then reserved_day end,
       error_code = p_outcome ->> 'error_code',
       provider = v_attempts #>> '{-1,provider}',
       model = v_attempts #>> '{-1,model}',
@@ -156,7 +157,7 @@ begin
   v_quota := app.quota();
   perform app.record_calls(
     v_request.id, v_request.operation, v_quota ->> 'tier', v_calls, app.now(),
-    coalesce(v_request.reserved_day, app.today()), v_settled and v_is_call);
+    coalesce(v_request.reserved_day, app.today()), v_spent and v_is_call);
   if v_settled and p_outcome ->> 'cache' is not null then
     perform app.store_answer(p_outcome -> 'cache');
   end if;

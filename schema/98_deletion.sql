@@ -10,6 +10,7 @@ declare
 begin
   -- Requests that have begun end first, later ones find the user deleted (app.provision).
   perform pg_catalog.pg_advisory_xact_lock(app.subject_lock(p_user_id));
+  perform app.hold_standings(false);
   -- The predicate of a promoted tenant's index names the tenant. Before any row: searches wait from here on.
   if pg_catalog.to_regclass(pg_catalog.format('public.%I', v_index)) is not null then
     execute pg_catalog.format('drop index public.%I', v_index);
@@ -79,7 +80,11 @@ begin
     -- Not dropped first: Supabase's migrator may make a trigger on this table, but does not own it.
     create or replace trigger parley_mirror_user after insert or delete on auth.users
       for each row execute function app.mirror_auth_user();
-    insert into public."user" (id) select id::text from auth.users on conflict do nothing;
+    -- An account may outlive its user here, who stays deleted.
+    insert into public."user" (id)
+    select id::text from auth.users
+    where not exists (select from app.deleted_subjects where subject_hash = app.subject_hash(id::text))
+    on conflict do nothing;
   end if;
 end $$;
 

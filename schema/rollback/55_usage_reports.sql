@@ -9,3 +9,4 @@ drop function if exists app.roll_up_usage(integer);
 drop function if exists app.drop_archived_usage(interval);
 drop function if exists app.archive_usage(interval);
 drop function if exists app.ensure_usage_partitions(timestamptz, integer);
+drop function if exists app.lock_ledger();

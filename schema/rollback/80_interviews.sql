@@ -17,7 +17,7 @@ drop policy if exists "Users can view analytics of their own interviews" on publ
 select app.drop_table_unless_adopted('public', 'voice_analytics');
 select app.drop_table_unless_adopted('public', 'interview_responses');
 -- Sessions and feedback point at each other.
-alter table public.interview_sessions drop constraint if exists interview_sessions_feedback_id_fkey;
+alter table if exists public.interview_sessions drop constraint if exists interview_sessions_feedback_id_fkey;
 select app.drop_table_unless_adopted('public', 'interview_feedback');
 select app.drop_table_unless_adopted('public', 'interview_sessions');
 select app.drop_table_unless_adopted('public', 'practice_attempts');

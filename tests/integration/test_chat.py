@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks._gateway import set_clock
 from local.emulator import Emulator
 from tests.integration.conftest import Answer, Functions, api_event
 
@@ -263,6 +264,72 @@ def test_a_stream_that_breaks_ends_with_an_error_and_is_neither_cached_nor_free(
     assert scalar(database, "select count(*) from app.ai_requests where state = 'settled'") == 1
 
 
+def test_an_answer_of_any_length_is_served_from_the_cache(
+    functions: Functions, token: Token, emulator: Emulator
+) -> None:
+    emulator.answer("word " * 21_000)
+    first, again = (ask(functions, {"message": "Go on", "max_tokens": 16_384}, token("ada")) for _ in range(2))
+    assert (again.status, again.json["message"]) == (200, first.json["message"])
+    assert again.json["cache"] == "exact"
+
+
+def test_the_operators_bad_key_is_never_the_callers_fault(
+    environment: dict[str, str], token: Token, emulator: Emulator
+) -> None:
+    alone = Functions({name: value for name, value in environment.items() if name[:6] not in ("ANTHRO", "GEMINI")})
+    emulator.fault("unauthorized", vendor="openai", times=9)
+    answers = [ask(alone, "Hi", token("ada")) for _ in range(3)]
+    alone.close()
+    assert {(answer.status, answer.json["code"]) for answer in answers} == {(502, "upstream_credentials_rejected")}
+
+
+def test_a_stream_that_breaks_by_our_own_fault_may_be_tried_again_for_its_unit(
+    functions: Functions, token: Token, database: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vendor = functions.module("chat_stream").parley.providers["openai"]
+
+    def broken(*_: Any) -> Any:
+        yield "A fjord"
+        raise RuntimeError("ours")
+
+    key = {"Idempotency-Key": "one"}
+    with monkeypatch.context() as patched:
+        patched.setattr(vendor, "stream", broken)
+        events = stream(functions, {"message": "What is a fjord?"}, token("ada"), headers=key)
+    assert events[-1][0] == "error"
+    assert stream(functions, {"message": "What is a fjord?"}, token("ada"), headers=key)[-1][0] == "done"
+    assert scalar(database, "select daily_usage from user_ai_settings") == 1
+
+
+def test_what_auto_chooses_is_no_fallback_and_what_answers_in_its_place_is(
+    environment: dict[str, str], token: Token, emulator: Emulator
+) -> None:
+    functions = Functions(environment | {"AI_PROVIDER": "anthropic"})
+    chosen = ask(functions, {"message": "Hi", "provider": "auto"}, token("ada")).json
+    assert (chosen["provider"], chosen["fallback"]) == ("openai", False)
+    emulator.fault("server_error", vendor="openai", times=2)
+    other = ask(functions, {"message": "Hello", "provider": "auto"}, token("ada")).json
+    functions.close()
+    assert other["fallback"] is (other["provider"] != "openai") is True
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic", "google"])
+def test_an_answer_that_ended_for_an_unknown_reason_is_in_the_ledger(
+    functions: Functions, token: Token, emulator: Emulator, database: Any, provider: str
+) -> None:
+    emulator.fault("unknown_finish", vendor=provider)
+    answer = ask(functions, {"message": "Hi", "provider": provider, "cache": "off"}, token("ada"))
+    assert answer.status == 200, answer.text
+    assert scalar(database, "select count(*) from ai_usage where tokens_completion > 0 and cost > 0") == 2
+    assert scalar(database, "select sum(tokens_completion) from ai_usage") == answer.json["usage"]["output_tokens"]
+
+
+def test_an_error_event_says_when_to_come_back(functions: Functions, token: Token, emulator: Emulator) -> None:
+    emulator.fault("rate_limit", vendor="*", times=20, retry_after="77")
+    name, document = stream(functions, {"message": "Hi"}, token("ada"))[-1]
+    assert (name, document["code"], document["retry_after"]) == ("error", "upstream_rate_limited", 77)
+
+
 def test_a_refused_stream_is_a_problem_document_with_its_status(functions: Functions, token: Token) -> None:
     answer = functions.request(
         "chat_stream", "POST", "/api/chat/stream", {"message": "x", "provider": "clippy"}, token=token("ada")
@@ -303,6 +370,29 @@ def test_an_answer_that_took_no_unit_is_replayed_as_it_was(
     assert len(emulator.requests()) == 1
 
 
+def test_a_like_answer_is_replayed_as_it_was_whatever_becomes_of_the_cache(
+    functions: Functions, token: Token, emulator: Emulator, database: Any
+) -> None:
+    def send(message: str, **options: Any) -> Answer:
+        return ask(functions, {"message": message, "cache": "semantic"}, token("ada"), **options)
+
+    key = {"Idempotency-Key": "one"}
+    emulator.answer("Under settings.")
+    send("How do I reset my password?")
+    first = send("How can I reset my password?", headers=key)
+    with database.connect() as owner:
+        owner.execute("delete from ai_response_cache")
+        kept = owner.execute("select answer::text from app.ai_requests where answer is not null").fetchall()
+    again = send("How can I reset my password?", headers=key)
+    assert first.json["cache"] == "semantic"
+    assert (again.status, again.text) == (200, first.text)
+    assert again.headers["X-RateLimit-Remaining"] == "9"
+    assert "reset my password" not in str(kept), "whose question it was first stays with them"
+    assert emulator.counts()["openai /v1/embeddings"] == 2
+    assert scalar(database, "select count(*) from app.cache_fills") == 0
+    assert scalar(database, "select sum(request_count) from user_ai_usage") == 1
+
+
 def test_a_like_answer_takes_no_unit_but_tokens_to_embed_as_long_as_there_are_some(
     functions: Functions, token: Token, emulator: Emulator, database: Any
 ) -> None:
@@ -335,6 +425,30 @@ def test_who_may_ask_nothing_is_not_told_to_wait(functions: Functions, token: To
     refused = ask(functions, "What is a fjord?", token("ada"))
     assert refused.status == 429
     assert "Retry-After" not in refused.headers
+
+
+def test_a_key_is_free_a_day_after_its_answer(
+    functions: Functions, token: Token, emulator: Emulator, database: Any
+) -> None:
+    key = {"Idempotency-Key": "one"}
+
+    def send(message: str) -> Answer:
+        return ask(functions, {"message": message, "cache": "off"}, token("ada"), headers=key)
+
+    def at(hours: int) -> None:
+        with database.connect() as owner:
+            set_clock(owner, f"pg_catalog.now() + interval '{hours} hours'")
+
+    first = send("What is a fjord?")
+    at(23)
+    assert send("What is a fjord?").text == first.text
+    assert send("What is a lake?").status == 422
+    at(25)
+    other = send("What is a lake?")
+    assert (other.status, other.json["id"] == first.json["id"]) == (200, False)
+    assert send("What is a lake?").text == other.text
+    assert len(emulator.requests()) == 2
+    assert scalar(database, "select sum(request_count) from user_ai_usage") == 2
 
 
 def test_a_refusal_does_not_use_up_the_idempotency_key(functions: Functions, token: Token, database: Any) -> None:

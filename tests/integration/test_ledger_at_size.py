@@ -43,7 +43,11 @@ def test_a_row_that_is_not_in_the_sums_is_noticed(ledger: Ledger, database: Scra
 def test_months_end_with_utcs_whatever_the_sessions_time_zone_is(ledger: Ledger, database: ScratchDatabase) -> None:
     with database.connect() as owner:
         owner.execute("set timezone = 'America/New_York'")
-        owner.execute("select app.archive_usage('-1 month')")
+        owner.execute(
+            "create or replace function app.now() returns timestamptz language sql stable parallel safe "
+            "return now() + interval '1 month'"
+        )
+        owner.execute("select app.archive_usage('0 days')")
         assert owner.execute("select count(*) from app.usage_archive").fetchone() == (ROWS,)
 
 

@@ -86,6 +86,26 @@ def test_the_bank_serves_and_nothing_is_spent_when_every_provider_is_down(
         assert owner.execute("select daily_usage from user_ai_settings").fetchone() == (0,)
 
 
+def test_a_repetition_gets_the_banks_questions_again(
+    functions: Functions, token: Token, emulator: Emulator, database: Any
+) -> None:
+    def send() -> Answer:
+        return functions.request(
+            "generate_interview_questions", "POST", "/api/generate-interview-questions", FOLOUP,
+            token=token("ada"), headers={"Idempotency-Key": "one"},
+        )  # fmt: skip
+
+    emulator.fault("bad_gateway", vendor="*", times=40)
+    first = send()
+    emulator.reset()
+    assert first.json["degraded"] is True
+    assert send().text == first.text
+    assert emulator.requests() == []
+    with database.connect() as owner:
+        assert owner.execute("select daily_usage from user_ai_settings").fetchone() == (0,)
+        assert owner.execute("select request_count from user_ai_usage").fetchone() is None
+
+
 def test_questions_already_asked_are_not_asked_again(functions: Functions, emulator: Emulator) -> None:
     emulator.answer(generated("What is a ledger?", "What is a queue?"))
     answer = ask(functions, FOLOUP | {"number": 1, "exclude_questions": ["What is a ledger?"]})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import Any
 
 from tests.integration.conftest import Functions
@@ -20,6 +21,29 @@ def test_the_usage_reset_can_run_any_number_of_times(schedules: Functions, datab
     with database.connect() as owner:
         row = owner.execute("select daily_usage, monthly_usage, last_reset_date = app.today() from user_ai_settings")
         assert row.fetchone() == (0, 0, True)
+
+
+def test_counters_are_reset_and_free_before_a_month_is_moved(schedules: Functions, database: Any) -> None:
+    with database.connect() as owner, database.connect(autocommit=False) as request:
+        owner.execute("""insert into "user" (id) values ('ada')""")
+        owner.execute("insert into user_ai_settings (user_id, last_reset_date) values ('ada', app.today() - 40)")
+        owner.execute("select app.ensure_usage_partitions(now() - interval '1 year')")
+        request.execute("""select from "user" where id = 'ada'""")
+        reset = threading.Thread(target=schedules.invoke, args=("usage_reset", {}))
+        reset.start()
+        waits = """
+            select count(*) from pg_stat_activity
+            where query like '%archive_usage%' and wait_event_type in ('Lock', 'Timeout') and pid <> pg_backend_pid()
+            """
+        while reset.is_alive() and owner.execute(waits).fetchone() == (0,):
+            pass
+        row = owner.execute("select last_reset_date = app.today() from user_ai_settings for update nowait")
+        assert row.fetchone() == (True,)
+        request.commit()
+        reset.join()
+        assert owner.execute(
+            "select count(*) > 0 from pg_inherits where inhparent = 'app.usage_archive'::regclass"
+        ).fetchone() == (True,)
 
 
 def test_the_cache_cleanup_deletes_what_has_expired_and_nothing_else(schedules: Functions, database: Any) -> None:

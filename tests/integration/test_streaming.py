@@ -184,6 +184,18 @@ def test_a_caller_who_leaves_before_the_models_first_header_gets_the_unit_back(
     assert len(emulator.requests()) == 1, "nothing is tried again for a caller who has left"
 
 
+def test_a_caller_who_leaves_before_the_model_is_asked_does_not_leave_it_waiting(
+    caller: Caller, token: Token, emulator: Emulator, database: Any
+) -> None:
+    emulator.fault("slow", delay=60)
+    stream = caller.ask("Count to six.", token("ada"))
+    stream.until("start")  # the container's first call: from here it loads the SDK before it asks
+    stream.posted.break_off()
+    assert settled(database) == ("released", "cancelled", 0)
+    for request in emulator.requests():
+        emulator.closed(request["number"], timeout=1.0)
+
+
 def test_a_caller_who_is_gone_before_the_prelude_gets_the_unit_back_and_no_model_is_asked(
     caller: Caller, token: Token, emulator: Emulator, database: Any
 ) -> None:

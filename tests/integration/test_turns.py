@@ -49,7 +49,7 @@ def test_a_conversation_deleted_while_its_answer_is_on_the_way_stays_deleted(
 @pytest.mark.parametrize("provider", ["openai", "anthropic", "google"])
 @pytest.mark.parametrize(
     "messages",
-    ["{}", "[1]", '[{"x": 1}]', '[{"role": "tool", "content": "x"}]', '[{"role": "user", "content": null}]',
+    ["{}", "null", "[1]", '[{"x": 1}]', '[{"role": "tool", "content": "x"}]', '[{"role": "user", "content": null}]',
      '[{"role": "assistant", "content": "Welcome."}, {"role": "user", "content": "Hi"}]',
      '[{"role": "user", "content": "Hi"}, {"role": "assistant", "content": ""}]'],
 )  # fmt: skip

@@ -293,15 +293,28 @@ def test_a_failed_probe_opens_the_circuit_for_longer() -> None:
     assert tried == [2, 3, 4, 4, 5]
 
 
-def test_an_open_circuit_fails_fast_and_says_when_to_return() -> None:
-    world = World(openai=[Step("credentials_rejected")])
-    with pytest.raises(RoutingError):
-        world.complete(Plan(ALL[:1]))
+@pytest.mark.parametrize(
+    ("fault", "tries", "told"),
+    [
+        ("credentials_rejected", 1, "credentials_rejected"),
+        ("quota_exhausted", 1, "quota_exhausted"),
+        ("rate_limited", 4, "rate_limited"),
+        ("upstream_error", 4, "overloaded"),
+    ],
+)
+def test_an_open_circuit_fails_fast_and_says_why_and_when_to_return(
+    fault: ProviderErrorCode, tries: int, told: str
+) -> None:
+    world = World(openai=[Step(fault)] * tries)
+    for _ in range(2):
+        with pytest.raises(RoutingError):
+            world.complete(Plan(ALL[:1]))
+    calls = len(world.calls)
     with pytest.raises(RoutingError) as caught:
         world.complete(Plan(ALL[:1]))
-    assert caught.value.code == "overloaded"
-    assert 0 < (caught.value.retry_after or 0) <= 10
-    assert len(world.calls) == 1
+    assert caught.value.code == told
+    assert 0 < (caught.value.retry_after or 0) <= 20
+    assert len(world.calls) == calls
 
 
 def test_a_rate_limit_of_the_operators_key_keeps_others_away_for_as_long_as_the_vendor_said() -> None:

@@ -93,7 +93,7 @@ class Quota:
 class Admitted:
     """The database's answer to a request that may go on. `answer` is set where no model is needed."""
 
-    outcome: Literal["admitted", "faq", "cache_hit", "replay"]
+    outcome: Literal["admitted", "faq", "cache_hit", "similar", "replay"]
     request_id: str
     provider: ProviderName
     provider_source: str
@@ -185,7 +185,7 @@ class Admission:
                 raise _refusal(found)
             self._clock.sleep(wait)
             wait = min(wait * 1.5, _LONGEST_WAIT)
-        if found["outcome"] not in ("admitted", "faq", "cache_hit", "replay"):
+        if found["outcome"] not in ("admitted", "faq", "cache_hit", "similar", "replay"):
             raise _refusal(found)
         return found
 

@@ -187,7 +187,7 @@ def _stored(call: ModelCall) -> dict[str, Any] | None:
     kinds: dict[str, Literal["faq", "exact", "semantic"]] = {"faq": "faq", "cache_hit": "exact"}
     return ChatAnswer(
         id=admitted.request_id,
-        message=ChatMessage(role="assistant", content=answer["text"]),
+        message=ChatMessage.model_construct(role="assistant", content=answer["text"]),
         finish_reason="stop",
         provider=answer.get("provider"),
         provider_source=admitted.provider_source,

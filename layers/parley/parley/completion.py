@@ -151,6 +151,7 @@ class ModelCall:
     cancelled: bool = False
     similar_answer: dict[str, Any] | None = None
     embedded: Embeddings | None = None
+    chosen: ProviderName | None = None
     attempts: list[Attempt] = field(default_factory=list)
     calls: list[dict[str, Any]] = field(default_factory=list)
     quota: Quota = field(init=False)
@@ -167,9 +168,10 @@ class ModelCall:
         self.release(error)
 
     def look_for_a_like_question(self) -> None:
-        """Set `similar_answer` where a stored one serves, and give the unit back: a hit takes none.
+        """Set `similar_answer` where a stored one serves, and settle without the unit: a hit takes none.
 
         A lookup that fails is a miss, as is one beyond the day's tokens: the caller asked a question, not for a cache.
+        Raises Problem (409) as `settle` does.
         """
         question = self.prompt.messages[-1].content
         if len(question) > LONGEST_TEXT or not self._may_embed(question):
@@ -189,7 +191,16 @@ class ModelCall:
         except Exception as error:
             log_fault("semantic lookup failed", error)
         if self.similar_answer is not None:
-            self.release(None)
+            # As begin_request remembers the other answers that take no unit: a retry with this key is told the same.
+            admitted = self.admitted
+            reply = {
+                "outcome": "similar",
+                "provider": admitted.provider,
+                "provider_source": admitted.provider_source,
+                "model": admitted.model,
+                "answer": {name: self.similar_answer[name] for name in ("text", "provider", "model")},
+            }
+            self.settle({"reply": reply}, takes_unit=False)
 
     def _may_embed(self, text: str) -> bool:
         window = self.quota.embedding_tokens
@@ -198,8 +209,8 @@ class ModelCall:
 
     @property
     def fell_back(self) -> bool:
-        """Whether another provider answered than the one that was asked for."""
-        return bool(self.calls) and self.calls[-1]["provider"] != self.admitted.provider
+        """Whether another provider answered than the one that was asked for, or that `auto` chose."""
+        return bool(self.calls) and self.calls[-1]["provider"] != (self.chosen or self.admitted.provider)
 
     @property
     def usage(self) -> dict[str, Any] | None:
@@ -277,6 +288,7 @@ class ModelCall:
         self,
         answer: dict[str, Any],
         *,
+        takes_unit: bool = True,
         cacheable_text: str | None = None,
         conversation: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
@@ -284,6 +296,7 @@ class ModelCall:
 
         Args:
             answer: what a replay of this request returns.
+            takes_unit: False gives the unit back, where no model gave the answer.
             cacheable_text: the finished text, where it may answer the same prompt again.
             conversation: turns to append (`id`, `messages`, `title`, `context`).
 
@@ -292,6 +305,8 @@ class ModelCall:
         """
         self.finished = True
         outcome = self._outcome("settled") | {"answer": answer, "conversation": conversation}
+        if not takes_unit:
+            outcome["takes_unit"] = False
         if cacheable_text and self.prompt_hash and self.calls:
             outcome["cache"] = cache.entry(
                 self.prompt,
@@ -313,24 +328,27 @@ class ModelCall:
             return
         self.finished = True
         state: Literal["settled", "released"] = "settled" if self.delivered else "released"
-        code = "cancelled" if self.similar_answer is None else None
-        if isinstance(error, Problem) and not self.cancelled:
-            code = error.code
+        code = "cancelled"
+        if isinstance(error, Exception) and not self.cancelled:
+            code = error.code if isinstance(error, Problem) else "internal_error"
         self._finish(self._outcome(state) | {"error_code": code})
 
     def _plan(self, messages: Sequence[Message] | None) -> tuple[Plan, CompletionRequest, Mapping[ProviderName, str]]:
         admitted, prompt = self.admitted, self.prompt
         keys = self._keys()
+        automatic = prompt.provider == "auto" and prompt.model is None
         plan = self.room.router.plan(
             provider=admitted.provider,
             model=admitted.model,
             pinned_model=prompt.model is not None,
-            automatic=prompt.provider == "auto" and prompt.model is None,
+            automatic=automatic,
             allowed=admitted.allowed_providers,
             keys=keys,
             health=admitted.health,
             own_keys=self._own_key,
         )
+        if automatic:
+            self.chosen = plan.candidates[0].provider
         if messages is None:
             *before, last = prompt.messages
             messages = [*before, *self._kept_situation, *self.history, last]

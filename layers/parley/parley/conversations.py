@@ -72,8 +72,9 @@ class Conversations:
         """One conversation as a document to keep. Raises Problem (404)."""
         found = self.read(caller, conversation_id)
         parts = [f"# {found['title'] or 'Conversation'}"]
-        # An application may keep turns of its own shape.
-        turns = [turn for turn in found["messages"] if isinstance(turn, dict)]
+        # An application may keep turns of its own shape, and something else in their place.
+        messages = found["messages"] if isinstance(found["messages"], list) else []
+        turns = [turn for turn in messages if isinstance(turn, dict)]
         parts += [f"**{turn.get('role')}**\n\n{turn.get('content')}" for turn in turns]
         return "\n\n".join(parts) + "\n"
 

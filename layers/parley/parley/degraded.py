@@ -91,12 +91,15 @@ class DegradedMode:
         return True
 
     def remember(self, caller: Caller, outcome: dict[str, Any], *, admitted_offline: bool) -> None:
-        """Queue an outcome for `usage_replay`; a released hold that used nothing needs no word, its lease ends."""
-        if outcome["state"] == "released" and not outcome["calls"]:
+        """Queue an outcome for `usage_replay`. What used nothing and leaves no answer behind needs no word: there is no
+        hold, or its lease ends.
+        """
+        takes_unit = outcome["state"] == "settled" and outcome.get("takes_unit", True)
+        if not (takes_unit or outcome["calls"]) and (admitted_offline or outcome["state"] == "released"):
             return
         if admitted_offline:
             kept = ("request_id", "operation", "occurred_at", "calls")
-            outcome = {name: outcome[name] for name in kept} | {"takes_unit": outcome["state"] == "settled"}
+            outcome = {name: outcome[name] for name in kept} | {"takes_unit": takes_unit}
         try:
             if self._queue_url is None:
                 raise LookupError("PARLEY_USAGE_QUEUE_URL is not set")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import operator
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
@@ -70,6 +71,10 @@ _PRICE = re.compile(r"([$€£¥₹]) ?(\d+(?:[.,]\d+)*)")
 _DATA_UNIT = re.compile(r"[kmgt]b(?:ps)?", re.IGNORECASE)
 _MILLI_OR_MEGA = re.compile(r"[mM](?:W|Wh|Hz|A|V|J|N|Pa)")
 _BRITISH = re.compile(r"is(?=e?$|ation)")
+# What _TOKEN does not read as a word.
+_ASCII_SIGNS = frozenset("#&*+/\\_{}[]")
+_SIGNS = frozenset(("Mn", "Mc", "Me", "Sm", "So"))  # Unicode's marks, and its symbols but money and accents
+_CONJUNCTION = re.compile(r"(?<=\w\w)/(?=\w\w)|(?<=\w\w) & (?=\w\w)")  # salt & pepper, him/her
 _SENTENCE_ENDS = frozenset(".?!:;\"'()[]“”")
 _PLAIN = str.maketrans("\u2019\u2018\u00b4`\u2212\u2013", "''''--")
 
@@ -83,6 +88,7 @@ class Reading(NamedTuple):
     language: str  # "en", a key of LANGUAGES, "other", or "" where nothing tells
     asks_for: str  # "who", "how many", "can"...: what kind of answer is expected
     letters: str  # lower case, single spaces
+    signs: str  # what else is written and means something: x + y, 👍, the vowels of बोल
 
 
 def score(question: str, stored: str, cosine: float) -> float:
@@ -120,6 +126,7 @@ def refusals(question: str, stored: str) -> list[str]:
 
 def read(text: str) -> Reading:
     """Tokens, their canonical forms and what follows from them."""
+    text = unicodedata.normalize("NFC", text)
     plain = _PRICE.sub(r"\2 \1", _ORDINAL.sub("", text.translate(_PLAIN)))
     raw = _counted(list(_tokens(plain)))
     words = [canonical(word) for word in raw]
@@ -130,6 +137,17 @@ def read(text: str) -> Reading:
         _language(raw),
         _asks_for(raw),
         " ".join(raw),
+        _signs(text),
+    )
+
+
+def _signs(text: str) -> str:
+    """Operators, pictures and combining marks in their order, but not those that stand for "and" or "or"."""
+    return "".join(
+        sign
+        for sign in _CONJUNCTION.sub("", text)
+        if sign in _ASCII_SIGNS
+        or (not sign.isascii() and unicodedata.category(sign) in _SIGNS and not _TOKEN.match(sign))
     )
 
 
@@ -288,6 +306,11 @@ def numbers_differ(new: Reading, old: Reading) -> bool:
 
 def dates_differ(new: Reading, old: Reading) -> bool:
     return _of(new, DATES) != _of(old, DATES)
+
+
+def signs_differ(new: Reading, old: Reading) -> bool:
+    """x + y is not x - y; in Hindi or Thai, or where accents are written apart, a mark makes another word."""
+    return new.signs != old.signs
 
 
 def units_differ(new: Reading, old: Reading) -> bool:
@@ -459,6 +482,7 @@ REFUSALS: tuple[Callable[[Reading, Reading], bool], ...] = (
     word_replaced,
     numbers_differ,
     dates_differ,
+    signs_differ,
     units_differ,
     negations_differ,
     languages_differ,

@@ -170,7 +170,7 @@ class QuestionGenerator:
                     raise
                 logger.warning("questions come from the bank", code=problem.code)
                 body = _body(call, request, "", _top_up(request, []), degraded=True)
-                call.release(problem)
+                call.settle(body, takes_unit=False)
                 return body, call.quota, call.offline
             missing = len(questions) < request.number
             body = _body(call, request, description, _top_up(request, questions), degraded=missing)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, LiteralString
 
 from parley.caller import SERVICE
 from parley.database import Database
@@ -30,25 +30,16 @@ class Maintenance:
 
     def reset_usage(self) -> dict[str, Any]:
         """S2's two resets, the ledger's partitions, archive and sums, and the sweep of requests and events."""
-        # Archiving takes the ledger's exclusive lock until the end, so it comes last.
-        *_, made, summed, swept, events, archived = self.database.batch(
-            SERVICE.claims,
-            [
-                ("select public.reset_daily_ai_usage()", ()),
-                ("select public.reset_monthly_ai_usage()", ()),
-                ("select app.ensure_usage_partitions() as n", ()),
-                ("select app.roll_up_usage() as n", ()),
-                ("select app.sweep_requests() as swept", ()),
-                ("select app.delete_old_events() as n", ()),
-                ("select app.archive_usage(%s::interval) as n", (_LEDGER_KEEPS,)),
-            ],
-        )
+        # A transaction each: months are made and moved under a lock that requests wait for, and no request may at that
+        # time be waiting for a counter that was reset.
+        self._alone("select public.reset_daily_ai_usage()")
+        self._alone("select public.reset_monthly_ai_usage()")
         report = {
-            "months_made": made[0]["n"],
-            "days_summed": summed[0]["n"],
-            "requests": swept[0]["swept"],
-            "events_deleted": events[0]["n"],
-            "months_archived": archived[0]["n"],
+            "months_made": self._alone("select app.ensure_usage_partitions() as found"),
+            "days_summed": self._alone("select app.roll_up_usage() as found"),
+            "requests": self._alone("select app.sweep_requests() as found"),
+            "events_deleted": self._alone("select app.delete_old_events() as found"),
+            "months_archived": self._alone("select app.archive_usage(%s::interval) as found", _LEDGER_KEEPS),
         }
         logger.info("usage reset", report=report)
         return report
@@ -65,3 +56,7 @@ class Maintenance:
                 break
         logger.info("cache cleaned", deleted=deleted)
         return {"deleted": deleted}
+
+    def _alone(self, statement: LiteralString, *parameters: str) -> Any:
+        """What a statement finds, in a transaction of its own."""
+        return self.database.query(SERVICE.claims, statement, parameters, idempotent=True)[0].get("found")

@@ -138,15 +138,22 @@ class RoutingError(ProviderError):
 
 @dataclass(slots=True)
 class _Circuit:
-    """Closed until three failures in a row, then open for a while; after that one probe decides (half-open)."""
+    """Closed until three failures in a row, then open for a while; after that one probe decides (half-open).
+
+    Attributes:
+        told: what a request is told that finds it open.
+    """
 
     failures: int = 0
+    told: ProviderErrorCode = "overloaded"
     cooldown: float = BREAKER_COOLDOWN_SECONDS
     open_until: float = 0.0
 
-    def failed(self, now: float, at_once: bool) -> None:
+    def failed(self, now: float, code: ProviderErrorCode) -> None:
         self.failures += 1
-        if self.failures >= BREAKER_FAILURES or at_once:
+        of_the_key = code in _OF_THE_KEY
+        self.told = code if of_the_key or code == "rate_limited" else "overloaded"
+        if self.failures >= BREAKER_FAILURES or of_the_key:
             self.open_until = max(self.open_until, now + self.cooldown)
             self.cooldown = min(self.cooldown * 2, BREAKER_MAX_COOLDOWN_SECONDS)
 
@@ -343,11 +350,12 @@ class Router:
 
     def _nobody(self, course: _Course, now: float) -> ProviderError:
         """The fault where nothing was tried: every circuit is open, or no time is left."""
-        first = course.chances[0].candidate.provider
-        wait = min(self._opens(course, chance) for chance in course.chances) - now
+        soonest = min(course.chances, key=lambda chance: self._opens(course, chance))
+        provider, wait = soonest.candidate.provider, self._opens(course, soonest) - now
         if wait > 0:
-            return ProviderError(first, "overloaded", retry_after=wait)
-        return ProviderError(first, "timeout")
+            circuit = self._circuits[soonest.candidate, course.plan.own_keys]
+            return ProviderError(provider, circuit.told, retry_after=wait)
+        return ProviderError(provider, "timeout")
 
     def _opens(self, course: _Course, chance: _Chance) -> float:
         circuit = self._circuits.get((chance.candidate, course.plan.own_keys))
@@ -415,7 +423,7 @@ class Router:
         of_operators_key = not own and (fault.code in _OF_THE_KEY or fault.code == "rate_limited")
         if fault.code in _OF_THE_VENDOR or of_operators_key:
             circuit = self._circuits.setdefault((candidate, own), _Circuit())
-            circuit.failed(now, at_once=fault.code in _OF_THE_KEY)
+            circuit.failed(now, fault.code)
             if fault.retry_after is not None:
                 circuit.told_to_wait(now + fault.retry_after)
 

@@ -338,3 +338,61 @@ def test_the_originals_have_the_seeds_own_ddl(seed: str) -> None:
             is_ddl = re.match(r"create (table|type|index|policy|or replace function)", statement, re.IGNORECASE)
             if is_ddl and "(commented out)" not in block.heading:
                 assert seeds.normalized(statement) in held, statement
+
+
+def test_preferences_without_a_date_are_adopted_and_the_last_of_them_counts(empty_database: ScratchDatabase) -> None:
+    _adopt("S1", empty_database)
+    with empty_database.connect() as owner:
+        owner.execute("insert into organization (id, name) values ('org_undated', 'x')")
+        owner.execute(
+            "insert into ai_provider_preferences (organization_id, preferred_provider, updated_at) "
+            "values ('org_undated', 'openai', null), ('org_undated', 'gemini', null)"
+        )
+        up(empty_database.owner_url, SCHEMA)
+        kept = "select preferred_provider::text from ai_provider_preferences where organization_id = 'org_undated'"
+        assert owner.execute(kept).fetchall() == [("gemini",)]
+
+
+def test_interviews_whose_feedback_is_gone_are_adopted(empty_database: ScratchDatabase) -> None:
+    _adopt("S5", empty_database)
+    with empty_database.connect() as owner:
+        before = owner.execute("update interview_sessions set feedback_id = gen_random_uuid()").rowcount
+        up(empty_database.owner_url, SCHEMA)
+        after = owner.execute("select count(*), count(feedback_id) from interview_sessions").fetchone()
+    assert after == (before, 0)
+
+
+def test_counters_that_were_null_count_from_nothing(empty_database: ScratchDatabase) -> None:
+    _adopt("S5", empty_database)
+    with empty_database.connect() as owner:
+        owner.execute("update profiles set total_xp = null, level = null where id = 'user_b'")
+        owner.execute(
+            "update leaderboard set total_score = null, total_xp = null, weekly_score = null, monthly_score = null"
+        )
+        owner.execute("update streaks set current_streak = null, longest_streak = null, streak_data = null")
+        up(empty_database.owner_url, SCHEMA)
+        owner.execute("select set_config('request.jwt.claims', %s, false)", (json.dumps(SERVICE),))
+        owner.execute(
+            "select app.record_activity(user_id, 'practice', id) from practice_attempts where user_id = 'user_b'"
+        )
+        assert owner.execute("select total_xp > 0, level >= 1 from profiles where id = 'user_b'").fetchone() == (
+            True,
+            True,
+        )
+        nulls = owner.execute(
+            """
+            select count(*) filter (where num_nulls(l.total_score, l.total_xp, l.weekly_score, l.monthly_score) > 0)
+              + (select count(*) from streaks where num_nulls(current_streak, longest_streak, streak_data) > 0)
+            from leaderboard as l
+            """
+        ).fetchone()
+    assert nulls == (0,)
+
+
+def test_usage_that_was_null_counts_from_nothing(empty_database: ScratchDatabase) -> None:
+    _adopt("S4", empty_database)
+    with empty_database.connect() as owner:
+        owner.execute("update user_ai_usage set request_count = null, token_count = null, cost_estimate = null")
+        up(empty_database.owner_url, SCHEMA)
+        figures = "select distinct request_count, token_count, cost_estimate::integer from user_ai_usage"
+        assert owner.execute(figures).fetchall() == [(0, 0, 0)]

@@ -262,3 +262,16 @@ def test_deleting_a_user_beside_its_requests_never_deadlocks(database: ScratchDa
             """
         ).fetchone()
     assert left == (0, 0, 0, 0)
+
+
+def test_a_user_whose_account_stays_elsewhere_is_not_brought_back_by_applying_the_schema_again(
+    empty_database: ScratchDatabase,
+) -> None:
+    account = "00000000-0000-0000-0000-000000000001"
+    with empty_database.connect() as owner:
+        owner.execute("create schema auth; create table auth.users (id uuid primary key)")
+        owner.execute("insert into auth.users (id) values (%s)", (account,))
+        up(empty_database.owner_url, SCHEMA)
+        _delete(owner, account)
+        assert psql(empty_database.owner_url, SCHEMA / "98_deletion.sql").returncode == 0
+        assert owner.execute('select count(*) from "user"').fetchone() == (0,)

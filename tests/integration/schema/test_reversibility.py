@@ -70,6 +70,19 @@ def test_plain_psql_can_undo_every_file(empty_database: ScratchDatabase) -> None
         )
 
 
+def test_everything_can_be_undone_after_the_seeds_own_rollbacks(empty_database: ScratchDatabase) -> None:
+    """They drop their tables, of which S5's takes all."""
+    up(empty_database.owner_url, SCHEMA)
+    with empty_database.connect() as owner:
+        tables = owner.execute(
+            "select string_agg(format('public.%I', tablename), ', ') from pg_tables where schemaname = 'public'"
+        )
+        (names,) = tables.fetchone() or ("",)
+        owner.execute(f"drop table {names} cascade")
+    assert len(down(empty_database.owner_url, SCHEMA)) == len(MIGRATIONS)
+    assert len(up(empty_database.owner_url, SCHEMA)) == len(MIGRATIONS)
+
+
 @pytest.fixture(scope="module")
 def managed_server(postgres: Server) -> Iterator[Server]:
     """A server of its own, on which nobody has made Parley's roles yet."""
@@ -144,6 +157,14 @@ def _whoever_owns(facts: str) -> str:
     """Facts with the owner's name left out, and the access list in one order."""
     text, separator, access = re.sub(r"\b(migrator|postgres)\b", "owner", facts).partition(" access ")
     return text + separator + " ".join(sorted(access.split()))
+
+
+def test_two_databases_of_a_server_can_be_migrated_at_the_same_time(
+    empty_database: ScratchDatabase, database: ScratchDatabase
+) -> None:
+    with database.connect(autocommit=False) as other:
+        other.execute(MIGRATIONS[0].script.sql.encode())
+        assert len(up(empty_database.owner_url, SCHEMA)) == len(MIGRATIONS)
 
 
 def test_applying_everything_runs_each_file_once(empty_database: ScratchDatabase) -> None:

@@ -8,6 +8,9 @@ from typing import Any, ClassVar
 import psycopg
 import pytest
 
+from local.postgres import Server
+from parley.migrations import up
+from tests.conftest import SCHEMA
 from tests.integration.schema_core.calls import ADA, ADMIN, MEMBER, Caller, cache_entry, call_of, one, set_clock, used
 
 
@@ -29,6 +32,26 @@ class TestAnswersWithoutAModel:
         )
         texts = [app.begin(ADA, message=m)["answer"]["text"] for m in ("Refund my order", "a refund!", "refund now")]
         assert texts == ["long", "short", "first"]
+
+    def test_a_sign_in_a_pattern_is_no_word_in_any_locale(self, postgres: Server) -> None:
+        if postgres.major < 18:
+            pytest.skip("only PostgreSQL 18 has a locale of its own in which signs are no punctuation, as in ICU's")
+        with psycopg.connect(postgres.url(), autocommit=True) as anywhere:
+            anywhere.execute(
+                "create database signs template template0 encoding 'UTF8' "
+                "locale_provider builtin builtin_locale 'PG_UNICODE_FAST'"
+            )
+            try:
+                up(postgres.url(database="signs"), SCHEMA)
+                with psycopg.connect(postgres.url(database="signs")) as owner:
+                    owner.execute(
+                        "insert into ai_precomputed_responses (pattern, response) values ('is c++ ^ $1 |', 'x')"
+                    )
+                    found = "select app.match_precomputed_response(%s) ->> 'text'"
+                    assert one(owner, found.replace("%s", "'Is C++, $1?'")) == "x"
+                    assert one(owner, found.replace("%s", "'hello'")) is None
+            finally:
+                anywhere.execute("drop database signs with (force)")
 
     def test_one_caller_fills_while_the_others_wait_and_then_hit(self, app: Caller) -> None:
         filler = app.begin(MEMBER, **self.CACHED)
@@ -139,6 +162,21 @@ class TestLedger:
         late = {"request_id": "l", "operation": "chat", "occurred_at": "2026-11-18T13:00:00Z", "calls": [call_of()]}
         app.call("record_offline_call", ADA, late)
         assert calls() == 4
+
+    def test_a_day_is_summed_once_its_last_rows_have_had_time_to_commit(
+        self, app: Caller, owner: psycopg.Connection[Any]
+    ) -> None:
+        set_clock(owner, "2026-11-20 12:00+00")
+        app.finish(ADA, app.begin(ADA))
+        set_clock(owner, "2026-11-20 23:01+00")  # a minute past midnight in Stockholm
+        assert one(owner, "select app.roll_up_usage()") == 0
+        set_clock(owner, "2026-11-20 23:05+00")
+        assert one(owner, "select app.roll_up_usage()") == 1
+
+    @pytest.mark.parametrize("days", ["null, '2026-11-20'", "'2026-11-20', null", "'-infinity', '2026-11-20'"])
+    def test_usage_is_asked_for_between_two_days(self, owner: psycopg.Connection[Any], days: str) -> None:
+        with pytest.raises(psycopg.errors.InvalidParameterValue):
+            owner.execute(f"select from app.usage_between({days})")
 
     def test_retired_months_move_to_the_archive_and_then_go(self, app: Caller, owner: psycopg.Connection[Any]) -> None:
         set_clock(owner, "2026-01-15 12:00+00")

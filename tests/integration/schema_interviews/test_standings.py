@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import json
+import threading
 from datetime import timedelta
 from typing import Any
 
@@ -151,3 +154,49 @@ def test_the_snapshot_of_ranks_changes_only_what_changed_and_rewards_last_week_o
         ).fetchall()
         == []
     )
+
+
+def test_activities_and_the_rewards_of_a_week_never_deadlock(
+    database: ScratchDatabase, owner: psycopg.Connection
+) -> None:
+    people, workers = 60, 4
+    failures: list[psycopg.Error] = []
+    owner.execute(sql.SQL("alter database {} set deadlock_timeout = '20ms'").format(sql.Identifier(database.name)))
+    owner.execute("insert into \"user\" (id) select 'u' || n from generate_series(1, %s) n", (people,))
+    owner.execute(
+        "insert into practice_attempts (user_id) select 'u' || n %% %s + 1 from generate_series(1, 360) n", (people,)
+    )
+    attempts = owner.execute("select user_id, id from practice_attempts order by md5(id::text)").fetchall()
+    finished = threading.Event()
+
+    def attempted(statement: str, *parameters: Any) -> None:
+        try:
+            connections[threading.current_thread().name].execute(statement.encode(), parameters)
+        except psycopg.Error as error:
+            failures.append(error)
+
+    def practising(number: int) -> None:
+        for turn, (user, attempt) in enumerate(attempts[number::workers]):
+            weeks = timedelta(weeks=turn % 3)
+            attempted("select app.record_activity(%s, 'practice', %s, %s)", user, attempt, NOON - weeks)
+
+    def rewarding() -> None:
+        for turn in itertools.count():
+            if finished.is_set():
+                return
+            attempted("select app.refresh_leaderboard_ranks(%s)", NOON - timedelta(weeks=turn % 3))
+
+    threads = [threading.Thread(target=practising, args=(number,)) for number in range(workers)]
+    rewards = threading.Thread(target=rewarding)
+    connections = {thread.name: database.connect() for thread in [*threads, rewards]}
+    for connection in connections.values():
+        connection.execute("select set_config('request.jwt.claims', %s, false)", (json.dumps(SERVICE),))
+    for thread in [rewards, *threads]:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    finished.set()
+    rewards.join()
+    for connection in connections.values():
+        connection.close()
+    assert failures == []

@@ -41,7 +41,9 @@ class Stream:
 def encoded(
     events: Events, problem_of: Callable[[Exception], Problem], request_id: str
 ) -> Generator[bytes, None, None]:
-    """Each event as bytes; a fault becomes an `error` event with the problem document, and the stream ends there."""
+    """Each event as bytes; a fault becomes an `error` event with the problem document and, where waiting helps, its
+    `retry_after` in seconds. The stream ends there.
+    """
     try:
         for event in events:
             if isinstance(event, str):  # a string is encoded in C, an object ten times slower in Python
@@ -49,7 +51,11 @@ def encoded(
             else:
                 yield _event(*event)
     except Exception as error:
-        yield _event("error", problems.document(problem_of(error), request_id))
+        problem = problem_of(error)
+        document = problems.document(problem, request_id)
+        if problem.retry_after is not None:  # the headers are gone
+            document["retry_after"] = max(1, problem.retry_after)
+        yield _event("error", document)
 
 
 def _event(name: str, data: dict[str, Any]) -> bytes:

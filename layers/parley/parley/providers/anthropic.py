@@ -98,11 +98,12 @@ class AnthropicAdapter(Adapter):
         return opened
 
     def _completion(self, payload: dict[str, Any], upstream_id: str | None) -> Completion:
+        usage = usage_of(payload.get("usage") or {})
         return Completion(
             text="".join(block["text"] for block in payload["content"] if block["type"] == "text"),
-            finish_reason=_FINISH[payload["stop_reason"]],
+            finish_reason=_finish(payload["stop_reason"], usage),
             model=payload["model"],
-            usage=usage_of(payload.get("usage") or {}),
+            usage=usage,
             upstream_id=upstream_id,
         )
 
@@ -133,6 +134,14 @@ def usage_of(reported: dict[str, Any]) -> Usage | None:
         reasoning_tokens=(reported.get("output_tokens_details") or {}).get("thinking_tokens") or 0,
         service_tier=None if tier == "standard" else tier,
     )
+
+
+def _finish(reason: str | None, usage: Usage | None) -> FinishReason:
+    """Why the answer ended. Raises ProviderError for a reason we do not know, with what it used all the same."""
+    finish = _FINISH.get(reason or "")
+    if finish is None:
+        raise ProviderError("anthropic", "bad_response", upstream_status=200, upstream_code=reason, usage=usage)
+    return finish
 
 
 class _Reader(StreamReader):
@@ -168,7 +177,5 @@ class _Reader(StreamReader):
         self.usage = usage_of(self._reported)
 
     def completion(self, text: str, upstream_id: str | None) -> Completion:
-        finish = _FINISH.get(self._stop_reason or "")
-        if finish is None:
-            raise ProviderError("anthropic", "bad_response", upstream_code=self._stop_reason, usage=self.usage)
+        finish = _finish(self._stop_reason, self.usage)
         return Completion(text, finish, self._model, self.usage, upstream_id)

@@ -104,13 +104,14 @@ class GoogleAdapter(Adapter):
         return self._held_back.take()
 
     def _completion(self, payload: dict[str, Any], upstream_id: str | None) -> Completion:
-        _raise_if_blocked(payload, usage_of(payload))
+        usage = usage_of(payload)
+        _raise_if_blocked(payload, usage)
         candidate = payload["candidates"][0]
         return Completion(
             text=_text(candidate),
-            finish_reason=_FINISH[candidate["finishReason"]],
+            finish_reason=_finish(candidate["finishReason"], usage),
             model=payload["modelVersion"],
-            usage=usage_of(payload),
+            usage=usage,
             upstream_id=upstream_id or payload.get("responseId"),
         )
 
@@ -175,6 +176,14 @@ def _unit(values: list[float]) -> list[float]:
     return [value / length for value in values] if length else values
 
 
+def _finish(reason: str | None, usage: Usage | None) -> FinishReason:
+    """Why the answer ended. Raises ProviderError for a reason we do not know, with what it used all the same."""
+    finish = _FINISH.get(reason or "")
+    if finish is None:
+        raise ProviderError("google", "bad_response", upstream_status=200, upstream_code=reason, usage=usage)
+    return finish
+
+
 class _Reader(StreamReader):
     """Ends with the chunk that has a finishReason; every chunk reports usage, cumulatively."""
 
@@ -199,7 +208,5 @@ class _Reader(StreamReader):
         return text
 
     def completion(self, text: str, upstream_id: str | None) -> Completion:
-        finish = _FINISH.get(self._finish or "")
-        if finish is None:
-            raise ProviderError("google", "bad_response", upstream_code=self._finish, usage=self.usage)
+        finish = _finish(self._finish, self.usage)
         return Completion(text, finish, self._model, self.usage, upstream_id or self.upstream_id)

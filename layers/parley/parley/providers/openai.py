@@ -96,11 +96,12 @@ class OpenAIAdapter(Adapter):
         choice = payload["choices"][0]
         message = choice["message"]
         refusal = message.get("refusal")
+        usage = usage_of(payload)
         return Completion(
             text=refusal or message.get("content") or "",
-            finish_reason="refusal" if refusal else _FINISH[choice["finish_reason"]],
+            finish_reason="refusal" if refusal else _finish(choice["finish_reason"], usage),
             model=payload["model"],
-            usage=usage_of(payload),
+            usage=usage,
             upstream_id=upstream_id,
         )
 
@@ -140,6 +141,14 @@ def usage_of(payload: dict[str, Any]) -> Usage | None:
     )
 
 
+def _finish(reason: str | None, usage: Usage | None) -> FinishReason:
+    """Why the answer ended. Raises ProviderError for a reason we do not know, with what it used all the same."""
+    finish = _FINISH.get(reason or "")
+    if finish is None:
+        raise ProviderError("openai", "bad_response", upstream_status=200, upstream_code=reason, usage=usage)
+    return finish
+
+
 class _Reader(StreamReader):
     """Ends with a finish_reason, then `[DONE]`; usage comes in a chunk of its own or in any other."""
 
@@ -171,9 +180,7 @@ class _Reader(StreamReader):
         return text
 
     def completion(self, text: str, upstream_id: str | None) -> Completion:
-        finish = _FINISH.get(self._finish or "")
-        if finish is None:
-            raise ProviderError("openai", "bad_response", upstream_code=self._finish, usage=self.usage)
+        finish = _finish(self._finish, self.usage)
         return Completion(text, "refusal" if self._refused else finish, self._model, self.usage, upstream_id)
 
 

@@ -23,8 +23,9 @@ class StreamingResponse:
         headers: one value for each name.
         body: every chunk is sent on its own, at once. When it raises, the stream ends as failed: whatever the caller is
             to read about that has to be its last chunk.
-        cancel: called from another thread when the caller is gone, also while `body` waits for its next chunk; it makes
-            that wait end (with any exception), for example by shutting the upstream socket down.
+        cancel: called from another thread when the caller is gone, also while `body` waits for its next chunk, and
+            again until `body` has stopped; it makes that wait end (with any exception), for example by shutting the
+            upstream socket down.
         close: called once when nothing is read any more, whatever happened, also when `body` was never begun: where the
             finally of a generator would not run.
         heartbeat: a chunk that is sent whenever `body` has been silent for `heartbeat_seconds`, so that nothing on the

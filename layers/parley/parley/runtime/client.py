@@ -24,6 +24,8 @@ _ERROR_BODY = "Lambda-Runtime-Function-Error-Body"
 # API Gateway reads status and headers from JSON in front of the body; eight zero bytes separate the two.
 _PRELUDE_CONTENT_TYPE = "application/vnd.awslambda.http-integration-response"
 _PRELUDE_END = bytes(8)
+# How often the main thread is told again that the caller is gone.
+_PERSISTENCE_SECONDS = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,9 @@ class ResponseStream:
         self._watcher: _Watcher | None = None
 
     def watch(self, on_broken: Callable[[], None], heartbeat: bytes = b"", seconds: float = 10.0) -> None:
-        """From another thread, call `on_broken` as soon as the other side closes, and send `heartbeat` into silence."""
+        """From another thread, send `heartbeat` into silence, and once the other side closed call `on_broken` again and
+        again until `close`.
+        """
         self._watcher = _Watcher(self, self._socket, on_broken, heartbeat, seconds)
         self._watcher.start()
 
@@ -199,9 +203,14 @@ class _Watcher(threading.Thread):
             self._beat()
             if self._stream.broken:
                 break
-        if self._woken.fileno() not in ready:
-            self._stream.broken = True
+        if self._woken.fileno() in ready:
+            return
+        self._stream.broken = True
+        poll.unregister(self._connection)
+        while True:  # what is to end may only be about to begin: an SDK still loads, a connection is still opened
             self._on_broken()
+            if poll.poll(_PERSISTENCE_SECONDS * 1000):
+                return
 
     def _silence_left(self) -> float:
         """Seconds until a heartbeat is due; without one there is nothing to wake up for, an hour is as good as any."""

@@ -41,9 +41,12 @@ create or replace function app.read_quota(p_claims jsonb) returns jsonb
 as $$
 begin
   perform pg_catalog.set_config('request.jwt.claims', p_claims::text, true);
+  if exists (select from app.deleted_subjects where subject_hash = app.subject_hash(app.user_id())) then
+    return null;
+  end if;
   return app.quota();
 end $$;
-comment on function app.read_quota(jsonb) is 'app.quota() for the caller of these claims.';
+comment on function app.read_quota(jsonb) is 'app.quota() for the caller of these claims; null for a deleted one.';
 
 create or replace function app.give_back(
   p_caller_key text, p_user_id text, p_day date, p_units integer, p_tokens bigint default 0

@@ -100,12 +100,16 @@ def test_conversations_are_listed_read_renamed_exported_and_deleted(
 
     assert send("PATCH", {"title": "Narvik", "version": read["version"] + 7}).status == 409
     assert send("PATCH", {"title": "Narvik", "version": read["version"]}).json["title"] == "Narvik"
+    for title in ("Narvik\n\n# Mine", "Nar\x1bvik", "Narvik\u2028Mine", " \t "):
+        assert send("PATCH", {"title": title}).status == 400
     exported = functions.request("account", "GET", target + "?format=markdown", token=token("ada"))
     assert exported.text.startswith("# Narvik\n\n**user**\n\nPlan my trip to Narvik")
     assert exported.headers["Content-Type"].startswith("text/markdown")
     for method in ("GET", "PATCH", "DELETE"):
         assert send(method, {"title": "Mine"} if method == "PATCH" else None, "eve").status == 404
-    assert send("DELETE").status == 204
+    deleted = send("DELETE")
+    assert (deleted.status, deleted.text) == (204, "")
+    assert "Content-Type" not in deleted.headers
     assert send("GET").status == 404
 
 
@@ -231,7 +235,6 @@ def test_an_operator_changes_tiers_faqs_and_sees_everybodys_usage(
     assert admin("PUT", "/users/ada/tier", {"tier": "premium"}).json == {"user_id": "ada", "tier": "premium"}
     assert functions.request("chat", "POST", "/api/chat", {"message": "Again"}, token=token("ada")).status == 200
     assert admin("PUT", "/tiers/gold", limits).status == 404
-    assert admin("PUT", "/users/nobody/tier", {"tier": "premium"}).status == 404
 
     faq = {"pattern": "opening hours *", "response": "Nine to five."}
     added = admin("POST", "/faqs", faq)
@@ -252,7 +255,25 @@ def test_an_operator_changes_tiers_faqs_and_sees_everybodys_usage(
     assert admin("DELETE", "/users/ada").status == 404
     gone = functions.request("chat", "POST", "/api/chat", {"message": "Hi"}, token=token("ada"))
     assert (gone.status, gone.json["code"]) == (403, "subject_deleted")
+    for target in ("/api/usage", "/api/settings"):
+        shown = functions.request("account", "GET", target, token=token("ada"))
+        assert (shown.status, shown.json["code"]) == (403, "subject_deleted")
+    refused = admin("PUT", "/users/ada/tier", {"tier": "premium"})
+    assert (refused.status, refused.json["code"]) == (403, "subject_deleted")
     assert "requests" in admin("POST", "/maintenance", {"task": "reset_usage"}).json
+
+
+def test_a_tier_can_be_given_before_the_first_call(schedules: Functions, get: Callable[..., Any], token: Token) -> None:
+    given = schedules.request("admin", "PUT", "/api/admin/users/eve/tier", {"tier": "premium"}, token=SERVICE)
+    assert (given.status, given.json) == (200, {"user_id": "eve", "tier": "premium"})
+    assert get("/api/usage", "eve")["tier"] == "premium"
+
+
+@pytest.mark.parametrize("pattern", ["*", "* *", "?", "_ *"])
+def test_a_pattern_without_a_word_would_answer_everybody_and_is_refused(schedules: Functions, pattern: str) -> None:
+    faq = {"pattern": pattern, "response": "Nine to five."}
+    answer = schedules.request("admin", "POST", "/api/admin/faqs", faq, token=SERVICE)
+    assert (answer.status, answer.json["errors"][0]["field"]) == (400, "pattern")
 
 
 def test_what_the_operator_has_not_set_up_is_said_to_the_caller_and_named_in_the_log(

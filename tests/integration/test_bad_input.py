@@ -34,6 +34,24 @@ def test_a_number_beyond_all_bounds_is_400(
     assert emulator.requests() == []
 
 
+@pytest.mark.parametrize("blank", ["", "   ", "\n\t\u00a0\u3000"])
+def test_blank_text_is_400_and_costs_nothing(
+    functions: Functions, token: Token, emulator: Emulator, database: Any, blank: str
+) -> None:
+    for function, path, body in (
+        ("chat", "/api/chat", {"message": blank}),
+        ("chat", "/api/chat", {"messages": [{"role": "user", "content": blank}]}),
+        ("search", "/api/documents", {"documents": [{"content": blank}]}),
+        ("search", "/api/search", {"query": blank}),
+        ("search", "/api/search", {"query": blank, "mode": "keyword"}),
+    ):
+        answer = functions.request(function, "POST", path, body, token=token("ada"))
+        assert (answer.status, answer.json["code"]) == (400, "invalid_request"), answer.text
+    assert emulator.requests() == []
+    with database.connect() as owner:
+        assert owner.execute("select count(*) from app.ai_requests").fetchone() == (0,)
+
+
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
 @pytest.mark.parametrize(
     "metadata",

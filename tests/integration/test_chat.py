@@ -283,6 +283,30 @@ def test_the_operators_bad_key_is_never_the_callers_fault(
     assert {(answer.status, answer.json["code"]) for answer in answers} == {(502, "upstream_credentials_rejected")}
 
 
+@pytest.mark.parametrize("cache", ["exact", "semantic"])
+def test_an_answer_in_anothers_place_is_not_kept_for_when_that_one_is_back(
+    functions: Functions, token: Token, emulator: Emulator, database: Any, cache: str
+) -> None:
+    def send() -> dict[str, Any]:
+        return dict(ask(functions, {"message": "What is a fjord?", "cache": cache}, token("ada")).json)
+
+    emulator.fault("server_error", vendor="openai", path="chat", times=2)
+    assert send()["fallback"] is True
+    assert scalar(database, "select count(*) from ai_response_cache") == 0
+    emulator.reset()
+    assert send()["cache"] == "none"
+
+
+def test_whoever_leaves_the_choice_gets_a_stored_answer_and_is_told_whose(
+    environment: dict[str, str], token: Token
+) -> None:
+    functions = Functions(environment | {"AI_PROVIDER": "anthropic"})
+    first, again = (ask(functions, {"message": "Hi", "provider": "auto"}, token("ada")).json for _ in range(2))
+    functions.close()
+    assert (first["provider"], first["cache"]) == ("openai", "none")
+    assert (again["provider"], again["cache"]) == ("openai", "exact")
+
+
 def test_a_stream_that_breaks_by_our_own_fault_may_be_tried_again_for_its_unit(
     functions: Functions, token: Token, database: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

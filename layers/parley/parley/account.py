@@ -40,7 +40,10 @@ class Account:
     database: Database
 
     def settings(self, caller: Caller) -> dict[str, Any]:
-        """Tier, limits and use, the saved provider, and the own keys as their last four characters."""
+        """Tier, limits and use, the saved provider, and the own keys as their last four characters.
+
+        Raises Problem (403) for a deleted user.
+        """
         quota, preferences, keys = self.database.batch(
             caller.claims,
             [
@@ -50,6 +53,8 @@ class Account:
             ],
             idempotent=True,
         )
+        if quota[0]["found"] is None:
+            raise Problem("subject_deleted", "This account was deleted.", status=403)
         saved = preferences[0]["found"].get("user") or {}
         return {
             **quota[0]["found"],

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, LiteralString
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from parley.caller import SERVICE
+from parley.caller import SERVICE, Caller
 from parley.clock import Clock
 from parley.database import Database
 from parley.errors import Problem
@@ -35,10 +35,10 @@ class UserTier(BaseModel):
 
 
 class Faq(BaseModel):
-    """A precomputed response: words and `*`, matched against the whole message."""
+    """A precomputed response: words, one at least, and `*`, matched against the whole message."""
 
     model_config = ConfigDict(extra="forbid")
-    pattern: Annotated[str, StringConstraints(min_length=1, max_length=300, strip_whitespace=True)]
+    pattern: Annotated[str, StringConstraints(min_length=1, max_length=300, strip_whitespace=True, pattern=r"[^\W_]")]
     response: Annotated[str, StringConstraints(min_length=1, max_length=20_000)]
     priority: Annotated[int, Field(ge=-1_000, le=1_000)] = 0
     is_active: bool = True
@@ -67,7 +67,8 @@ class Admin:
         return _one(rows, "tier")
 
     def change_user_tier(self, user_id: str, change: UserTier) -> dict[str, Any]:
-        """Move a user to a tier. Raises Problem (404) for a user that was never seen."""
+        """Move a user to a tier, also before the first call. Raises Problem (403) for a deleted user."""
+        self.database.query(Caller(user_id).claims, "select app.provision()")
         rows = self._query(
             """
             insert into public.user_ai_settings (user_id, tier)
@@ -77,7 +78,9 @@ class Admin:
             """,
             (change.tier, user_id),
         )
-        return _one(rows, "user")
+        if not rows:
+            raise Problem("subject_deleted", "This account was deleted.", status=403)
+        return rows[0]
 
     def delete_user(self, user_id: str) -> None:
         """Delete a user with everything personal; the subject is refused from now on. Raises Problem (404)."""

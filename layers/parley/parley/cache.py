@@ -85,12 +85,15 @@ def entry(
     call: dict[str, Any],
     text: str,
     embedded: Embeddings | None,
-) -> dict[str, Any]:
+) -> dict[str, Any] | None:
     """What finish_request stores so that `text` can answer the same prompt, or a like one, again.
 
-    It is filed under the provider and model that were asked for, where the next lookup will look, and says which ones
-    answered.
+    It is filed under the provider and model that were asked for, where the next lookup will look. None where others
+    answered in their place: they would go on answering when those are back. Whoever leaves the choice to `auto` gets
+    any, and is told which.
     """
+    if prompt.provider != "auto" and (call["provider"], call["model"]) != (provider, model):
+        return None
     stored = {
         "prompt_hash": exact_hash,
         "provider": provider,

@@ -16,7 +16,7 @@ from parley.errors import Problem
 from parley.prompt import CacheMode, Prompt, situation
 from parley.providers.base import Completion, Message
 
-Text = Annotated[str, StringConstraints(min_length=1, max_length=100_000)]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=100_000, pattern=r"\S")]
 _NEW_CONVERSATION = "new"
 _LONGEST_TITLE = 80
 

@@ -23,7 +23,13 @@ class Rename(BaseModel):
     """The body of PATCH /api/conversations/{id}. With `version`, a conversation that changed since is left alone."""
 
     model_config = ConfigDict(extra="forbid")
-    title: Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
+    # One line: no control characters.
+    title: Annotated[
+        str,
+        StringConstraints(
+            min_length=1, max_length=200, strip_whitespace=True, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$"
+        ),
+    ]
     version: int | None = None
 
 

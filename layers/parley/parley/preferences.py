@@ -14,7 +14,7 @@ from parley.database import Database, DatabaseUnavailable
 from parley.errors import Problem
 from parley.last_known import LastKnown
 from parley.observability import logger
-from parley.vendors import ProviderName, canonical_provider
+from parley.vendors import PROVIDERS, ProviderName, canonical_provider
 
 Scope = Literal["user", "organization"]
 
@@ -81,12 +81,17 @@ class Preferences:
     def restrict(self, caller: Caller, allowed: list[str] | None, forbidden: list[str] | None) -> dict[str, Any]:
         """Allow or forbid providers to the caller's organization; null for both lifts every restriction.
 
-        Raises Problem: 400 for an unknown provider, 403 without the right.
+        Raises Problem: 400 for an unknown provider and where none is left, 403 without the right.
         """
         _check_scope(caller, "organization")
+        permitted, refused = _canonical(allowed), _canonical(forbidden)
+        if not set(permitted or PROVIDERS) - set(refused or ()):
+            raise Problem(
+                "invalid_request", "This leaves your organization no provider; allow one, or forbid fewer.", status=400
+            )
         policy: dict[str, Any] = self.database.call(
             "select app.save_organization_policy(%s, %s::text[], %s::text[])",
-            (caller.claims, _canonical(allowed), _canonical(forbidden)),
+            (caller.claims, permitted, refused),
             idempotent=True,
         )
         _check_saved(policy)

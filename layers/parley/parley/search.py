@@ -21,6 +21,7 @@ from parley.retrieval import Retrieval
 ContentType = Literal["route", "learning_path", "exercise", "school", "event", "instructor"]
 Mode = Literal["semantic", "keyword", "hybrid"]
 Metadata = dict[str, Any]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_TEXT, pattern=r"\S")]
 _MOST_DOCUMENTS = 100
 _NO_SUCH_USER = "23503"  # a deleted subject is not provisioned again
 
@@ -29,7 +30,7 @@ class Document(BaseModel):
     """One document to store."""
 
     model_config = ConfigDict(extra="forbid")
-    content: Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_TEXT)]
+    content: Text
     metadata: Metadata = {}
 
 
@@ -44,7 +45,7 @@ class SearchRequest(BaseModel):
     """The body of POST /api/search. `threshold` is the least cosine similarity of a semantic hit."""
 
     model_config = ConfigDict(extra="forbid")
-    query: Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_TEXT)]
+    query: Text
     types: Annotated[list[Literal["document"] | ContentType], Field(min_length=1, max_length=7)] = ["document"]
     mode: Mode = "semantic"
     limit: Annotated[int, Field(ge=1, le=100)] = 10

@@ -33,8 +33,15 @@ class UsageReports:
     clock: Clock
 
     def current(self, caller: Caller) -> dict[str, Any]:
-        """Tier, and for today, this month and embedding tokens what is used, the limit, and when it starts anew."""
-        quota: dict[str, Any] = self.database.call("select app.read_quota(%s)", (caller.claims,), idempotent=True)
+        """Tier, and for today, this month and embedding tokens what is used, the limit, and when it starts anew.
+
+        Raises Problem (403) for a deleted user.
+        """
+        quota: dict[str, Any] | None = self.database.call(
+            "select app.read_quota(%s)", (caller.claims,), idempotent=True
+        )
+        if quota is None:
+            raise Problem("subject_deleted", "This account was deleted.", status=403)
         return quota
 
     def history(self, caller: Caller, query: HistoryQuery) -> dict[str, Any]:

@@ -233,7 +233,8 @@ def _response(reply: Reply, request_id: str) -> Response[str]:
         # Sorted, because jsonb keeps no order: a replay is the same to the byte.
         body = json.dumps(body, separators=(",", ":"), ensure_ascii=False, sort_keys=True, default=_json)
     headers = {"X-Request-Id": request_id, "Cache-Control": "no-store", **reply.headers}
-    return Response(status_code=reply.status, content_type=reply.content_type, body=body or "", headers=headers)
+    content_type = None if reply.status == 204 else reply.content_type
+    return Response(status_code=reply.status, content_type=content_type, body=body or "", headers=headers)
 
 
 def _json(value: Any) -> Any:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from parley.caller import SERVICE, Caller
 from parley.database import Database
-from parley.errors import Problem
+from parley.errors import Problem, subject_deleted
 from parley.observability import logger
 from parley.providers.base import Provider, ProviderError
 from parley.providers.catalogue import Catalogue
@@ -54,7 +54,7 @@ class Account:
             idempotent=True,
         )
         if quota[0]["found"] is None:
-            raise Problem("subject_deleted", "This account was deleted.", status=403)
+            raise subject_deleted()
         saved = preferences[0]["found"].get("user") or {}
         return {
             **quota[0]["found"],
@@ -83,7 +83,7 @@ class KeyStore:
             idempotent=True,
         )
         if stored["outcome"] != "stored":
-            raise Problem("subject_deleted", "This account was deleted.", status=403)
+            raise subject_deleted()
         return {"provider": provider, "last_four": stored["last_four"], "verified": False}
 
     def delete(self, caller: Caller, provider_name: str) -> dict[str, Any]:

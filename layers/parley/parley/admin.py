@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from parley.caller import SERVICE, Caller
 from parley.clock import Clock
 from parley.database import Database
-from parley.errors import Problem
+from parley.errors import Problem, subject_deleted
 from parley.period import Period
 
 Limit = Annotated[int, Field(ge=0, le=1_000_000_000)] | None
@@ -79,7 +79,7 @@ class Admin:
             (change.tier, user_id),
         )
         if not rows:
-            raise Problem("subject_deleted", "This account was deleted.", status=403)
+            raise subject_deleted()
         return rows[0]
 
     def delete_user(self, user_id: str) -> None:

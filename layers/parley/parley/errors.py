@@ -31,3 +31,8 @@ class Problem(Exception):
         self.status = status
         self.retry_after = retry_after
         self.extra = extra or {}
+
+
+def subject_deleted() -> Problem:
+    """What a deleted user is told whose token still holds."""
+    return Problem("subject_deleted", "This account was deleted.", status=403)

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from parley.caller import Caller, RequestContext
 from parley.database import Database, jsonb
-from parley.errors import Problem
+from parley.errors import Problem, subject_deleted
 from parley.paging import PageQuery
 
 Word = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[a-z0-9_.:-]+$")]
@@ -88,7 +88,7 @@ class Interactions:
             ],
         )
         if not provisioned[0]["known"]:
-            raise Problem("subject_deleted", "This account was deleted.", status=403)
+            raise subject_deleted()
         if known and {row["id"]: row for row in known} != {row["id"]: row for row in rows}:
             raise Problem(
                 "idempotency_key_reused",

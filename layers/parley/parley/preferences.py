@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from parley.caller import Caller
 from parley.database import Database, DatabaseUnavailable
-from parley.errors import Problem
+from parley.errors import Problem, subject_deleted
 from parley.last_known import LastKnown
 from parley.observability import logger
 from parley.vendors import PROVIDERS, ProviderName, canonical_provider
@@ -126,7 +126,7 @@ def _check_saved(found: dict[str, Any]) -> None:
     if found["outcome"] == "provider_not_allowed":
         raise Problem("provider_not_allowed", "Your organization does not allow this provider.", status=403)
     if found["outcome"] != "saved":
-        raise Problem("subject_deleted", "This account was deleted.", status=403)
+        raise subject_deleted()
 
 
 def _unknown_provider() -> Problem:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, Json, StringConstraints
 from parley.caller import Caller, RequestContext, derived_ids
 from parley.database import Database, DatabaseError, Statement, Vector
 from parley.embedding import LONGEST_TEXT
-from parley.errors import Problem
+from parley.errors import Problem, subject_deleted
 from parley.paging import PageQuery
 from parley.providers.base import Embeddings
 from parley.retrieval import Retrieval
@@ -258,7 +258,7 @@ def _known_user() -> Iterator[None]:
     except DatabaseError as error:
         if error.sqlstate != _NO_SUCH_USER:
             raise
-        raise Problem("subject_deleted", "This account was deleted.", status=403) from None
+        raise subject_deleted() from None
 
 
 def _log(caller: Caller, request: SearchRequest, answer: dict[str, Any]) -> Statement:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from parley.caller import Caller
 from parley.clock import Clock
 from parley.database import Database, DatabaseUnavailable
-from parley.errors import Problem
+from parley.errors import Problem, subject_deleted
 from parley.period import Period
 from parley.providers.catalogue import Catalogue, Price
 from parley.vendors import PROVIDERS
@@ -41,7 +41,7 @@ class UsageReports:
             "select app.read_quota(%s)", (caller.claims,), idempotent=True
         )
         if quota is None:
-            raise Problem("subject_deleted", "This account was deleted.", status=403)
+            raise subject_deleted()
         return quota
 
     def history(self, caller: Caller, query: HistoryQuery) -> dict[str, Any]:

@@ -17,9 +17,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
+import psycopg
 import pytest
 
 from local.__main__ import main as local_main
+from local.database import as_login
 from local.environment import ensure
 from local.keys import Keys
 from local.prove import prove
@@ -204,6 +206,27 @@ def test_two_run_side_by_side(tmp_path: Path) -> None:
         for run, port in zip((one, other), ports, strict=True):
             run.ready()
             assert curl(f"curl -s http://127.0.0.1:{port}/api/ai-provider")[0] == 200
+
+
+def owner_of(folder: Path) -> str:
+    """The owner's URL of the server that runs from a data folder."""
+    command = [sys.executable, "-m", "local.postgres", "url"]
+    environment = os.environ | {"PARLEY_DATA_DIR": str(folder)}
+    found = subprocess.run(command, cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=True)
+    return found.stdout.strip()
+
+
+def test_the_migrate_function_leaves_the_logins_the_passwords_of_the_run(tmp_path: Path) -> None:
+    environment = os.environ | {"PORT": str(port := free_port()), "PARLEY_DATA_DIR": str(tmp_path)}
+    with make_run(tmp_path, port) as run:
+        run.ready()
+        invoked = [sys.executable, "-m", "local", "invoke", "migrate", "events/migrate.json"]
+        done = subprocess.run(invoked, cwd=CHECKOUT, env=environment, capture_output=True, text=True)
+        assert done.stdout == '{"applied": []}\n', done.stderr
+        for login in ("parley_app", "parley_service"):
+            url = as_login(owner_of(tmp_path), login, Keys.of(tmp_path).password(login))
+            with psycopg.connect(url) as connection:
+                assert connection.execute("select current_user").fetchone() == (login,)
 
 
 def complaint(folder: Path, port: int, **environment: str) -> str:

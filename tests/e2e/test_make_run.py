@@ -154,7 +154,7 @@ def test_the_terminal_names_the_problem_that_a_request_ended_in(tmp_path: Path) 
     shown = re.findall(r"(/\S+)  (\d+ ?\w*)  \d+ ms", run.output)
     assert shown == [
         ("/api/usage", "401 token_missing"),
-        ("/nowhere", "403 gateway_error"),
+        ("/nowhere", "403 unknown_route"),
         ("/api/chat/stream", "400 invalid_request"),
         ("/api/chat/stream", "200 upstream_error"),
     ]

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+
+if __name__ == "__main__":  # Ctrl-C while the modules below load is an end without a traceback
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import argparse
 import contextlib
 import io
@@ -19,6 +24,9 @@ from local.keys import Keys
 from local.postgres import Server
 from local.postgres import main as postgres_console
 from local.postgres_home import PostgresError, default_data_dir
+from parley.migrations import MigrationError
+
+_ORGANIZATION_ROLES = ("admin", "owner", "member")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -47,8 +55,8 @@ def main(arguments: list[str] | None = None) -> int:
 
                 return run(options.parent)
             case "token":
-                if not options.user:
-                    print("parley: say whose token: make token USER=ada", file=sys.stderr)
+                if missing := _missing(options.user, options.organization, options.role):
+                    print(f"parley: {missing}", file=sys.stderr)
                     return 1
                 print(_token(options.user, options.organization, options.role))
             case "migrate":
@@ -65,10 +73,23 @@ def main(arguments: list[str] | None = None) -> int:
                 from local.prove import prove
 
                 return prove()
-    except (OSError, PostgresError) as error:
+    except (OSError, PostgresError, MigrationError) as error:
         print(f"parley: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     return 0
+
+
+def _missing(user: str, organization: str, role: str) -> str:
+    """What `make token` still needs to be told; empty when that is nothing."""
+    if not user:
+        return "say whose token: make token USER=ada"
+    if role not in ("", "service_role", *_ORGANIZATION_ROLES):
+        return f"the roles are {', '.join(_ORGANIZATION_ROLES)} (of an ORG) and service_role, not {role!r}"
+    if role in _ORGANIZATION_ROLES and not organization:
+        return f"say whose {role}: make token USER={user} ORG=acme ROLE={role}"
+    return ""
 
 
 def _token(user: str, organization: str = "", role: str = "") -> str:
@@ -80,6 +101,7 @@ def _migrate() -> int:
     from local.database import prepare
 
     keys = Keys.of(default_data_dir())
+    _name_database()
     if url := os.environ.get("DATABASE_URL") or _running_server():
         prepare(url, keys, print)
     else:
@@ -92,8 +114,14 @@ def _migrate() -> int:
     return 0
 
 
+def _name_database() -> None:
+    """Say which database a command opens: two runs side by side have one each."""
+    named = "DATABASE_URL" if os.environ.get("DATABASE_URL") else f"the embedded one of {default_data_dir()}"
+    print(f"database: {named}", file=sys.stderr, flush=True)
+
+
 def _running_server() -> str:
-    """The owner's URL of the embedded server of a running `make run`; empty without one."""
+    """The owner's URL of the data folder's first server, where one runs; empty without one."""
     out = io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()):
         found = postgres_console(["url"]) == 0
@@ -101,6 +129,7 @@ def _running_server() -> str:
 
 
 def _psql() -> int:
+    _name_database()
     if url := os.environ.get("DATABASE_URL"):
         os.execvp("psql", ["psql", url])
     if _running_server():
@@ -109,8 +138,6 @@ def _psql() -> int:
     server = Server.ensure()
     try:
         return subprocess.run([sys.executable, "-m", "local.postgres", "psql"]).returncode
-    except KeyboardInterrupt:
-        return 130
     finally:
         server.stop()
 
@@ -151,4 +178,5 @@ def _invoke(name: str, event: Path | None) -> int:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.exit(main())

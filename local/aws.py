@@ -1,7 +1,8 @@
-"""KMS and SQS for the local functions: moto in a process of its own, and the SQS event sources.
+"""KMS, SQS and Secrets Manager for the local functions: moto in a process of its own, and the SQS event sources.
 
 `python -m local.aws DESCRIPTOR` takes a listening socket by number, and its plan from PARLEY_LOCAL_PLAN as JSON:
-{"key": {"id", "material"}, "queues": {name: properties}, "sources": [...], "invoke": base URL of the Invoke API}.
+{"key": {"id", "material"}, "secrets": {name: value}, "queues": {name: properties}, "sources": [...], "invoke": base URL
+of the Invoke API}.
 The socket exists before this process does, so nobody waits for moto's import: early calls queue up in it.
 """
 
@@ -20,6 +21,7 @@ from typing import Any
 import boto3
 from moto.kms.models import kms_backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from moto.secretsmanager.models import secretsmanager_backends
 from moto.sqs.models import sqs_backends
 from werkzeug.serving import make_server
 
@@ -36,6 +38,8 @@ def main(descriptor: int, plan: dict[str, Any]) -> None:
     host, port = listening.getsockname()
     listening.detach()
     _create_key(plan["key"]["id"], plan["key"]["material"])
+    for name, value in plan["secrets"].items():
+        secretsmanager_backends[ACCOUNT][REGION].create_secret(name, value, None, None, [], None, None, [], False)
     _create_queues(plan["queues"])
     application = DomainDispatcherApplication(create_backend_app)
     server = make_server(host, port, application, True, request_handler=MotoRequestHandler, fd=descriptor)

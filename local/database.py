@@ -12,6 +12,7 @@ from psycopg.conninfo import make_conninfo
 
 from local import CHECKOUT
 from local.keys import Keys
+from local.postgres_home import PostgresError
 from parley.migrations import Step, create_logins, up
 
 _Progress = Callable[[str], None]
@@ -35,17 +36,21 @@ def prepare(owner: str, keys: Keys, progress: _Progress | None = None, schema: P
         progress: told the name of each file that was applied.
 
     Raises:
-        psycopg.Error, parley.migrations.MigrationError: the database is not there, or refuses.
+        PostgresError: the database is not there, or refuses.
+        parley.migrations.MigrationError: the schema does not fit what is there.
     """
 
     def tell(step: Step) -> None:
         if progress is not None:
             progress(step.label)
 
-    up(owner, schema, progress=tell)
     passwords = {login: keys.password(login) for login in ("parley_app", "parley_service")}
-    with psycopg.connect(owner) as connection:
-        create_logins(connection, passwords["parley_app"], passwords["parley_service"])
+    try:
+        up(owner, schema, progress=tell)
+        with psycopg.connect(owner) as connection:
+            create_logins(connection, passwords["parley_app"], passwords["parley_service"])
+    except psycopg.Error as error:
+        raise PostgresError(f"the database refuses: {' '.join(str(error).split())}") from error
     urls = {login: as_login(owner, login, password) for login, password in passwords.items()}
     return Logins(owner=owner, app=urls["parley_app"], service=urls["parley_service"])
 

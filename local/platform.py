@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import socket
 import sys
@@ -118,6 +119,11 @@ class Platform:
         resolver = cloudformation.Resolver(document, {}, attributes)
         plan: dict[str, Any] = {
             "key": {"id": self.keys.kms_key_id, "material": self.keys.kms_key_material},
+            # What migrate sets as the logins' passwords must be what `database.prepare` set.
+            "secrets": {
+                login: json.dumps({"username": f"parley_{login}", "password": self.keys.password(f"parley_{login}")})
+                for login in ("app", "service")
+            },
             "queues": {name: resolver.resolve(properties) for name, properties in queues.items()},
             "sources": [vars(source) for source in template.queue_sources],
             "invoke": self.url,
@@ -169,14 +175,14 @@ class Platform:
         """What the template declares for a function, with the values that hold on this machine."""
         declared = dict(definition.environment)
         login = declared.get("PARLEY_DATABASE_SECRET_ARN", "")
-        local = {name: "" for name in declared if name.endswith("_SECRET_ARN")} | {
+        local = {
             "AWS_ENDPOINT_URL": self.aws_url,
             "PARLEY_JWT_SECRET": self.keys.jwt_secret,
             "PARLEY_JWT_ISSUER": tokens.ISSUER,
             "PARLEY_JWT_AUDIENCE": tokens.AUDIENCE,
         }
         if login in vars(logins):
-            local["DATABASE_URL"] = getattr(logins, login)
+            local |= {"DATABASE_URL": getattr(logins, login), "PARLEY_DATABASE_SECRET_ARN": ""}
         for vendor, path in _VENDORS.items():
             if vendor not in self.live_vendors:
                 local |= {f"{vendor}_API_KEY": "emulated", f"{vendor}_BASE_URL": self.emulator_url + path}

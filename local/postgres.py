@@ -419,14 +419,12 @@ def _url(host: str, port: int, user: str, password: str, database: str) -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The console for the server that runs from the data folder; returns the exit status."""
+    """The console for the data folder's first server, never one beside it; returns the exit status."""
     folder = default_data_dir()
-    for path in sorted(folder.glob("postgres-*.json")):
-        state = _State(folder, path.stem)
-        server = _postmaster(state.cluster)
-        if server is not None and str(state.cluster) in command_line(server.pid):
-            break
-    else:
+    name = f"postgres-{DEFAULT_MAJOR}"
+    state = _State(folder, name) if (folder / f"{name}.json").exists() else None
+    server = _postmaster(state.cluster) if state else None
+    if state is None or server is None or str(state.cluster) not in command_line(server.pid):
         print(f"no server runs from {folder}", file=sys.stderr)
         return 1
     match list(arguments):
@@ -435,7 +433,7 @@ def main(arguments: Sequence[str]) -> int:
             print(_url("127.0.0.1", server.port, user, state.password(user), database))
             return 0
         case ["psql", *rest]:
-            psql = binaries(int(path.stem.split("-")[1]), state.cluster.parent) / "psql"
+            psql = binaries(DEFAULT_MAJOR, state.cluster.parent) / "psql"
             os.execve(
                 psql,
                 [str(psql), _url("127.0.0.1", server.port, _SUPERUSER, "", "postgres"), *rest],

@@ -14,8 +14,6 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-import psycopg
-
 from local import database
 from local.cloudformation import TemplateError
 from local.database import Logins
@@ -117,8 +115,6 @@ async def _start(platform: Platform, stack: contextlib.AsyncExitStack, folder: P
         await platform.serve(logins)
     except (MigrationError, PostgresError, ScheduleError, ServiceError, TemplateError) as error:
         raise Refused(str(error)) from error
-    except psycopg.Error as error:
-        raise Refused(f"the database refuses: {' '.join(str(error).split())}") from error
 
 
 async def _database(stack: contextlib.AsyncExitStack, folder: Path, keys: Keys) -> Logins:

@@ -17,7 +17,7 @@ class Preference(BaseModel):
     """The body of POST."""
 
     model_config = ConfigDict(extra="forbid")
-    provider: str
+    provider: Annotated[str, Field(description="openai, anthropic, google (or gemini)")]
     scope: Literal["user", "organization"] = "user"
 
 

@@ -17,9 +17,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
+import psycopg
 import pytest
 
 from local.__main__ import main as local_main
+from local.database import as_login
 from local.environment import ensure
 from local.keys import Keys
 from local.prove import prove
@@ -152,7 +154,7 @@ def test_the_terminal_names_the_problem_that_a_request_ended_in(tmp_path: Path) 
     shown = re.findall(r"(/\S+)  (\d+ ?\w*)  \d+ ms", run.output)
     assert shown == [
         ("/api/usage", "401 token_missing"),
-        ("/nowhere", "403 gateway_error"),
+        ("/nowhere", "403 unknown_route"),
         ("/api/chat/stream", "400 invalid_request"),
         ("/api/chat/stream", "200 upstream_error"),
     ]
@@ -204,6 +206,31 @@ def test_two_run_side_by_side(tmp_path: Path) -> None:
         for run, port in zip((one, other), ports, strict=True):
             run.ready()
             assert curl(f"curl -s http://127.0.0.1:{port}/api/ai-provider")[0] == 200
+        with psycopg.connect(owner_of(tmp_path)) as connection:
+            opened = connection.execute("select current_setting('data_directory')").fetchone()
+        assert opened is not None
+        assert opened[0].endswith("/postgres-18"), "psql and migrate open the usual data"
+
+
+def owner_of(folder: Path) -> str:
+    """The owner's URL of the server that runs from a data folder."""
+    command = [sys.executable, "-m", "local.postgres", "url"]
+    environment = os.environ | {"PARLEY_DATA_DIR": str(folder)}
+    found = subprocess.run(command, cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=True)
+    return found.stdout.strip()
+
+
+def test_the_migrate_function_leaves_the_logins_the_passwords_of_the_run(tmp_path: Path) -> None:
+    environment = os.environ | {"PORT": str(port := free_port()), "PARLEY_DATA_DIR": str(tmp_path)}
+    with make_run(tmp_path, port) as run:
+        run.ready()
+        invoked = [sys.executable, "-m", "local", "invoke", "migrate", "events/migrate.json"]
+        done = subprocess.run(invoked, cwd=CHECKOUT, env=environment, capture_output=True, text=True)
+        assert done.stdout == '{"applied": []}\n', done.stderr
+        for login in ("parley_app", "parley_service"):
+            url = as_login(owner_of(tmp_path), login, Keys.of(tmp_path).password(login))
+            with psycopg.connect(url) as connection:
+                assert connection.execute("select current_user").fetchone() == (login,)
 
 
 def complaint(folder: Path, port: int, **environment: str) -> str:
@@ -231,6 +258,41 @@ def test_an_unwritable_folder_gets_one_line(tmp_path: Path) -> None:
 def test_a_database_that_is_not_there_gets_one_line(tmp_path: Path) -> None:
     url = f"postgresql://nobody@127.0.0.1:{free_port()}/parley"
     assert complaint(tmp_path, free_port(), DATABASE_URL=url).startswith("parley: the database refuses: ")
+
+
+def test_migrate_says_in_one_line_that_the_database_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PARLEY_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://nobody@127.0.0.1:{free_port()}/parley")
+    assert local_main(["migrate"]) == 1
+    which, line = capsys.readouterr().err.splitlines()
+    assert which == "database: DATABASE_URL"
+    assert line.startswith("parley: the database refuses: ")
+
+
+def test_ctrl_c_before_anything_runs_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(parent: int | None) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("local.run.main", interrupted)
+    assert local_main(["run"]) == 130
+
+
+@pytest.mark.parametrize(
+    ("claims", "line"),
+    [
+        (["", "", ""], "say whose token: make token USER=ada"),
+        (["ada", "", "king"], "the roles are admin, owner, member (of an ORG) and service_role, not 'king'"),
+        (["ada", "", "admin"], "say whose admin: make token USER=ada ORG=acme ROLE=admin"),
+    ],
+)
+def test_a_token_that_would_open_nothing_is_refused(
+    claims: list[str], line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert local_main(["token", *claims]) == 1
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", f"parley: {line}\n")
 
 
 def find_python(tmp_path: Path, **commands: str) -> subprocess.CompletedProcess[str]:

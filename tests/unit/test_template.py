@@ -13,6 +13,9 @@ from typing import Any
 import pytest
 import yaml
 
+from parley.api import problems
+from parley.errors import Problem
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 SAM_PYTHON = CHECKOUT / ".venv-sam" / "bin" / "python"
 MAX_FUNCTIONS, MAX_RESOURCES = 20, 350
@@ -256,3 +259,16 @@ def test_nested_stacks_get_parameters_they_declare_and_give_outputs_that_are_rea
         assert required <= set(stack["Parameters"]) <= set(nested["Parameters"])
         read = set(re.findall(rf"{name}\.Outputs\.(\w+)", (CHECKOUT / "template.yaml").read_text()))
         assert read == set(nested.get("Outputs", {}))
+
+
+GATEWAY_RESPONSES: dict[str, dict[str, Any]] = RESOURCES["Api"]["Properties"]["GatewayResponses"]
+
+
+@pytest.mark.parametrize("kind", GATEWAY_RESPONSES)
+def test_what_the_gateway_answers_is_the_problem_document_of_its_status(kind: str) -> None:
+    response = GATEWAY_RESPONSES[kind]
+    found = json.loads(response["ResponseTemplates"]["application/json"])
+    status = int(response["StatusCode"])
+    expected = problems.document(Problem(found["code"], found["detail"], status=status), "$context.requestId")
+    assert found == expected | {"title": found["title"]}, "Python's versions word a title differently"
+    assert response["ResponseParameters"]["Headers"]["Content-Type"] == f"'{problems.CONTENT_TYPE}'"

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 from parley.admission import Quota
 from parley.caller import Caller, RequestContext
-from parley.completion import Completions, ModelCall, requested_provider
+from parley.completion import PROVIDER_CHOICES, Completions, ModelCall, requested_provider
 from parley.errors import Problem
 from parley.prompt import CacheMode, Prompt, situation
 from parley.providers.base import Completion, Message
@@ -41,7 +41,7 @@ class ChatRequest(BaseModel):
     message: Text | None = None
     messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=100)] | None = None
     conversation_id: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = None
-    provider: Annotated[str, StringConstraints(max_length=40)] | None = None
+    provider: Annotated[str, Field(max_length=40, description=PROVIDER_CHOICES)] | None = None
     model: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
     system: Annotated[str, StringConstraints(max_length=20_000)] | None = None
     context: dict[str, Any] | None = None

@@ -33,6 +33,9 @@ _HISTORY_CHARACTERS = 24_000  # about 6,000 tokens of earlier turns
 _LOOKUP_SECONDS = 2.0  # a semantic lookup that takes longer is not worth what it may save
 
 
+PROVIDER_CHOICES = "openai, anthropic, google (or gemini), or auto"
+
+
 def requested_provider(name: str | None) -> ProviderName | Literal["auto"] | None:
     """The provider a request names. Raises Problem (400) for an unknown one."""
     if name is None:
@@ -41,7 +44,7 @@ def requested_provider(name: str | None) -> ProviderName | Literal["auto"] | Non
         return "auto"
     provider = canonical_provider(name)
     if provider is None:
-        raise Problem("invalid_provider", "Choose one of openai, anthropic, google (or gemini), or auto.", status=400)
+        raise Problem("invalid_provider", f"Choose one of {PROVIDER_CHOICES}.", status=400)
     return provider
 
 

@@ -27,7 +27,7 @@ from pydantic import (
 
 from parley.admission import Quota
 from parley.caller import RequestContext
-from parley.completion import Completions, ModelCall, requested_provider
+from parley.completion import PROVIDER_CHOICES, Completions, ModelCall, requested_provider
 from parley.errors import Problem
 from parley.observability import logger
 from parley.prompt import Prompt
@@ -75,7 +75,7 @@ class QuestionsRequest(BaseModel):
         list[Short], Field(max_length=100, validation_alias=AliasChoices("exclude_questions", "excludeQuestions"))
     ] = []
     voice_friendly: Annotated[bool, Field(validation_alias=AliasChoices("voice_friendly", "voiceFriendly"))] = False
-    provider: Annotated[str, StringConstraints(max_length=40)] | None = None
+    provider: Annotated[str, Field(max_length=40, description=PROVIDER_CHOICES)] | None = None
     model: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
 
     @field_validator("tech_stack", mode="before")

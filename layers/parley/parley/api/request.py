@@ -20,7 +20,7 @@ from parley.errors import Problem
 
 LARGEST_BODY = 512 * 1024  # bytes
 _DEEPEST_JSON = 32
-_LONGEST_IDEMPOTENCY_KEY = 255
+LONGEST_IDEMPOTENCY_KEY = 255
 _FIELD_NAME = re.compile(r"[a-z_]{1,40}")
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -76,7 +76,7 @@ class Request:
     def idempotency_key(self) -> str | None:
         """The Idempotency-Key header; None without one. Raises Problem (400) for one that cannot be a key."""
         key = self.headers.get("idempotency-key")
-        if key is not None and not (0 < len(key) <= _LONGEST_IDEMPOTENCY_KEY and key.isascii() and key.isprintable()):
+        if key is not None and not (0 < len(key) <= LONGEST_IDEMPOTENCY_KEY and key.isascii() and key.isprintable()):
             raise _invalid("Idempotency-Key takes 1 to 255 printable ASCII characters.")
         return key
 

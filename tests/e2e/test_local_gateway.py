@@ -289,11 +289,13 @@ def test_a_stream_reaches_the_client_piece_by_piece(served: Platform, tmp_path: 
 
 
 @pytest.mark.parametrize("how", ["fail", "die"])
-def test_a_stream_that_breaks_off_ends_without_its_final_chunk(served: Platform, how: str) -> None:
+def test_a_stream_that_breaks_off_ends_without_its_final_chunk(served: Platform, how: str, tmp_path: Path) -> None:
+    received = tmp_path / "received"
     connection = http.client.HTTPConnection(served.url.removeprefix("http://"))
-    connection.request("POST", "/stream", json.dumps({"pieces": 1, how: True}))
+    connection.request("POST", "/stream", json.dumps({"pieces": 1, how: True, "wait_for": str(received)}))
     response = connection.getresponse()
     assert response.status == 201
+    received.touch()
     with response, pytest.raises((http.client.IncompleteRead, ConnectionResetError)):
         response.read()
     connection.close()

@@ -71,8 +71,8 @@ sam-local: build .local ## Serve the API with `sam local start-api` (needs a con
 	@exec $(PYTHON) -m local sam $(SAM)
 
 .PHONY: prove
-prove: .development ## Run every benchmark at full size and write docs/proofs.md
-	@$(PYTHON) -m local prove
+prove: build .development ## Run every benchmark at full size and write docs/proofs.md (ARGS="quota" for some)
+	@$(PYTHON) -m local prove $(ARGS)
 
 .PHONY: migrate
 migrate: .local ## Apply schema/ to DATABASE_URL, or to the embedded database

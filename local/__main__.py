@@ -46,7 +46,8 @@ def main(arguments: list[str] | None = None) -> int:
     invoke.add_argument("event", nargs="?", type=Path, help="file with the event (events/NAME.json)")
     sam = commands.add_parser("sam", help="serve the API with `sam local start-api`")
     sam.add_argument("sam", help="the sam command")
-    commands.add_parser("prove", help="run every benchmark at full size and write docs/proofs.md")
+    proofs = commands.add_parser("prove", help="run every benchmark at full size and write docs/proofs.md")
+    proofs.add_argument("names", nargs="*", help="only these")
     options = parser.parse_args(arguments)
     try:
         match options.command:
@@ -72,7 +73,7 @@ def main(arguments: list[str] | None = None) -> int:
             case "prove":
                 from local.prove import prove
 
-                return prove()
+                return prove(options.names)
     except (OSError, PostgresError, MigrationError) as error:
         print(f"parley: {error}", file=sys.stderr)
         return 1

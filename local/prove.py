@@ -1,4 +1,4 @@
-"""`make prove`: runs every benchmark at full size and writes docs/proofs.md."""
+"""`make prove`: runs the benchmarks at full size and writes docs/proofs.md."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import platform
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,41 +15,57 @@ from local import CHECKOUT
 
 _HEAD = """# Proofs
 
-Every figure that Parley claims, taken by `make prove` on {date} UTC.
+Every figure that Parley claims, taken by `make prove`.
 
-Machine: {machine}; load average at the start {load:.1f}.
+Machine: {machine}.
 
 Each section is the output of one program of `benchmarks/`; a program that finds its figure missed ends with an error,
 is marked here, and makes `make prove` fail.
 """
+_SECTION = "\n## "
 
 
-def prove(folder: Path = CHECKOUT / "benchmarks", page: Path = CHECKOUT / "docs" / "proofs.md") -> int:
-    """Run each `NAME.py` of the folder, in the order of their names; 1 when one fails.
+def prove(
+    names: Sequence[str] = (), folder: Path = CHECKOUT / "benchmarks", page: Path = CHECKOUT / "docs" / "proofs.md"
+) -> int:
+    """Run each `NAME.py` of the folder, or those named, in the order of their names; 1 when one fails.
 
     A leading underscore marks what programs share. The page is written after each program: an interrupted run keeps
-    what it has measured.
+    what it has measured, and of what is not run the page keeps what it says.
     """
-    programs = sorted(folder.glob("[!_]*.py"))
-    if not programs:
-        print(f"parley: no benchmarks in {folder}", file=sys.stderr)
+    programs = {program.stem: program for program in sorted(folder.glob("[!_]*.py"))}
+    unknown = set(names) - programs.keys()
+    if unknown or not programs:
+        print(f"parley: no benchmark {', '.join(sorted(unknown)) or 'at all'} in {folder}", file=sys.stderr)
         return 1
-    text = _HEAD.format(date=f"{datetime.now(UTC):%Y-%m-%d %H:%M}", machine=_machine(), load=os.getloadavg()[0])
+    sections = _sections(page)
     missed = []
-    for program in programs:
-        print(f"== {program.stem}", flush=True)
-        began = time.monotonic()
+    for name, program in programs.items():
+        if names and name not in names:
+            continue
+        print(f"== {name}", flush=True)
+        now, load, began = datetime.now(UTC), os.getloadavg()[0], time.monotonic()
         output, succeeded = _run(program)
-        how = f"`python benchmarks/{program.name}`, {time.monotonic() - began:.0f} s"
+        seconds = time.monotonic() - began
+        how = f"`python benchmarks/{program.name}`, {now:%Y-%m-%d %H:%M} UTC, {seconds:.0f} s, load before {load:.1f}"
         if not succeeded:
-            missed.append(program.stem)
+            missed.append(name)
             how += ". **Missed in this run.**"
-        text += f"\n## {program.stem.replace('_', ' ')}\n\n{how}\n\n```text\n{output.rstrip()}\n```\n"
-        page.write_text(text, encoding="utf-8")
+        sections[name] = f"{how}\n\n```text\n{output.rstrip()}\n```\n"
+        kept = [f"{_SECTION}{each}\n\n{sections[each]}" for each in programs if each in sections]
+        page.write_text(_HEAD.format(machine=_machine()) + "".join(kept), encoding="utf-8")
     print(f"wrote {page.relative_to(CHECKOUT) if page.is_relative_to(CHECKOUT) else page}")
     if missed:
         print(f"parley: missed: {', '.join(missed)}", file=sys.stderr)
     return 1 if missed else 0
+
+
+def _sections(page: Path) -> dict[str, str]:
+    """What the page says of each program, by its name."""
+    if not page.is_file():
+        return {}
+    parts = (section.partition("\n\n") for section in page.read_text(encoding="utf-8").split(_SECTION)[1:])
+    return {name: f"{text.rstrip()}\n" for name, _, text in parts}
 
 
 def _run(program: Path) -> tuple[str, bool]:

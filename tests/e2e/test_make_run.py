@@ -338,16 +338,32 @@ def test_prove_writes_every_figure_and_marks_the_missed_ones(tmp_path: Path) -> 
     page = tmp_path / "proofs.md"
     (tmp_path / "chat_overhead.py").write_text("print('p50 3.2 ms')")
     (tmp_path / "_shared.py").write_text("raise SystemExit(1)")
-    assert prove(tmp_path, page) == 0
-    assert "## chat overhead" in page.read_text()
+    assert prove((), tmp_path, page) == 0
+    assert "## chat_overhead" in page.read_text()
     assert "p50 3.2 ms" in page.read_text()
     assert "Missed" not in page.read_text()
     (tmp_path / "search.py").write_text("print('p50 31 ms')\nraise SystemExit('too slow')")
-    assert prove(tmp_path, page) == 1
+    assert prove((), tmp_path, page) == 1
     first, search = page.read_text().split("## search")
     assert "Missed" not in first
     assert "Missed" in search
     assert "p50 31 ms" in search
+
+
+def test_prove_runs_only_what_is_named_and_keeps_the_rest(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    page = tmp_path / "proofs.md"
+    for name in ("ledger", "quota"):
+        (tmp_path / f"{name}.py").write_text(f"print('{name} once')")
+    assert prove((), tmp_path, page) == 0
+    kept = page.read_text().split("## ")[1]
+    for name in ("ledger", "quota"):
+        (tmp_path / f"{name}.py").write_text(f"print('{name} again')")
+    assert prove(["quota"], tmp_path, page) == 0
+    assert page.read_text().split("## ")[1] == kept
+    assert "quota again" in page.read_text()
+    assert "quota once" not in page.read_text()
+    assert prove(["quotas"], tmp_path, page) == 1
+    assert "no benchmark quotas" in capsys.readouterr().err
 
 
 def test_the_terminal_shows_warnings_and_prints_and_the_log_everything(tmp_path: Path) -> None:

@@ -137,7 +137,7 @@ def servers() -> Iterator[tuple[dict[str, str], dict[str, str]]]:
                 {"PATH": os.environ["PATH"], "PARLEY_JWT_SECRET": JWT_SECRET, "PARLEY_JWT_ISSUER": tokens.ISSUER,
                  "PARLEY_JWT_AUDIENCE": tokens.AUDIENCE, "PARLEY_KMS_KEY_ID": key, "AI_PROVIDER": "openai",
                  "OPENAI_API_KEY": "test", "OPENAI_BASE_URL": f"{emulator.url}/openai/v1",
-                 "AWS_LAMBDA_FUNCTION_NAME": "benchmark", "PARLEY_LOG_LEVEL": "ERROR", **aws},
+                 "AWS_LAMBDA_FUNCTION_NAME": "benchmark", **aws},
                 {"app": postgres.url("parley_app"), "service": postgres.url("parley_service"),
                  "owner": postgres.url()},
             )  # fmt: skip

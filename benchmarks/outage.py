@@ -140,7 +140,9 @@ def prove(database: ScratchDatabase, emulator: Emulator, verdict: Verdict, cycle
         )  # fmt: skip
         queue = sqs.create_queue(QueueName="usage", Attributes={"VisibilityTimeout": "3"})["QueueUrl"]
         sqs.close()
-        common = AWS | {"AWS_ENDPOINT_URL": endpoint, "PARLEY_USAGE_QUEUE_URL": queue}
+        common = AWS | {
+            "AWS_ENDPOINT_URL": endpoint, "PARLEY_USAGE_QUEUE_URL": queue, "POWERTOOLS_LOG_LEVEL": "ERROR",
+        }  # fmt: skip
         environment = function_environment(database.app_url, emulator.url) | common
         for number in range(containers):
             functions = Functions(environment)

@@ -112,7 +112,7 @@ comment on column public.ai_response_cache.tenant is 'organization:<id> or user:
 comment on column public.ai_response_cache.created_by is 'Whose question it was; the row goes with that user.';
 comment on column public.ai_response_cache.parameters_hash is 'As query_hash without the message: the hard filter of a semantic lookup.';
 comment on column public.ai_response_cache.provider is 'Which provider was asked for: the next lookup asks for the same.';
-comment on column public.ai_response_cache.answered_by is 'Which {"provider", "model"} answered, after a fallback another than was asked for.';
+comment on column public.ai_response_cache.answered_by is 'Which {"provider", "model"} answered; for `auto` it may be another than the one filed under.';
 comment on column public.ai_response_cache.model_used is 'S4''s name of model; always equal.';
 
 create table if not exists app.cache_fills (

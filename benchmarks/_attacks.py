@@ -13,15 +13,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from benchmarks._tenants import EMBEDDING_MODEL, Tenant, request
-from parley.account import Account
-from parley.caller import RequestContext
-from parley.conversations import Conversations, Rename
-from parley.database import Database, DatabaseError, Vector
-from parley.errors import Problem
-from parley.interactions import Interaction, Interactions, InteractionsRequest, RecommendationsQuery
-from parley.paging import PageQuery
-from parley.search import DeleteQuery, Search, SelectionRequest
-from parley.search import ListQuery as DocumentsQuery
+from parley.account.settings import Account
+from parley.chat.conversations import Conversations, Rename
+from parley.core.caller import RequestContext
+from parley.core.errors import Problem
+from parley.core.paging import PageQuery
+from parley.database.connection import Database
+from parley.database.errors import DatabaseError
+from parley.database.values import Vector
+from parley.search.interactions import Interaction, Interactions, InteractionsRequest, RecommendationsQuery
+from parley.search.schemas import DeleteQuery, SelectionRequest
+from parley.search.schemas import ListQuery as DocumentsQuery
+from parley.search.service import Search
 
 _MARKER = re.compile(r"belongs-to-[a-z]+-\d+")
 

@@ -19,12 +19,13 @@ sys.path[:0] = [path for path in (str(CHECKOUT), str(CHECKOUT / "layers" / "parl
 import psycopg  # noqa: E402
 
 from local.postgres import Server  # noqa: E402
-from parley.migrations import create_logins, up  # noqa: E402
+from parley.migrations.logins import create_logins  # noqa: E402
+from parley.migrations.runner import up  # noqa: E402
 from tests.conftest import ScratchDatabase  # noqa: E402
 
 # Processes are forked from one that has loaded what they need and runs nothing: each is real, and starts in no time.
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["__main__", "parley.assembly", "parley.chat", "parley.api", "openai", "boto3"])
+PROCESSES.set_forkserver_preload(["__main__", "parley.container", "parley.chat", "parley.api", "openai", "boto3"])
 
 
 class Verdict:

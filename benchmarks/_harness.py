@@ -28,7 +28,8 @@ import psycopg  # noqa: E402
 from local import tokens  # noqa: E402
 from local.emulator import Emulator  # noqa: E402
 from local.postgres import Server  # noqa: E402
-from parley.migrations import create_logins, up  # noqa: E402
+from parley.migrations.logins import create_logins  # noqa: E402
+from parley.migrations.runner import up  # noqa: E402
 from tests.runtime_api import Posted, RuntimeApi  # noqa: E402
 
 JWT_SECRET = "a secret for this benchmark, 32 bytes or more"

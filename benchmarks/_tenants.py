@@ -10,8 +10,8 @@ from typing import Any
 
 import psycopg
 
-from parley.caller import Caller
-from parley.database import Database
+from parley.core.caller import Caller
+from parley.database.connection import Database
 
 DIMENSIONS = 1536
 EMBEDDING_MODEL = "embedder"

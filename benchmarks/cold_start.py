@@ -117,7 +117,8 @@ def servers() -> Iterator[tuple[dict[str, str], dict[str, str]]]:
     from local import tokens
     from local.emulator import Emulator
     from local.postgres import Server
-    from parley.migrations import create_logins, up
+    from parley.migrations.logins import create_logins
+    from parley.migrations.runner import up
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     postgres = Server.throwaway()

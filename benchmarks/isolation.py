@@ -34,7 +34,8 @@ from benchmarks._attacks import ATTACKS, LONELY_ATTACKS, Leak, Thief
 from benchmarks._gateway import CHECKOUT, Verdict, gather, migrated_server, silence, workers
 from benchmarks._tenants import Tenant, fingerprint, furnish, settle, tenants
 from local.emulator import Emulator
-from parley.database import Database, DatabaseError, DatabaseUnavailable
+from parley.database.connection import Database
+from parley.database.errors import DatabaseError, DatabaseUnavailable
 from tests.conftest import ScratchDatabase, _new_database
 from tests.integration.conftest import Functions, function_environment, make_token
 

@@ -21,7 +21,8 @@ import numpy as np
 import psycopg
 
 from local.postgres import Server
-from parley.migrations import create_logins, up
+from parley.migrations.logins import create_logins
+from parley.migrations.runner import up
 
 FULL_SIZE = 200_000
 TARGET_MS = 2.0

@@ -26,7 +26,8 @@ import psycopg
 
 from benchmarks._harness import Figures
 from local.postgres import Server
-from parley.migrations import create_logins, up
+from parley.migrations.logins import create_logins
+from parley.migrations.runner import up
 
 FULL_SIZE = 1_000_000
 USERS = 5_000

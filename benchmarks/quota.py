@@ -29,7 +29,8 @@ import psycopg
 
 from local.postgres import Server
 from local.postgres_home import binaries
-from parley.migrations import create_logins, up
+from parley.migrations.logins import create_logins
+from parley.migrations.runner import up
 
 FULL_SECONDS = 5
 USERS = 2_000

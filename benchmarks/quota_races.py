@@ -216,17 +216,17 @@ def prove_nights(database: ScratchDatabase, verdict: Verdict, attempts: int, nig
 
 
 def _admission(url: str) -> Any:
-    from parley.admission import Admission
-    from parley.clock import SystemClock
-    from parley.database import Database
-    from parley.last_known import LastKnown
+    from parley.admission.known_callers import KnownCallers
+    from parley.admission.requests import Admission
+    from parley.core.clock import SystemClock
+    from parley.database.connection import Database
 
-    return Admission(Database(url, patience=120), SystemClock(), LastKnown())
+    return Admission(Database(url, patience=120), SystemClock(), KnownCallers())
 
 
 def _begin(admission: Any, user: str, lease_seconds: int) -> Any:
     """Take a unit; None at the limit."""
-    from parley.admission import AdmissionRequest, Refused
+    from parley.admission.requests import AdmissionRequest, Refused
 
     request = AdmissionRequest(
         request_id=str(uuid.uuid4()),
@@ -244,7 +244,7 @@ def _begin(admission: Any, user: str, lease_seconds: int) -> Any:
 
 
 def _caller(user: str) -> Any:
-    from parley.caller import Caller
+    from parley.core.caller import Caller
 
     return Caller(user_id=user)
 

@@ -3,7 +3,7 @@
     python benchmarks/semantic_cache.py [--fit]
 
 Reads the question pairs and their embeddings from ../shared/data. `--fit` prints the coefficients that belong into
-parley/guard.py. Exits 1 when a target is missed, 0 with a line that says so where the data is absent.
+parley/completion/equivalence.py. Exits 1 when a target is missed, 0 with a line that says so where the data is absent.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "layers" / "parley")]
 
 import numpy as np  # noqa: E402
 
-from parley import guard  # noqa: E402
+from parley.completion import equivalence as guard  # noqa: E402
 from tests.unit.adversarial_pairs import FAMILIES, both_ways  # noqa: E402
 
 DATA = ROOT.parent / "shared" / "data"

@@ -30,7 +30,8 @@ from psycopg import sql
 
 from local.postgres import Server
 from local.postgres_home import temporary_root
-from parley.migrations import create_logins, up
+from parley.migrations.logins import create_logins
+from parley.migrations.runner import up
 
 DIMENSIONS = 1536
 LATENT = 96

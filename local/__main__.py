@@ -24,7 +24,7 @@ from local.keys import Keys
 from local.postgres import Server
 from local.postgres import main as postgres_console
 from local.postgres_home import PostgresError, default_data_dir
-from parley.migrations import MigrationError
+from parley.migrations.files import MigrationError
 
 _ORGANIZATION_ROLES = ("admin", "owner", "member")
 

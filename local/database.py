@@ -13,7 +13,8 @@ from psycopg.conninfo import make_conninfo
 from local import CHECKOUT
 from local.keys import Keys
 from local.postgres_home import PostgresError
-from parley.migrations import Step, create_logins, up
+from parley.migrations.logins import create_logins
+from parley.migrations.runner import Step, up
 
 _Progress = Callable[[str], None]
 

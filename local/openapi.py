@@ -24,9 +24,9 @@ from unittest import mock
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from parley.api import events
-from parley.api.face import Access, Route
+from parley.api import sse as events
 from parley.api.request import LARGEST_BODY, LONGEST_IDEMPOTENCY_KEY
+from parley.api.router import Access, Route
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 CONTRACT = CHECKOUT / "functions" / "health" / "openapi.json"

@@ -23,8 +23,8 @@ from local.postgres import Server
 from local.postgres_home import PostgresError, default_data_dir
 from local.schedules import ScheduleError
 from local.services import ServiceError
-from parley.config import ConfigurationError, Settings
-from parley.migrations import MigrationError
+from parley.core.config import ConfigurationError, Settings
+from parley.migrations.files import MigrationError
 
 # What of a developer's shell reaches the functions, beside the template's own values.
 _VENDOR_VARIABLES = tuple(

@@ -21,7 +21,8 @@ import pytest
 from psycopg import sql
 
 from local.postgres import DEFAULT_MAJOR, Server
-from parley.migrations import create_logins, up
+from parley.migrations.logins import create_logins
+from parley.migrations.runner import up
 
 if TYPE_CHECKING:
     from local.emulator import Emulator

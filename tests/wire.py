@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 
 import httpx2
 
-from parley import providers
-from parley.clock import Clock
-from parley.providers.base import Completion, CompletionRequest, Message, Provider
+from parley.core.clock import Clock
+from parley.core.provider_names import ProviderName
+from parley.providers.protocol import Completion, CompletionRequest, Message, Provider
+from parley.providers.registry import build_providers
 from parley.providers.transport import SharedClient
-from parley.vendors import ProviderName
 
 MODELS: dict[ProviderName, str] = {
     "openai": "gpt-6-luna",
@@ -29,7 +29,7 @@ def over(
 ) -> dict[ProviderName, Provider]:
     """The adapters, their real SDKs included, over a transport that answers with `handler`."""
     client = httpx2.Client(transport=httpx2.MockTransport(handler), headers={"accept-encoding": "identity"})
-    return providers.build(http=lambda: client, clock=clock)
+    return build_providers(http=lambda: client, clock=clock)
 
 
 @contextmanager
@@ -37,7 +37,7 @@ def at_emulator(url: str) -> Iterator[dict[ProviderName, Provider]]:
     """The adapters over real connections to an emulator."""
     http = SharedClient()
     try:
-        yield providers.build(urls(url), http)
+        yield build_providers(urls(url), http)
     finally:
         http().close()
 

@@ -4,65 +4,66 @@ from __future__ import annotations
 
 from typing import Any
 
-from parley.account import SettingsChange
-from parley.api import Api, Reply, Request
-from parley.assembly import Assembly
-from parley.conversations import ReadQuery, Rename
-from parley.interactions import InteractionsRequest, RecommendationsQuery
-from parley.paging import PageQuery
-from parley.usage import HistoryQuery
+from parley.account.schemas import SettingsChange
+from parley.account.usage import HistoryQuery
+from parley.api.request import Request
+from parley.api.router import Api, Reply
+from parley.chat.conversations import ReadQuery, Rename
+from parley.container import Container
+from parley.core.paging import PageQuery
+from parley.search.interactions import InteractionsRequest, RecommendationsQuery
 
-parley = Assembly.from_environment()
-api = Api(parley.settings)
+services = Container.from_environment()
+api = Api(services.settings)
 
 
 @api.get("/api/settings", "user")
 def settings(request: Request) -> dict[str, Any]:
     """Tier, limits, preferred provider, own keys as last four."""
-    return parley.account.settings(request.caller)
+    return services.account.settings(request.caller)
 
 
 @api.patch("/api/settings", "user")
 def change_settings(request: Request, body: SettingsChange) -> dict[str, Any]:
     """Change the preferred provider."""
-    parley.preferences.save(request.caller, "user", body.preferred_provider)
-    return parley.account.settings(request.caller)
+    services.preferences.save(request.caller, "user", body.preferred_provider)
+    return services.account.settings(request.caller)
 
 
 @api.get("/api/usage", "user")
 def usage(request: Request) -> dict[str, Any]:
     """Today and this month against the limits."""
-    return parley.usage.current(request.caller)
+    return services.usage.current(request.caller)
 
 
 @api.get("/api/usage/history", "user")
 def history(request: Request, query: HistoryQuery) -> dict[str, Any]:
     """Calls, tokens and cost over time."""
-    return parley.usage.history(request.caller, query)
+    return services.usage.history(request.caller, query)
 
 
 @api.get("/api/usage/providers", "user")
 def provider_usage(request: Request, query: HistoryQuery) -> dict[str, Any]:
     """How the providers did for the caller, or for the admin's organization."""
-    return parley.usage.providers(request.caller, query)
+    return services.usage.providers(request.caller, query)
 
 
 @api.get("/api/ai-providers", "anyone")
 def providers(request: Request) -> dict[str, Any]:
     """Providers, models, prices, and health as known."""
-    return parley.usage.catalogue_of(request.caller)
+    return services.usage.catalogue_of(request.caller)
 
 
 @api.get("/api/faqs", "anyone")
 def faqs(request: Request) -> dict[str, Any]:
     """The precomputed responses."""
-    return parley.usage.faqs(request.caller)
+    return services.usage.faqs(request.caller)
 
 
 @api.get("/api/conversations", "user")
 def conversations(request: Request, query: PageQuery) -> dict[str, Any]:
     """The caller's conversations, the latest first."""
-    return parley.conversations.page(request.caller, query)
+    return services.conversations.page(request.caller, query)
 
 
 @api.get("/api/conversations/{conversation_id}", "user")
@@ -70,40 +71,40 @@ def conversation(request: Request, query: ReadQuery) -> Reply | dict[str, Any]:
     """One conversation; `format=markdown` exports it as a document."""
     conversation_id = request.path["conversation_id"]
     if query.format == "markdown":
-        document = parley.conversations.markdown(request.caller, conversation_id)
+        document = services.conversations.markdown(request.caller, conversation_id)
         return Reply(document, content_type="text/markdown; charset=utf-8")
-    return parley.conversations.read(request.caller, conversation_id)
+    return services.conversations.read(request.caller, conversation_id)
 
 
 @api.patch("/api/conversations/{conversation_id}", "user")
 def rename(request: Request, body: Rename) -> dict[str, Any]:
     """Give a conversation another title."""
-    return parley.conversations.rename(request.caller, request.path["conversation_id"], body)
+    return services.conversations.rename(request.caller, request.path["conversation_id"], body)
 
 
 @api.delete("/api/conversations/{conversation_id}", "user")
 def delete_conversation(request: Request) -> Reply:
     """Delete a conversation."""
-    parley.conversations.delete(request.caller, request.path["conversation_id"])
+    services.conversations.delete(request.caller, request.path["conversation_id"])
     return Reply(None, 204)
 
 
 @api.post("/api/interactions", "user")
 def record_interactions(request: Request, body: InteractionsRequest) -> Reply:
     """Record what the caller looked at, clicked, added to a cart."""
-    return Reply(parley.interactions.record(request.context, body), 201)
+    return Reply(services.interactions.record(request.context, body), 201)
 
 
 @api.get("/api/interactions", "user")
 def interactions(request: Request, query: PageQuery) -> dict[str, Any]:
     """The caller's interactions, newest first."""
-    return parley.interactions.page(request.caller, query)
+    return services.interactions.page(request.caller, query)
 
 
 @api.get("/api/recommendations", "user")
 def recommendations(request: Request, query: RecommendationsQuery) -> dict[str, Any]:
     """What the caller may like next."""
-    return parley.interactions.recommendations(request.caller, query)
+    return services.interactions.recommendations(request.caller, query)
 
 
 lambda_handler = api.handler

@@ -7,14 +7,15 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from parley.admin import Faq, Tier, UserTier
-from parley.api import Api, Reply, Request
-from parley.assembly import Assembly
-from parley.maintenance import Task
-from parley.period import Period
+from parley.api.request import Request
+from parley.api.router import Api, Reply
+from parley.container import Container
+from parley.core.period import Period
+from parley.operations.maintenance import Task
+from parley.operations.schemas import Faq, Tier, UserTier
 
-parley = Assembly.from_environment()
-api = Api(parley.settings)
+services = Container.from_environment()
+api = Api(services.settings)
 
 
 class MaintenanceRequest(BaseModel):
@@ -27,64 +28,64 @@ class MaintenanceRequest(BaseModel):
 @api.get("/api/admin/tiers", "service")
 def tiers(_request: Request) -> dict[str, Any]:
     """Every tier with its limits."""
-    return parley.admin.tiers()
+    return services.admin.tiers()
 
 
 @api.put("/api/admin/tiers/{tier}", "service")
 def change_tier(request: Request, body: Tier) -> dict[str, Any]:
     """Change a tier's limits."""
-    return parley.admin.change_tier(request.path["tier"], body)
+    return services.admin.change_tier(request.path["tier"], body)
 
 
 @api.put("/api/admin/users/{user_id}/tier", "service")
 def change_user_tier(request: Request, body: UserTier) -> dict[str, Any]:
     """Move a user to a tier."""
-    return parley.admin.change_user_tier(request.path["user_id"], body)
+    return services.admin.change_user_tier(request.path["user_id"], body)
 
 
 @api.delete("/api/admin/users/{user_id}", "service")
 def delete_user(request: Request) -> Reply:
     """Delete a user with everything personal."""
-    parley.admin.delete_user(request.path["user_id"])
+    services.admin.delete_user(request.path["user_id"])
     return Reply(None, 204)
 
 
 @api.get("/api/admin/faqs", "service")
 def faqs(_request: Request) -> dict[str, Any]:
     """Every precomputed response."""
-    return parley.admin.faqs()
+    return services.admin.faqs()
 
 
 @api.post("/api/admin/faqs", "service")
 def add_faq(request: Request, body: Faq) -> Reply:
     """Add a precomputed response."""
-    return Reply(parley.admin.add_faq(body), 201)
+    return Reply(services.admin.add_faq(body), 201)
 
 
 @api.put("/api/admin/faqs/{faq_id}", "service")
 def change_faq(request: Request, body: Faq) -> dict[str, Any]:
     """Replace a precomputed response."""
-    return parley.admin.change_faq(request.path["faq_id"], body)
+    return services.admin.change_faq(request.path["faq_id"], body)
 
 
 @api.delete("/api/admin/faqs/{faq_id}", "service")
 def delete_faq(request: Request) -> Reply:
     """Delete a precomputed response."""
-    parley.admin.delete_faq(request.path["faq_id"])
+    services.admin.delete_faq(request.path["faq_id"])
     return Reply(None, 204)
 
 
 @api.get("/api/admin/analytics", "service")
 def analytics(request: Request, query: Period) -> dict[str, Any]:
     """Usage, tiers and preferences across everybody."""
-    return parley.admin.analytics(query)
+    return services.admin.analytics(query)
 
 
 @api.post("/api/admin/maintenance", "service")
 def maintain(request: Request, body: MaintenanceRequest) -> dict[str, Any]:
     """Run a schedule's work now."""
     until = time.monotonic() + request.seconds
-    return parley.maintenance.run(body.task, lambda: until - time.monotonic())
+    return services.maintenance.run(body.task, lambda: until - time.monotonic())
 
 
 lambda_handler = api.handler

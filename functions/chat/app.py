@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from parley.api import Api, Reply, Request
-from parley.api.rate_limits import model_headers
-from parley.assembly import Assembly
-from parley.chat import ChatAnswer, ChatRequest
+from parley.api.quota_headers import model_headers
+from parley.api.request import Request
+from parley.api.router import Api, Reply
+from parley.chat.schemas import ChatAnswer, ChatRequest
+from parley.container import Container
 
-parley = Assembly.from_environment(calls_models=True)
-api = Api(parley.settings)
+services = Container.from_environment(calls_models=True)
+api = Api(services.settings)
 
 
 @api.post("/api/chat", "anyone")
 def chat(request: Request, body: ChatRequest) -> Annotated[Reply, ChatAnswer]:
     """Answer a message, alone or as a turn of a conversation."""
-    answer, quota, degraded = parley.chat.answer(request.context, body)
+    answer, quota, degraded = services.chat.answer(request.context, body)
     return Reply(answer, headers=model_headers(quota, degraded))
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from parley.api import Api, Reply, Request
-from parley.api.rate_limits import model_headers
-from parley.assembly import Assembly
-from parley.interviews import QuestionsRequest
+from parley.api.quota_headers import model_headers
+from parley.api.request import Request
+from parley.api.router import Api, Reply
+from parley.container import Container
+from parley.interviews.schemas import QuestionsRequest
 
-parley = Assembly.from_environment(calls_models=True)
-api = Api(parley.settings)
+services = Container.from_environment(calls_models=True)
+api = Api(services.settings)
 
 
 @api.post("/api/generate-interview-questions", "anyone")
 def generate(request: Request, body: QuestionsRequest) -> Reply:
     """Generate exactly as many questions as were asked for."""
-    answer, quota, degraded = parley.questions.generate(request.context, body)
+    answer, quota, degraded = services.questions.generate(request.context, body)
     return Reply(answer, headers=model_headers(quota, degraded))
 
 

@@ -6,11 +6,12 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from parley.api import Api, Reply, Request
-from parley.assembly import Assembly
+from parley.api.request import Request
+from parley.api.router import Api, Reply
+from parley.container import Container
 
-parley = Assembly.from_environment()
-api = Api(parley.settings)
+services = Container.from_environment()
+api = Api(services.settings)
 
 
 class Query(BaseModel):
@@ -23,9 +24,9 @@ class Query(BaseModel):
 def get_provider(request: Request, query: Query) -> Reply:
     """The effective provider, or the one saved at `scope`."""
     found: dict[str, Any] = (
-        parley.preferences.at(request.caller, query.scope)
+        services.preferences.at(request.caller, query.scope)
         if query.scope
-        else parley.preferences.effective(request.caller)
+        else services.preferences.effective(request.caller)
     )
     degraded = found.pop("degraded")
     return Reply(found, headers={"X-Parley-Degraded": "database"} if degraded else {})

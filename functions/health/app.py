@@ -7,12 +7,13 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from parley.api import Api, Reply, Request
-from parley.assembly import Assembly
-from parley.database import DatabaseUnavailable
+from parley.api.request import Request
+from parley.api.router import Api, Reply
+from parley.container import Container
+from parley.database.errors import DatabaseUnavailable
 
-parley = Assembly.from_environment()
-api = Api(parley.settings)
+services = Container.from_environment()
+api = Api(services.settings)
 
 
 class Query(BaseModel):
@@ -27,7 +28,7 @@ def health(request: Request, query: Query) -> Reply | dict[str, Any]:
     if not query.ready:
         return {"status": "ok"}
     try:
-        parley.database.call("select 1", idempotent=True)
+        services.database.call("select 1", idempotent=True)
     except DatabaseUnavailable:
         return Reply({"status": "unavailable", "database": "away"}, 503, {"Retry-After": "1"})
     return {"status": "ok", "database": "ok"}

@@ -6,11 +6,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from parley.api import Api, Request
-from parley.assembly import Assembly
+from parley.api.request import Request
+from parley.api.router import Api
+from parley.container import Container
 
-parley = Assembly.from_environment()
-api = Api(parley.settings)
+services = Container.from_environment()
+api = Api(services.settings)
 
 
 class Preference(BaseModel):
@@ -38,20 +39,20 @@ class Query(BaseModel):
 @api.post("/api/ai-provider", "user")
 def save(request: Request, body: Preference) -> dict[str, Any]:
     """Save; the spelling that was sent comes back."""
-    return parley.preferences.save(request.caller, body.scope, body.provider)
+    return services.preferences.save(request.caller, body.scope, body.provider)
 
 
 @api.delete("/api/ai-provider", "user")
 def delete(request: Request, query: Query) -> dict[str, Any]:
     """Delete; what applies from now on comes back."""
-    found = parley.preferences.delete(request.caller, query.scope)
+    found = services.preferences.delete(request.caller, query.scope)
     return {"provider": found["provider"], "source": found["source"]}
 
 
 @api.put("/api/ai-provider/policy", "organization_admin")
 def restrict(request: Request, body: Policy) -> dict[str, Any]:
     """Allow or forbid providers to the organization; what is allowed from now on comes back."""
-    return parley.preferences.restrict(request.caller, body.allowed, body.forbidden)
+    return services.preferences.restrict(request.caller, body.allowed, body.forbidden)
 
 
 lambda_handler = api.handler

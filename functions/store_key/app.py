@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from parley.account import OwnKey
-from parley.api import Api, Request
-from parley.assembly import Assembly
+from parley.api.request import Request
+from parley.api.router import Api
+from parley.container import Container
+from parley.own_keys.schemas import OwnKey
 
-parley = Assembly.from_environment()
-api = Api(parley.settings)
+services = Container.from_environment()
+api = Api(services.settings)
 
 
 @api.put("/api/settings/api-keys/{provider}", "user")
 def store(request: Request, body: OwnKey) -> dict[str, Any]:
     """Store a key; only its last four characters ever come back."""
-    return parley.key_store.store(request.caller, request.path["provider"], body)
+    return services.key_store.store(request.caller, request.path["provider"], body)
 
 
 @api.delete("/api/settings/api-keys/{provider}", "user")
 def delete(request: Request) -> dict[str, Any]:
     """Delete a key; without a verified one left, byok becomes free."""
-    return parley.key_store.delete(request.caller, request.path["provider"])
+    return services.key_store.delete(request.caller, request.path["provider"])
 
 
 lambda_handler = api.handler

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from parley.assembly import Assembly
-from parley.observability import logger
+from parley.container import Container
+from parley.core.observability import logger
 
-parley = Assembly.from_environment()
+services = Container.from_environment()
 
 
 @logger.inject_lambda_context
 def lambda_handler(_event: dict[str, Any], _context: Any) -> dict[str, Any]:
     """Run once; running it again changes nothing."""
-    return parley.maintenance.reset_usage()
+    return services.maintenance.reset_usage()

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from parley.api import Api, Request
-from parley.assembly import Assembly
+from parley.api.request import Request
+from parley.api.router import Api
+from parley.container import Container
 
-parley = Assembly.from_environment(calls_models=True)
-api = Api(parley.settings)
+services = Container.from_environment(calls_models=True)
+api = Api(services.settings)
 
 
 @api.post("/api/settings/api-keys/{provider}/verify", "user")
 def verify(request: Request) -> dict[str, Any]:
     """Verify; the first key that works makes a free caller byok."""
-    return parley.key_verifier.verify(request.caller, request.path["provider"], request.seconds)
+    return services.key_verifier.verify(request.caller, request.path["provider"], request.seconds)
 
 
 lambda_handler = api.handler

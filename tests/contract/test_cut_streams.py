@@ -11,13 +11,14 @@ import httpx2
 import pytest
 
 from local.emulator import Emulator
-from parley import providers
-from parley.clock import SystemClock
-from parley.providers.base import Completion, Provider, ProviderError, StreamCancelled
+from parley.completion.routing import Attempt, Candidate, Plan, Router, RoutingError
+from parley.core.clock import SystemClock
+from parley.core.provider_names import PROVIDERS, ProviderName
 from parley.providers.catalogue import Catalogue
+from parley.providers.errors import ProviderError, StreamCancelled
+from parley.providers.protocol import Completion, Provider
+from parley.providers.registry import build_providers
 from parley.providers.transport import event_json, events
-from parley.routing import Attempt, Candidate, Plan, Router, RoutingError
-from parley.vendors import PROVIDERS, ProviderName
 from tests.wire import KEY, Body, at_emulator, call, drain, event_stream, over, request, sse, urls
 
 Vendors = dict[ProviderName, Provider]
@@ -43,7 +44,7 @@ def recorded(url: str, provider: ProviderName) -> bytes:
             return event_stream(bodies[-1])
 
     with httpx2.Client(transport=Recorder()) as client:
-        adapter = providers.build(urls(url), http=lambda: client)[provider]
+        adapter = build_providers(urls(url), http=lambda: client)[provider]
         assert drain(adapter.stream(request(provider), KEY))[1].text == TEXT
     return bodies[0]
 

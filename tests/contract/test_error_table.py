@@ -15,10 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local.emulator import Emulator
-from parley.clock import SystemClock
-from parley.providers.base import RETRYABLE, Provider, ProviderError, ProviderErrorCode
-from parley.providers.faults import problem_for, retry_after, scrub
-from parley.vendors import ProviderName
+from parley.core.clock import SystemClock
+from parley.core.provider_names import ProviderName
+from parley.providers.errors import RETRYABLE, ProviderError, ProviderErrorCode, retry_after, scrub
+from parley.providers.problems import problem_for
+from parley.providers.protocol import Provider
 from tests.wire import KEY, at_emulator, call, over, request
 
 Vendors = dict[ProviderName, Provider]

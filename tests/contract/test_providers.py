@@ -14,8 +14,9 @@ import httpx2
 import pytest
 
 from local.emulator import Emulator
-from parley.providers.base import Message, Provider, ProviderError, Usage
-from parley.vendors import PROVIDERS, ProviderName
+from parley.core.provider_names import PROVIDERS, ProviderName
+from parley.providers.errors import ProviderError
+from parley.providers.protocol import Message, Provider, Usage
 from tests.wire import KEY, MODELS, at_emulator, call, drain, event_stream, over, request, sse, unstreamed
 
 Vendors = dict[ProviderName, Provider]
@@ -313,8 +314,8 @@ def test_a_compressed_answer_is_read_although_none_was_asked_for() -> None:
 
 def test_importing_the_room_loads_no_sdk_and_no_http_client() -> None:
     program = (
-        "import sys, parley.providers, parley.providers.catalogue, parley.routing;"
-        "parley.providers.build();"
+        "import sys, parley.providers.registry, parley.providers.catalogue, parley.completion.routing;"
+        "parley.providers.registry.build_providers();"
         "print([name for name in ('openai', 'anthropic', 'google.genai', 'httpx2', 'pydantic') if name in sys.modules])"
     )
     found = subprocess.run(

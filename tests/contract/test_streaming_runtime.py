@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from parley.runtime import StreamingResponse
+from parley.runtime.response import StreamingResponse
 from tests.runtime_api import Posted, RuntimeApi
 
 LAYER = Path(__file__).resolve().parents[2] / "layers" / "parley"
@@ -23,7 +23,7 @@ WRAPPER = LAYER / "parley-stream"
 
 HANDLER = """
 import json, socket, sys, time
-from parley.runtime import StreamingResponse, is_streaming
+from parley.runtime.response import StreamingResponse, is_streaming
 
 def note(**fields):
     print(json.dumps(fields), flush=True)

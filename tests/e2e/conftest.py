@@ -11,7 +11,8 @@ import pytest
 from local.database import Logins
 from local.platform import Platform, running
 from local.postgres import Server
-from parley.migrations import create_logins, up
+from parley.migrations.logins import create_logins
+from parley.migrations.runner import up
 
 SCHEMA = Path(__file__).resolve().parents[2] / "schema"
 

@@ -23,7 +23,8 @@ import pytest
 
 from local import tokens
 from local.postgres import Server
-from parley.migrations import create_logins, up
+from parley.migrations.logins import create_logins
+from parley.migrations.runner import up
 
 if TYPE_CHECKING:
     from local.emulator import Emulator

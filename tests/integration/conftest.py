@@ -20,7 +20,7 @@ import jwt
 import pytest
 
 from local.emulator import Emulator
-from parley.runtime import StreamingResponse
+from parley.runtime.response import StreamingResponse
 
 FUNCTIONS = Path(__file__).resolve().parents[2] / "functions"
 SECRET = "a test secret of more than thirty-two bytes"
@@ -140,11 +140,11 @@ class Functions:
     def close(self) -> None:
         """Let go of every container's connections."""
         for module in self._modules.values():
-            parts = vars(module.parley)
-            for name, client in (("vault", "_kms"), ("degraded", "_queue"), ("http", "_client")):
+            parts = vars(module.services)
+            for name, client in (("key_cipher", "_kms"), ("degraded", "_queue"), ("http", "_client")):
                 if (opened := vars(parts.get(name, self)).get(client)) is not None:
                     opened.close()
-            module.parley.database.close()
+            module.services.database.close()
 
 
 def function_environment(database_url: str, vendors_url: str) -> dict[str, str]:

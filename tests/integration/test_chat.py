@@ -45,7 +45,7 @@ def test_a_question_is_answered_counted_and_priced(
 
 def test_a_request_takes_two_round_trips_and_a_hit_takes_one(functions: Functions, token: Token) -> None:
     ask(functions, "warm up", token("ada"))
-    database = functions.module("chat").parley.database
+    database = functions.module("chat").services.database
     before = database.round_trips
     ask(functions, "What is a fjord?", token("ada"))
     assert database.round_trips - before == 2
@@ -310,7 +310,7 @@ def test_whoever_leaves_the_choice_gets_a_stored_answer_and_is_told_whose(
 def test_a_stream_that_breaks_by_our_own_fault_may_be_tried_again_for_its_unit(
     functions: Functions, token: Token, database: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    vendor = functions.module("chat_stream").parley.providers["openai"]
+    vendor = functions.module("chat_stream").services.providers["openai"]
 
     def broken(*_: Any) -> Any:
         yield "A fjord"
@@ -369,9 +369,9 @@ def test_a_like_question_is_served_only_where_the_guard_agrees(
         return ask(functions, body, token(user, organization_id="acme" if user != "eve" else "umbrella")).json
 
     assert semantic("How do I reset my password?")["cache"] == "none"
-    before = functions.module("chat").parley.database.round_trips
+    before = functions.module("chat").services.database.round_trips
     assert semantic("How can I reset my password?", "bob")["cache"] == "semantic"
-    assert functions.module("chat").parley.database.round_trips - before == 3
+    assert functions.module("chat").services.database.round_trips - before == 3
     assert semantic("How can I not reset my password?")["cache"] == "none"
     assert semantic("How can I reset my password?", "eve")["cache"] == "none"
     assert scalar(database, "select daily_usage from user_ai_settings where user_id = 'bob'") == 0

@@ -16,7 +16,9 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from local.postgres import Server
-from parley.database import Database, DatabaseError, DatabaseUnavailable, Vector, jsonb
+from parley.database.connection import Database
+from parley.database.errors import DatabaseError, DatabaseUnavailable
+from parley.database.values import Vector, jsonb
 from tests.conftest import ScratchDatabase
 
 ADA = {"sub": "ada", "role": "authenticated"}

@@ -80,7 +80,7 @@ def test_a_schedule_loads_no_sdk_and_no_boto3(environment: dict[str, str], datab
 
 
 def test_a_schedule_does_not_pay_for_pydantic(environment: dict[str, str], database: Any) -> None:
-    script = "import app, sys; app.parley.maintenance; print('pydantic' in sys.modules)"
+    script = "import app, sys; app.services.maintenance; print('pydantic' in sys.modules)"
     folder = CHECKOUT / "functions" / "usage_reset"
     variables = {"PATH": os.environ["PATH"], "PYTHONPATH": str(CHECKOUT / "layers" / "parley")} | environment
     run = subprocess.run([sys.executable, "-c", script], env=variables, cwd=folder, capture_output=True, text=True)

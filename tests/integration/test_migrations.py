@@ -12,18 +12,12 @@ import psycopg
 import pytest
 
 from local.postgres import Server
-from parley.migrations import (
-    MigrationError,
-    catalog_snapshot,
-    create_logins,
-    down,
-    read_migrations,
-    status,
-    up,
-    verify,
-)
 from parley.migrations.__main__ import main
-from parley.migrations.files import statements
+from parley.migrations.catalog import catalog_snapshot
+from parley.migrations.files import MigrationError, read_migrations, statements
+from parley.migrations.logins import create_logins
+from parley.migrations.runner import down, status, up
+from parley.migrations.verification import verify
 from tests.conftest import CHECKOUT, SCHEMA, ScratchDatabase
 
 PLATFORM = """

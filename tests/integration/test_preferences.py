@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from parley.database import DatabaseUnavailable
+from parley.database.errors import DatabaseUnavailable
 from tests.integration.conftest import Functions
 
 Token = Callable[..., str]
@@ -190,5 +190,5 @@ def test_what_is_remembered_of_one_organization_is_not_applied_in_another(
     def away(*_: Any, **__: Any) -> Any:
         raise DatabaseUnavailable("away")
 
-    monkeypatch.setattr(functions.module("chat").parley.database, "call", away)
+    monkeypatch.setattr(functions.module("chat").services.database, "call", away)
     assert [provider(strict, "Three"), provider(lax, "Four")] == before == ["anthropic", "openai"]

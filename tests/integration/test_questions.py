@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from local.emulator import Emulator
-from parley.question_bank import bank
+from parley.interviews.question_bank import bank
 from tests.integration.conftest import Answer, Functions
 
 Token = Callable[..., str]

@@ -133,7 +133,7 @@ def test_a_search_takes_three_round_trips_an_import_two_and_what_embeds_nothing_
     search: Callable[..., Answer], token: Token, functions: Functions, emulator: Emulator
 ) -> None:
     def trips(target: str, body: Any, **options: Any) -> int:
-        database = functions.module("search").parley.database
+        database = functions.module("search").services.database
         before: int = database.round_trips
         assert search("POST", target, body, token=token("ada"), **options).status in (200, 201)
         return int(database.round_trips - before)

@@ -12,8 +12,8 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from parley import secrets
-from parley.config import ConfigurationError, Settings
+from parley.core import secrets
+from parley.core.config import ConfigurationError, Settings
 
 Store = Callable[[Any], str]
 

@@ -277,7 +277,7 @@ def test_a_stream_takes_two_round_trips_a_hit_one_and_a_look_for_a_like_question
         return made
 
     ada = token("ada")
-    database = functions.module("chat_stream").parley.database
+    database = functions.module("chat_stream").services.database
     assert ask("What is a fjord?") == 2
     assert ask("What is a fjord?") == 1
     assert ask("What is Parley?") == 1

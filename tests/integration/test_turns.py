@@ -31,7 +31,7 @@ def test_a_conversation_deleted_while_its_answer_is_on_the_way_stays_deleted(
     functions: Functions, say: Callable[..., Answer], database: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     conversation = say("I am thinking of leaving my job.").json["conversation_id"]
-    router = functions.module("chat").parley.router
+    router = functions.module("chat").services.router
     complete = router.complete
 
     def deleted_meanwhile(*arguments: Any) -> Any:

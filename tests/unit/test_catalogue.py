@@ -7,9 +7,9 @@ from decimal import Decimal
 
 import pytest
 
-from parley.providers.base import Usage
+from parley.core.provider_names import PROVIDERS
 from parley.providers.catalogue import Catalogue, Model
-from parley.vendors import PROVIDERS
+from parley.providers.protocol import Usage
 
 CATALOGUE = Catalogue.shipped()
 NOVEMBER = datetime(2026, 11, 21, tzinfo=UTC)

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parley.providers.base import Usage
 from parley.providers.catalogue import Catalogue, Price
+from parley.providers.protocol import Usage
 from tests.wire import call, event_stream, over, request, sse, unstreamed
 
 DOCUMENT = json.loads(Path(__file__).with_name("cost_vectors.json").read_text())

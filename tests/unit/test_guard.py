@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from parley import guard
+from parley.completion import equivalence as guard
 from tests.unit.adversarial_pairs import both_ways, pairs
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"

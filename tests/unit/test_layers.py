@@ -84,14 +84,14 @@ def test_every_module_has_bytecode_that_is_never_checked_against_its_source(laye
 
 
 def test_bytecode_names_the_paths_of_lambda(layers: Path) -> None:
-    bytecode = layers / "ParleyLayer" / "python" / "parley" / "__pycache__" / "config.cpython-313.pyc"
-    assert b"/opt/python/parley/config.py" in bytecode.read_bytes()
+    bytecode = layers / "ParleyLayer" / "python" / "parley" / "core" / "__pycache__" / "config.cpython-313.pyc"
+    assert b"/opt/python/parley/core/config.py" in bytecode.read_bytes()
 
 
 def test_all_packages_load_from_the_layers_alone_and_nothing_is_compiled(layers: Path) -> None:
     path = ":".join(str(layers / name / "python") for name in NAMES)
     modules = ["openai", "anthropic", "google.genai", "psycopg", "psycopg_binary", "pgvector.psycopg", "jwt.algorithms",
-               "pydantic", "aws_lambda_powertools", "parley.assembly", "parley.runtime.loop"]  # fmt: skip
+               "pydantic", "aws_lambda_powertools", "parley.container", "parley.runtime.loop"]  # fmt: skip
     environment = {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
     command = [sys.executable, "-I", "-S", "-c", PROBE, path, *modules]
     result = subprocess.run(command, env=environment, capture_output=True, text=True)

@@ -11,21 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parley.errors import Problem
-from parley.providers.base import (
-    RETRYABLE,
-    Completion,
-    CompletionRequest,
-    Embeddings,
-    Message,
-    Provider,
-    ProviderError,
-    ProviderErrorCode,
-    StreamCancelled,
-    Usage,
-)
-from parley.providers.catalogue import Catalogue
-from parley.routing import (
+from parley.completion.routing import (
     LEAST_CALL_SECONDS,
     MAX_ATTEMPTS,
     MAX_ATTEMPTS_EACH,
@@ -35,7 +21,11 @@ from parley.routing import (
     Router,
     RoutingError,
 )
-from parley.vendors import PROVIDERS, ProviderName
+from parley.core.errors import Problem
+from parley.core.provider_names import PROVIDERS, ProviderName
+from parley.providers.catalogue import Catalogue
+from parley.providers.errors import RETRYABLE, ProviderError, ProviderErrorCode, StreamCancelled
+from parley.providers.protocol import Completion, CompletionRequest, Embeddings, Message, Provider, Usage
 
 CATALOGUE = Catalogue.shipped()
 DEFAULTS = CATALOGUE.default_chat_models()

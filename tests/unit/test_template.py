@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from parley.api import problems
-from parley.errors import Problem
+from parley.core.errors import Problem
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SAM_PYTHON = CHECKOUT / ".venv-sam" / "bin" / "python"

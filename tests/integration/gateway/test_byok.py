@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from local.emulator import Emulator
-from parley.clock import SystemClock
+from parley.core.clock import SystemClock
 from tests.integration.conftest import Answer, Functions, make_token
 
 MODELS_ANSWER = {"openai": "sk-own-openai-1111", "anthropic": "sk-own-anthropic-2222", "google": "sk-own-google-3333"}
@@ -112,7 +112,7 @@ def test_a_key_that_is_rotated_while_it_is_verified_counts(
     schedules.environment["PARLEY_KMS_KEY_ID"] = kms.create_key()["KeyMetadata"]["KeyId"]
     kms.close()
     store(with_vault, "openai", verified=False)
-    vendor = with_vault.module("verify_key").parley.providers["openai"]
+    vendor = with_vault.module("verify_key").services.providers["openai"]
     complete = vendor.complete
 
     def meanwhile(*arguments: Any) -> Any:
@@ -142,13 +142,13 @@ def test_a_row_that_does_not_open_holds_up_no_other(with_vault: Functions, sched
 def test_a_key_in_the_clear_is_gone_five_minutes_later(with_vault: Functions, monkeypatch: pytest.MonkeyPatch) -> None:
     store(with_vault, "openai")
     assert ask(with_vault).status == 200
-    vault = with_vault.module("chat").parley.vault
-    assert MODELS_ANSWER["openai"] in repr(vars(vault))
+    key_cipher = with_vault.module("chat").services.key_cipher
+    assert MODELS_ANSWER["openai"] in repr(vars(key_cipher))
 
     class Later(SystemClock):
         def now(self) -> Any:
             return super().now() + timedelta(minutes=5)
 
-    monkeypatch.setattr(vault, "_clock", Later())
+    monkeypatch.setattr(key_cipher, "_clock", Later())
     assert ask(with_vault, user="somebody else").status == 200
-    assert MODELS_ANSWER["openai"] not in repr(vars(vault))
+    assert MODELS_ANSWER["openai"] not in repr(vars(key_cipher))

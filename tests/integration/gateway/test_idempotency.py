@@ -11,7 +11,7 @@ import pytest
 from benchmarks._gateway import Verdict, set_clock
 from benchmarks.idempotency import prove
 from local.emulator import Emulator
-from parley.caller import Caller, RequestContext
+from parley.core.caller import Caller, RequestContext
 from tests.conftest import ScratchDatabase
 from tests.integration.conftest import Answer, Functions, make_token
 
@@ -33,7 +33,7 @@ def test_who_was_overtaken_by_a_retry_gives_no_second_answer(
 ) -> None:
     body, options = {"message": "What is a fjord?"}, {"token": make_token("ada"), "headers": {"Idempotency-Key": "one"}}
     retry = Functions(environment)
-    vendor = functions.module("chat").parley.providers["openai"]
+    vendor = functions.module("chat").services.providers["openai"]
     complete, answers = vendor.complete, []
 
     def slow(*arguments: Any) -> Any:
@@ -65,7 +65,7 @@ def test_a_search_that_was_overtaken_by_a_retry_gives_no_second_answer(
         ("/api/search", {"query": "fjord"}),
     ]
     retry = Functions(environment)
-    vendor = functions.module("search").parley.providers["openai"]
+    vendor = functions.module("search").services.providers["openai"]
     embed = vendor.embed
 
     def overtaken(hours: int, path: str, body: Any) -> None:

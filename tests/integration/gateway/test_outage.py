@@ -83,8 +83,8 @@ def test_a_byok_caller_is_served_with_the_own_key_in_memory_and_never_with_an_op
         with_vault.request("store_key", "PUT", path, {"api_key": "sk-own-key-1111"}, token=make_token(user))
         assert with_vault.request("verify_key", "POST", f"{path}/verify", token=make_token(user)).status == 200
         assert ask(with_vault, user=user, provider="anthropic").status == 200
-    vault = with_vault.module("chat").parley.vault
-    del vault._plaintext["user:bob".removeprefix("user:"), "anthropic"]
+    key_cipher = with_vault.module("chat").services.key_cipher
+    del key_cipher._plaintext["user:bob".removeprefix("user:"), "anthropic"]
     lose_database(with_vault, "chat", monkeypatch)
     emulator.reset()
     answer = ask(with_vault, user="ada")
@@ -121,11 +121,11 @@ def test_a_hold_whose_answer_was_lost_is_what_the_offline_call_used(
     sqs = boto3.client("sqs")
     queue = sqs.create_queue(QueueName="usage")["QueueUrl"]
     functions.environment["PARLEY_USAGE_QUEUE_URL"] = queue
-    part = functions.module("chat").parley
+    part = functions.module("chat").services
     call = part.database.call
 
     def lost(statement: str, *arguments: Any, **options: Any) -> Any:
-        from parley.database import DatabaseUnavailable
+        from parley.database.errors import DatabaseUnavailable
 
         call(statement, *arguments, **options)
         raise DatabaseUnavailable("the answer was lost")
@@ -158,7 +158,7 @@ def test_what_was_embedded_when_the_database_went_away_reaches_the_ledger_once(
     sqs = boto3.client("sqs")
     queue = sqs.create_queue(QueueName=f"usage-of-{key}")["QueueUrl"]
     functions.environment["PARLEY_USAGE_QUEUE_URL"] = queue
-    vendor = functions.module("search").parley.providers["openai"]
+    vendor = functions.module("search").services.providers["openai"]
     embed = vendor.embed
 
     def and_then_it_is_away(*arguments: Any) -> Any:
@@ -194,6 +194,6 @@ def test_outages_under_load_lose_nothing_and_end_at_once(data_dir: Path, emulato
 
 def lose_database(functions: Functions, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Take the database away from a container that has seen it."""
-    database = functions.module(name).parley.database
+    database = functions.module(name).services.database
     database.close()
     monkeypatch.setattr(database, "_conninfo", "postgresql://parley_app:none@127.0.0.1:1/postgres")

@@ -16,7 +16,9 @@ import pytest
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from parley.migrations import catalog_snapshot, create_logins, down, up
+from parley.migrations.catalog import catalog_snapshot
+from parley.migrations.logins import create_logins
+from parley.migrations.runner import down, up
 from tests.conftest import SCHEMA, ScratchDatabase
 from tests.integration.schema import seeds
 from tests.integration.schema.support import SERVICE, psql, user

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from parley.migrations import up
+from parley.migrations.runner import up
 from tests.conftest import SCHEMA, ScratchDatabase
 from tests.integration.schema import seeds
 from tests.integration.schema.expectations import ROWS

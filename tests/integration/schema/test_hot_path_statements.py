@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from parley.database import Database, Vector
+from parley.database.connection import Database
+from parley.database.values import Vector
 from tests.conftest import ScratchDatabase
 from tests.integration.schema.statement_log import watch_statements
 from tests.integration.schema.support import user

@@ -10,7 +10,10 @@ import pytest
 from psycopg import sql
 
 from local.postgres import Server
-from parley.migrations import catalog_snapshot, down, read_migrations, up, verify
+from parley.migrations.catalog import catalog_snapshot
+from parley.migrations.files import read_migrations
+from parley.migrations.runner import down, up
+from parley.migrations.verification import verify
 from tests.conftest import SCHEMA, ScratchDatabase
 from tests.integration.schema.support import psql
 

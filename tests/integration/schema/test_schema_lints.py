@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from local.postgres import Server
-from parley.migrations import up
+from parley.migrations.runner import up
 from tests.conftest import SCHEMA, ScratchDatabase, _new_database
 from tests.integration.schema import lints
 

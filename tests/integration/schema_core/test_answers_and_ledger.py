@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from local.postgres import Server
-from parley.migrations import up
+from parley.migrations.runner import up
 from tests.conftest import SCHEMA
 from tests.integration.schema_core.calls import ADA, ADMIN, MEMBER, Caller, cache_entry, call_of, one, set_clock, used
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any
 
-from parley.errors import Problem
+from parley.core.errors import Problem
 
 CONTENT_TYPE = "application/problem+json"
 

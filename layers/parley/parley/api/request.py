@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from parley.caller import Caller, RequestContext
-from parley.errors import Problem
+from parley.core.caller import Caller, RequestContext
+from parley.core.errors import Problem
 
 LARGEST_BODY = 512 * 1024  # bytes
 _DEEPEST_JSON = 32

@@ -2,9 +2,3 @@
 
 Nothing here knows what is stored. Nothing connects before the first query.
 """
-
-from parley.database.connection import Database, Statement, Transaction
-from parley.database.errors import DatabaseError, DatabaseUnavailable
-from parley.database.values import Vector, jsonb
-
-__all__ = ["Database", "DatabaseError", "DatabaseUnavailable", "Statement", "Transaction", "Vector", "jsonb"]

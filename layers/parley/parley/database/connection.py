@@ -16,7 +16,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row
 
-from parley.clock import Clock, SystemClock
+from parley.core.clock import Clock, SystemClock
 from parley.database.errors import DatabaseUnavailable, is_away, translate
 from parley.database.values import Vector, VectorDumper, bound
 

@@ -14,19 +14,12 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from parley.clock import Clock, SystemClock
-from parley.providers import faults
-from parley.providers.base import (
-    Completion,
-    CompletionRequest,
-    Embeddings,
-    ProviderError,
-    ProviderErrorCode,
-    StreamCancelled,
-    Usage,
-)
+from parley.core.clock import Clock, SystemClock
+from parley.core.provider_names import ProviderName
+from parley.providers import errors
+from parley.providers.errors import ProviderError, ProviderErrorCode, StreamCancelled
+from parley.providers.protocol import Completion, CompletionRequest, Embeddings, Usage
 from parley.providers.transport import DeadlineExceeded, HttpClient, events, until
-from parley.vendors import ProviderName
 
 if TYPE_CHECKING:
     import httpx2
@@ -188,7 +181,7 @@ class Adapter(ABC):
             body = response.read()
         finally:
             response.close()
-        raise faults.from_response(self.name, response.status_code, response.headers, body, api_key, self._clock.now())
+        raise errors.from_response(self.name, response.status_code, response.headers, body, api_key, self._clock.now())
 
     def _deadline(self, model: str, api_key: str, timeout: float) -> float:
         """When the call must be over. Raises ProviderError for a key or model that cannot be sent."""
@@ -214,7 +207,7 @@ class Adapter(ABC):
         # The SDKs wrap an error answer (`response`) and a failed connection (`__cause__`), each in its own class.
         response = getattr(error, "response", None)
         if isinstance(response, httpx2.Response):
-            return faults.from_response(
+            return errors.from_response(
                 self.name, response.status_code, response.headers, response.content, api_key, self._clock.now()
             )
         cause = error if isinstance(error, httpx2.RequestError) else error.__cause__

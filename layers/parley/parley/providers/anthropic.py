@@ -8,11 +8,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import quote
 
-from parley.providers import faults
+from parley.core.provider_names import ProviderName
+from parley.providers import errors
 from parley.providers.adapter import Adapter, StreamReader
-from parley.providers.base import Completion, CompletionRequest, FinishReason, ProviderError, Usage
+from parley.providers.errors import ProviderError
+from parley.providers.protocol import Completion, CompletionRequest, FinishReason, Usage
 from parley.providers.transport import event_json, timeouts
-from parley.vendors import ProviderName
 
 if TYPE_CHECKING:
     import httpx2
@@ -168,7 +169,7 @@ class _Reader(StreamReader):
         elif kind == "message_stop":
             self.ended = self._stop_reason is not None
         elif kind == "error":
-            raise faults.from_error_object("anthropic", 200, event["error"], self._api_key)
+            raise errors.from_error_object("anthropic", 200, event["error"], self._api_key)
         return ""
 
     def _report(self, usage: dict[str, Any] | None) -> None:

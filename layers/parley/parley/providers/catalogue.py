@@ -15,8 +15,8 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal
 from pathlib import Path
 from typing import Any, Literal
 
-from parley.providers.base import Usage
-from parley.vendors import PROVIDERS, ProviderName
+from parley.core.provider_names import PROVIDERS, ProviderName
+from parley.providers.protocol import Usage
 
 Capability = Literal["chat", "streaming", "structured_output", "sampling", "embeddings"]
 

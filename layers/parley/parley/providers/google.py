@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from parley.providers import faults
+from parley.core.provider_names import ProviderName
+from parley.providers import errors
 from parley.providers.adapter import Adapter, StreamReader
-from parley.providers.base import Completion, CompletionRequest, Embeddings, FinishReason, ProviderError, Usage
+from parley.providers.errors import ProviderError
+from parley.providers.protocol import Completion, CompletionRequest, Embeddings, FinishReason, Usage
 from parley.providers.transport import HEADERS, HeldBack, event_json
-from parley.vendors import ProviderName
 
 if TYPE_CHECKING:
     import httpx2
@@ -194,8 +195,8 @@ class _Reader(StreamReader):
 
     def feed(self, data: bytes) -> str:
         chunk = event_json(data)
-        if error := faults.error_object(chunk):
-            raise faults.from_error_object("google", 200, error, self._api_key)
+        if error := errors.error_object(chunk):
+            raise errors.from_error_object("google", 200, error, self._api_key)
         self._model = chunk.get("modelVersion") or self._model
         self.upstream_id = chunk.get("responseId") or self.upstream_id
         self.usage = usage_of(chunk) or self.usage

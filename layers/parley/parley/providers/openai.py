@@ -11,11 +11,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from parley.providers import faults
+from parley.core.provider_names import ProviderName
+from parley.providers import errors
 from parley.providers.adapter import Adapter, StreamReader
-from parley.providers.base import Completion, CompletionRequest, Embeddings, FinishReason, ProviderError, Usage
+from parley.providers.errors import ProviderError
+from parley.providers.protocol import Completion, CompletionRequest, Embeddings, FinishReason, Usage
 from parley.providers.transport import event_json, timeouts
-from parley.vendors import ProviderName
 
 if TYPE_CHECKING:
     import httpx2
@@ -164,8 +165,8 @@ class _Reader(StreamReader):
             self.ended = self._finish is not None
             return ""
         chunk = event_json(data)
-        if error := faults.error_object(chunk):
-            raise faults.from_error_object("openai", 200, error, self._api_key)
+        if error := errors.error_object(chunk):
+            raise errors.from_error_object("openai", 200, error, self._api_key)
         self._model = chunk.get("model") or self._model
         self._tier = chunk.get("service_tier") or self._tier
         if chunk.get("usage"):

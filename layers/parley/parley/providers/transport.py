@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from parley.clock import Clock
+from parley.core.clock import Clock
 
 if TYPE_CHECKING:
     import httpx2

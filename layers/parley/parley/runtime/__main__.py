@@ -8,9 +8,9 @@ import os
 import sys
 from datetime import UTC, datetime
 
-from parley.runtime import enable_streaming
 from parley.runtime.client import Failure, RuntimeClient
 from parley.runtime.loop import load_handler, run
+from parley.runtime.response import enable_streaming
 
 _EXTRA = ("request_id", "error_type", "stack_trace")
 

@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from parley.runtime import StreamingResponse
 from parley.runtime.client import CallerGone, Failure, Invocation, ResponseStream, RuntimeClient
+from parley.runtime.response import StreamingResponse
 
 Handler = Callable[[Any, "Context"], Any]
 

@@ -1,0 +1,1 @@
+"""What a caller sees of itself: settings, preferences, usage."""

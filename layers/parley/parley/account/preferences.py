@@ -1,0 +1,145 @@
+"""S1: which provider a caller gets, where that choice comes from, and how it is saved.
+
+The order is the user's saved preference, the organization's, the last one known for this very caller while the database
+is away, and the deployment's AI_PROVIDER. The spelling a caller saved (`gemini`) is the spelling that comes back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from parley.admission.known_callers import KnownCallers
+from parley.core.caller import Caller
+from parley.core.errors import Problem, subject_deleted
+from parley.core.observability import logger
+from parley.core.provider_names import PROVIDERS, ProviderName, canonical_provider
+from parley.database.connection import Database
+from parley.database.errors import DatabaseUnavailable
+
+Scope = Literal["user", "organization"]
+
+
+@dataclass(frozen=True, slots=True)
+class Preferences:
+    """The preference service.
+
+    Args:
+        known_callers: what warm containers remember per caller, for database outages.
+        default_provider: what answers where nobody chose, as the operator spells it.
+    """
+
+    database: Database
+    known_callers: KnownCallers
+    default_provider: str
+
+    def effective(self, caller: Caller) -> dict[str, Any]:
+        """`{"provider", "source", "degraded"}`, as the next call would go; the provider is None where none may be used.
+
+        The source is user, organization, own_key (what a byok caller's keys leave), memory or environment.
+        """
+        if caller.user_id is None:
+            return {"provider": self.default_provider, "source": "environment", "degraded": False}
+        try:
+            route = self.database.call(
+                "select app.effective_provider(%s, %s)", (caller.claims, self.default_provider), idempotent=True
+            )
+        except DatabaseUnavailable:
+            logger.warning("preference read without the database")
+            remembered = self.known_callers.get(caller).provider
+            provider, source = (remembered, "memory") if remembered else (self.default_provider, "environment")
+            return {"provider": provider, "source": source, "degraded": True}
+        spelling = route.get("provider_spelling")
+        self.known_callers.put_provider(caller, spelling)
+        source = route.get("provider_source", "none")
+        provider = self.default_provider if source == "environment" else spelling or route.get("provider")
+        return {"provider": provider, "source": source, "degraded": False}
+
+    def at(self, caller: Caller, scope: Scope) -> dict[str, Any]:
+        """The preference saved at one level: `{"provider": ... or None, "source": scope}`."""
+        saved = self._saved(caller).get(scope) or {}
+        return {"provider": saved.get("provider"), "source": scope, "degraded": False}
+
+    def save(self, caller: Caller, scope: Scope, provider: str) -> dict[str, Any]:
+        """Save. Raises Problem: 400 for an unknown provider (nothing is written), 403 without the right."""
+        if canonical_provider(provider) is None:
+            raise _unknown_provider()
+        spelling = provider.strip().lower()
+        _check_scope(caller, scope)
+        try:
+            saved = self.database.call(
+                "select app.save_provider_preference(%s, %s, %s)", (caller.claims, scope, spelling), idempotent=True
+            )
+        except Exception:
+            logger.error("Failed to save preference to database")
+            raise
+        _check_saved(saved)
+        logger.info("AI Provider API: Saved preference to database")
+        if scope == "user":
+            self.known_callers.put_provider(caller, spelling)
+        return {"provider": spelling, "scope": scope, "saved": True}
+
+    def restrict(self, caller: Caller, allowed: list[str] | None, forbidden: list[str] | None) -> dict[str, Any]:
+        """Allow or forbid providers to the caller's organization; null for both lifts every restriction.
+
+        Raises Problem: 400 for an unknown provider and where none is left, 403 without the right.
+        """
+        _check_scope(caller, "organization")
+        permitted, refused = _canonical(allowed), _canonical(forbidden)
+        if not set(permitted or PROVIDERS) - set(refused or ()):
+            raise Problem(
+                "invalid_request", "This leaves your organization no provider; allow one, or forbid fewer.", status=400
+            )
+        policy: dict[str, Any] = self.database.call(
+            "select app.save_organization_policy(%s, %s::text[], %s::text[])",
+            (caller.claims, permitted, refused),
+            idempotent=True,
+        )
+        _check_saved(policy)
+        return {"allowed_providers": policy["allowed_providers"]}
+
+    def delete(self, caller: Caller, scope: Scope) -> dict[str, Any]:
+        """Soft-delete a preference; what then applies comes back. Raises Problem (403)."""
+        _check_scope(caller, scope)
+        self.database.call("select app.delete_provider_preference(%s, %s)", (caller.claims, scope), idempotent=True)
+        return self.effective(caller)
+
+    def _saved(self, caller: Caller) -> dict[str, Any]:
+        if caller.user_id is None:
+            return {}
+        saved: dict[str, Any] = self.database.call(
+            "select app.provider_preferences(%s)", (caller.claims,), idempotent=True
+        )
+        return saved
+
+
+def _canonical(names: list[str] | None) -> list[ProviderName] | None:
+    """The vendors that are meant. Raises Problem (400)."""
+    if names is None:
+        return None
+    known = [canonical_provider(name) for name in names]
+    if None in known:
+        raise _unknown_provider()
+    return [name for name in known if name]
+
+
+def _check_saved(found: dict[str, Any]) -> None:
+    if found["outcome"] == "provider_not_allowed":
+        raise Problem("provider_not_allowed", "Your organization does not allow this provider.", status=403)
+    if found["outcome"] != "saved":
+        raise subject_deleted()
+
+
+def _unknown_provider() -> Problem:
+    return Problem(
+        "invalid_provider", "Choose one of openai, anthropic, google (or gemini, its other name).", status=400
+    )
+
+
+def _check_scope(caller: Caller, scope: Scope) -> None:
+    if scope == "organization" and not caller.is_organization_admin:
+        raise Problem(
+            "organization_admin_required", "Only an admin of the organization may change its preference.", status=403
+        )
+    if scope == "organization" and caller.organization_id is None:
+        raise Problem("organization_required", "Your token names no organization.", status=403)

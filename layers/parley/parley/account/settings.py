@@ -1,0 +1,43 @@
+"""A caller's settings as they are read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from parley.core.caller import Caller
+from parley.core.errors import subject_deleted
+from parley.database.connection import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Settings as they are read."""
+
+    database: Database
+
+    def settings(self, caller: Caller) -> dict[str, Any]:
+        """Tier, limits and use, the saved provider, and the own keys as their last four characters.
+
+        Raises Problem (403) for a deleted user.
+        """
+        quota, preferences, keys = self.database.batch(
+            caller.claims,
+            [
+                ("select app.read_quota(%s) as found", (caller.claims,)),
+                ("select app.provider_preferences(%s) as found", (caller.claims,)),
+                ("select app.own_keys(%s) as found", (caller.claims,)),
+            ],
+            idempotent=True,
+        )
+        if quota[0]["found"] is None:
+            raise subject_deleted()
+        saved = preferences[0]["found"].get("user") or {}
+        return {
+            **quota[0]["found"],
+            "preferred_provider": saved.get("provider"),
+            "api_keys": {
+                provider: {name: key[name] for name in ("last_four", "verified", "updated_at")}
+                for provider, key in keys[0]["found"].items()
+            },
+        }

@@ -1,0 +1,136 @@
+"""What a caller used: today and this month against the limits, series, and how the providers did."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any, Literal
+
+from parley.core.caller import Caller
+from parley.core.clock import Clock
+from parley.core.errors import Problem, subject_deleted
+from parley.core.period import Period
+from parley.core.provider_names import PROVIDERS
+from parley.database.connection import Database
+from parley.database.errors import DatabaseUnavailable
+from parley.providers.catalogue import Catalogue, Price
+
+
+class HistoryQuery(Period):
+    """The query of /api/usage/history and /api/usage/providers."""
+
+    group_by: Literal["day", "provider", "model", "operation"] = "day"
+    scope: Literal["user", "organization"] = "user"
+
+
+@dataclass(frozen=True, slots=True)
+class UsageReports:
+    """The usage service."""
+
+    database: Database
+    catalogue: Catalogue
+    clock: Clock
+
+    def current(self, caller: Caller) -> dict[str, Any]:
+        """Tier, and for today, this month and embedding tokens what is used, the limit, and when it starts anew.
+
+        Raises Problem (403) for a deleted user.
+        """
+        quota: dict[str, Any] | None = self.database.call(
+            "select app.read_quota(%s)", (caller.claims,), idempotent=True
+        )
+        if quota is None:
+            raise subject_deleted()
+        return quota
+
+    def history(self, caller: Caller, query: HistoryQuery) -> dict[str, Any]:
+        """Calls, tokens and cost, summed by day, provider, model or operation. Raises Problem (403)."""
+        rows = self._rows(caller, query)
+        key = {"operation": "operation_type"}.get(query.group_by, query.group_by)
+        groups: dict[Any, dict[str, Any]] = defaultdict(lambda: {"calls": 0, "tokens": 0, "cost_usd": Decimal(0)})
+        for row in rows:
+            group = groups[row[key]]
+            group["calls"] += row["calls"]
+            group["tokens"] += row["tokens"]
+            group["cost_usd"] += row["cost"] or 0
+        data = [{query.group_by: name, **sums} for name, sums in sorted(groups.items(), key=lambda item: str(item[0]))]
+        return {"data": data, "next_cursor": None}
+
+    def providers(self, caller: Caller, query: HistoryQuery) -> dict[str, Any]:
+        """By provider: calls, tokens, cost, median and 95th percentile latency, attempts and successes.
+
+        Raises Problem (403).
+        """
+        start, end = self._period(caller, query)
+        data = self.database.call(
+            "select app.provider_report(%s, %s, %s, %s)",
+            (caller.claims, start, end, query.scope == "organization"),
+            idempotent=True,
+        )
+        return {"data": data, "next_cursor": None}
+
+    def catalogue_of(self, caller: Caller) -> dict[str, Any]:
+        """Providers with their models, today's prices, and health of the last minute as far as it is known."""
+        try:
+            health = self.database.query(caller.claims, "select app.provider_health() as health", idempotent=True)
+            known = health[0]["health"]
+        except DatabaseUnavailable:
+            known = {}
+        now = self.clock.now()
+        defaults = self.catalogue.default_chat_models()
+        return {
+            "data": [
+                {
+                    "provider": provider,
+                    "default_model": defaults[provider],
+                    "health": known.get(provider),
+                    "models": [
+                        {
+                            "id": model.id,
+                            "capabilities": sorted(model.capabilities),
+                            "context_window": model.context_window,
+                            "usd_per_million_tokens": _prices(model.price(None, 0, now)),
+                            "retires": model.retires,
+                        }
+                        for model in self.catalogue.models()
+                        if model.provider == provider
+                    ],
+                }
+                for provider in PROVIDERS
+            ],
+            "next_cursor": None,
+        }
+
+    def faqs(self, caller: Caller) -> dict[str, Any]:
+        """The precomputed responses, the first to match first."""
+        rows = self.database.query(
+            caller.claims,
+            """
+            select pattern, response, priority from public.ai_precomputed_responses
+            where is_active order by priority desc nulls last, length(pattern) desc, pattern
+            """,
+            idempotent=True,
+        )
+        return {"data": rows, "next_cursor": None}
+
+    def _rows(self, caller: Caller, query: HistoryQuery) -> list[dict[str, Any]]:
+        period = self._period(caller, query)
+        if query.scope == "organization":
+            return self.database.query(
+                caller.claims, "select * from app.usage_between(%s, %s)", period, idempotent=True
+            )
+        return self.database.query(caller.claims, "select * from app.my_usage_between(%s, %s)", period, idempotent=True)
+
+    def _period(self, caller: Caller, query: HistoryQuery) -> tuple[date, date]:
+        if query.scope == "organization" and not caller.is_organization_admin:
+            raise Problem("organization_admin_required", "Only an organization's admin may see its usage.", status=403)
+        return query.bounds(self.clock.now())
+
+
+def _prices(price: Price | None) -> dict[str, str | None] | None:
+    if price is None:
+        return None
+    names = ("input", "cached_input", "output")
+    return {name: None if (value := getattr(price, name)) is None else format(value, "f") for name in names}

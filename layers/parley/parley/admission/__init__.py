@@ -1,0 +1,1 @@
+"""Hold and settle: what a request holds, its row, and what goes on while the database is away."""

@@ -1,0 +1,246 @@
+"""The resolver: routes, access, one log line a request, and every outcome as a JSON answer or a problem document."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Literal, get_type_hints
+from uuid import UUID
+
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, CORSConfig, Response
+from pydantic import BaseModel
+
+from parley.admission.requests import Refused
+from parley.api import problems
+from parley.api.authentication import Authenticator
+from parley.api.quota_headers import quota_headers
+from parley.api.request import Request, check_text
+from parley.api.sse import CONTENT_TYPE, HEARTBEAT, Stream, encoded
+from parley.core.caller import Caller
+from parley.core.config import ConfigurationError, Settings
+from parley.core.errors import Problem
+from parley.core.observability import log_fault, logger
+from parley.database.errors import DatabaseUnavailable
+from parley.runtime.response import StreamingResponse, is_streaming
+
+Access = Literal["anyone", "user", "organization_admin", "service"]
+Handler = Callable[..., "Reply | Stream | dict[str, Any]"]
+
+# Kept back from the function's own deadline, so that an answer leaves before Lambda ends the process.
+_MARGIN_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer that is not a plain 200 with a JSON object. `body` None sends none."""
+
+    body: Mapping[str, Any] | str | None
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    content_type: str = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One method and path, as registered.
+
+    Attributes:
+        handler: takes the request and, where it has parameters of these names, `body` and `query`.
+        body, query: the models that those are annotated with.
+    """
+
+    method: str
+    path: str
+    access: Access
+    handler: Handler
+    body: type[BaseModel] | None
+    query: type[BaseModel] | None
+
+    def call(self, request: Request) -> Reply | Stream | dict[str, Any]:
+        """Check what was sent and answer. Raises Problem."""
+        arguments: dict[str, BaseModel] = {}
+        if self.query is not None:
+            arguments["query"] = request.query_as(self.query)
+        if self.body is not None:
+            arguments["body"] = request.json(self.body)
+        return self.handler(request, **arguments)
+
+
+class Api:
+    """The routes of one function. `handler` is what Lambda calls."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._authenticator = Authenticator(settings)
+        origin = settings.cors_origin
+        cors = CORSConfig(allow_origin=origin, expose_headers=["*"], allow_credentials=False) if origin else None
+        self._resolver = APIGatewayRestResolver(cors=cors, strip_prefixes=None)
+        self._resolver.not_found(self._not_found)
+        self.routes: list[Route] = []
+        self._stream: Stream | None = None
+
+    def route(self, method: str, path: str, access: Access) -> Callable[[Handler], Handler]:
+        """Register a handler for `method` and `path` (template syntax: `/api/documents/{id}`), open to `access`."""
+
+        def register(handler: Handler) -> Handler:
+            hints = get_type_hints(handler)
+            route = Route(method, path, access, handler, hints.get("body"), hints.get("query"))
+            self.routes.append(route)
+            pattern = path.replace("{", "<").replace("}", ">")
+            self._resolver.route(pattern, method=method)(lambda **parameters: self._answer(route, parameters))
+            return handler
+
+        return register
+
+    def get(self, path: str, access: Access) -> Callable[[Handler], Handler]:
+        """Register a GET handler."""
+        return self.route("GET", path, access)
+
+    def post(self, path: str, access: Access) -> Callable[[Handler], Handler]:
+        """Register a POST handler."""
+        return self.route("POST", path, access)
+
+    def put(self, path: str, access: Access) -> Callable[[Handler], Handler]:
+        """Register a PUT handler."""
+        return self.route("PUT", path, access)
+
+    def patch(self, path: str, access: Access) -> Callable[[Handler], Handler]:
+        """Register a PATCH handler."""
+        return self.route("PATCH", path, access)
+
+    def delete(self, path: str, access: Access) -> Callable[[Handler], Handler]:
+        """Register a DELETE handler."""
+        return self.route("DELETE", path, access)
+
+    def handler(self, event: dict[str, Any], context: Any) -> dict[str, Any] | StreamingResponse:
+        """The Lambda entry point for API Gateway REST proxy events."""
+        self._stream = None
+        answer = self._resolver.resolve(event, context)
+        if self._stream is None:
+            return answer
+        response = StreamingResponse(
+            status=answer["statusCode"],
+            headers={name: values[-1] for name, values in answer["multiValueHeaders"].items()},
+            body=encoded(self._stream.events, _problem_of, _request_id(event, context)),
+            cancel=self._stream.cancel,
+            close=self._stream.close,
+            heartbeat=HEARTBEAT,
+        )
+        return response if is_streaming() else response.whole()
+
+    def _answer(self, route: Route, parameters: Mapping[str, str]) -> Response[str]:
+        started = time.monotonic()
+        event, context = self._resolver.current_event, self._resolver.lambda_context
+        request_id = _request_id(event.raw_event, context)
+        logger.append_keys(request_id=request_id, function_name=context.function_name)
+        try:
+            request = self._request(event.raw_event, context, request_id, parameters)
+            _check_access(request.caller, route.access)
+            outcome = route.call(request)
+            if isinstance(outcome, Stream):
+                self._stream = outcome
+                outcome = Reply(None, headers=outcome.headers, content_type=CONTENT_TYPE)
+            reply = outcome if isinstance(outcome, Reply) else Reply(outcome)
+            code = None
+        except Exception as error:
+            problem = _problem_of(error)
+            reply, code = _problem_reply(problem, request_id), problem.code
+        logger.info(
+            "request answered",
+            method=route.method,
+            route=route.path,
+            status=reply.status,
+            code=code,
+            duration_ms=round((time.monotonic() - started) * 1000, 1),
+        )
+        return _response(reply, request_id)
+
+    def _request(self, event: dict[str, Any], context: Any, request_id: str, parameters: Mapping[str, str]) -> Request:
+        headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
+        identity = (event.get("requestContext") or {}).get("identity") or {}
+        query = dict(event.get("queryStringParameters") or {})
+        check_text([*parameters.values(), *query.values()])
+        remaining = context.get_remaining_time_in_millis() / 1000 - _MARGIN_SECONDS
+        return Request(
+            caller=self._authenticator.caller(headers.get("authorization"), identity.get("sourceIp") or "unknown"),
+            id=request_id,
+            headers=headers,
+            path=parameters,
+            query=query,
+            raw_body=event.get("body"),
+            body_is_base64=bool(event.get("isBase64Encoded")),
+            seconds=min(remaining, self._settings.request_seconds),
+        )
+
+    def _not_found(self, _error: Exception) -> Response[str]:
+        request_id = _request_id(self._resolver.current_event.raw_event, self._resolver.lambda_context)
+        problem = Problem("not_found", "There is nothing at this path; see /api/openapi.json.", status=404)
+        return _response(_problem_reply(problem, request_id), request_id)
+
+
+def _request_id(event: Mapping[str, Any], context: Any) -> str:
+    # `sam local` gives every request the same id, and a hold of an earlier one would answer.
+    gateway = {} if os.environ.get("AWS_SAM_LOCAL") else event.get("requestContext") or {}
+    return str(gateway.get("requestId") or context.aws_request_id)
+
+
+def _check_access(caller: Caller, access: Access) -> None:
+    """Deny by default. Raises Problem: 401 where signing in would help, 403 where it would not."""
+    if access == "anyone" or (access == "service" and caller.is_service):
+        return
+    if caller.user_id is None and not caller.is_service:
+        raise Problem("token_missing", "Sign in and send `Authorization: Bearer <token>`.", status=401)
+    if access == "service":
+        raise Problem("service_role_required", "Only the service role may do this.", status=403)
+    if caller.is_service:
+        raise Problem("user_required", "This acts for one user; call it with a user's token.", status=403)
+    if access == "organization_admin" and not caller.is_organization_admin:
+        raise Problem("organization_admin_required", "Only an organization's admin may do this.", status=403)
+
+
+def _problem_of(error: Exception) -> Problem:
+    if isinstance(error, Problem):
+        return error
+    if isinstance(error, DatabaseUnavailable):
+        logger.error("database unavailable")
+        return Problem(
+            "database_unavailable", "The database is away for a moment; try again shortly.", status=503, retry_after=1
+        )
+    if isinstance(error, ConfigurationError):
+        logger.error("not configured", detail=str(error))
+        return Problem("not_configured", "The operator has not set this up.", status=501)
+    log_fault("request failed", error)
+    return Problem(
+        "internal_error", "Something went wrong on our side; the request id helps us to find it.", status=500
+    )
+
+
+def _problem_reply(problem: Problem, request_id: str) -> Reply:
+    headers = problems.headers(problem)
+    if isinstance(problem, Refused):
+        headers |= quota_headers(problem.quota)
+    return Reply(problems.document(problem, request_id), problem.status, headers, problems.CONTENT_TYPE)
+
+
+def _response(reply: Reply, request_id: str) -> Response[str]:
+    body = reply.body
+    if body is not None and not isinstance(body, str):
+        # Sorted, because jsonb keeps no order: a replay is the same to the byte.
+        body = json.dumps(body, separators=(",", ":"), ensure_ascii=False, sort_keys=True, default=_json)
+    headers = {"X-Request-Id": request_id, "Cache-Control": "no-store", **reply.headers}
+    content_type = None if reply.status == 204 else reply.content_type
+    return Response(status_code=reply.status, content_type=content_type, body=body or "", headers=headers)
+
+
+def _json(value: Any) -> Any:
+    """What JSON has no form for: times as ISO 8601, money and ids as text."""
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, Decimal | UUID):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")

@@ -1,0 +1,1 @@
+"""Chat: one answer, whole or streamed, alone or as a turn of a conversation."""

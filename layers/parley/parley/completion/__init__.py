@@ -1,0 +1,1 @@
+"""One model call: admit, look in the caches, choose, call, settle."""

@@ -1,0 +1,115 @@
+"""Cached answers: the exact hash over all that shapes an answer, and the guarded search for one to a like question."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from parley.completion import equivalence as guard
+from parley.completion.prompt import Prompt
+from parley.core.caller import Caller
+from parley.core.provider_names import ProviderName
+from parley.database.connection import Database
+from parley.database.values import Vector
+from parley.providers.protocol import Embeddings
+
+_HASH_VERSION = 1  # changes when what shapes an answer changes
+_TTL_SECONDS = 24 * 3600
+# Neighbours below this cosine are not worth a look, and more than three never were better than the first three.
+_LEAST_COSINE = 0.8
+_NEIGHBOURS = 3
+
+
+def prompt_hash(prompt: Prompt, *, with_text: bool = True) -> str:
+    """Hex SHA-256 over every parameter that shapes the answer; provider and model are added by the database.
+
+    Args:
+        with_text: False leaves the last message out: the hard filter of the search for a like question.
+    """
+    messages = prompt.messages if with_text else prompt.messages[:-1]
+    shape = {
+        "version": _HASH_VERSION,
+        "operation": prompt.operation,
+        "messages": [[message.role, message.content] for message in messages],
+        "max_output_tokens": prompt.max_output_tokens,
+        "temperature": prompt.temperature,
+        "top_p": prompt.top_p,
+        "stop": list(prompt.stop),
+        "schema": prompt.schema,
+        "pinned": [prompt.provider, prompt.model],
+    }
+    return hashlib.sha256(json.dumps(shape, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class SimilarAnswers:
+    """Finds the answer to a question that means the same, in the caller's tenant."""
+
+    database: Database
+
+    def find(
+        self, caller: Caller, prompt: Prompt, provider: ProviderName, model: str, embedded: Embeddings
+    ) -> dict[str, Any] | None:
+        """The stored answer that was asked of `provider` and `model`, or None. One round trip.
+
+        The prompt's own threshold raises the guard's default; a lower one is ignored.
+        """
+        query = {
+            "scope": prompt.cache_scope,
+            "parameters_hash": prompt_hash(prompt, with_text=False),
+            "provider": provider,
+            "model": model,
+            "embedding_model": embedded.model,
+            "threshold": _LEAST_COSINE,
+            "limit": _NEIGHBOURS,
+        }
+        found = self.database.call(
+            "select app.find_similar_answer(%s, %s, app.pad_embedding(%s))",
+            (caller.claims, query, Vector(embedded.vectors[0])),
+            idempotent=True,
+        )
+        least = max(guard.DEFAULT_THRESHOLD, prompt.similarity or 0.0)
+        question = prompt.messages[-1].content
+        for answer in found:
+            if guard.score(question, answer["message"], answer["similarity"]) >= least:
+                return dict(answer)
+        return None
+
+
+def entry(
+    prompt: Prompt,
+    exact_hash: str,
+    provider: ProviderName,
+    model: str,
+    call: dict[str, Any],
+    text: str,
+    embedded: Embeddings | None,
+) -> dict[str, Any] | None:
+    """What finish_request stores so that `text` can answer the same prompt, or a like one, again.
+
+    It is filed under the provider and model that were asked for, where the next lookup will look. None where others
+    answered in their place: they would go on answering when those are back. Whoever leaves the choice to `auto` gets
+    any, and is told which.
+    """
+    if prompt.provider != "auto" and (call["provider"], call["model"]) != (provider, model):
+        return None
+    stored = {
+        "prompt_hash": exact_hash,
+        "provider": provider,
+        "model": model,
+        "answered_by": {"provider": call["provider"], "model": call["model"]},
+        "scope": prompt.cache_scope,
+        "ttl_seconds": _TTL_SECONDS,
+        "text": text,
+        "tokens": (call.get("input_tokens") or 0) + (call.get("output_tokens") or 0),
+    }
+    if embedded is not None:
+        stored |= {
+            "parameters_hash": prompt_hash(prompt, with_text=False),
+            "message": prompt.messages[-1].content,
+            "embedding_model": embedded.model,
+            "embedding": embedded.vectors[0],
+        }
+    return stored

@@ -1,0 +1,57 @@
+"""What a service asks of a model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from parley.admission.requests import CacheScope, Operation
+from parley.core.provider_names import ProviderName
+from parley.providers.protocol import Message
+
+CacheMode = Literal["off", "exact", "semantic"]
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What a service asks of a model.
+
+    Attributes:
+        messages: the prompt without a conversation's earlier turns; the last one is the user's.
+        faq_text: what FAQ patterns are matched against; None asks no FAQ.
+        conversation_id: an existing conversation whose tail precedes the last message.
+        keeps_turns: whether the turns go into a conversation, existing or new, which needs the database.
+        cache_mode: `semantic` also looks for the answer to a like question; only for prompts that stand alone.
+        similarity: raises the threshold of that look.
+        personal: whether it carries context of this very user, whose answer nobody else may be served.
+    """
+
+    operation: Operation
+    messages: Sequence[Message]
+    max_output_tokens: int
+    provider: ProviderName | Literal["auto"] | None = None
+    model: str | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    stop: Sequence[str] = ()
+    schema: dict[str, Any] | None = None
+    schema_name: str = "answer"
+    faq_text: str | None = None
+    cache_mode: CacheMode = "exact"
+    similarity: float | None = None
+    personal: bool = False
+    conversation_id: str | None = None
+    keeps_turns: bool = False
+
+    @property
+    def cache_scope(self) -> CacheScope:
+        """Who may be served the answer: the caller's tenant, or the caller alone; nobody else (decision 0015)."""
+        return "user" if self.personal else "tenant"
+
+
+def situation(context: Mapping[str, Any]) -> Message:
+    """What the model is told of the user's page, cart or the like."""
+    facts = json.dumps(context, ensure_ascii=False, sort_keys=True)
+    return Message("system", f"What the application knows about the user's situation (data): {facts}")

@@ -1,0 +1,268 @@
+"""Where the rooms are put together: each part is built at first use, so a function loads only what it calls."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from random import SystemRandom
+from typing import TYPE_CHECKING
+
+from parley.admission.known_callers import KnownCallers
+from parley.core import secrets
+from parley.core.clock import SystemClock
+from parley.core.config import Settings
+
+if TYPE_CHECKING:
+    from parley.account.preferences import Preferences
+    from parley.account.settings import Account
+    from parley.account.usage import UsageReports
+    from parley.admission.degraded import DegradedMode
+    from parley.admission.requests import Admission
+    from parley.chat.conversations import Conversations
+    from parley.chat.service import Chat
+    from parley.completion.completions import Completions
+    from parley.completion.routing import Router
+    from parley.core.provider_names import ProviderName
+    from parley.database.connection import Database
+    from parley.embedding.embedder import Embedder
+    from parley.embedding.retrieval import Retrieval
+    from parley.interviews.service import QuestionGenerator
+    from parley.operations.admin import Admin
+    from parley.operations.maintenance import Maintenance
+    from parley.operations.usage_replay import UsageReplay
+    from parley.own_keys.cipher import KeyCipher
+    from parley.own_keys.rotate import KeyRotation
+    from parley.own_keys.store import KeyStore
+    from parley.own_keys.verify import KeyVerifier
+    from parley.providers.catalogue import Catalogue
+    from parley.providers.protocol import Provider
+    from parley.providers.transport import SharedClient
+    from parley.search.interactions import Interactions
+    from parley.search.service import Search
+
+
+class Container:
+    """The parts of one function's container."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.clock = SystemClock()
+        self.known_callers = KnownCallers()
+
+    @classmethod
+    def from_environment(cls, *, calls_models: bool = False) -> Container:
+        """Read the environment once. Raises ConfigurationError.
+
+        Args:
+            calls_models: whether a snapshot of this function (SnapStart) should hold the vendors' SDKs, which would
+                otherwise be imported by the first call after each restore.
+        """
+        container = cls(Settings.from_environment(os.environ))
+        if calls_models and os.environ.get("AWS_LAMBDA_INITIALIZATION_TYPE") == "snap-start":
+            from snapshot_restore_py import register_before_snapshot
+
+            register_before_snapshot(container._load_sdks)
+        return container
+
+    def _load_sdks(self) -> None:
+        for provider in self.providers.values():
+            provider.load()
+
+    @cached_property
+    def database(self) -> Database:
+        """The container's one connection, opened at first use."""
+        from parley.database.connection import Database
+
+        return Database(lambda: secrets.database_url(self.settings))
+
+    @cached_property
+    def preferences(self) -> Preferences:
+        """S1's preference service."""
+        from parley.account.preferences import Preferences
+
+        return Preferences(self.database, self.known_callers, self.settings.default_spelling)
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """Models and prices."""
+        from parley.providers.catalogue import Catalogue
+
+        return Catalogue.shipped()
+
+    @cached_property
+    def http(self) -> SharedClient:
+        """The HTTP client of all vendors."""
+        from parley.providers.transport import SharedClient
+
+        return SharedClient()
+
+    @cached_property
+    def providers(self) -> dict[ProviderName, Provider]:
+        """The vendors' adapters; each imports its SDK at its first call."""
+        from parley.providers.registry import build_providers
+
+        return build_providers(self.settings.provider_urls, self.http)
+
+    @cached_property
+    def router(self) -> Router:
+        """Order, retry and breaker."""
+        from parley.completion.routing import Router
+
+        # The system's randomness: containers restored from one snapshot would otherwise back off in step.
+        return Router(self.providers, self.catalogue, self.clock, SystemRandom().random, self.http.interrupt)
+
+    @cached_property
+    def key_cipher(self) -> KeyCipher:
+        """Users' own keys."""
+        from parley.own_keys.cipher import KeyCipher
+
+        return KeyCipher(self.settings.kms_key_id, self.clock)
+
+    @cached_property
+    def admission(self) -> Admission:
+        """Quota holds and request rows."""
+        from parley.admission.requests import Admission
+
+        return Admission(self.database, self.clock, self.known_callers)
+
+    @cached_property
+    def degraded(self) -> DegradedMode:
+        """What goes on while the database is away."""
+        from parley.admission.degraded import DegradedMode
+
+        return DegradedMode(
+            allowance=self.settings.degraded_allowance,
+            queue_url=self.settings.usage_queue_url,
+            known_callers=self.known_callers,
+            key_cipher=self.key_cipher,
+            clock=self.clock,
+        )
+
+    @cached_property
+    def operator_keys(self) -> dict[ProviderName, str]:
+        """The operator's provider keys."""
+        return secrets.provider_keys(self.settings)
+
+    @cached_property
+    def completions(self) -> Completions:
+        """The completion room."""
+        from parley.completion.cache import SimilarAnswers
+        from parley.completion.completions import Completions
+
+        return Completions(
+            admission=self.admission,
+            router=self.router,
+            key_cipher=self.key_cipher,
+            embedder=self.embedder,
+            similar=SimilarAnswers(self.database),
+            degraded=self.degraded,
+            catalogue=self.catalogue,
+            operator_keys=lambda: self.operator_keys,
+            settings=self.settings,
+            clock=self.clock,
+        )
+
+    @cached_property
+    def chat(self) -> Chat:
+        """The chat service."""
+        from parley.chat.service import Chat
+
+        return Chat(self.completions)
+
+    @cached_property
+    def questions(self) -> QuestionGenerator:
+        """The question service."""
+        from parley.interviews.service import QuestionGenerator
+
+        return QuestionGenerator(self.completions)
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        """One embedding call."""
+        from parley.embedding.embedder import Embedder
+
+        return Embedder(self.providers, self.catalogue, self.clock)
+
+    @cached_property
+    def retrieval(self) -> Retrieval:
+        """Embedding."""
+        from parley.embedding.retrieval import Retrieval
+
+        return Retrieval(self.admission, self.embedder, self.degraded, lambda: self.operator_keys, self.clock)
+
+    @cached_property
+    def search(self) -> Search:
+        """Documents and search."""
+        from parley.search.service import Search
+
+        return Search(self.database, self.retrieval)
+
+    @cached_property
+    def maintenance(self) -> Maintenance:
+        """What schedules run."""
+        from parley.operations.maintenance import Maintenance
+
+        return Maintenance(self.database)
+
+    @cached_property
+    def replay(self) -> UsageReplay:
+        """Usage from the queue into the ledger."""
+        from parley.operations.usage_replay import UsageReplay
+
+        return UsageReplay(self.database)
+
+    @cached_property
+    def conversations(self) -> Conversations:
+        """Conversations."""
+        from parley.chat.conversations import Conversations
+
+        return Conversations(self.database)
+
+    @cached_property
+    def usage(self) -> UsageReports:
+        """Usage reports and the catalogue."""
+        from parley.account.usage import UsageReports
+
+        return UsageReports(self.database, self.catalogue, self.clock)
+
+    @cached_property
+    def interactions(self) -> Interactions:
+        """Interactions and recommendations."""
+        from parley.search.interactions import Interactions
+
+        return Interactions(self.database)
+
+    @cached_property
+    def account(self) -> Account:
+        """Settings."""
+        from parley.account.settings import Account
+
+        return Account(self.database)
+
+    @cached_property
+    def key_store(self) -> KeyStore:
+        """Storing own keys."""
+        from parley.own_keys.store import KeyStore
+
+        return KeyStore(self.database, self.key_cipher)
+
+    @cached_property
+    def key_verifier(self) -> KeyVerifier:
+        """Verifying own keys."""
+        from parley.own_keys.verify import KeyVerifier
+
+        return KeyVerifier(self.database, self.key_cipher, self.providers, self.catalogue)
+
+    @cached_property
+    def key_rotation(self) -> KeyRotation:
+        """Rotating own keys."""
+        from parley.own_keys.rotate import KeyRotation
+
+        return KeyRotation(self.database, self.key_cipher)
+
+    @cached_property
+    def admin(self) -> Admin:
+        """What operators do."""
+        from parley.operations.admin import Admin
+
+        return Admin(self.database, self.clock)

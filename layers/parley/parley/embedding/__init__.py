@@ -1,0 +1,1 @@
+"""Vectors within the daily token limit."""

@@ -1,0 +1,61 @@
+"""One embedding call: which vendor and model, and what it cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from parley.core.clock import Clock
+from parley.core.provider_names import PROVIDERS, ProviderName
+from parley.providers.catalogue import Catalogue
+from parley.providers.protocol import Embeddings, Provider, Usage
+
+# The vendors embed at most this much of one text; longer ones are the caller's to split.
+LONGEST_TEXT = 24_000  # characters, about 6,000 tokens
+_CHARACTERS_PER_TOKEN = 4
+
+
+def estimated_tokens(text: str) -> int:
+    """An estimate for the daily limit, before the vendor has counted; the ledger gets what it counted."""
+    return len(text) // _CHARACTERS_PER_TOKEN + 1
+
+
+@dataclass(frozen=True, slots=True)
+class Embedder:
+    """Embeds with the first provider that has embeddings and a key.
+
+    Vectors of two models do not compare, so another vendor is no fallback.
+    """
+
+    providers: Mapping[ProviderName, Provider]
+    catalogue: Catalogue
+    clock: Clock
+
+    def embed(
+        self, texts: Sequence[str], keys: Mapping[ProviderName, str], seconds: float, *, own_key: bool = False
+    ) -> tuple[Embeddings, dict[str, Any]] | None:
+        """Vectors in the order of `texts`, and the ledger's row (a member of finish_request's `calls`).
+
+        None where no key's provider has embeddings. Raises ProviderError.
+        """
+        for name in PROVIDERS:
+            model = self.catalogue.default_embedding_model(name)
+            if name not in keys or model is None or model.dimensions is None:
+                continue
+            started = self.clock.monotonic()
+            found = self.providers[name].embed(texts, model.id, model.dimensions, keys[name], seconds)
+            usage = None if found.input_tokens is None else Usage(found.input_tokens, 0)
+            cost = self.catalogue.cost(model.id, usage, self.clock.now())
+            return found, {
+                "provider": name,
+                "model": model.id,
+                "operation": "embedding",
+                "input_tokens": found.input_tokens,
+                "output_tokens": 0,
+                "cost": None if cost is None else format(cost, "f"),
+                "estimated": cost is None,
+                "latency_ms": round((self.clock.monotonic() - started) * 1000),
+                "own_key": own_key,
+            }
+        return None

@@ -1,0 +1,1 @@
+"""Interviews: questions, generated or from the bank."""

@@ -1,0 +1,77 @@
+"""What a caller sends to have questions generated, and what a question is."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
+
+from parley.completion.completions import PROVIDER_CHOICES
+
+Kind = Literal["technical", "behavioral", "situational", "system_design", "mixed"]
+Level = Literal["intern", "junior", "mid", "senior", "lead"]
+Difficulty = Literal["easy", "medium", "hard", "adaptive"]
+Short = Annotated[str, StringConstraints(max_length=300)]
+Long = Annotated[str, StringConstraints(max_length=20_000)]
+# What a model wrote: its JSON can say NUL, which nothing can store.
+Written = Annotated[str, AfterValidator(lambda text: text.replace("\x00", ""))]
+
+
+class QuestionsRequest(BaseModel):
+    """FoloUp sends name, objective, number (as text) and context; the rest is Parley's. Camel case is accepted."""
+
+    model_config = ConfigDict(extra="ignore")
+    name: Short = ""
+    objective: Annotated[str, StringConstraints(max_length=2_000)] = ""
+    number: Annotated[
+        int, Field(ge=1, le=20, validation_alias=AliasChoices("number", "amount", "question_count", "questionCount"))
+    ] = 5
+    context: Long = ""
+    role: Short = ""
+    level: Level | None = None
+    tech_stack: Annotated[
+        list[Short], Field(max_length=20, validation_alias=AliasChoices("tech_stack", "techStack", "techstack"))
+    ] = []
+    type: Kind = "mixed"
+    difficulty: Difficulty = "medium"
+    language: Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")] = "en"
+    job_description: Annotated[Long, Field(validation_alias=AliasChoices("job_description", "jobDescription"))] = ""
+    resume_text: Annotated[Long, Field(validation_alias=AliasChoices("resume_text", "resumeText"))] = ""
+    exclude_questions: Annotated[
+        list[Short], Field(max_length=100, validation_alias=AliasChoices("exclude_questions", "excludeQuestions"))
+    ] = []
+    voice_friendly: Annotated[bool, Field(validation_alias=AliasChoices("voice_friendly", "voiceFriendly"))] = False
+    provider: Annotated[str, Field(max_length=40, description=PROVIDER_CHOICES)] | None = None
+    model: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
+
+    @field_validator("tech_stack", mode="before")
+    @classmethod
+    def _split_commas(cls, value: Any) -> Any:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _something_to_ask_about(self) -> QuestionsRequest:
+        if not (self.objective.strip() or self.role.strip() or self.job_description.strip()):
+            raise ValueError("send at least one of objective, role and job_description")
+        return self
+
+
+class GeneratedQuestion(BaseModel):
+    """One question as the model writes it."""
+
+    question: Written
+    competency: Written = "general"
+    type: Written = "mixed"
+    difficulty: Written = "medium"
+    expected_points: list[Written] = []
+    follow_ups: list[Written] = []
+    time_limit_seconds: int = 180

@@ -1,0 +1,62 @@
+"""What the schedules and operators run. Nothing depends on when, or whether, it runs: counters roll over by themselves
+and dead holds come back when somebody needs them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, LiteralString
+
+from parley.core.caller import SERVICE
+from parley.core.observability import logger
+from parley.database.connection import Database
+
+Task = Literal["reset_usage", "clean_cache"]
+
+# One batch is one transaction: small enough that no lock is held for long.
+_BATCH = 1_000
+_LEDGER_KEEPS = "90 days"
+
+
+@dataclass(frozen=True, slots=True)
+class Maintenance:
+    """The maintenance service; runs as the service role."""
+
+    database: Database
+
+    def run(self, task: Task, time_left: Callable[[], float]) -> dict[str, Any]:
+        """Run a schedule's work now, for an operator."""
+        return self.reset_usage() if task == "reset_usage" else dict(self.clean_cache(time_left))
+
+    def reset_usage(self) -> dict[str, Any]:
+        """S2's two resets, the ledger's partitions, archive and sums, and the sweep of requests and events."""
+        # A transaction each: months are made and moved under a lock that requests wait for, and no request may at that
+        # time be waiting for a counter that was reset.
+        self._alone("select public.reset_daily_ai_usage()")
+        self._alone("select public.reset_monthly_ai_usage()")
+        report = {
+            "months_made": self._alone("select app.ensure_usage_partitions() as found"),
+            "days_summed": self._alone("select app.roll_up_usage() as found"),
+            "requests": self._alone("select app.sweep_requests() as found"),
+            "events_deleted": self._alone("select app.delete_old_events() as found"),
+            "months_archived": self._alone("select app.archive_usage(%s::interval) as found", _LEDGER_KEEPS),
+        }
+        logger.info("usage reset", report=report)
+        return report
+
+    def clean_cache(self, time_left: Callable[[], float]) -> dict[str, int]:
+        """Delete expired answers batch by batch until none is left or `time_left()` falls under five seconds."""
+        deleted = 0
+        while time_left() > 5:
+            batch = self.database.query(
+                SERVICE.claims, "select app.delete_expired_answers(%s) as n", (_BATCH,), idempotent=True
+            )[0]["n"]
+            deleted += batch
+            if batch < _BATCH:
+                break
+        logger.info("cache cleaned", deleted=deleted)
+        return {"deleted": deleted}
+
+    def _alone(self, statement: LiteralString, *parameters: str) -> Any:
+        """What a statement finds, in a transaction of its own."""
+        return self.database.query(SERVICE.claims, statement, parameters, idempotent=True)[0].get("found")

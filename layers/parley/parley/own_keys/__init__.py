@@ -1,0 +1,1 @@
+"""Users' provider keys: stored, verified, rotated, decrypted for a call."""

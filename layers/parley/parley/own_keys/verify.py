@@ -1,0 +1,52 @@
+"""Asking the provider whether a stored key works."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from parley.core.caller import Caller
+from parley.core.errors import Problem
+from parley.core.provider_names import ProviderName
+from parley.database.connection import Database
+from parley.own_keys.cipher import KeyCipher
+from parley.own_keys.store import _missing, _provider
+from parley.providers.catalogue import Catalogue
+from parley.providers.errors import ProviderError
+from parley.providers.problems import problem_for
+from parley.providers.protocol import Provider
+
+
+@dataclass(frozen=True, slots=True)
+class KeyVerifier:
+    """Asking the vendor whether a stored key works; the first one that does makes a free caller byok."""
+
+    database: Database
+    key_cipher: KeyCipher
+    providers: dict[ProviderName, Provider]
+    catalogue: Catalogue
+
+    def verify(self, caller: Caller, provider_name: str, seconds: float) -> dict[str, Any]:
+        """Try the stored key on what costs no tokens. Raises Problem: 404 without a key, 400 when it is rejected."""
+        provider = _provider(provider_name)
+        keys = self.database.call("select app.own_keys(%s)", (caller.claims,), idempotent=True)
+        if provider not in keys:
+            raise _missing()
+        key = self.key_cipher.reveal(caller, keys)[provider]
+        try:
+            self.providers[provider].check(self.catalogue.default_chat_models()[provider], key, seconds)
+        except ProviderError as error:
+            raise problem_for(error, own_key=True) from error
+        # The ciphertext says which key was tried. Rotation may change it meanwhile, and then it is the same key still.
+        for _ in range(3):
+            marked = self.database.call(
+                "select app.mark_key_verified(%s, %s, %s)",
+                (caller.claims, provider, keys[provider]["ciphertext"]),
+                idempotent=True,
+            )
+            if marked["outcome"] == "verified":
+                return {"provider": provider, "verified": True, "tier": marked["tier"]}
+            keys = self.database.call("select app.own_keys(%s)", (caller.claims,), idempotent=True)
+            if provider not in keys or self.key_cipher.reveal(caller, keys)[provider] != key:
+                break
+        raise Problem("own_key_replaced", "The key was replaced meanwhile; verify it again.", status=409)

@@ -1,0 +1,304 @@
+"""What went wrong upstream, in Parley's words: the error table, and what a caller is shown of it.
+
+The vendors' documented codes come first, then what only their message tells, then the HTTP status. Sources: the error
+pages of the three vendors, the types in their SDKs, and Google's `google.rpc` details.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Literal
+
+from parley.core.provider_names import ProviderName
+from parley.providers.protocol import Usage
+
+ProviderErrorCode = Literal[
+    "rate_limited",  # 429, waiting helps
+    "quota_exhausted",  # the key's account is out of credit: waiting does not help
+    "credentials_rejected",  # 401, 403: the key is bad
+    "model_not_found",
+    "context_length_exceeded",
+    "content_refused",  # refused before generating (safety filter on the prompt)
+    "invalid_request",
+    "overloaded",  # 503, 529
+    "upstream_error",  # 5xx
+    "bad_response",  # HTML, empty or unparseable body
+    "timeout",
+    "connection_failed",
+    "stream_interrupted",
+    "unsupported",
+]
+# The same call may succeed a little later, or at once with another vendor. Everything else fails again until the
+# request, the key or the account changes.
+RETRYABLE: frozenset[ProviderErrorCode] = frozenset(
+    {
+        "rate_limited",
+        "overloaded",
+        "upstream_error",
+        "bad_response",
+        "timeout",
+        "connection_failed",
+        "stream_interrupted",
+    }
+)
+
+
+class StreamCancelled(Exception):
+    """Thrown into a provider's stream by who no longer wants it."""
+
+
+@dataclass(eq=False)
+class ProviderError(Exception):
+    """An upstream fault in Parley's words. It never carries a key, and of what the vendor said only what is named here.
+
+    Attributes:
+        retry_after: seconds the vendor asked us to wait; None where it said nothing or waiting does not help.
+        upstream_status, upstream_code: what the vendor said, for logs and the error's `upstream` member.
+        usage: tokens that were used before the fault, as far as the vendor had reported them.
+        detail: the vendor's message, bounded and with key-like text removed; for an operator, never for a caller.
+    """
+
+    provider: ProviderName
+    code: ProviderErrorCode
+    retry_after: float | None = None
+    upstream_status: int | None = None
+    upstream_code: str | None = None
+    usage: Usage | None = None
+    detail: str = field(default="", repr=False)
+
+    def __post_init__(self) -> None:
+        super().__init__(self.provider, self.code)
+
+    @property
+    def retryable(self) -> bool:
+        """Whether the same call may succeed later, or elsewhere."""
+        return self.code in RETRYABLE
+
+    def __str__(self) -> str:
+        return f"{self.provider}: {self.code} (upstream status {self.upstream_status}, code {self.upstream_code})"
+
+
+# The vendors' codes, types, statuses and reasons never contradict each other, so one table serves all three. Those
+# that say no more than the HTTP status does (invalid_request_error, server_error, INVALID_ARGUMENT) are left out.
+_BY_CODE: dict[str, ProviderErrorCode] = {
+    # OpenAI: `code`, else `type`
+    "insufficient_quota": "quota_exhausted",
+    "billing_hard_limit_reached": "quota_exhausted",
+    "billing_not_active": "quota_exhausted",
+    "account_deactivated": "credentials_rejected",
+    "invalid_api_key": "credentials_rejected",
+    "invalid_organization": "credentials_rejected",
+    "unsupported_country_region_territory": "credentials_rejected",
+    "rate_limit_exceeded": "rate_limited",
+    "tokens": "rate_limited",
+    "requests": "rate_limited",
+    "model_not_found": "model_not_found",
+    "context_length_exceeded": "context_length_exceeded",
+    "string_above_max_length": "context_length_exceeded",
+    "content_policy_violation": "content_refused",
+    "content_filter": "content_refused",
+    "invalid_prompt": "content_refused",
+    "engine_overloaded": "overloaded",
+    "server_is_overloaded": "overloaded",
+    "slow_down": "overloaded",
+    # Anthropic: `type`
+    "authentication_error": "credentials_rejected",
+    "permission_error": "credentials_rejected",
+    "billing_error": "quota_exhausted",
+    "not_found_error": "model_not_found",
+    "request_too_large": "context_length_exceeded",
+    "rate_limit_error": "rate_limited",
+    "overloaded_error": "overloaded",
+    "timeout_error": "timeout",
+    # Google: `reason` of ErrorInfo, else `status`
+    "API_KEY_INVALID": "credentials_rejected",
+    "API_KEY_EXPIRED": "credentials_rejected",
+    "API_KEY_SERVICE_BLOCKED": "credentials_rejected",
+    "SERVICE_DISABLED": "credentials_rejected",
+    "BILLING_DISABLED": "quota_exhausted",
+    "UNAUTHENTICATED": "credentials_rejected",
+    "PERMISSION_DENIED": "credentials_rejected",
+    "FAILED_PRECONDITION": "credentials_rejected",  # the account's country or billing
+    "NOT_FOUND": "model_not_found",
+    "RESOURCE_EXHAUSTED": "rate_limited",
+    "UNAVAILABLE": "overloaded",
+    "DEADLINE_EXCEEDED": "timeout",
+    "INTERNAL": "upstream_error",
+    "ABORTED": "upstream_error",
+    "CANCELLED": "upstream_error",
+}
+_BY_MESSAGE: tuple[tuple[re.Pattern[str], ProviderErrorCode], ...] = (
+    (
+        re.compile(
+            r"prompt is too long|maximum context length|context (window|limit|length)"
+            r"|exceeds the maximum number of tokens",
+            re.IGNORECASE,
+        ),
+        "context_length_exceeded",
+    ),
+    (re.compile(r"credit balance is too low|exceeded your current quota", re.IGNORECASE), "quota_exhausted"),
+    (re.compile(r"api key (not valid|expired|not found)", re.IGNORECASE), "credentials_rejected"),
+)
+_BY_STATUS: dict[int, ProviderErrorCode] = {
+    401: "credentials_rejected",
+    402: "quota_exhausted",
+    403: "credentials_rejected",
+    404: "model_not_found",
+    408: "timeout",
+    409: "upstream_error",  # OpenAI: another request changed the same thing; asks to try again
+    413: "context_length_exceeded",
+    425: "rate_limited",
+    429: "rate_limited",
+    499: "upstream_error",
+    503: "overloaded",
+    504: "timeout",
+    524: "timeout",  # Cloudflare, in front of two vendors: the origin was too slow
+    529: "overloaded",  # Anthropic
+}
+# What a proxy or a wrong base URL answers with a page instead of JSON says nothing about the request.
+_ONLY_FROM_A_VENDOR: frozenset[ProviderErrorCode] = frozenset({"invalid_request", "model_not_found"})
+_MAX_RETRY_AFTER = 86_400.0
+_CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+# Keys, with the masked forms that vendors quote them in; better a word too many.
+_KEY_LIKE = re.compile(r"(?i)\b(?:sk|pk|rk|key|bearer|aiza|aq\.)[-_= :*.]?[^\s'\",;]{4,}|[^\s'\",;]*\*{3}[^\s'\",;]*")
+_DETAIL_LENGTH = 200
+
+
+def from_response(
+    provider: ProviderName, status: int, headers: Mapping[str, str], body: bytes, api_key: str, now: datetime
+) -> ProviderError:
+    """The fault that an HTTP answer other than 200 stands for.
+
+    Args:
+        headers: with case-insensitive or lower-case names.
+        now: against which a Retry-After date is measured.
+    """
+    if 300 <= status < 400:
+        return ProviderError(provider, "bad_response", upstream_status=status)
+    try:
+        parsed = json.loads(body)
+    except ValueError:
+        parsed = None
+    error = error_object(parsed)
+    if error is None:
+        code = _by_status(status)
+        fault = ProviderError(provider, "bad_response" if code in _ONLY_FROM_A_VENDOR else code)
+    else:
+        fault = from_error_object(provider, status, error, api_key)
+    fault.upstream_status = status
+    if fault.retryable:
+        fault.retry_after = retry_after(headers, now, fault.retry_after)
+    return fault
+
+
+def from_error_object(provider: ProviderName, status: int, error: dict[str, Any], api_key: str) -> ProviderError:
+    """The fault that a vendor's error object stands for, be it a body's or a stream event's (`status` 200)."""
+    message = str(error.get("message") or "")
+    details = [item for item in error.get("details") or () if isinstance(item, dict)]
+    names = [
+        name
+        for name in (
+            *(item.get("reason") for item in details),
+            error.get("code"),
+            error.get("type"),
+            error.get("status"),
+        )
+        if isinstance(name, str) and _CODE.fullmatch(name)
+    ]
+    code = next((_BY_CODE[name] for name in names if name in _BY_CODE), None)
+    if code is None or code == "rate_limited":
+        # Google and Anthropic report an empty account as a rate limit or as an invalid request.
+        told = next((meaning for pattern, meaning in _BY_MESSAGE if pattern.search(message)), None)
+        if code is None:
+            code = told or _by_status(status if status != 200 else _inner_status(error))
+        elif told == "quota_exhausted" and _daily(details):
+            code = told
+    return ProviderError(
+        provider,
+        code,
+        retry_after=_retry_info(details) if code in RETRYABLE else None,
+        upstream_code=next((name for name in names if api_key not in name), None),
+        detail="" if code == "credentials_rejected" else scrub(message, api_key),
+    )
+
+
+def error_object(parsed: Any) -> dict[str, Any] | None:
+    """The error inside a vendor's JSON, or None. Google wraps it in a list where it was asked for a stream."""
+    if isinstance(parsed, list) and parsed:
+        parsed = parsed[0]
+    error = parsed.get("error") if isinstance(parsed, dict) else None
+    if isinstance(error, str):
+        return {"message": error}
+    return error if isinstance(error, dict) else None
+
+
+def scrub(text: str, api_key: str) -> str:
+    """`text` without the key and anything that looks like one, in at most 200 characters."""
+    return _KEY_LIKE.sub("[removed]", text.replace(api_key, "[removed]"))[:_DETAIL_LENGTH]
+
+
+def retry_after(headers: Mapping[str, str], now: datetime, otherwise: float | None = None) -> float | None:
+    """Seconds to wait, from `retry-after-ms`, or from `retry-after` in seconds or as an HTTP date; at most a day."""
+    milliseconds = _number(headers.get("retry-after-ms"))
+    if milliseconds is not None:
+        return _bounded(milliseconds / 1000)
+    raw = headers.get("retry-after")
+    seconds = _number(raw)
+    if seconds is not None:
+        return _bounded(seconds)
+    try:
+        moment = parsedate_to_datetime(raw or "")
+    except ValueError:
+        return otherwise
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return _bounded((moment - now).total_seconds())
+
+
+def _by_status(status: int) -> ProviderErrorCode:
+    return _BY_STATUS.get(status) or ("upstream_error" if status >= 500 else "invalid_request")
+
+
+def _inner_status(error: dict[str, Any]) -> int:
+    """An error inside a 200 stream names its status, if at all, in `code` (Google)."""
+    code = error.get("code")
+    return code if isinstance(code, int) and 400 <= code < 600 else 500
+
+
+def _daily(details: list[dict[str, Any]]) -> bool:
+    """Whether Google's rate limit is one by the day, or says nothing of minutes: no wait within a request helps."""
+    quotas = [
+        str(violation.get("quotaId", ""))
+        for item in details
+        for violation in item.get("violations") or ()
+        if isinstance(violation, dict)
+    ]
+    return any("PerDay" in quota for quota in quotas) or not (quotas or _retry_info(details))
+
+
+def _retry_info(details: list[dict[str, Any]]) -> float | None:
+    """Seconds from google.rpc.RetryInfo, e.g. {"retryDelay": "17.5s"}."""
+    for item in details:
+        delay = item.get("retryDelay")
+        seconds = _number(delay[:-1]) if isinstance(delay, str) and delay.endswith("s") else None
+        if seconds is not None:
+            return _bounded(seconds)
+    return None
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        number = float(text or "")
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _bounded(seconds: float) -> float:
+    return min(max(seconds, 0.0), _MAX_RETRY_AFTER)

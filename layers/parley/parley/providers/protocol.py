@@ -1,0 +1,138 @@
+"""The protocol that a model vendor's adapter implements, and the words it is written in.
+
+An adapter imports its SDK at first use, makes exactly one upstream call per method call (the SDK's own retries are
+off: `routing` decides), and raises nothing but `ProviderError`. Keys are given per call and kept nowhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from parley.core.provider_names import ProviderName
+
+FinishReason = Literal["stop", "length", "refusal"]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a prompt."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionRequest:
+    """One prompt for one model.
+
+    Attributes:
+        model: the vendor's model id.
+        messages: at least one; system messages first.
+        max_output_tokens: upper bound of generated tokens, reasoning included.
+        temperature, top_p: sampling; None leaves the vendor's default.
+        stop: up to four stop sequences.
+        schema: JSON schema that the answer must fit; None for free text. Every property required, no recursion.
+        schema_name: short identifier for the schema (letters, digits, underscores).
+        timeout: seconds until the call is given up, connecting included.
+    """
+
+    model: str
+    messages: Sequence[Message]
+    max_output_tokens: int
+    timeout: float
+    temperature: float | None = None
+    top_p: float | None = None
+    stop: Sequence[str] = ()
+    schema: dict[str, Any] | None = None
+    schema_name: str = "answer"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as they are billed, after each vendor's own semantics were resolved. The five input and output counts are
+    disjoint: the prompt cost tokens in exactly one of the first four, and `reasoning_tokens` is a part of
+    `output_tokens`.
+
+    Attributes:
+        input_tokens: prompt tokens billed at the full input price (neither read from nor written to a cache).
+        cached_input_tokens: prompt tokens read from the vendor's prompt cache.
+        cache_write_5m_tokens, cache_write_1h_tokens: prompt tokens written to it, by lifetime. A vendor with one price
+            for writes (OpenAI) has them in the first.
+        output_tokens: generated tokens, reasoning included.
+        reasoning_tokens: the part of output_tokens that the caller never sees.
+        service_tier: the billing tier that served the call (`flex`, `priority`...); None is the standard one.
+    """
+
+    input_tokens: int
+    output_tokens: int
+    cached_input_tokens: int = 0
+    cache_write_5m_tokens: int = 0
+    cache_write_1h_tokens: int = 0
+    reasoning_tokens: int = 0
+    service_tier: str | None = None
+
+    @property
+    def prompt_tokens(self) -> int:
+        """All tokens of the prompt."""
+        return self.input_tokens + self.cached_input_tokens + self.cache_write_5m_tokens + self.cache_write_1h_tokens
+
+    @property
+    def total_tokens(self) -> int:
+        """Prompt and answer together."""
+        return self.prompt_tokens + self.output_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A finished answer.
+
+    Attributes:
+        text: the whole answer (for a refusal: the vendor's words, or empty).
+        usage: None where the vendor reported none; never estimated here.
+        model: the model id that the vendor says answered.
+        upstream_id: the vendor's request id, for support cases.
+    """
+
+    text: str
+    finish_reason: FinishReason
+    model: str
+    usage: Usage | None
+    upstream_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Embeddings:
+    """Vectors in the order of the texts; each has `dimensions` numbers and length one."""
+
+    vectors: list[list[float]]
+    model: str
+    dimensions: int
+    input_tokens: int | None = None
+
+
+class Provider(Protocol):
+    """A model vendor."""
+
+    name: ProviderName
+
+    def load(self) -> None:
+        """Import the SDK and build its client, which the first call does otherwise: for before a snapshot."""
+
+    def complete(self, request: CompletionRequest, api_key: str) -> Completion:
+        """Make the vendor's unstreamed call. Raises ProviderError."""
+
+    def stream(self, request: CompletionRequest, api_key: str) -> Generator[str, None, Completion]:
+        """Yield the answer's text as it arrives; the generator's return value is the finished answer.
+
+        A stream that ends without the vendor's own end marker raises ProviderError("stream_interrupted"). Closing the
+        generator closes the upstream connection; throwing `StreamCancelled` into it does too, and makes it raise
+        ProviderError("stream_interrupted") with the usage reported so far.
+        """
+
+    def embed(self, texts: Sequence[str], model: str, dimensions: int, api_key: str, timeout: float) -> Embeddings:
+        """Embed up to 256 texts. Raises ProviderError; ("unsupported") where the vendor has no embeddings."""
+
+    def check(self, model: str, api_key: str, timeout: float) -> None:
+        """Read the model's metadata, which takes a valid key and costs no tokens. Raises ProviderError."""

@@ -1,0 +1,31 @@
+"""The three providers, each behind its adapter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from parley.core.clock import Clock
+from parley.core.provider_names import ProviderName
+from parley.providers.anthropic import AnthropicAdapter
+from parley.providers.google import GoogleAdapter
+from parley.providers.openai import OpenAIAdapter
+from parley.providers.protocol import Provider
+from parley.providers.transport import HttpClient, SharedClient
+
+
+def build_providers(
+    base_urls: Mapping[ProviderName, str] | None = None, http: HttpClient | None = None, clock: Clock | None = None
+) -> dict[ProviderName, Provider]:
+    """The three adapters over one HTTP client. Imports no SDK and opens nothing: the first call does.
+
+    Args:
+        base_urls: replace the vendors' own.
+        http: opens the shared client; tests inject theirs.
+    """
+    urls = base_urls or {}
+    http = http or SharedClient()
+    return {
+        "openai": OpenAIAdapter(http, urls.get("openai"), clock),
+        "anthropic": AnthropicAdapter(http, urls.get("anthropic"), clock),
+        "google": GoogleAdapter(http, urls.get("google"), clock),
+    }

@@ -1,0 +1,1 @@
+"""Documents, content and interactions, and finding them again."""

@@ -1,4 +1,4 @@
-"""What the semantic cache's guard is worth: the curve against cosine alone, adversarial pairs, CPU per call.
+"""What the test for equivalent questions is worth: the curve against cosine alone, adversarial pairs, CPU per call.
 
     python benchmarks/semantic_cache.py [--fit]
 
@@ -22,7 +22,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "layers" / "parley")]
 
 import numpy as np  # noqa: E402
 
-from parley.completion import equivalence as guard  # noqa: E402
+from parley.completion import equivalence  # noqa: E402
 from tests.unit.adversarial_pairs import FAMILIES, both_ways  # noqa: E402
 
 DATA = ROOT.parent / "shared" / "data"
@@ -70,10 +70,10 @@ def fit(features: Array, same: Array) -> Array:
 
 
 def scored(features: Array, refused: Array, coefficients: Array) -> Array:
-    """The guard's scores under these coefficients."""
+    """The scores under these coefficients."""
     return np.array(
         [
-            guard.weigh(row, refused=bool(no), coefficients=coefficients.tolist())
+            equivalence.weigh(row, refused=bool(no), coefficients=coefficients.tolist())
             for row, no in zip(features, refused, strict=True)
         ]
     )
@@ -98,28 +98,28 @@ def precision(scores: Array, same: Array) -> Array:
 
 def report_curve(pairs: Pairs) -> list[str]:
     """Print the curve and the operating point; what was missed."""
-    features = np.array([guard.features(*texts, cos) for texts, cos in zip(pairs.texts, pairs.cosine, strict=True)])
-    refused = np.array([bool(guard.refusals(*texts)) for texts in pairs.texts])
-    scores = np.array([guard.score(*texts, cos) for texts, cos in zip(pairs.texts, pairs.cosine, strict=True)])
+    features = np.array(
+        [equivalence.features(*texts, cos) for texts, cos in zip(pairs.texts, pairs.cosine, strict=True)]
+    )
+    refused = np.array([bool(equivalence.refusals(*texts)) for texts in pairs.texts])
+    scores = np.array([equivalence.score(*texts, cos) for texts, cos in zip(pairs.texts, pairs.cosine, strict=True)])
 
     alone = precision(pairs.cosine, pairs.same)
-    guarded = precision(scores, pairs.same)
+    ruled = precision(scores, pairs.same)
     folds = [precision(cross_validated(features, refused, pairs.same, seed), pairs.same) for seed in range(SEEDS)]
     unseen = np.mean(folds, axis=0)
-    print("hit rate   cosine alone   with guard   cross-validated")
-    for row in zip(HIT_RATES, alone, guarded, unseen, strict=True):
+    print("hit rate   cosine alone   with rules   cross-validated")
+    for row in zip(HIT_RATES, alone, ruled, unseen, strict=True):
         print("{:7.0%} {:13.1%} {:12.1%} {:16.1%}".format(*row))
 
-    hits = scores >= guard.DEFAULT_THRESHOLD
+    hits = scores >= equivalence.DEFAULT_THRESHOLD
     same_rate = np.sort(pairs.cosine)[-hits.sum()]
     alone_true = pairs.same[pairs.cosine >= same_rate].mean()
     print(
-        f"operating point {guard.DEFAULT_THRESHOLD}: {hits.mean():.1%} of the pairs hit, "
+        f"operating point {equivalence.DEFAULT_THRESHOLD}: {hits.mean():.1%} of the pairs hit, "
         f"{pairs.same[hits].mean():.1%} true; cosine alone hits as many at {same_rate:.3f}, {alone_true:.1%} true"
     )
-    missed = [
-        f"cosine is as good at {rate:.0%}" for rate, a, g in zip(HIT_RATES, alone, guarded, strict=True) if g <= a
-    ]
+    missed = [f"cosine is as good at {rate:.0%}" for rate, a, g in zip(HIT_RATES, alone, ruled, strict=True) if g <= a]
     missed += [
         f"... cross-validated, at {rate:.0%}" for rate, a, u in zip(HIT_RATES, alone, unseen, strict=True) if u <= a
     ]
@@ -132,7 +132,7 @@ def report_adversarial() -> list[str]:
     """Print false hits by class, each pair both ways round; what was missed."""
     asked, hit = Counter[str](), Counter[str]()
     for pair in both_ways():
-        false_hit = guard.score(pair.question, pair.stored, ADVERSARIAL_COSINE) >= guard.DEFAULT_THRESHOLD
+        false_hit = equivalence.score(pair.question, pair.stored, ADVERSARIAL_COSINE) >= equivalence.DEFAULT_THRESHOLD
         for group in (pair.kind, f"({pair.origin})"):
             asked[group] += 1
             hit[group] += false_hit
@@ -146,10 +146,10 @@ def report_adversarial() -> list[str]:
 
 def report_cpu(pairs: Pairs) -> list[str]:
     """Print CPU per call over all pairs, words met for the first time included; what was missed."""
-    guard.canonical.cache_clear()
+    equivalence.canonical.cache_clear()
     started = time.process_time()
     for texts, cosine in zip(pairs.texts, pairs.cosine.tolist(), strict=True):
-        guard.score(*texts, cosine)
+        equivalence.score(*texts, cosine)
     spent = (time.process_time() - started) / len(pairs.texts) * 1000
     print(f"\nCPU per call: {spent:.2f} ms (target {CPU_TARGET_MS})")
     return [f"{spent:.2f} ms of CPU per call"] if spent > CPU_TARGET_MS else []
@@ -165,7 +165,9 @@ def main() -> int:
         return 0
     pairs = load()
     if wants_fit:
-        features = np.array([guard.features(*texts, cos) for texts, cos in zip(pairs.texts, pairs.cosine, strict=True)])
+        features = np.array(
+            [equivalence.features(*texts, cos) for texts, cos in zip(pairs.texts, pairs.cosine, strict=True)]
+        )
         print("COEFFICIENTS =", tuple(round(float(value), 3) for value in fit(features, pairs.same)))
         return 0
     missed = report_curve(pairs) + report_adversarial() + report_cpu(pairs)

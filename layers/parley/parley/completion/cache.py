@@ -1,4 +1,4 @@
-"""Cached answers: the exact hash over all that shapes an answer, and the guarded search for one to a like question."""
+"""Cached answers: the exact hash over all that shapes an answer, and the search for one to an equivalent question."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from parley.completion import equivalence as guard
 from parley.completion.prompt import Prompt
 from parley.core.caller import Caller
 from parley.core.provider_names import ProviderName
@@ -54,7 +53,7 @@ class SimilarAnswers:
     ) -> dict[str, Any] | None:
         """The stored answer that was asked of `provider` and `model`, or None. One round trip.
 
-        The prompt's own threshold raises the guard's default; a lower one is ignored.
+        The prompt's own threshold raises the default; a lower one is ignored.
         """
         query = {
             "scope": prompt.cache_scope,
@@ -70,10 +69,12 @@ class SimilarAnswers:
             (caller.claims, query, Vector(embedded.vectors[0])),
             idempotent=True,
         )
-        least = max(guard.DEFAULT_THRESHOLD, prompt.similarity or 0.0)
+        from parley.completion import equivalence  # its word lists take milliseconds to read: only for a lookup
+
+        least = max(equivalence.DEFAULT_THRESHOLD, prompt.similarity or 0.0)
         question = prompt.messages[-1].content
         for answer in found:
-            if guard.score(question, answer["message"], answer["similarity"]) >= least:
+            if equivalence.score(question, answer["message"], answer["similarity"]) >= least:
                 return dict(answer)
         return None
 

@@ -1,6 +1,6 @@
-"""The semantic cache's guard: may the answer to a stored question serve a new one that looks like it?
+"""Whether two questions are equivalent: may the answer to a stored one serve a new one that looks like it?
 
-Embeddings put "5 mg" beside "50 mg" and "from Paris to Rome" beside the way back. The guard reads both questions. What
+Embeddings put "5 mg" beside "50 mg" and "from Paris to Rome" beside the way back. So both questions are read. What
 turns an answer (a number, a unit, a date, a negation, who does what to whom, the language, another word in a word's
 place) refuses; a logistic model of the cosine and four lexical features says how likely the rest mean the same. It
 needs the standard library only and is deterministic. Where its figures come from: docs/decisions/0007-semantic-cache.md
@@ -80,7 +80,7 @@ _PLAIN = str.maketrans("\u2019\u2018\u00b4`\u2212\u2013", "''''--")
 
 
 class Reading(NamedTuple):
-    """A question as the guard sees it."""
+    """A question as the rules see it."""
 
     words: list[str]  # canonical, in order
     content: Counter[str]  # those that are not mere grammar

@@ -24,15 +24,16 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-if __package__ in (None, ""):
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+if __package__ in (None, ""):  # run as a file
+    sys.path[:0] = [str(Path(__file__).resolve().parents[1] / part) for part in ("", "layers/parley")]
 
-from benchmarks._gateway import Verdict, Worker, messages, migrated_server, workers
-from benchmarks.outage import AWS, aws
-from local.emulator import Emulator
+from local.emulator.client import Emulator
 from local.emulator.faults import NAMES
-from tests.conftest import ScratchDatabase
-from tests.integration.conftest import Functions, function_environment, make_token
+from testing.aws import CREDENTIALS, serve_aws
+from testing.databases import ScratchDatabase, migrated_server
+from testing.figures import Verdict
+from testing.functions import Functions, function_environment, make_token
+from testing.workers import Worker, messages, workers
 
 VENDORS = ("openai", "anthropic", "google")
 OPERATORS = "sk-operator"
@@ -81,10 +82,10 @@ def prove(database: ScratchDatabase, emulator: Emulator, verdict: Verdict, count
 
     chance = random.Random(seed)
     keys = [f"sk-canary-{chance.randbytes(20).hex()}" for _ in range(count)]
-    with tempfile.TemporaryDirectory() as log, workers(1, aws) as (cloud,):
-        common = AWS | {"AWS_ENDPOINT_URL": cloud.receive()}
+    with tempfile.TemporaryDirectory() as log, workers(1, serve_aws) as (cloud,):
+        common = CREDENTIALS | {"AWS_ENDPOINT_URL": cloud.receive()}
         kms = boto3.client(
-            "kms", endpoint_url=common["AWS_ENDPOINT_URL"], region_name=AWS["AWS_DEFAULT_REGION"],
+            "kms", endpoint_url=common["AWS_ENDPOINT_URL"], region_name=CREDENTIALS["AWS_DEFAULT_REGION"],
             aws_access_key_id="none", aws_secret_access_key="none",
         )  # fmt: skip
         old, new = (kms.create_key()["KeyMetadata"]["KeyId"] for _ in range(2))

@@ -30,21 +30,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+if __package__ in (None, ""):  # run as a file
+    sys.path[:0] = [str(Path(__file__).resolve().parents[1] / part) for part in ("", "layers/parley")]
 
-from benchmarks._harness import (
-    CHECKOUT,
-    OPERATOR_KEY,
-    Client,
-    Figures,
-    Function,
-    Parley,
-    cpu_ms,
-    median_of_rounds,
-    percentile,
-    running_parley,
-    show_load,
-)
+from local.checkout import CHECKOUT
+from testing.figures import Figures, cpu_ms, median_of_rounds, percentile, show_load
+from testing.running import OPERATOR_KEY, Client, Function, Parley, running_parley
 
 ROUND = 25
 WARM_UP = 4 * ROUND
@@ -56,12 +47,12 @@ FAQ = "What is Parley?"
 
 
 class Container:
-    """The chat handler in a process, called by hand; see `_container`."""
+    """The chat handler in a process, called by hand; see `testing.handler_process`."""
 
     def __init__(self, parley: Parley) -> None:
         self._parley = parley
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks._container", str(CHECKOUT / "functions" / "chat")],
+            [sys.executable, "-m", "testing.handler_process", str(CHECKOUT / "functions" / "chat")],
             cwd=CHECKOUT,
             env=parley.environment,
             stdin=subprocess.PIPE,

@@ -26,21 +26,14 @@ from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+if __package__ in (None, ""):  # run as a file
+    sys.path[:0] = [str(Path(__file__).resolve().parents[1] / part) for part in ("", "layers/parley")]
 
 from openai import OpenAI
 from openai.types.chat import ChatCompletionUserMessageParam
 
-from benchmarks._harness import (
-    OPERATOR_KEY,
-    Client,
-    Figures,
-    Function,
-    Parley,
-    median_of_rounds,
-    running_parley,
-    show_load,
-)
+from testing.figures import Figures, median_of_rounds, show_load
+from testing.running import OPERATOR_KEY, Client, Function, Parley, running_parley
 
 LONG, SHORT = 800, 20  # words, which are chunks
 CHUNK_CPU_MS, FIRST_TOKEN_MS = 0.1, 6.0

@@ -115,7 +115,7 @@ def servers() -> Iterator[tuple[dict[str, str], dict[str, str]]]:
     from moto.server import ThreadedMotoServer
 
     from local import tokens
-    from local.emulator import Emulator
+    from local.emulator.client import Emulator
     from local.postgres import Server
     from parley.migrations.logins import create_logins
     from parley.migrations.runner import up

@@ -16,17 +16,17 @@ import sys
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
-if __package__ in (None, ""):
-    from pathlib import Path
+if __package__ in (None, ""):  # run as a file
+    sys.path[:0] = [str(Path(__file__).resolve().parents[1] / part) for part in ("", "layers/parley")]
 
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-from benchmarks._gateway import Verdict, Worker, gather, messages, migrated_server, set_clock, silence, workers
-from local.emulator import Emulator
-from tests.conftest import ScratchDatabase
-from tests.integration.conftest import Functions, function_environment, make_token
+from local.emulator.client import Emulator
+from testing.databases import ScratchDatabase, migrated_server, set_clock
+from testing.figures import Verdict
+from testing.functions import Functions, function_environment, make_token
+from testing.workers import Worker, gather, messages, silence, workers
 
 THINKING_SECONDS = 0.3
 # What creates or spends: the function, the path, and the body for a text.

@@ -24,20 +24,21 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-if __package__ in (None, ""):
-    _checkout = Path(__file__).resolve().parents[1]
-    sys.path[:0] = [str(_checkout), str(_checkout / "layers" / "parley")]
+if __package__ in (None, ""):  # run as a file
+    sys.path[:0] = [str(Path(__file__).resolve().parents[1] / part) for part in ("", "layers/parley")]
 
 import psycopg
 
-from benchmarks._attacks import ATTACKS, LONELY_ATTACKS, Leak, Thief
-from benchmarks._gateway import CHECKOUT, Verdict, gather, migrated_server, silence, workers
-from benchmarks._tenants import Tenant, fingerprint, furnish, settle, tenants
-from local.emulator import Emulator
+from local.checkout import CHECKOUT
+from local.emulator.client import Emulator
 from parley.database.connection import Database
 from parley.database.errors import DatabaseError, DatabaseUnavailable
-from tests.conftest import ScratchDatabase, _new_database
-from tests.integration.conftest import Functions, function_environment, make_token
+from testing.attacks import ATTACKS, LONELY_ATTACKS, Leak, Thief
+from testing.databases import ScratchDatabase, migrated_server, new_database
+from testing.figures import Verdict
+from testing.functions import Functions, function_environment, make_token
+from testing.tenants import Tenant, fingerprint, furnish, settle, tenants
+from testing.workers import gather, silence, workers
 
 TENANTS = 32
 ONE_IN = 100  # attempts through the HTTP functions
@@ -239,7 +240,7 @@ def _seen(
         opened: further functions, which lose every tenant condition.
     """
     with ExitStack() as stack:
-        database = stack.enter_context(_new_database(template.server, template.name))
+        database = stack.enter_context(new_database(template.server, template.name))
         owner = stack.enter_context(database.connect())
         services: dict[str, Any] = {}
         if not secured:

@@ -15,11 +15,11 @@ import argparse
 import sys
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import psycopg
 
+from local.checkout import SCHEMA
 from local.postgres import Server
 from parley.migrations.logins import create_logins
 from parley.migrations.runner import up
@@ -28,7 +28,6 @@ FULL_SIZE = 200_000
 TARGET_MS = 2.0
 REPEATS = 5
 BATCH = 500
-SCHEMA = Path(__file__).resolve().parent.parent / "schema"
 
 
 def load(owner: psycopg.Connection, rows: int) -> None:

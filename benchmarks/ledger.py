@@ -18,16 +18,16 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from pathlib import Path
 from statistics import median
 from typing import Any, LiteralString
 
 import psycopg
 
-from benchmarks._harness import Figures
+from local.checkout import SCHEMA
 from local.postgres import Server
 from parley.migrations.logins import create_logins
 from parley.migrations.runner import up
+from testing.figures import Figures
 
 FULL_SIZE = 1_000_000
 USERS = 5_000
@@ -37,7 +37,6 @@ REPEATS = 15
 ROUNDS = 3
 CACHE_ROWS = 100_000
 BATCH = 1_000
-SCHEMA = Path(__file__).resolve().parent.parent / "schema"
 HEAVY_USER = '{"sub": "user_0", "role": "authenticated"}'
 SERVICE = '{"role": "service_role"}'
 

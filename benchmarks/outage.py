@@ -23,18 +23,19 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-if __package__ in (None, ""):
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+if __package__ in (None, ""):  # run as a file
+    sys.path[:0] = [str(Path(__file__).resolve().parents[1] / part) for part in ("", "layers/parley")]
 
-from benchmarks._gateway import Verdict, gather, migrated_server, silence, workers
-from local.emulator import Emulator
-from tests.conftest import ScratchDatabase
-from tests.integration.conftest import Functions, function_environment, make_token
+from local.emulator.client import Emulator
+from testing.aws import CREDENTIALS, serve_aws
+from testing.databases import ScratchDatabase, migrated_server
+from testing.figures import Verdict
+from testing.functions import Functions, function_environment, make_token
+from testing.workers import gather, silence, workers
 
 LONGEST_SECONDS = 2.0
 BACK_SECONDS = 1.0
 UP_SECONDS = DOWN_SECONDS = 1.0
-AWS = {"AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none", "AWS_DEFAULT_REGION": "eu-north-1"}
 # What needs the database, and is told so while it is away.
 NEEDS_DATABASE = {"chat with a key", "chat in a conversation"}
 
@@ -51,18 +52,6 @@ class Seen:
     degraded: bool
     retry_after: str | None
     body: dict[str, Any]
-
-
-def aws(connection: Connection, _number: int) -> None:
-    """A process that is AWS; sends its address."""
-    from moto.server import ThreadedMotoServer
-
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    connection.send(f"http://{host}:{port}")
-    connection.poll(None)
 
 
 def container(connection: Connection, number: int, environment: dict[str, str]) -> None:
@@ -107,7 +96,7 @@ def replay(connection: Connection, _number: int, environment: dict[str, str], qu
     silence()
     functions = Functions(environment)
     with contextlib.ExitStack() as stack:
-        for name in (*AWS, "AWS_ENDPOINT_URL"):
+        for name in (*CREDENTIALS, "AWS_ENDPOINT_URL"):
             os.environ[name] = environment[name]
         sqs = boto3.client("sqs")
         stack.callback(sqs.close)
@@ -132,15 +121,15 @@ def prove(database: ScratchDatabase, emulator: Emulator, verdict: Verdict, cycle
     """So many outages in a row, and the accounts after them."""
     import boto3
 
-    with workers(1, aws) as (cloud,), database.connect() as owner:
+    with workers(1, serve_aws) as (cloud,), database.connect() as owner:
         endpoint = cloud.receive()
         sqs = boto3.client(
-            "sqs", endpoint_url=endpoint, region_name=AWS["AWS_DEFAULT_REGION"], aws_access_key_id="none",
+            "sqs", endpoint_url=endpoint, region_name=CREDENTIALS["AWS_DEFAULT_REGION"], aws_access_key_id="none",
             aws_secret_access_key="none",
         )  # fmt: skip
         queue = sqs.create_queue(QueueName="usage", Attributes={"VisibilityTimeout": "3"})["QueueUrl"]
         sqs.close()
-        common = AWS | {
+        common = CREDENTIALS | {
             "AWS_ENDPOINT_URL": endpoint, "PARLEY_USAGE_QUEUE_URL": queue, "POWERTOOLS_LOG_LEVEL": "ERROR",
         }  # fmt: skip
         environment = function_environment(database.app_url, emulator.url) | common

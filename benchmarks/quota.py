@@ -27,6 +27,7 @@ from typing import NamedTuple
 
 import psycopg
 
+from local.checkout import SCHEMA
 from local.postgres import Server
 from local.postgres_home import binaries
 from parley.migrations.logins import create_logins
@@ -36,7 +37,6 @@ FULL_SECONDS = 5
 USERS = 2_000
 CLIENTS = 8
 TARGETS = {USERS: 4_000.0, 1: 2_500.0}
-SCHEMA = Path(__file__).resolve().parent.parent / "schema"
 
 # A select list is evaluated from left to right: the claims are there when the unit is taken.
 RESERVE = """\\set number random(1, {users})

@@ -22,17 +22,17 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
-if __package__ in (None, ""):
-    from pathlib import Path
-
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+if __package__ in (None, ""):  # run as a file
+    sys.path[:0] = [str(Path(__file__).resolve().parents[1] / part) for part in ("", "layers/parley")]
 
 import psycopg
 
-from benchmarks._gateway import PROCESSES, Verdict, Worker, gather, messages, migrated_server, set_clock, workers
-from tests.conftest import ScratchDatabase
+from testing.databases import ScratchDatabase, migrated_server, set_clock
+from testing.figures import Verdict
+from testing.workers import PROCESSES, Worker, gather, messages, workers
 
 NIGHT_PROCESSES = 8
 RACE_LEASE, NIGHT_LEASE = 3_600, 30 * 86_400  # seconds: the race goes on after its leases, the nights end within them

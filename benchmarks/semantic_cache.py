@@ -17,15 +17,16 @@ from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT), str(ROOT / "layers" / "parley")]
+if __package__ in (None, ""):  # run as a file
+    sys.path[:0] = [str(Path(__file__).resolve().parents[1] / part) for part in ("", "layers/parley")]
 
-import numpy as np  # noqa: E402
+import numpy as np
 
-from parley.completion import equivalence  # noqa: E402
-from tests.unit.adversarial_pairs import FAMILIES, both_ways  # noqa: E402
+from local.checkout import CHECKOUT
+from parley.completion import equivalence
+from testing.adversarial_pairs import FAMILIES, both_ways
 
-DATA = ROOT.parent / "shared" / "data"
+DATA = CHECKOUT.parent / "shared" / "data"
 HIT_RATES = [percent / 100 for percent in range(5, 21)]
 FOLDS = 5
 SEEDS = 5  # cross-validation is repeated over this many shuffles and averaged

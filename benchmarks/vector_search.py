@@ -28,6 +28,7 @@ from pgvector import Vector
 from pgvector.psycopg import register_vector
 from psycopg import sql
 
+from local.checkout import SCHEMA
 from local.postgres import Server
 from local.postgres_home import temporary_root
 from parley.migrations.logins import create_logins
@@ -38,7 +39,6 @@ LATENT = 96
 TOPICS = 400
 K = 10
 FULL_SIZE = 50_000
-SCHEMA = Path(__file__).resolve().parent.parent / "schema"
 TENANTS = {"tenant_0.1%": 0.001, "tenant_1%": 0.01, "tenant_10%": 0.10}
 PUBLIC = 0.20
 RECALL_BEFORE, RECALL_AFTER = 0.95, 0.97

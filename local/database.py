@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from local import CHECKOUT
+from local.checkout import CHECKOUT
 from local.keys import Keys
 from local.postgres_home import PostgresError
 from parley.migrations.logins import create_logins

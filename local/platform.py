@@ -17,7 +17,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from local import CHECKOUT, cloudformation, schedules, tokens
+from local import cloudformation, schedules, tokens
+from local.checkout import CHECKOUT
 from local.database import Logins
 from local.gateway import MAX_HEAD, Gateway
 from local.http_server import Listener

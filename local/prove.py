@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from local import CHECKOUT
+from local.checkout import CHECKOUT
 
 _HEAD = """# Proofs
 
@@ -30,10 +30,10 @@ def prove(
 ) -> int:
     """Run each `NAME.py` of the folder, or those named, in the order of their names; 1 when one fails.
 
-    A leading underscore marks what programs share. The page is written after each program: an interrupted run keeps
+    The page is written after each program: an interrupted run keeps
     what it has measured, and of what is not run the page keeps what it says.
     """
-    programs = {program.stem: program for program in sorted(folder.glob("[!_]*.py"))}
+    programs = {program.stem: program for program in sorted(folder.glob("*.py"))}
     unknown = set(names) - programs.keys()
     if unknown or not programs:
         print(f"parley: no benchmark {', '.join(sorted(unknown)) or 'at all'} in {folder}", file=sys.stderr)

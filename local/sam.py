@@ -14,7 +14,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from local import CHECKOUT, database
+from local import database
+from local.checkout import CHECKOUT
 from local.database import Logins
 from local.platform import Platform
 from local.postgres import Server

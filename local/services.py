@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from local import CHECKOUT
+from local.checkout import CHECKOUT
 
 _LAUNCHER = Path(__file__).with_name("launch.py")
 

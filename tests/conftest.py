@@ -6,65 +6,31 @@ roles belong to the whole cluster, and a start costs half a second.
 
 from __future__ import annotations
 
-import contextlib
-import itertools
 import os
 import signal
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 from psycopg import sql
 
+from local.checkout import SCHEMA
 from local.postgres import DEFAULT_MAJOR, Server
 from parley.migrations.logins import create_logins
 from parley.migrations.runner import up
+from testing.databases import ScratchDatabase, new_database
 
 if TYPE_CHECKING:
-    from local.emulator import Emulator
-
-CHECKOUT = Path(__file__).resolve().parent.parent
-SCHEMA = CHECKOUT / "schema"
-
-_numbers = itertools.count(1)
+    from local.emulator.client import Emulator
 
 
 def pytest_configure() -> None:
     """Let Ctrl-C through: a shell that starts the suite in the background makes it, and all its children, ignore it."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-@dataclass(frozen=True)
-class ScratchDatabase:
-    """One database on the test server, and how to come in."""
-
-    server: Server
-    name: str
-
-    @property
-    def owner_url(self) -> str:
-        """As the superuser, who also ran the migrations."""
-        return self.server.url(database=self.name)
-
-    @property
-    def app_url(self) -> str:
-        """As parley_app, the login of the HTTP functions."""
-        return self.server.url("parley_app", self.name)
-
-    @property
-    def service_url(self) -> str:
-        """As parley_service, the login of schedules and webhooks."""
-        return self.server.url("parley_service", self.name)
-
-    def connect(self, role: str = "owner", **options: Any) -> psycopg.Connection:
-        """A connection as `owner`, `app` or `service`, in autocommit; the caller closes it."""
-        url = {"owner": self.owner_url, "app": self.app_url, "service": self.service_url}[role]
-        return psycopg.connect(url, **{"autocommit": True, "prepare_threshold": None} | options)
 
 
 @pytest.fixture(scope="session")
@@ -98,49 +64,20 @@ def migrated_template(postgres: Server) -> str:
 @pytest.fixture
 def database(postgres: Server, migrated_template: str) -> Iterator[ScratchDatabase]:
     """A database of the test's own, with the whole schema and no rows but the schema's."""
-    with _new_database(postgres, migrated_template) as made:
+    with new_database(postgres, migrated_template) as made:
         yield made
 
 
 @pytest.fixture
 def empty_database(postgres: Server) -> Iterator[ScratchDatabase]:
     """A database of the test's own, with nothing in it."""
-    with _new_database(postgres, "template1") as made:
+    with new_database(postgres, "template1") as made:
         yield made
-
-
-@contextlib.contextmanager
-def _new_database(server: Server, template: str) -> Iterator[ScratchDatabase]:
-    name = f"test_{next(_numbers)}"
-    with psycopg.connect(server.url(), autocommit=True) as owner:
-        owner.execute(
-            sql.SQL("create database {} template {} strategy {}").format(
-                sql.Identifier(name), sql.Identifier(template), sql.SQL("file_copy")
-            )
-        )
-        # ALTER DATABASE .. SET belongs to the database's name and is not cloned.
-        settings = owner.execute(
-            """
-            select unnest(s.setconfig) from pg_catalog.pg_db_role_setting as s
-            inner join pg_catalog.pg_database as d on d.oid = s.setdatabase
-            where d.datname = %s and s.setrole = 0
-            """,
-            (template,),
-        ).fetchall()
-        for (setting,) in settings:
-            key, _, value = setting.partition("=")
-            owner.execute(
-                sql.SQL("alter database {} set {} = {}").format(
-                    sql.Identifier(name), sql.Identifier(key), sql.SQL(value)
-                )
-            )
-        yield ScratchDatabase(server, name)
-        owner.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
 
 @pytest.fixture(scope="session")
 def _running_emulator() -> Iterator[Emulator]:
-    from local.emulator import Emulator
+    from local.emulator.client import Emulator
 
     with Emulator() as emulator:
         yield emulator

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import psycopg
 import pytest
 
+from local.checkout import SCHEMA
 from local.database import Logins
 from local.platform import Platform, running
 from local.postgres import Server
 from parley.migrations.logins import create_logins
 from parley.migrations.runner import up
-
-SCHEMA = Path(__file__).resolve().parents[2] / "schema"
 
 
 @pytest.fixture(scope="session")

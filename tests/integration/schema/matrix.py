@@ -16,8 +16,8 @@ from typing import Any, Literal
 import psycopg
 from psycopg import sql
 
-from tests.integration.schema.expectations import ROWS, Row, rows_of
-from tests.integration.schema.support import ANONYMOUS, SERVICE, Claims, set_claims, user
+from testing.claims import ANONYMOUS, SERVICE, Claims, set_claims, user
+from tests.integration.schema.expectations import EXPECTED, ROWS, Access, Row, expected, rows_of
 
 Verb = Literal["select", "insert", "update", "delete"]
 VERBS: Sequence[Verb] = ("select", "insert", "update", "delete")
@@ -89,6 +89,16 @@ class Table:
         return sql.SQL("concat_ws('|', {})").format(columns)
 
 
+def wanted(table: Table, actor: Actor) -> dict[str, frozenset[str]]:
+    """Whose rows each verb is to reach, by what the table's expectation says of the actor."""
+    labels = frozenset(table.rows) or frozenset("*")
+    return expected(
+        EXPECTED.get(expectation_name(table.name), Access()),
+        way=actor.way, role=actor.role, kind=actor.kind, own=actor.label, organization=actor.organization,
+        labels=labels,
+    )  # fmt: skip
+
+
 def expectation_name(table: str) -> str:
     """The name that expectations go by: months of the ledger share one."""
     return re.sub(r"_\d{4}_\d{2}$", "_YYYY_MM", table)
@@ -114,7 +124,7 @@ def load(owner: psycopg.Connection[Any]) -> dict[str, Table]:
     for name in ROWS:
         table = Table(name, (), rows_of(name))
         for row in table.rows.values():
-            _insert(owner, table, row, row, unless_there=True)
+            insert(owner, table, row, row, unless_there=True)
     owner.execute("select set_config('session_replication_role', 'origin', false)")
     return {name: describe(owner, name) for name in all_tables(owner)}
 
@@ -223,7 +233,7 @@ def _can_insert(owner: psycopg.Connection[Any], table: Table, actor: Actor, row:
         return False
     with _as_actor(owner, actor):
         try:
-            _insert(owner, table, row, columns)
+            insert(owner, table, row, columns)
         except (psycopg.errors.NotNullViolation, psycopg.errors.CheckViolation):
             # A column that it needs is not the actor's to write; or no partition takes the row.
             return False
@@ -279,7 +289,7 @@ def _places(owner: psycopg.Connection[Any], table: Table) -> dict[str, str]:
     return dict(rows)
 
 
-def _insert(
+def insert(
     owner: psycopg.Connection[Any], table: Table, row: Row, columns: Iterable[str], *, unless_there: bool = False
 ) -> None:
     names = list(columns)

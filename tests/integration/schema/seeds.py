@@ -12,10 +12,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
+from local.checkout import CHECKOUT
 from parley.migrations.files import statements
 
-CHECKOUT = Path(__file__).resolve().parents[3]
 CHECKS = CHECKOUT / "schema" / "checks"
+ORIGINALS = Path(__file__).with_name("originals")
 DOCUMENTS = CHECKOUT.parent / "shared" / "seeds"
 
 NAMES: Mapping[str, str] = {
@@ -192,3 +195,6 @@ def _fenced(document: str) -> Iterator[tuple[str, str]]:
             lines.append(line)
         elif match := _HEADING.match(line):
             heading = match["title"].encode("ascii", "ignore").decode().strip(" *:")
+
+
+needs_documents = pytest.mark.skipif(not documents_are_here(), reason="the seeds' documents are not in ../shared/seeds")

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from psycopg import sql
 
-from tests.conftest import ScratchDatabase
+from testing.databases import ScratchDatabase
 
 LONGEST = 16 * 1024
 _PREFIX = "%m [%p] database=%d user=%u "

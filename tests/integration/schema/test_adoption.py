@@ -7,7 +7,6 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,15 +15,14 @@ import pytest
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
+from local.checkout import SCHEMA
 from parley.migrations.catalog import catalog_snapshot
 from parley.migrations.logins import create_logins
 from parley.migrations.runner import down, up
-from tests.conftest import SCHEMA, ScratchDatabase
+from testing.claims import SERVICE, user
+from testing.databases import ScratchDatabase, psql
 from tests.integration.schema import seeds
-from tests.integration.schema.support import SERVICE, psql, user
-from tests.integration.schema.test_seed_statements import needs_documents
 
-ORIGINALS = Path(__file__).with_name("originals")
 Rows = list[dict[str, str | None]]
 
 # The seed's own queries over its data, and what shows the rest of it.
@@ -80,7 +78,7 @@ CHANGED: Mapping[str, str] = {
 
 
 def _adopt(seed: str, database: ScratchDatabase) -> None:
-    done = psql(database.owner_url, ORIGINALS / f"{seed.lower()}.sql")
+    done = psql(database.owner_url, seeds.ORIGINALS / f"{seed.lower()}.sql")
     assert done.returncode == 0, done.stderr
 
 
@@ -331,10 +329,10 @@ def test_settings_of_nobody_are_adopted_and_kept(empty_database: ScratchDatabase
     assert nobodys == [(0,)]
 
 
-@needs_documents
+@seeds.needs_documents
 @pytest.mark.parametrize("seed", ["S1", "S2"])
 def test_the_originals_have_the_seeds_own_ddl(seed: str) -> None:
-    held = {seeds.normalized(text) for text in seeds.check_statements(ORIGINALS / f"{seed.lower()}.sql")}
+    held = {seeds.normalized(text) for text in seeds.check_statements(seeds.ORIGINALS / f"{seed.lower()}.sql")}
     for block in seeds.document_blocks(seed):
         for statement in block.statements:
             is_ddl = re.match(r"create (table|type|index|policy|or replace function)", statement, re.IGNORECASE)

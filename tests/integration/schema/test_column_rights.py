@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.conftest import ScratchDatabase
+from testing.databases import ScratchDatabase
 
 CALLERS = ("anon", "authenticated", "parley_app")
 

@@ -11,14 +11,14 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from local.checkout import SCHEMA
 from parley.migrations.runner import up
-from tests.conftest import SCHEMA, ScratchDatabase
+from testing.claims import SERVICE, set_claims, user
+from testing.databases import ScratchDatabase, psql
 from tests.integration.schema import seeds
+from tests.integration.schema.calls import Caller, cache_entry
 from tests.integration.schema.expectations import ROWS
-from tests.integration.schema.matrix import Table, _insert
-from tests.integration.schema.support import SERVICE, psql, set_claims, user
-from tests.integration.schema.test_adoption import ORIGINALS
-from tests.integration.schema_core.calls import Caller, cache_entry
+from tests.integration.schema.matrix import Table, insert
 
 CANARY = "canary_7f3a"
 # Columns that say whose a row is in other words.
@@ -79,7 +79,7 @@ def _plant(owner: psycopg.Connection[Any], table: str) -> None:
         for column, value in (rows.get("alice") or next(iter(rows.values()))).items()
     }
     owner.execute("set session_replication_role = replica")
-    _insert(owner, Table(table, (), rows), row, row)
+    insert(owner, Table(table, (), rows), row, row)
     owner.execute("set session_replication_role = origin")
     columns = owner.execute(
         """
@@ -139,7 +139,7 @@ def test_no_table_and_no_index_keeps_a_trace_of_a_deleted_user(
     adopted: str | None, delete: Callable[[psycopg.Connection[Any]], None], empty_database: ScratchDatabase
 ) -> None:
     if adopted:
-        assert psql(empty_database.owner_url, ORIGINALS / f"{adopted.lower()}.sql").returncode == 0
+        assert psql(empty_database.owner_url, seeds.ORIGINALS / f"{adopted.lower()}.sql").returncode == 0
     up(empty_database.owner_url, SCHEMA)
     with empty_database.connect() as owner:
         tables = [table for table in _tables(owner, partitions=False) if table not in NOBODYS]

@@ -6,9 +6,9 @@ import pytest
 
 from parley.database.connection import Database
 from parley.database.values import Vector
-from tests.conftest import ScratchDatabase
+from testing.claims import user
+from testing.databases import ScratchDatabase
 from tests.integration.schema.statement_log import watch_statements
-from tests.integration.schema.support import user
 
 REQUEST = {
     "request_id": "request-1",

@@ -12,31 +12,22 @@ import psycopg
 import pytest
 
 from local.postgres import Server
-from tests.conftest import _new_database
+from testing.databases import new_database
 from tests.integration.schema import matrix
-from tests.integration.schema.expectations import EXPECTED, ROWS, Access, expected
-from tests.integration.schema.matrix import ACTORS, VERBS, Actor, Table
+from tests.integration.schema.expectations import EXPECTED, ROWS
+from tests.integration.schema.matrix import ACTORS, VERBS, Table, wanted
 
 
 @pytest.fixture(scope="module")
 def owner(postgres: Server, migrated_template: str) -> Iterator[psycopg.Connection[Any]]:
     """The superuser's connection to a database with everybody's rows; nothing that a test does there stays."""
-    with _new_database(postgres, migrated_template) as database, database.connect() as connection:
+    with new_database(postgres, migrated_template) as database, database.connect() as connection:
         yield connection
 
 
 @pytest.fixture(scope="module")
 def tables(owner: psycopg.Connection[Any]) -> dict[str, Table]:
     return matrix.load(owner)
-
-
-def wanted(table: Table, actor: Actor) -> dict[str, frozenset[str]]:
-    labels = frozenset(table.rows) or frozenset("*")
-    return expected(
-        EXPECTED.get(matrix.expectation_name(table.name), Access()),
-        way=actor.way, role=actor.role, kind=actor.kind, own=actor.label, organization=actor.organization,
-        labels=labels,
-    )  # fmt: skip
 
 
 def test_every_table_has_an_expectation_and_every_expectation_a_table(tables: dict[str, Table]) -> None:

@@ -10,16 +10,15 @@ import pytest
 from psycopg import sql
 
 from local.postgres import Server
-from tests.conftest import _new_database
+from testing.databases import new_database
 from tests.integration.schema import matrix
 from tests.integration.schema.expectations import EXPECTED
-from tests.integration.schema.matrix import ACTORS, VERBS, Actor, Table
-from tests.integration.schema.test_isolation_matrix import wanted
+from tests.integration.schema.matrix import ACTORS, VERBS, Actor, Table, wanted
 
 
 @pytest.fixture(scope="module")
 def owner(postgres: Server, migrated_template: str) -> Iterator[psycopg.Connection[Any]]:
-    with _new_database(postgres, migrated_template) as database, database.connect() as connection:
+    with new_database(postgres, migrated_template) as database, database.connect() as connection:
         yield connection
 
 

@@ -9,13 +9,13 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from local.checkout import SCHEMA
 from local.postgres import Server
 from parley.migrations.catalog import catalog_snapshot
 from parley.migrations.files import read_migrations
 from parley.migrations.runner import down, up
 from parley.migrations.verification import verify
-from tests.conftest import SCHEMA, ScratchDatabase
-from tests.integration.schema.support import psql
+from testing.databases import ScratchDatabase, psql
 
 MIGRATIONS = read_migrations(SCHEMA)
 

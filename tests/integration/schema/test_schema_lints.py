@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
+from local.checkout import CHECKOUT, SCHEMA
 from local.postgres import Server
 from parley.migrations.runner import up
-from tests.conftest import SCHEMA, ScratchDatabase, _new_database
+from testing.databases import ScratchDatabase, new_database
 from tests.integration.schema import lints
 
-DECISION = Path(__file__).resolve().parents[3] / "docs/decisions/0001-lint-allow-list.md"
+DECISION = CHECKOUT / "docs/decisions/0001-lint-allow-list.md"
 
 
 @pytest.fixture(scope="module")
 def owner(postgres: Server, migrated_template: str) -> Iterator[psycopg.Connection[Any]]:
-    with _new_database(postgres, migrated_template) as database, database.connect() as connection:
+    with new_database(postgres, migrated_template) as database, database.connect() as connection:
         yield connection
 
 

@@ -11,16 +11,14 @@ import pytest
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from tests.conftest import SCHEMA, ScratchDatabase
+from local.checkout import CHECKOUT, SCHEMA
+from testing.claims import SERVICE, set_claims, user
+from testing.databases import ScratchDatabase, psql
 from tests.integration.schema import seeds
-from tests.integration.schema.support import SERVICE, psql, set_claims, user
 
 SEEDS = list(seeds.NAMES)
 # S2's later phase extends the application's own tables.
 _APPLICATION_TABLES = ("routes", "learning_paths", "exercises", "schools", "events", "instructors")
-needs_documents = pytest.mark.skipif(
-    not seeds.documents_are_here(), reason="the seeds' documents are not in ../shared/seeds"
-)
 
 
 def _add_subjects(connection: psycopg.Connection[Any]) -> None:
@@ -70,13 +68,13 @@ def test_each_runnable_statement_of_a_seed_passes_verbatim(seed: str, database: 
     assert failures == []
 
 
-@needs_documents
+@seeds.needs_documents
 def test_the_one_wrong_statement_is_wrong_in_every_postgres(empty_database: ScratchDatabase) -> None:
     with empty_database.connect() as owner, pytest.raises(psycopg.errors.UndefinedColumn, match="tablename"):
         owner.execute(seeds.WRONG_IN_EVERY_POSTGRES.encode())
 
 
-@needs_documents
+@seeds.needs_documents
 @pytest.mark.parametrize("seed", SEEDS)
 def test_every_reason_to_skip_a_statement_is_needed(seed: str) -> None:
     everything = [" ".join(text.split()) for block in seeds.document_blocks(seed) for text in block.statements]
@@ -84,7 +82,7 @@ def test_every_reason_to_skip_a_statement_is_needed(seed: str) -> None:
         assert any(statement.startswith(start) for statement in everything), start
 
 
-@needs_documents
+@seeds.needs_documents
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_checks_hold_every_runnable_statement_of_their_seed(seed: str) -> None:
     held = {seeds.normalized(text) for text in seeds.check_statements(seeds.check_path(seed))}
@@ -237,10 +235,10 @@ def test_without_the_optional_embedding_column_cache_cleanup_and_chat_still_work
     assert "embedding" not in {column.name for column in columns}, "migrating again must not bring it back"
 
 
-@needs_documents
+@seeds.needs_documents
 @pytest.mark.parametrize("seed", SEEDS)
 def test_the_map_of_the_seeds_knows_every_file_table_and_function(seed: str) -> None:
-    map_of_seeds = (seeds.CHECKOUT / "docs/seeds.md").read_text(encoding="utf-8")
+    map_of_seeds = (CHECKOUT / "docs/seeds.md").read_text(encoding="utf-8")
     document = seeds.document_path(seed).read_text(encoding="utf-8")
     named = re.findall(
         r"([\w/]+\.sql)\b|\b(\w+)\(\)`|\*\*`?([a-z_]{5,})`?(?:\(\))?\*\*|#{3,4} (?:\w+: )?`(\w+)", document

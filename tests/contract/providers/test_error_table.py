@@ -1,0 +1,344 @@
+"""The error contract: what each upstream fault becomes, for the program and for the caller."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+import httpx2
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from local.emulator.client import Emulator
+from parley.core.clock import SystemClock
+from parley.core.provider_names import ProviderName
+from parley.providers.errors import RETRYABLE, ProviderError, ProviderErrorCode, retry_after, scrub
+from parley.providers.problems import problem_for
+from parley.providers.protocol import Provider
+from testing.providers import KEY, at_emulator, call, over, request
+
+Vendors = dict[ProviderName, Provider]
+NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
+HTML = b"<html><body>It works!</body></html>"
+
+
+@pytest.fixture
+def vendors(emulator: Emulator) -> Iterator[Vendors]:
+    """The adapters at the emulator, over real connections."""
+    with at_emulator(emulator.url) as adapters:
+        yield adapters
+
+
+class FrozenClock(SystemClock):
+    """The machine's clock, but for the date."""
+
+    def now(self) -> datetime:
+        return NOW
+
+
+@dataclass(frozen=True)
+class Row:
+    """One upstream answer and what it means."""
+
+    provider: ProviderName
+    status: int
+    body: Any
+    code: ProviderErrorCode
+    wait: float | None = None
+    upstream_code: str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        told = self.body.get("error", {}) if isinstance(self.body, dict) else {}
+        hint = self.upstream_code or (told.get("message") if isinstance(told, dict) else None) or "no json"
+        return f"{self.provider} {self.status} {hint} {' '.join(self.headers.values())}"
+
+
+def openai(
+    status: int, kind: str | None, code: str | None, message: str = "Something."
+) -> tuple[ProviderName, int, Any]:
+    return "openai", status, {"error": {"message": message, "type": kind, "param": None, "code": code}}
+
+
+def anthropic(status: int, kind: str, message: str = "Something.") -> tuple[ProviderName, int, Any]:
+    return "anthropic", status, {"type": "error", "error": {"type": kind, "message": message}, "request_id": "req_1"}
+
+
+def google(status: int, name: str, message: str = "Something.", *details: Any) -> tuple[ProviderName, int, Any]:
+    error: dict[str, Any] = {"code": status, "message": message, "status": name}
+    return "google", status, {"error": error | ({"details": list(details)} if details else {})}
+
+
+def reason(name: str) -> dict[str, Any]:
+    return {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": name}
+
+
+def delay(text: Any) -> dict[str, Any]:
+    return {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": text}
+
+
+def quota(name: str) -> dict[str, Any]:
+    return {"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [{"quotaId": name}]}
+
+
+INVALID = "invalid_request_error"
+EXHAUSTED = "You exceeded your current quota, please check your plan and billing details."
+ROWS = [
+    Row(*openai(401, INVALID, "invalid_api_key"), "credentials_rejected", None, "invalid_api_key"),
+    Row(*openai(401, INVALID, None), "credentials_rejected", None, INVALID),
+    Row(*openai(401, INVALID, "invalid_organization"), "credentials_rejected", None, "invalid_organization"),
+    Row(*openai(403, "request_forbidden", "unsupported_country_region_territory"), "credentials_rejected"),
+    Row(*openai(429, "insufficient_quota", "insufficient_quota"), "quota_exhausted", None, "insufficient_quota"),
+    Row(*openai(429, "insufficient_quota", None), "quota_exhausted", headers={"retry-after": "7"}),
+    Row(*openai(429, "requests", "rate_limit_exceeded"), "rate_limited", 7.0, headers={"retry-after": "7"}),
+    Row(*openai(429, "tokens", "rate_limit_exceeded"), "rate_limited", 0.25, headers={"retry-after-ms": "250"}),
+    Row(*openai(429, "requests", None), "rate_limited"),
+    Row(*openai(429, None, None, "Slow down"), "rate_limited", 1.5, headers={"retry-after": "1.5"}),
+    Row(*openai(400, INVALID, "context_length_exceeded"), "context_length_exceeded", None, "context_length_exceeded"),
+    Row(*openai(400, INVALID, None, "This model's maximum context length is 8 tokens."), "context_length_exceeded"),
+    Row(*openai(400, INVALID, "string_above_max_length"), "context_length_exceeded"),
+    Row(*openai(400, INVALID, "content_policy_violation"), "content_refused"),
+    Row(*openai(400, INVALID, "invalid_prompt"), "content_refused"),
+    Row(*openai(400, INVALID, "unsupported_value"), "invalid_request", None, "unsupported_value"),
+    Row(*openai(400, "billing", "billing_hard_limit_reached"), "quota_exhausted"),
+    Row(*openai(404, INVALID, "model_not_found"), "model_not_found", None, "model_not_found"),
+    Row(*openai(409, INVALID, None), "upstream_error"),
+    Row(*openai(422, INVALID, None), "invalid_request"),
+    Row(*openai(500, "server_error", None), "upstream_error", None, "server_error"),
+    Row(*openai(503, "server_error", None), "overloaded", 3.0, "server_error", {"retry-after": "3"}),
+    Row(*openai(503, "service_unavailable_error", "server_is_overloaded"), "overloaded"),
+    Row(*openai(503, None, "slow_down"), "overloaded"),
+    Row("openai", 401, b"", "credentials_rejected"),
+    Row("openai", 404, HTML, "bad_response"),
+    Row("openai", 400, HTML, "bad_response"),
+    Row("openai", 400, {"detail": "from a proxy"}, "bad_response"),
+    Row("openai", 302, b"", "bad_response", headers={"location": "https://example.org/"}),
+    Row("openai", 502, HTML, "upstream_error"),
+    Row("openai", 504, HTML, "timeout"),
+    Row("openai", 524, HTML, "timeout"),
+    Row("openai", 429, HTML, "rate_limited", 60.0, headers={"retry-after": "Sat, 21 Nov 2026 12:01:00 GMT"}),
+    Row("openai", 503, HTML, "overloaded", 0.0, headers={"retry-after": "Sat, 21 Nov 2026 11:00:00 GMT"}),
+    Row("openai", 503, HTML, "overloaded", headers={"retry-after": "soon"}),
+    Row("openai", 503, HTML, "overloaded", headers={"retry-after": "nan"}),
+    Row("openai", 503, HTML, "overloaded", 86400.0, headers={"retry-after": "99999999"}),
+    Row("openai", 200, HTML, "bad_response"),
+    Row("openai", 200, b"", "bad_response"),
+    Row("openai", 200, b'{"id": "broken", "choices": [', "bad_response"),
+    Row("openai", 200, {"choices": []}, "bad_response"),
+    Row("openai", 200, ["not", "an", "object"], "bad_response"),
+    Row("openai", 200, b"\xff\xfe\x00", "bad_response"),
+    Row(*anthropic(400, INVALID), "invalid_request", None, INVALID),
+    Row(*anthropic(400, INVALID, "prompt is too long: 9 tokens > 8 maximum"), "context_length_exceeded"),
+    Row(*anthropic(400, INVALID, "input length and `max_tokens` exceed context limit"), "context_length_exceeded"),
+    Row(*anthropic(400, INVALID, "Your credit balance is too low to access the API."), "quota_exhausted"),
+    Row(*anthropic(401, "authentication_error"), "credentials_rejected", None, "authentication_error"),
+    Row(*anthropic(402, "billing_error"), "quota_exhausted"),
+    Row(*anthropic(403, "permission_error"), "credentials_rejected"),
+    Row(*anthropic(404, "not_found_error"), "model_not_found"),
+    Row(*anthropic(413, "request_too_large"), "context_length_exceeded"),
+    Row(*anthropic(429, "rate_limit_error"), "rate_limited", 12.0, "rate_limit_error", {"retry-after": "12"}),
+    Row(*anthropic(500, "api_error"), "upstream_error"),
+    Row(*anthropic(503, "api_error"), "overloaded"),
+    Row(*anthropic(504, "timeout_error"), "timeout"),
+    Row(*anthropic(529, "overloaded_error"), "overloaded", None, "overloaded_error"),
+    Row("anthropic", 529, b"", "overloaded"),
+    Row("anthropic", 520, HTML, "upstream_error"),
+    Row("anthropic", 200, {"type": "message", "content": []}, "bad_response"),
+    Row(*google(400, "INVALID_ARGUMENT"), "invalid_request", None, "INVALID_ARGUMENT"),
+    Row(*google(400, "INVALID_ARGUMENT", "Bad key.", reason("API_KEY_INVALID")), "credentials_rejected"),
+    Row(*google(400, "INVALID_ARGUMENT", "API key not valid. Please pass a valid API key."), "credentials_rejected"),
+    Row(
+        *google(400, "INVALID_ARGUMENT", "The input token count (9) exceeds the maximum number of tokens allowed (8)."),
+        "context_length_exceeded",
+    ),
+    Row(*google(400, "FAILED_PRECONDITION", "User location is not supported."), "credentials_rejected"),
+    Row(*google(401, "UNAUTHENTICATED"), "credentials_rejected"),
+    Row(*google(403, "PERMISSION_DENIED"), "credentials_rejected", None, "PERMISSION_DENIED"),
+    Row(*google(403, "PERMISSION_DENIED", "Off.", reason("SERVICE_DISABLED")), "credentials_rejected"),
+    Row(*google(404, "NOT_FOUND"), "model_not_found"),
+    Row(*google(429, "RESOURCE_EXHAUSTED", EXHAUSTED, delay("17.5s")), "rate_limited", 17.5),
+    Row(*google(429, "RESOURCE_EXHAUSTED", EXHAUSTED, quota("RequestsPerMinute"), delay("4s")), "rate_limited", 4.0),
+    Row(*google(429, "RESOURCE_EXHAUSTED", EXHAUSTED, quota("RequestsPerDay"), delay("4s")), "quota_exhausted"),
+    Row(*google(429, "RESOURCE_EXHAUSTED", EXHAUSTED), "quota_exhausted"),
+    Row(*google(429, "RESOURCE_EXHAUSTED", "Busy.", delay({"seconds": 3})), "rate_limited"),
+    Row(*google(429, "RESOURCE_EXHAUSTED", "Busy."), "rate_limited", 9.0, None, {"retry-after": "9"}),
+    Row(*google(499, "CANCELLED"), "upstream_error"),
+    Row(*google(500, "INTERNAL"), "upstream_error"),
+    Row(*google(503, "UNAVAILABLE"), "overloaded", 3.0, "UNAVAILABLE", {"retry-after": "3"}),
+    Row(*google(504, "DEADLINE_EXCEEDED"), "timeout"),
+    Row("google", 503, [google(503, "UNAVAILABLE")[2]], "overloaded", None, "UNAVAILABLE"),
+    Row("google", 404, HTML, "bad_response"),
+    Row("google", 200, {"candidates": []}, "bad_response"),
+    Row("google", 200, {"promptFeedback": {"blockReason": "SAFETY"}}, "content_refused", None, "SAFETY"),
+]
+
+
+def answer(row: Row) -> httpx2.Response:
+    content = row.body if isinstance(row.body, bytes) else json.dumps(row.body).encode()
+    kind = {"content-type": "text/html" if content == HTML else "application/json"}
+    return httpx2.Response(row.status, headers=kind | row.headers, content=content)
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["unstreamed", "streamed"])
+@pytest.mark.parametrize("row", ROWS, ids=str)
+def test_an_upstream_fault_becomes_one_code_with_its_wait(row: Row, streamed: bool) -> None:
+    adapter = over(lambda _: answer(row), FrozenClock())[row.provider]
+    with pytest.raises(ProviderError) as caught:
+        call(adapter, request(row.provider), streamed)
+    fault = caught.value
+    # With a 200, what is no event stream cannot be read as one, whatever it says.
+    unreadable = streamed and row.status == 200
+    assert (fault.code, fault.retry_after) == ("bad_response" if unreadable else row.code, row.wait)
+    assert fault.upstream_status == row.status
+    assert fault.retryable == (fault.code in RETRYABLE)
+    if row.upstream_code is not None and not unreadable:
+        assert fault.upstream_code == row.upstream_code
+    assert fault.__context__ is None
+
+
+def test_the_table_has_at_least_fifty_rows_and_every_vendor() -> None:
+    assert len(ROWS) >= 50
+    assert {row.provider for row in ROWS} == {"openai", "anthropic", "google"}
+
+
+@pytest.mark.parametrize(
+    ("raised", "code"),
+    [
+        (httpx2.ConnectError("refused"), "connection_failed"),
+        (httpx2.ConnectTimeout("slow"), "timeout"),
+        (httpx2.ReadTimeout("slow"), "timeout"),
+        (httpx2.WriteTimeout("slow"), "timeout"),
+        (httpx2.PoolTimeout("busy"), "timeout"),
+        (httpx2.ReadError("reset"), "connection_failed"),
+        (httpx2.RemoteProtocolError("closed without an answer"), "connection_failed"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+@pytest.mark.parametrize("provider", ["openai", "anthropic", "google"])
+def test_a_failed_connection_says_how_it_failed(provider: ProviderName, raised: Exception, code: str) -> None:
+    def fail(_: httpx2.Request) -> httpx2.Response:
+        raise raised
+
+    adapter = over(fail)[provider]
+    for streamed in (False, True):
+        with pytest.raises(ProviderError) as caught:
+            call(adapter, request(provider), streamed)
+        assert caught.value.code == code
+        assert caught.value.retryable
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic", "google"])
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        ("rate_limit", "rate_limited"),
+        ("quota_exhausted", "quota_exhausted"),
+        ("unauthorized", "credentials_rejected"),
+        ("forbidden", "credentials_rejected"),
+        ("not_found", "model_not_found"),
+        ("context_length", "context_length_exceeded"),
+        ("bad_request", "invalid_request"),
+        ("server_error", "upstream_error"),
+        ("bad_gateway", "upstream_error"),
+        ("unavailable", "overloaded"),
+        ("overloaded", "overloaded"),
+        ("html", "bad_response"),
+        ("empty", "bad_response"),
+        ("invalid_json", "bad_response"),
+        ("reset", "connection_failed"),
+    ],
+)
+def test_the_same_holds_over_a_real_connection(
+    emulator: Emulator, vendors: Vendors, provider: ProviderName, fault: str, code: str
+) -> None:
+    emulator.fault(fault, vendor=provider)
+    with pytest.raises(ProviderError) as caught:
+        vendors[provider].complete(request(provider), KEY)
+    assert caught.value.code == code
+    assert sum(emulator.counts().values()) == 1  # no SDK retries on its own
+    emulator.fault(fault, vendor=provider)
+    with pytest.raises(ProviderError) as caught:
+        vendors[provider].check(request(provider).model, KEY, 5)
+    assert caught.value.code == code
+    assert sum(emulator.counts().values()) == 2
+
+
+def told(status: int, body: Any, _: httpx2.Request) -> httpx2.Response:
+    return httpx2.Response(status, json=body)
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic", "google"])
+def test_no_key_gets_into_an_error(provider: ProviderName) -> None:
+    message = f"Incorrect API key provided: {KEY}. Also tried ?key={KEY}, Bearer {KEY} and sk-can***b7e."
+    bodies: list[Any] = [
+        {"error": {"message": message, "type": KEY, "code": KEY, "status": KEY}},
+        {"error": {"message": message, "type": "invalid_request_error", "status": "INVALID_ARGUMENT"}},
+        {"error": message},
+        {"message": message},
+    ]
+    for status in (400, 401, 403, 429, 500, 200):
+        for body in bodies:
+            adapter = over(partial(told, status, body))[provider]
+            with pytest.raises(ProviderError) as caught:
+                adapter.complete(request(provider), KEY)
+            fault = caught.value
+            shown = problem_for(fault, own_key=True)
+            everything = f"{fault} {fault!r} {fault.args} {fault.detail} {shown} {shown.detail} {shown.extra}"
+            assert KEY not in everything
+            assert "can***" not in everything
+
+
+@given(st.text(), st.text())
+def test_a_scrubbed_text_is_short_and_holds_no_key(before: str, after: str) -> None:
+    scrubbed = scrub(before + KEY + after, KEY)
+    assert KEY not in scrubbed
+    assert len(scrubbed) <= 200
+
+
+@given(st.dictionaries(st.sampled_from(["retry-after", "retry-after-ms"]), st.text()))
+def test_any_retry_after_header_is_a_wait_of_at_most_a_day_or_none(headers: dict[str, str]) -> None:
+    wait = retry_after(headers, NOW)
+    assert wait is None or 0 <= wait <= 86_400
+
+
+@pytest.mark.parametrize(
+    ("code", "own_key", "shown", "status", "wait"),
+    [
+        ("credentials_rejected", False, "upstream_credentials_rejected", 502, None),
+        ("credentials_rejected", True, "own_key_rejected", 400, None),
+        ("quota_exhausted", False, "upstream_quota_exhausted", 502, None),
+        ("quota_exhausted", True, "own_key_quota_exhausted", 402, None),
+        ("rate_limited", False, "upstream_rate_limited", 429, 3),
+        ("rate_limited", True, "own_key_rate_limited", 429, 3),
+        ("overloaded", False, "upstream_overloaded", 503, 3),
+        ("upstream_error", False, "upstream_error", 502, 3),
+        ("bad_response", False, "upstream_bad_response", 502, 3),
+        ("connection_failed", False, "upstream_unreachable", 502, 3),
+        ("stream_interrupted", False, "stream_interrupted", 502, 3),
+        ("timeout", False, "upstream_timeout", 504, 3),
+        ("context_length_exceeded", False, "context_length_exceeded", 400, None),
+        ("content_refused", False, "content_refused", 400, None),
+        ("invalid_request", False, "upstream_invalid_request", 400, None),
+        ("model_not_found", False, "model_not_found", 400, None),
+        ("unsupported", False, "unsupported", 400, None),
+    ],
+)
+def test_the_caller_is_told_whose_fault_it_is_and_when_to_return(
+    code: ProviderErrorCode, own_key: bool, shown: str, status: int, wait: int | None
+) -> None:
+    fault = ProviderError("openai", code, retry_after=2.1, upstream_status=418, upstream_code="teapot", detail="secret")
+    problem = problem_for(fault, own_key)
+    assert (problem.code, problem.status, problem.retry_after) == (shown, status, wait)
+    assert problem.extra["upstream"] == {"provider": "openai", "status": 418, "code": "teapot"}
+    assert problem.extra["retryable"] == (code in RETRYABLE)
+    assert "secret" not in problem.detail
+
+
+def test_a_vendor_that_names_no_wait_is_given_one_only_where_waiting_is_what_helps() -> None:
+    waits = {code: problem_for(ProviderError("openai", code), False).retry_after for code in sorted(RETRYABLE)}
+    assert {code for code, wait in waits.items() if wait is not None} == {"rate_limited", "overloaded"}

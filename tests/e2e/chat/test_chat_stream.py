@@ -1,0 +1,74 @@
+"""Streamed chat over HTTP through the local gateway: piece by piece, and what happens when the client leaves."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+from urllib.parse import urlsplit
+
+from local.emulator.client import Emulator
+from local.platform import Platform
+
+
+def ask(platform: Platform, user: str, message: str) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+    """Send a question; the answer as soon as its head is there."""
+    address = urlsplit(platform.url)
+    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=60)
+    headers = {"Authorization": f"Bearer {platform.token(user)}", "Content-Type": "application/json"}
+    connection.request("POST", "/api/chat/stream", json.dumps({"message": message}), headers)
+    return connection, connection.getresponse()
+
+
+def read_until(response: http.client.HTTPResponse, beginning: bytes) -> bytes:
+    """The first line that begins like this; empty where the stream ends before."""
+    return next((line for line in response if line.startswith(beginning)), b"")
+
+
+def units_used(platform: Platform, user: str) -> int:
+    """How much of the day's allowance is gone."""
+    address = urlsplit(platform.url)
+    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=60)
+    connection.request("GET", "/api/usage", headers={"Authorization": f"Bearer {platform.token(user)}"})
+    used: int = json.loads(connection.getresponse().read())["daily"]["used"]
+    connection.close()
+    return used
+
+
+def test_an_answer_arrives_as_events_over_http(platform: Platform) -> None:
+    connection, response = ask(platform, "streamer", "What is a fjord, told slowly?")
+    assert response.status == 200
+    assert response.headers["Content-Type"].startswith("text/event-stream")
+    assert read_until(response, b"event: delta")
+    assert read_until(response, b"event: done")
+    connection.close()
+
+
+def test_a_client_who_leaves_closes_the_call_upstream_and_pays_only_for_what_arrived(platform: Platform) -> None:
+    emulator = Emulator.at(platform.emulator_url)
+    for user, marker, seen, used in (
+        ("left-early", "[[fault:slow delay=60]]", b"event: start", 0),
+        ("left-late", "[[fault:slow delay=0.01 between=0.2]]", b"event: delta", 1),
+    ):
+        message = f"{user} asks for a long story {marker}"
+        connection, response = ask(platform, user, message)
+        assert read_until(response, seen)
+        number = asked(emulator, message)
+        response.close()
+        connection.close()
+        emulator.closed(number, timeout=1.0)
+        deadline = time.monotonic() + 10
+        while units_used(platform, user) != used and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert units_used(platform, user) == used
+
+
+def asked(emulator: Emulator, message: str, seconds: float = 10) -> int:
+    """The number of the request that asks the model this, once it is there."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        for record in emulator.requests():
+            if record["body"] and record["body"].get("messages", [{}])[-1].get("content") == message:
+                return int(record["number"])
+        time.sleep(0.01)
+    raise TimeoutError("the model was not asked")

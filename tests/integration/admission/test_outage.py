@@ -1,0 +1,200 @@
+"""Without the database: what goes on, what is told to wait, and a small sample of benchmarks/outage.py."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from benchmarks.outage import prove
+from local.emulator.client import Emulator
+from local.postgres import Server
+from testing.aws import CREDENTIALS
+from testing.databases import migrated
+from testing.figures import Verdict
+from testing.functions import Answer, Functions, make_token
+
+Token = Callable[..., str]
+
+
+@pytest.fixture
+def without_database(environment: dict[str, str]) -> Iterator[Functions]:
+    """Containers that were started while the database was away."""
+    made = Functions(environment | {"DATABASE_URL": "postgresql://parley_app:none@127.0.0.1:1/postgres"})
+    yield made
+    made.close()
+
+
+def ask(functions: Functions, user: str | None = "ada", headers: dict[str, str] | None = None, **body: Any) -> Answer:
+    token = make_token(user) if user else None
+    return functions.request("chat", "POST", "/api/chat", {"message": "hello"} | body, token=token, headers=headers)
+
+
+def assert_told_to_wait(answer: Answer) -> None:
+    assert (answer.status, answer.json["code"]) == (503, "database_unavailable"), answer.text
+    assert int(answer.headers["Retry-After"]) >= 1
+
+
+def test_a_caller_gets_five_answers_an_hour_and_they_say_so(without_database: Functions) -> None:
+    for number in range(5):
+        answer = ask(without_database, message=f"question {number}")
+        assert (answer.status, answer.headers["X-Parley-Degraded"]) == (200, "database"), answer.text
+        assert answer.json["provider_source"] == "environment"
+    assert_told_to_wait(ask(without_database))
+    assert ask(without_database, user="bob").status == 200
+    assert ask(without_database, user=None).status == 200
+
+
+@pytest.mark.parametrize("members", [{"conversation_id": "new"}, {"conversation_id": "one"}])
+def test_what_needs_the_database_is_told_to_wait(
+    without_database: Functions, emulator: Emulator, members: dict[str, Any]
+) -> None:
+    assert_told_to_wait(ask(without_database, **members))
+    assert_told_to_wait(ask(without_database, headers={"Idempotency-Key": "one"}))
+    token = make_token("ada")
+    body = {"provider": "google"}
+    assert_told_to_wait(without_database.request("set_provider", "POST", "/api/ai-provider", body, token=token))
+    assert_told_to_wait(without_database.request("account", "GET", "/api/conversations", token=token))
+    assert emulator.requests() == []
+
+
+def test_a_preference_is_read_from_memory_for_its_own_caller_only(
+    functions: Functions, token: Token, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = {"provider": "gemini"}
+    assert functions.request("set_provider", "POST", "/api/ai-provider", body, token=token("ada")).status in (200, 201)
+    for _ in range(2):
+        mine = functions.request("get_provider", "GET", "/api/ai-provider", token=token("ada"))
+        assert mine.json["provider"] == "gemini"
+        lose_database(functions, "get_provider", monkeypatch)
+    assert (mine.json["source"], mine.headers["X-Parley-Degraded"]) == ("memory", "database")
+    other = functions.request("get_provider", "GET", "/api/ai-provider", token=token("bob"))
+    assert (other.json["provider"], other.json["source"]) == ("openai", "environment")
+
+
+def test_a_byok_caller_is_served_with_the_own_key_in_memory_and_never_with_an_operators(
+    with_vault: Functions, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = "/api/settings/api-keys/anthropic"
+    for user in ("ada", "bob"):
+        with_vault.request("store_key", "PUT", path, {"api_key": "sk-own-key-1111"}, token=make_token(user))
+        assert with_vault.request("verify_key", "POST", f"{path}/verify", token=make_token(user)).status == 200
+        assert ask(with_vault, user=user, provider="anthropic").status == 200
+    key_cipher = with_vault.module("chat").services.key_cipher
+    del key_cipher._plaintext["user:bob".removeprefix("user:"), "anthropic"]
+    lose_database(with_vault, "chat", monkeypatch)
+    emulator.reset()
+    answer = ask(with_vault, user="ada")
+    assert (answer.status, answer.json["provider"], answer.json["provider_source"]) == (200, "anthropic", "own_key")
+    assert_told_to_wait(ask(with_vault, user="ada", provider="openai"))
+    assert_told_to_wait(ask(with_vault, user="bob"))
+    assert "sk-operator" not in json.dumps(emulator.requests())
+
+
+def test_what_an_organization_forbids_stays_forbidden(
+    functions: Functions, emulator: Emulator, database: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = make_token("ada", organization_id="acme")
+    admin = {"sub": "ada", "role": "authenticated", "organization_id": "acme", "organization_role": "admin"}
+    with database.connect("app") as connection:
+        connection.execute(
+            "select app.save_organization_policy(%s::jsonb, '{google}'::text[], '{}')", (json.dumps(admin),)
+        )
+    warm = functions.request("chat", "POST", "/api/chat", {"message": "hello"}, token=token)
+    assert warm.json["provider"] == "google"
+    lose_database(functions, "chat", monkeypatch)
+    answer = functions.request("chat", "POST", "/api/chat", {"message": "hello again"}, token=token)
+    assert (answer.status, answer.json["provider"]) == (200, "google")
+    assert {record["vendor"] for record in emulator.requests()} == {"google"}
+    other = {"message": "hello", "provider": "openai"}
+    assert_told_to_wait(functions.request("chat", "POST", "/api/chat", other, token=token))
+
+
+def test_a_hold_whose_answer_was_lost_is_what_the_offline_call_used(
+    functions: Functions, schedules: Functions, aws: str, database: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (CREDENTIALS | {"AWS_ENDPOINT_URL": aws}).items():
+        monkeypatch.setenv(name, value)
+    sqs = boto3.client("sqs")
+    queue = sqs.create_queue(QueueName="usage")["QueueUrl"]
+    functions.environment["PARLEY_USAGE_QUEUE_URL"] = queue
+    part = functions.module("chat").services
+    call = part.database.call
+
+    def lost(statement: str, *arguments: Any, **options: Any) -> Any:
+        from parley.database.errors import DatabaseUnavailable
+
+        call(statement, *arguments, **options)
+        raise DatabaseUnavailable("the answer was lost")
+
+    monkeypatch.setattr(part.database, "call", lost)
+    assert ask(functions).headers["X-Parley-Degraded"] == "database"
+    received = sqs.receive_message(QueueUrl=queue)["Messages"]
+    sqs.close()
+    records = [{"messageId": message["MessageId"], "body": message["Body"]} for message in received]
+    for _ in range(2):
+        assert schedules.invoke("usage_replay", {"Records": records}) == {"batchItemFailures": []}
+    with database.connect() as owner:
+        assert owner.execute("select count(*) from ai_usage").fetchone() == (1,)
+        assert owner.execute("select daily_usage from user_ai_settings").fetchone() == (1,)
+        assert owner.execute("select state from app.ai_requests").fetchall() == [("settled",)]
+
+
+@pytest.mark.parametrize("key", [None, "one"])
+def test_what_was_embedded_when_the_database_went_away_reaches_the_ledger_once(
+    functions: Functions,
+    schedules: Functions,
+    aws: str,
+    emulator: Emulator,
+    database: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    key: str | None,
+) -> None:
+    for name, value in (CREDENTIALS | {"AWS_ENDPOINT_URL": aws}).items():
+        monkeypatch.setenv(name, value)
+    sqs = boto3.client("sqs")
+    queue = sqs.create_queue(QueueName=f"usage-of-{key}")["QueueUrl"]
+    functions.environment["PARLEY_USAGE_QUEUE_URL"] = queue
+    vendor = functions.module("search").services.providers["openai"]
+    embed = vendor.embed
+
+    def and_then_it_is_away(*arguments: Any) -> Any:
+        found = embed(*arguments)
+        lose_database(functions, "search", monkeypatch)
+        return found
+
+    monkeypatch.setattr(vendor, "embed", and_then_it_is_away)
+    body = {"documents": [{"content": "a text of some length"}]}
+    headers = {"Idempotency-Key": key} if key else None
+    send = ("search", "POST", "/api/documents", body)
+    assert_told_to_wait(functions.request(*send, token=make_token("ada"), headers=headers))
+    received = sqs.receive_message(QueueUrl=queue)["Messages"]
+    sqs.close()
+    records = [{"messageId": message["MessageId"], "body": message["Body"]} for message in received]
+    for _ in range(2):
+        assert schedules.invoke("usage_replay", {"Records": records}) == {"batchItemFailures": []}
+    with database.connect() as owner:
+        row = owner.execute(
+            "select count(*), sum(tokens_prompt), max(daily_embedding_tokens) from ai_usage, user_ai_settings"
+        )
+        (calls, counted, taken) = row.fetchone()
+        assert (calls, counted) == (1, taken)
+        assert owner.execute("select state, error_code from app.ai_requests").fetchall() == [("released", "cancelled")]
+
+
+def test_outages_under_load_lose_nothing_and_end_at_once(data_dir: Path, emulator: Emulator) -> None:
+    verdict = Verdict()
+    with Server(data_dir) as server:
+        prove(migrated(server), emulator, verdict, cycles=2, containers=2)
+    assert verdict.missed == []
+
+
+def lose_database(functions: Functions, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the database away from a container that has seen it."""
+    database = functions.module(name).services.database
+    database.close()
+    monkeypatch.setattr(database, "_conninfo", "postgresql://parley_app:none@127.0.0.1:1/postgres")

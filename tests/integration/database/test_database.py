@@ -1,0 +1,440 @@
+"""The database room, against a real server: through a proxy that counts and cuts, and across outages."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from local.postgres import Server
+from parley.database.connection import Database
+from parley.database.errors import DatabaseError, DatabaseUnavailable
+from parley.database.values import Vector, jsonb
+from testing.databases import ScratchDatabase
+
+ADA = {"sub": "ada", "role": "authenticated"}
+
+
+class Proxy:
+    """Stands between client and server; counts how often the client spoke after the server, and cuts on demand."""
+
+    def __init__(self, port: int) -> None:
+        self.turns = 0
+        self.cut_before_reply = False
+        self._target = port
+        self._server_spoke_last = True
+        self._sockets: list[socket.socket] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._threads = [threading.Thread(target=self._accept)]
+        self._threads[0].start()
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                server = socket.create_connection(("127.0.0.1", self._target))
+                self._sockets += [client, server]
+                for pair in ((client, server), (server, client)):
+                    self._threads.append(threading.Thread(target=self._pump, args=(*pair, pair[0] is client)))
+                    self._threads[-1].start()
+
+    def _pump(self, source: socket.socket, target: socket.socket, from_client: bool) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                if from_client and self._server_spoke_last:
+                    self.turns += 1
+                self._server_spoke_last = not from_client
+                if not from_client and self.cut_before_reply:
+                    self.cut_before_reply = False
+                    break
+                target.sendall(data)
+        for end in (source, target):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        for end in (self._listener, *self._sockets):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+        for thread in self._threads:
+            thread.join()
+
+
+class StillClock:
+    """A clock that moves when told to."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def now(self) -> datetime:
+        return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=self.seconds)
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+
+
+@pytest.fixture
+def notes(empty_database: ScratchDatabase) -> ScratchDatabase:
+    """A database with a table to write to."""
+    with empty_database.connect() as owner:
+        owner.execute("create extension vector")
+        owner.execute("create table notes (id integer generated always as identity, text text constraint once unique)")
+        owner.execute(
+            """
+            create function write(p_text text) returns integer language sql
+            as $$ insert into notes (text) values (p_text) returning id $$
+            """
+        )
+    return empty_database
+
+
+@pytest.fixture
+def room(notes: ScratchDatabase) -> Iterator[Database]:
+    database = Database(notes.owner_url)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def proxy(notes: ScratchDatabase) -> Iterator[Proxy]:
+    proxy = Proxy(notes.server.port)
+    yield proxy
+    proxy.close()
+
+
+@pytest.fixture
+def proxied(notes: ScratchDatabase, proxy: Proxy) -> Iterator[Database]:
+    """A room behind the proxy that is connected already."""
+    database = Database(make_conninfo(notes.owner_url, port=proxy.port))
+    database.call("select 1")
+    proxy.turns = database.round_trips = 0
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def own_server(data_dir: Path) -> Iterator[Server]:
+    """A server that a test may stop and start."""
+    with Server(data_dir) as server:
+        yield server
+
+
+def written(database: ScratchDatabase) -> list[str]:
+    with database.connect() as owner:
+        return [row[0] for row in owner.execute("select text from notes order by id")]
+
+
+def pid(room: Database) -> int:
+    found: int = room.call("select pg_backend_pid()")
+    return found
+
+
+def test_nothing_connects_before_the_first_query() -> None:
+    asked: list[str] = []
+
+    def conninfo() -> str:
+        asked.append("asked")
+        return "postgresql://127.0.0.1:1/none"
+
+    room = Database(conninfo)
+    assert asked == []
+    with pytest.raises(DatabaseUnavailable):
+        room.call("select 1")
+    assert asked == ["asked"]
+
+
+def test_a_call_returns_the_first_value_and_takes_mappings_as_jsonb(room: Database) -> None:
+    assert room.call("select %s || %s", ({"a": "ü"}, jsonb([1]))) == [{"a": "ü"}, 1]
+    assert room.call("select 1 where false") is None
+    assert room.call("create table made ()") is None
+
+
+def test_a_query_gives_rows_as_dicts_and_identity_ends_with_it(room: Database) -> None:
+    claims = "select current_setting('request.jwt.claims', true)::jsonb as claims, %s::integer as number"
+    assert room.query(ADA, claims, (7,)) == [{"claims": ADA, "number": 7}]
+    assert not room.call("select current_setting('request.jwt.claims', true)")
+    with room.transaction(ADA) as transaction:
+        assert transaction.query(claims, (7,)) == [{"claims": ADA, "number": 7}]
+    assert not room.call("select current_setting('request.jwt.claims', true)")
+
+
+def test_a_call_a_query_and_a_batch_are_one_round_trip_each(proxied: Database, proxy: Proxy) -> None:
+    proxied.call("select %s::integer", (1,))
+    assert (proxy.turns, proxied.round_trips) == (1, 1)
+    proxied.query(ADA, "select * from generate_series(1, %s)", (5000,))
+    assert (proxy.turns, proxied.round_trips) == (2, 2)
+    first, second, third = proxied.batch(
+        ADA,
+        [("select 1 as a", ()), ("insert into notes (text) values (%s)", ("x",)), ("select count(*) from notes", ())],
+    )
+    assert (first, second, third) == ([{"a": 1}], [], [{"count": 1}])
+    assert (proxy.turns, proxied.round_trips) == (3, 3)
+
+
+def test_a_transaction_is_one_round_trip_for_each_wait_and_one_for_its_end(proxied: Database, proxy: Proxy) -> None:
+    with proxied.transaction(ADA) as transaction:
+        [row] = transaction.query("select write(%s) as id", ("first",))
+        transaction.execute("update notes set text = %s where id = %s", ("second", row["id"]))
+        transaction.execute("select write(%s)", ("third",))
+    assert (proxy.turns, proxied.round_trips) == (2, 2)
+    with proxied.transaction(ADA) as transaction:
+        transaction.execute("select write(%s)", ("fourth",))
+    assert (proxy.turns, proxied.round_trips) == (3, 3)
+    assert proxied.call("select string_agg(text, ' ' order by id) from notes") == "second third fourth"
+
+
+def test_a_batch_is_kept_whole_or_not_at_all(room: Database, notes: ScratchDatabase) -> None:
+    with pytest.raises(DatabaseError):
+        room.batch(ADA, [("select write(%s)", ("kept?",)), ("select 1 / 0", ()), ("select write(%s)", ("no",))])
+    assert written(notes) == []
+    assert room.call("select 1") == 1
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_a_transaction_left_by_an_exception_is_rolled_back(room: Database, notes: ScratchDatabase, waits: bool) -> None:
+    def leave() -> None:
+        with room.transaction(ADA) as transaction:
+            transaction.execute("select write(%s)", ("no",))
+            if waits:
+                transaction.query("select 1")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        leave()
+    assert written(notes) == []
+    assert room.call("select write(%s)", ("yes",), idempotent=True)
+    assert written(notes) == ["yes"]
+
+
+@pytest.mark.parametrize("waits", [True, False])
+def test_a_transaction_with_a_refused_statement_is_rolled_back(
+    room: Database, notes: ScratchDatabase, waits: bool
+) -> None:
+    def write_and_fail() -> None:
+        with room.transaction(ADA) as transaction:
+            transaction.execute("select write(%s)", ("no",))
+            (transaction.query if waits else transaction.execute)("select 1 / 0")
+
+    with pytest.raises(DatabaseError) as caught:
+        write_and_fail()
+    assert caught.value.sqlstate == "22012"
+    assert written(notes) == []
+    assert room.call("select 1") == 1
+
+
+def test_an_error_names_its_code_and_constraint_but_no_value_and_no_sql(room: Database) -> None:
+    room.call("select write(%s)", ("sesame",))
+    with pytest.raises(DatabaseError) as caught:
+        room.call("select write(%s)", ("sesame",))
+    error = caught.value
+    assert str(error) == "UniqueViolation (23505) on once"
+    assert error.sqlstate == "23505"
+    assert error.constraint == "once"
+    assert error.__cause__ is None
+    assert error.__suppress_context__
+    with pytest.raises(DatabaseError) as caught:
+        room.call("select %s::integer", ("sesame",))
+    assert str(caught.value) == "InvalidTextRepresentation (22P02)"
+
+
+@pytest.mark.parametrize(
+    "value", ["a\0b", "\ud800", {"a": "\0"}, {"\ud800": 1}, jsonb(["\\\0"]), {"a": float("nan")}], ids=repr
+)
+def test_text_that_postgres_cannot_hold_is_refused_before_it_is_sent(room: Database, value: Any) -> None:
+    with pytest.raises(ValueError, match=r"NUL|surrogate|JSON compliant"):
+        room.call("select %s", (value,))
+    assert room.call("select 1") == 1
+
+
+def test_an_escaped_backslash_before_u0000_is_ordinary_text(room: Database) -> None:
+    assert room.call("select %s", ({"a": "\\u0000"},)) == {"a": "\\u0000"}
+
+
+def test_vectors_are_bound_in_binary(room: Database) -> None:
+    assert room.call("select %s::vector::text", (Vector([1, -0.5, 3e8]),)) == "[1,-0.5,3e+08]"
+    assert room.call("select %s::vector::halfvec(2)::text", (Vector([1, 2]),)) == "[1,2]"
+    assert len(Vector([0.1] * 1536).wire) == 1536 * 4 + 4
+    with pytest.raises(DatabaseError):
+        room.call("select %s::vector", (Vector([float("nan")]),))
+
+
+def test_no_statement_is_prepared_by_name(room: Database) -> None:
+    for _ in range(10):
+        room.call("select %s::integer", (1,))
+        room.query(ADA, "select %s::integer", (1,))
+    assert room.call("select count(*) from pg_prepared_statements") == 0
+
+
+def test_a_connection_lost_between_two_queries_is_replaced_without_a_word(
+    room: Database, notes: ScratchDatabase
+) -> None:
+    first = pid(room)
+    with notes.connect() as owner:
+        owner.execute("select pg_terminate_backend(%s, 5000)", (first,))
+    assert room.call("select write(%s)", ("once",)) == 1
+    assert pid(room) != first
+    assert written(notes) == ["once"]
+
+
+def test_a_statement_whose_answer_was_lost_is_not_sent_again(
+    proxied: Database, proxy: Proxy, notes: ScratchDatabase
+) -> None:
+    proxy.cut_before_reply = True
+    with pytest.raises(DatabaseUnavailable):
+        proxied.call("select write(%s)", ("once",))
+    assert written(notes) == ["once"]
+    assert proxied.call("select 1") == 1
+    proxy.cut_before_reply = True
+    with pytest.raises(DatabaseUnavailable):
+        proxied.query(ADA, "select write(%s)", ("twice",))
+    assert written(notes) == ["once", "twice"]
+    assert proxied.call("select 1") == 1
+    proxy.cut_before_reply = True
+    with pytest.raises(DatabaseUnavailable), proxied.transaction(ADA) as transaction:
+        transaction.query("select write(%s)", ("never",))
+    assert written(notes) == ["once", "twice"]
+    assert proxied.call("select 1") == 1
+
+
+def test_an_idempotent_statement_whose_answer_was_lost_is_sent_once_more(
+    proxied: Database, proxy: Proxy, notes: ScratchDatabase
+) -> None:
+    with notes.connect() as owner:
+        owner.execute("alter table notes drop constraint once")
+    proxy.cut_before_reply = True
+    assert proxied.call("select write(%s)", ("again",), idempotent=True) == 2
+    assert written(notes) == ["again", "again"]
+
+
+def test_an_outage_is_told_and_ends_with_the_outage(own_server: Server) -> None:
+    clock = StillClock()
+    room = Database(own_server.url(), clock=clock)
+    assert room.call("select 1") == 1
+    own_server.stop()
+    with pytest.raises(DatabaseUnavailable):
+        room.call("select 1", idempotent=True)
+    with pytest.raises(DatabaseUnavailable), room.transaction(ADA):
+        pass
+    own_server.start()
+    clock.sleep(0.5)
+    assert room.call("select 1") == 1
+    room.close()
+
+
+def test_an_absent_database_is_not_asked_again_at_once() -> None:
+    asked: list[str] = []
+    clock = StillClock()
+
+    def conninfo() -> str:
+        asked.append("asked")
+        return "postgresql://127.0.0.1:1/none"
+
+    room = Database(conninfo, clock=clock)
+    for _ in range(5):
+        with pytest.raises(DatabaseUnavailable):
+            room.call("select 1", idempotent=True)
+    assert len(asked) == 1
+    clock.sleep(0.5)
+    with pytest.raises(DatabaseUnavailable):
+        room.call("select 1")
+    assert len(asked) == 2
+
+
+def test_a_server_that_never_answers_is_given_up_on() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        room = Database(f"postgresql://127.0.0.1:{silent.getsockname()[1]}/none")
+        with pytest.raises(DatabaseUnavailable, match="cannot be reached"):
+            room.call("select 1")
+
+
+def test_an_answer_that_does_not_come_is_given_up_on(notes: ScratchDatabase) -> None:
+    room = Database(notes.owner_url, patience=0.2)
+    with pytest.raises(DatabaseUnavailable, match="no answer from the server in time"):
+        room.call("select pg_sleep(30)")
+    with pytest.raises(DatabaseUnavailable):
+        room.query(ADA, "select pg_sleep(30)")
+    assert room.call("select 1") == 1
+    room.close()
+
+
+def test_being_too_busy_is_told_as_unavailable_and_keeps_the_connection(notes: ScratchDatabase) -> None:
+    room = Database(notes.owner_url + "?options=-cstatement_timeout%3D50")
+    first = pid(room)
+    with pytest.raises(DatabaseUnavailable, match="QueryCanceled"):
+        room.call("select pg_sleep(30)")
+    assert pid(room) == first
+    room.close()
+
+
+def test_no_free_connection_is_told_as_unavailable(database: ScratchDatabase) -> None:
+    with database.connect() as owner:
+        owner.execute(f"alter database {database.name} connection limit 0".encode())
+    with pytest.raises(DatabaseUnavailable):
+        Database(database.app_url).call("select 1")
+
+
+def test_a_writer_that_became_a_reader_is_left_for_the_new_one(notes: ScratchDatabase) -> None:
+    room = Database(notes.owner_url)
+    first = pid(room)
+    room.call("select set_config('default_transaction_read_only', 'on', false)")
+    with pytest.raises(DatabaseUnavailable):
+        room.call("select write(%s)", ("no",))
+    assert room.call("select write(%s)", ("yes",))
+    assert pid(room) != first
+    room.close()
+
+
+def test_a_connection_that_slept_long_is_not_trusted_with_a_write(notes: ScratchDatabase) -> None:
+    clock = StillClock()
+    room = Database(notes.owner_url, clock=clock)
+    first = pid(room)
+    clock.sleep(200)
+    assert pid(room) == first
+    clock.sleep(300)
+    assert pid(room) != first
+    room.close()
+
+
+def test_a_closed_room_opens_again(room: Database) -> None:
+    first = pid(room)
+    room.close()
+    assert pid(room) != first
+
+
+def test_threads_share_the_connection(room: Database) -> None:
+    def double(number: int) -> Mapping[str, Any]:
+        return room.query(ADA, "select %s::integer * 2 as number, pg_backend_pid() as pid", (number,))[0]
+
+    with ThreadPoolExecutor(4) as pool:
+        rows = list(pool.map(double, range(50)))
+    assert [row["number"] for row in rows] == [number * 2 for number in range(50)]
+    assert len({row["pid"] for row in rows}) == 1
+
+
+def test_a_malformed_connection_string_does_not_repeat_itself() -> None:
+    with pytest.raises(ValueError, match=r"^the database's connection string is malformed$") as caught:
+        Database("postgresql://user:secret@[broken/").call("select 1")
+    assert caught.value.__suppress_context__
+
+
+def test_limits_of_the_session_come_from_the_role_and_reach_the_app(database: ScratchDatabase) -> None:
+    room = Database(database.app_url)
+    assert room.call("select current_user::text || ' ' || current_setting('statement_timeout')") == "parley_app 5s"
+    with pytest.raises(psycopg.OperationalError):
+        psycopg.connect(database.app_url.replace("parley_app", "parley_definer"))
+    room.close()

@@ -1,0 +1,78 @@
+"""Interviews and practice as they come to be, and their recording as the backend does it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from testing.claims import set_claims
+from testing.claims import user as claims_of
+
+ALICE, BOB = "alice", "bob"
+NOON = datetime(2026, 10, 20, 12, tzinfo=UTC)
+ACTIVITY = "select app.record_activity(%s, %s, %s, %s)"
+
+
+def add_people(owner: psycopg.Connection) -> None:
+    """Alice and Bob, with profiles."""
+    owner.execute('insert into "user" (id) values (%s), (%s)', (ALICE, BOB))
+    owner.execute("insert into profiles (id, email) values (%s, 'a@example.org'), (%s, 'b@example.org')", (ALICE, BOB))
+
+
+def one(connection: psycopg.Connection, statement: str, *parameters: Any) -> Any:
+    row = connection.execute(statement.encode(), parameters).fetchone()
+    assert row is not None
+    return row[0] if len(row) == 1 else row
+
+
+def completed(owner: psycopg.Connection, user: str = ALICE, score: float | None = 70, **columns: Any) -> UUID:
+    """A completed interview; with a score, its feedback is there too."""
+    values = {"user_id": user, "status": "completed", "completed_at": NOON, "overall_score": score} | columns
+    statement = sql.SQL("insert into interview_sessions ({}) values ({}) returning id").format(
+        sql.SQL(", ").join(map(sql.Identifier, values)), sql.SQL(", ").join([sql.Placeholder()] * len(values))
+    )
+    row = owner.execute(statement, list(values.values())).fetchone()
+    assert row is not None
+    if score is not None:
+        give_feedback(owner, row[0], user, score)
+    return UUID(str(row[0]))
+
+
+def give_feedback(
+    owner: psycopg.Connection, interview: UUID, user: str, score: float, recommendation: str = "hire", version: int = 1,
+    scores: Any = (),
+) -> None:  # fmt: skip
+    owner.execute(
+        """
+        with made as (
+          insert into interview_feedback (interview_id, user_id, overall_score, hiring_recommendation, version, scores)
+          values (%s, %s, %s, %s, %s, %s) returning id
+        )
+        update interview_sessions set feedback_id = made.id, overall_score = %s
+        from made where interview_sessions.id = %s
+        """,
+        (interview, user, score, recommendation, version, Jsonb(list(scores)), score, interview),
+    )
+
+
+def practised(owner: psycopg.Connection, user: str = ALICE, score: float | None = None, skill: str = "sql") -> UUID:
+    statement = "insert into practice_attempts (user_id, skill, score) values (%s, %s, %s) returning id"
+    return UUID(str(one(owner, statement, user, skill, score)))
+
+
+def record(
+    app: psycopg.Connection, kind: str, reference: UUID, at: datetime = NOON, user: str = ALICE
+) -> dict[str, Any]:
+    set_claims(app, claims_of(user))
+    outcome: dict[str, Any] = one(app, ACTIVITY, user, kind, reference, at)
+    app.commit()
+    return outcome
+
+
+def ledger(owner: psycopg.Connection, user: str = ALICE) -> dict[str, int]:
+    return dict(owner.execute("select event_key, amount from app.xp_events where user_id = %s", (user,)).fetchall())

@@ -1,0 +1,218 @@
+"""What an activity earns, once, and that nobody writes it."""
+
+from __future__ import annotations
+
+import threading
+from datetime import date, timedelta
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from testing.claims import set_claims
+from testing.claims import user as claims_of
+from testing.databases import ScratchDatabase
+from tests.integration.schema.activities import (
+    ACTIVITY,
+    ALICE,
+    BOB,
+    NOON,
+    completed,
+    give_feedback,
+    ledger,
+    one,
+    practised,
+    record,
+)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "update profiles set total_xp = 1000000",
+        "update profiles set level = 99",
+        "update profiles set completed_interviews = 99",
+        "insert into profiles (id, total_xp) values ('alice', 5)",
+        "update interview_feedback set overall_score = 100",
+        "insert into interview_sessions (user_id, status) values ('alice', 'completed')",
+        "update interview_sessions set status = 'completed', overall_score = 100",
+        "update interview_sessions set questions = '[]'",
+        "insert into interview_responses (interview_id, role, content) values (gen_random_uuid(), 'user', 'x')",
+        "insert into interview_feedback (interview_id, user_id) values (gen_random_uuid(), 'alice')",
+        "insert into voice_analytics (interview_id) values (gen_random_uuid())",
+        "insert into practice_attempts (user_id) values ('alice')",
+        "update practice_attempts set score = 100",
+        "update streaks set current_streak = 365",
+        "update leaderboard set rank = 1, total_xp = 1000000",
+        "insert into achievements (user_id, achievement_type, title) values ('alice', 'level_20', 'x')",
+        "insert into user_progress (user_id, skill, best_score) values ('alice', 'sql', 100)",
+        "insert into app.xp_events (user_id, event_key, amount) values ('alice', 'x', 1)",
+        "insert into app.leaderboard_scores values ('all_time', '', 'alice', 1, false, now())",
+        "delete from app.xp_events",
+        "select * from app.leaderboard_scores",
+        "select app.credit_xp('alice', 1000, null, now())",
+        "select app.pay_xp('alice', 'free', 1000, 'x', null, current_date, now())",
+    ],
+)
+def test_not_even_parleys_login_writes_what_is_earned(
+    owner: psycopg.Connection, app: psycopg.Connection, statement: str
+) -> None:
+    set_claims(app, claims_of(ALICE))
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        app.execute(statement.encode())
+
+
+def test_a_completed_interview_earns_everything_in_one_call(owner: psycopg.Connection, app: psycopg.Connection) -> None:
+    interview = completed(owner, score=None, interview_type="voice", category="technical")
+    give_feedback(owner, interview, ALICE, 84, scores=[{"key": "sql", "score": 84}, {"key": "design", "score": None}])
+    outcome = record(app, "interview", interview)
+    assert ledger(owner) == {
+        f"interview:{interview}": 0, "daily:2026-10-20": 5, "streak:1:2026-10-20": 0,
+        f"interview:{interview}:completed": 60, f"interview:{interview}:score": 42,
+        "achievement:first_interview": 50, "achievement:first_voice": 50, "achievement:score_80": 100,
+    }  # fmt: skip
+    assert outcome["xp_awarded"] == outcome["total_xp"] == 307
+    assert (outcome["level"], outcome["leveled_up"]) == (3, True)
+    assert outcome["streak"]["current_streak"] == 1
+    assert one(owner, "select total_xp, level, completed_interviews, streak_days from profiles where id = 'alice'") == (
+        307,
+        3,
+        1,
+        1,
+    )
+    assert one(owner, "select total_xp, weekly_score, week_key, month_key from leaderboard") == (
+        307,
+        307,
+        "2026-W43",
+        "2026-10",
+    )
+    assert owner.execute("select skill, attempts, best_score from user_progress").fetchall() == [("sql", 1, 84)]
+
+
+def test_recording_again_pays_nothing_and_feedback_that_comes_later_is_paid_once(
+    owner: psycopg.Connection, app: psycopg.Connection
+) -> None:
+    interview = completed(owner, score=None)
+    record(app, "interview", interview)
+    before = sum(ledger(owner).values())
+    give_feedback(owner, interview, ALICE, 60)
+    assert record(app, "interview", interview, NOON + timedelta(days=1))["xp_awarded"] == 50 + 30
+    give_feedback(owner, interview, ALICE, 100, version=2)
+    again = record(app, "interview", interview, NOON + timedelta(days=2))
+    # The new score may reach achievements; the interview itself is not paid again.
+    assert set(again["achievements"]) == {"score_80", "score_90", "perfect_100"}
+    assert sum(ledger(owner).values()) == before + 80 + 800
+    assert one(owner, "select current_streak, last_activity_date from streaks") == (1, date(2026, 10, 20))
+
+
+def test_what_is_deleted_and_done_again_under_the_same_id_pays_nothing(
+    owner: psycopg.Connection, app: psycopg.Connection
+) -> None:
+    interview, attempt = completed(owner), practised(owner, score=60)
+    record(app, "interview", interview)
+    record(app, "practice", attempt)
+    before = ledger(owner)
+    set_claims(app, claims_of(ALICE))
+    for table in ("interview_sessions", "practice_attempts"):
+        assert app.execute(f"delete from {table}".encode()).rowcount == 1
+    app.commit()
+    completed(owner, id=interview)
+    owner.execute(
+        "insert into practice_attempts (id, user_id, skill, score) values (%s, 'alice', 'sql', 50)", (attempt,)
+    )
+    record(app, "interview", interview)
+    record(app, "practice", attempt)
+    assert ledger(owner) == before
+
+
+def test_an_interview_without_enough_evidence_earns_little(owner: psycopg.Connection, app: psycopg.Connection) -> None:
+    interview = completed(owner, score=None)
+    give_feedback(owner, interview, ALICE, 90, recommendation="insufficient_evidence")
+    record(app, "interview", interview)
+    paid = ledger(owner)
+    assert paid[f"interview:{interview}:completed"] == 10
+    assert f"interview:{interview}:score" not in paid
+
+
+def test_five_practice_attempts_a_day_are_paid_and_a_new_best_is_worth_more(
+    owner: psycopg.Connection, app: psycopg.Connection
+) -> None:
+    attempts = [practised(owner, score=score) for score in (50, 60, 60, 40, None, 30, 20)]
+    for attempt in attempts:
+        record(app, "practice", attempt)
+    paid = ledger(owner)
+    assert [paid[f"practice:{attempt}"] for attempt in attempts] == [10] * 5 + [0] * 2
+    assert [key for key in paid if key.startswith("best:")] == [f"best:sql:{attempts[1]}"]
+    assert one(owner, "select attempts, best_score, last_score, round(average_score) from user_progress") == (
+        6,
+        60,
+        20,
+        43,
+    )
+
+
+def test_parallel_recordings_of_one_interview_pay_once(owner: psycopg.Connection, database: ScratchDatabase) -> None:
+    interview = completed(owner)
+    failures: list[BaseException] = []
+
+    def complete() -> None:
+        try:
+            with database.connect("app", autocommit=False) as connection:
+                record(connection, "interview", interview)
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=complete) for _ in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    total = sum(ledger(owner).values())
+    assert one(owner, "select total_xp from profiles where id = 'alice'") == total
+    assert one(owner, "select total_xp, weekly_score from leaderboard") == (total, total)
+    assert owner.execute("select distinct score from app.leaderboard_scores").fetchall() == [(total,)]
+
+
+@pytest.mark.parametrize(("user", "kind", "error"), [
+    (BOB, "interview", psycopg.errors.NoDataFound), (ALICE, "unfinished", psycopg.errors.ObjectNotInPrerequisiteState),
+    (ALICE, "sleeping", psycopg.errors.InvalidParameterValue),
+])  # fmt: skip
+def test_what_cannot_be_recorded_is_refused(
+    owner: psycopg.Connection, app: psycopg.Connection, user: str, kind: str, error: type[psycopg.Error]
+) -> None:
+    interview = completed(owner) if kind != "unfinished" else UUID(str(one(
+        owner, "insert into interview_sessions (user_id) values ('alice') returning id"
+    )))  # fmt: skip
+    with pytest.raises(error):
+        record(app, "interview" if kind == "unfinished" else kind, interview, user=user)
+
+
+def test_nobody_records_for_another(owner: psycopg.Connection, app: psycopg.Connection) -> None:
+    set_claims(app, claims_of(BOB))
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        app.execute(ACTIVITY, (ALICE, "interview", completed(owner), NOON))
+
+
+def test_the_level_is_the_largest_whose_threshold_is_reached(owner: psycopg.Connection) -> None:
+    wrong = one(
+        owner,
+        """
+        select count(*) from generate_series(0, 300000) x (xp), lateral (select app.level_for_xp(xp) as level) l
+        where not (50 * level * (level - 1) <= xp and xp < 50 * (level + 1) * level)
+        """,
+    )
+    assert wrong == 0
+
+
+def test_achievements_show_how_far_it_is(owner: psycopg.Connection, app: psycopg.Connection) -> None:
+    record(app, "interview", completed(owner, score=60))
+    set_claims(app, claims_of(ALICE))
+    rows = app.execute(
+        "select achievement_type, current, target, unlocked_at is not null from app.achievement_progress('alice')"
+    )
+    progress = {row[0]: row[1:] for row in rows.fetchall()}
+    assert len(progress) == 24
+    assert progress["first_interview"] == (1, 1, True)
+    assert progress["interviews_5"] == (1, 5, False)
+    assert progress["score_80"] == (60, 80, False)

@@ -1,0 +1,75 @@
+"""Search over the operator's content, and the log of searches."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import psycopg
+
+from tests.integration.schema.search.documents import ALICE, BOB, around, sign_in, topic, vector
+
+
+def test_content_is_found_by_type_meaning_and_word(owner: psycopg.Connection, app: psycopg.Connection) -> None:
+    for number, (kind, title) in enumerate(
+        [("route", "Coast road"), ("route", "Hill road"), ("school", "Coast school"), ("event", "Fair")]
+    ):
+        owner.execute(
+            "insert into content_items (content_type, title, embedding) values (%s, %s, %s::vector)",
+            (kind, title, vector(around(topic(21), 1, number, 0.1 * (number + 1))[0])),
+        )
+    sign_in(app, ALICE)
+
+    def titles(**arguments: Any) -> list[str]:
+        values = {
+            "embedding": None,
+            "query": None,
+            "mode": "semantic",
+            "types": ["route", "school", "event"],
+        } | arguments
+        return [
+            row[0]
+            for row in app.execute(
+                "select title from app.search_content('alice', %(embedding)s::vector, %(query)s, %(mode)s, %(types)s)",
+                values,
+            ).fetchall()
+        ]
+
+    assert titles(embedding=vector(topic(21))) == ["Coast road", "Hill road", "Coast school", "Fair"]
+    assert titles(embedding=vector(topic(21)), types=["school"]) == ["Coast school"]
+    assert sorted(titles(query="coast", mode="keyword")) == ["Coast road", "Coast school"]
+    assert titles(embedding=vector(topic(21)), query="school", mode="hybrid")[0] == "Coast school"
+
+
+def test_content_whose_vector_is_all_zeros_is_near_nothing(owner: psycopg.Connection, app: psycopg.Connection) -> None:
+    for title, values in (("Coast road", topic(23)), ("Nothing", 0 * topic(23))):
+        owner.execute(
+            "insert into content_items (content_type, title, embedding) values ('route', %s, %s::vector)",
+            (title, vector(values)),
+        )
+    sign_in(app, ALICE)
+    search = "select title, similarity from app.search_content('alice', %s::vector, %s, %s, p_threshold => %s)"
+    for threshold in (None, 0.9):
+        found = app.execute(search, (vector(topic(23)), None, "semantic", threshold)).fetchall()
+        assert [title for title, _ in found] == ["Coast road"]
+    by_word = app.execute(search, (vector(topic(23)), "nothing", "hybrid", None)).fetchall()
+    assert ("Nothing", None) in by_word
+
+
+def test_a_search_and_its_selection_are_logged_for_its_user_alone(
+    owner: psycopg.Connection, app: psycopg.Connection
+) -> None:
+    sign_in(app, ALICE)
+    logged = (uuid.uuid4(),)
+    for results in (3, 4):
+        app.execute("select app.record_search(%s, 'alice', 'a route', 'route', '{}', %s)", (*logged, results))
+    assert app.execute("select app.record_selection('alice', %s, 'some-id')", logged).fetchone() == (True,)
+    app.commit()
+    sign_in(app, BOB)
+    assert app.execute("select app.record_selection('bob', %s, 'mine')", logged).fetchone() == (False,)
+    assert app.execute("select count(*) from ai_content_searches").fetchone() == (0,)
+    app.rollback()
+    row = owner.execute(
+        "select query, results_count, selected_content_id, selected_at is not null from ai_content_searches"
+    )
+    assert row.fetchall() == [("a route", 3, "some-id", True)]

@@ -114,9 +114,9 @@ def servers() -> Iterator[tuple[dict[str, str], dict[str, str]]]:
     import psycopg
     from moto.server import ThreadedMotoServer
 
-    from local import tokens
     from local.emulator.client import Emulator
-    from local.postgres import Server
+    from local.postgres.server import Server
+    from local.run import tokens
     from parley.migrations.logins import create_logins
     from parley.migrations.runner import up
 
@@ -158,7 +158,7 @@ def main() -> int:
         sys.exit("run sam build first")
     import jwt
 
-    from local import tokens
+    from local.run import tokens
 
     claims = {"iss": tokens.ISSUER, "aud": tokens.AUDIENCE, "sub": "operator", "role": "service_role", "exp": 2**33}
     signed = {"user": tokens.make(JWT_SECRET, "ada"), "admin": jwt.encode(claims, JWT_SECRET, algorithm="HS256")}

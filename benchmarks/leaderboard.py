@@ -20,7 +20,7 @@ import numpy as np
 import psycopg
 
 from local.checkout import SCHEMA
-from local.postgres import Server
+from local.postgres.server import Server
 from parley.migrations.logins import create_logins
 from parley.migrations.runner import up
 

@@ -24,7 +24,7 @@ from typing import Any, LiteralString
 import psycopg
 
 from local.checkout import SCHEMA
-from local.postgres import Server
+from local.postgres.server import Server
 from parley.migrations.logins import create_logins
 from parley.migrations.runner import up
 from testing.figures import Figures

@@ -28,8 +28,8 @@ from typing import NamedTuple
 import psycopg
 
 from local.checkout import SCHEMA
-from local.postgres import Server
-from local.postgres_home import binaries
+from local.postgres.home import binaries
+from local.postgres.server import Server
 from parley.migrations.logins import create_logins
 from parley.migrations.runner import up
 

@@ -29,8 +29,8 @@ from pgvector.psycopg import register_vector
 from psycopg import sql
 
 from local.checkout import SCHEMA
-from local.postgres import Server
-from local.postgres_home import temporary_root
+from local.postgres.home import temporary_root
+from local.postgres.server import Server
 from parley.migrations.logins import create_logins
 from parley.migrations.runner import up
 

@@ -19,11 +19,11 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
-from local import tokens
-from local.keys import Keys
-from local.postgres import Server
-from local.postgres import main as postgres_console
-from local.postgres_home import PostgresError, default_data_dir
+from local.postgres.home import PostgresError, default_data_dir
+from local.postgres.server import Server
+from local.postgres.server import main as postgres_console
+from local.run import tokens
+from local.run.keys import Keys
 from parley.migrations.files import MigrationError
 
 _ORGANIZATION_ROLES = ("admin", "owner", "member")
@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         match options.command:
             case "run":
-                from local.run import main as run
+                from local.run.command import main as run
 
                 return run(options.parent)
             case "token":
@@ -99,7 +99,7 @@ def _token(user: str, organization: str = "", role: str = "") -> str:
 
 
 def _migrate() -> int:
-    from local.database import prepare
+    from local.postgres.database import prepare
 
     keys = Keys.of(default_data_dir())
     _name_database()

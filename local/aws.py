@@ -25,7 +25,7 @@ from moto.secretsmanager.models import secretsmanager_backends
 from moto.sqs.models import sqs_backends
 from werkzeug.serving import make_server
 
-from local.template import ACCOUNT, REGION
+from local.template.definitions import ACCOUNT, REGION
 
 # Long polling at moto is a loop inside moto; a glance a second is cheaper and soon enough.
 _POLL_SECONDS = 1.0

@@ -14,13 +14,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-from local import database
 from local.checkout import CHECKOUT
-from local.database import Logins
-from local.platform import Platform
-from local.postgres import Server
-from local.postgres_home import default_data_dir
-from local.run import overrides
+from local.postgres import database
+from local.postgres.database import Logins
+from local.postgres.home import default_data_dir
+from local.postgres.server import Server
+from local.run.command import overrides
+from local.run.platform import Platform
 
 IMAGE = "public.ecr.aws/lambda/python:3.13-x86_64"
 

@@ -16,7 +16,7 @@ import psycopg
 from psycopg import sql
 
 from local.checkout import SCHEMA
-from local.postgres import Server
+from local.postgres.server import Server
 from parley.migrations.logins import create_logins
 from parley.migrations.runner import up
 

@@ -19,10 +19,10 @@ from urllib.parse import urlsplit
 
 import psycopg
 
-from local import tokens
 from local.checkout import CHECKOUT, LAYER, SCHEMA
 from local.emulator.client import Emulator
-from local.postgres import Server
+from local.postgres.server import Server
+from local.run import tokens
 from parley.migrations.logins import create_logins
 from parley.migrations.runner import up
 from testing.runtime_api import Posted, RuntimeApi

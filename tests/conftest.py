@@ -18,7 +18,7 @@ import pytest
 from psycopg import sql
 
 from local.checkout import SCHEMA
-from local.postgres import DEFAULT_MAJOR, Server
+from local.postgres.server import DEFAULT_MAJOR, Server
 from parley.migrations.logins import create_logins
 from parley.migrations.runner import up
 from testing.databases import ScratchDatabase, new_database

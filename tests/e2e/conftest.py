@@ -8,9 +8,9 @@ import psycopg
 import pytest
 
 from local.checkout import SCHEMA
-from local.database import Logins
-from local.platform import Platform, running
-from local.postgres import Server
+from local.postgres.database import Logins
+from local.postgres.server import Server
+from local.run.platform import Platform, running
 from parley.migrations.logins import create_logins
 from parley.migrations.runner import up
 

@@ -8,7 +8,7 @@ import time
 from urllib.parse import urlsplit
 
 from local.emulator.client import Emulator
-from local.platform import Platform
+from local.run.platform import Platform
 
 
 def ask(platform: Platform, user: str, message: str) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:

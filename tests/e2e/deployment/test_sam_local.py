@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from local import tokens
 from local.checkout import CHECKOUT
-from local.postgres import Server
+from local.postgres.server import Server
+from local.run import tokens
 from parley.migrations.logins import create_logins
 from parley.migrations.runner import up
 

@@ -18,9 +18,9 @@ from typing import Any
 import boto3
 import pytest
 
-from local.database import Logins
-from local.platform import Platform, running
-from local.template import ACCOUNT, REGION
+from local.postgres.database import Logins
+from local.run.platform import Platform, running
+from local.template.definitions import ACCOUNT, REGION
 
 FIXTURES = Path(__file__).with_name("fixtures")
 LOGINS = Logins("owner-url", "app-url", "service-url")

@@ -22,11 +22,11 @@ import pytest
 
 from local.__main__ import main as local_main
 from local.checkout import CHECKOUT
-from local.database import as_login
 from local.environment import ensure
-from local.keys import Keys
+from local.postgres.database import as_login
 from local.prove import prove
-from local.terminal import Terminal
+from local.run.keys import Keys
+from local.run.terminal import Terminal
 
 SECONDS = 120
 
@@ -275,7 +275,7 @@ def test_ctrl_c_before_anything_runs_is_no_traceback(monkeypatch: pytest.MonkeyP
     def interrupted(parent: int | None) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("local.run.main", interrupted)
+    monkeypatch.setattr("local.run.command.main", interrupted)
     assert local_main(["run"]) == 130
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from benchmarks.outage import prove
 from local.emulator.client import Emulator
-from local.postgres import Server
+from local.postgres.server import Server
 from testing.aws import CREDENTIALS
 from testing.databases import migrated
 from testing.figures import Verdict

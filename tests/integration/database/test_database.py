@@ -15,7 +15,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from local.postgres import Server
+from local.postgres.server import Server
 from parley.database.connection import Database
 from parley.database.errors import DatabaseError, DatabaseUnavailable
 from parley.database.values import Vector, jsonb

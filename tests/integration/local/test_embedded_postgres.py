@@ -16,13 +16,13 @@ import psycopg
 import pytest
 
 from local.checkout import CHECKOUT
-from local.postgres import Server, main
-from local.postgres_home import PostgresError
+from local.postgres.home import PostgresError
+from local.postgres.server import Server, main
 
 OWNER = """
 import sys, time
 from pathlib import Path
-from local.postgres import Server
+from local.postgres.server import Server
 server = {make}
 print(server.url(), server._keeper.pid, flush=True)
 time.sleep(600)

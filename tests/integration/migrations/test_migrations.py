@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from local.checkout import CHECKOUT, SCHEMA
-from local.postgres import Server
+from local.postgres.server import Server
 from parley.migrations.__main__ import main
 from parley.migrations.catalog import catalog_snapshot
 from parley.migrations.files import MigrationError, read_migrations, statements

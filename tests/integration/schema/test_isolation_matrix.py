@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from local.postgres import Server
+from local.postgres.server import Server
 from testing.databases import new_database
 from tests.integration.schema import matrix
 from tests.integration.schema.expectations import EXPECTED, ROWS

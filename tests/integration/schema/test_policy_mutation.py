@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from local.postgres import Server
+from local.postgres.server import Server
 from testing.databases import new_database
 from tests.integration.schema import matrix
 from tests.integration.schema.expectations import EXPECTED

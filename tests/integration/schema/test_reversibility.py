@@ -10,7 +10,7 @@ import pytest
 from psycopg import sql
 
 from local.checkout import SCHEMA
-from local.postgres import Server
+from local.postgres.server import Server
 from parley.migrations.catalog import catalog_snapshot
 from parley.migrations.files import read_migrations
 from parley.migrations.runner import down, up

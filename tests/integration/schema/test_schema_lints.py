@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from local.checkout import CHECKOUT, SCHEMA
-from local.postgres import Server
+from local.postgres.server import Server
 from parley.migrations.runner import up
 from testing.databases import ScratchDatabase, new_database
 from tests.integration.schema import lints

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from local import cloudformation
 from local.checkout import CHECKOUT
-from local.cloudformation import NO_VALUE, Resolver, TemplateError
-from local.schedules import ScheduleError, following, payload
-from local.template import Api, Route, Schedule, Template, read
+from local.template import cloudformation
+from local.template.cloudformation import NO_VALUE, Resolver, TemplateError
+from local.template.definitions import Api, Route, Schedule, Template, read
+from local.template.schedules import ScheduleError, following, payload
 
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from local.checkout import SCHEMA
-from local.postgres import Server
+from local.postgres.server import Server
 from parley.migrations.runner import up
 from tests.integration.schema.calls import ADA, ADMIN, MEMBER, Caller, cache_entry, call_of, one, set_clock, used
 

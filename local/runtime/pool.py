@@ -7,8 +7,8 @@ import time
 from collections import deque
 from pathlib import Path
 
-from local.runtime import Answer, Invocation, LineSink, Process, failure
-from local.sources import Sources
+from local.runtime.process import Answer, Invocation, LineSink, Process, failure
+from local.runtime.sources import Sources
 
 # Beyond this many, requests queue; on Lambda that would be the function's reserved concurrency.
 MAX_PROCESSES = 16

@@ -12,10 +12,10 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 
+from local.gateway.proxy import Head, MalformedResponse, buffered_response, proxy_event, streamed_response
 from local.http_server import BodyTooLarge, Disconnected, Exchange
-from local.proxy import Head, MalformedResponse, buffered_response, proxy_event, streamed_response
-from local.runtime import Answer, Buffered, Streamed, failure
-from local.template import Api, GatewayResponse, Route
+from local.runtime.process import Answer, Buffered, Streamed, failure
+from local.template.definitions import Api, GatewayResponse, Route
 
 MAX_BODY = 10 * 2**20
 MAX_HEAD = 10_240

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from local.cloudformation import NO_VALUE, Resolver, TemplateError
+from local.template.cloudformation import NO_VALUE, Resolver, TemplateError
 
 REGION = "eu-north-1"
 ACCOUNT = "123456789012"

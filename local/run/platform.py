@@ -17,18 +17,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from local import cloudformation, schedules, tokens
 from local.checkout import CHECKOUT
-from local.database import Logins
-from local.gateway import MAX_HEAD, Gateway
+from local.gateway.server import MAX_HEAD, Gateway
 from local.http_server import Listener
-from local.keys import Keys
-from local.pool import Function
-from local.runtime import Answer, Streamed
-from local.services import Service, start_aws, start_emulator
-from local.sources import Sources
-from local.template import ACCOUNT, REGION, STACK, FunctionDefinition, Schedule, Template, read, resources
-from local.terminal import Terminal
+from local.postgres.database import Logins
+from local.run import tokens
+from local.run.keys import Keys
+from local.run.services import Service, start_aws, start_emulator
+from local.run.terminal import Terminal
+from local.runtime.pool import Function
+from local.runtime.process import Answer, Streamed
+from local.runtime.sources import Sources
+from local.template import cloudformation, schedules
+from local.template.definitions import ACCOUNT, REGION, STACK, FunctionDefinition, Schedule, Template, read, resources
 
 # Which login a function gets is what the template's secrets say; the local values of those parameters name the login.
 _DATABASE_PARAMETERS = {
@@ -66,7 +67,7 @@ class Platform:
         quiet: write logs to their files alone.
 
     `url` is where the API is; `emulator_url` where the vendors are emulated, for faults and counts
-    (`local.emulator.Emulator.at`).
+    (`local.emulator.client.Emulator.at`).
     """
 
     def __init__(

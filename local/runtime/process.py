@@ -25,7 +25,8 @@ from local.http_server import BodyTooLarge, Disconnected, Exchange, Listener
 MAX_RESPONSE = 6 * 2**20
 # Lambda allows 10 s; a cold disk and two busy cores need more.
 _INIT_SECONDS = 60.0
-_LAUNCHER = Path(__file__).with_name("launch.py")
+# Runs a module as a child that goes with its parent.
+LAUNCHER = Path(__file__).with_name("launch.py")
 _JSON = ("Content-Type", "application/json")
 # The runtime client reports an error's cause, of up to a megabyte, in a header.
 _MAX_HEAD = 2 * 2**20
@@ -133,7 +134,7 @@ class Process:
         """Spawn it; `wrapper` is what AWS_LAMBDA_EXEC_WRAPPER puts before the interpreter."""
         await self._listener.start()
         environment = environment | {"AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{self._listener.port}"}
-        command = [*wrapper, sys.executable, "-P", str(_LAUNCHER), "awslambdaric", self._handler]
+        command = [*wrapper, sys.executable, "-P", str(LAUNCHER), "awslambdaric", self._handler]
         self._child = await asyncio.create_subprocess_exec(
             *command,
             cwd=directory,

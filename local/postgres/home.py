@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-CHECKOUT = Path(__file__).resolve().parent.parent
+from local.checkout import CHECKOUT
 
 
 class PostgresError(RuntimeError):

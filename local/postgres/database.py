@@ -10,9 +10,9 @@ from urllib.parse import quote, urlsplit
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from local.checkout import CHECKOUT
-from local.keys import Keys
-from local.postgres_home import PostgresError
+from local.checkout import SCHEMA
+from local.postgres.home import PostgresError
+from local.run.keys import Keys
 from parley.migrations.logins import create_logins
 from parley.migrations.runner import Step, up
 
@@ -28,7 +28,7 @@ class Logins:
     service: str
 
 
-def prepare(owner: str, keys: Keys, progress: _Progress | None = None, schema: Path = CHECKOUT / "schema") -> Logins:
+def prepare(owner: str, keys: Keys, progress: _Progress | None = None, schema: Path = SCHEMA) -> Logins:
     """Apply what is pending of the schema and set the logins' passwords.
 
     Args:

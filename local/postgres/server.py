@@ -35,7 +35,7 @@ from types import TracebackType
 from typing import IO, Any, NamedTuple, Self
 from urllib.parse import quote
 
-from local.postgres_home import (
+from local.postgres.home import (
     PostgresError,
     as_owner,
     binaries,
@@ -441,7 +441,3 @@ def main(arguments: Sequence[str]) -> int:
             )
     print("usage: python -m local.postgres url [user] [database] | psql [arguments]", file=sys.stderr)
     return 2
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -9,12 +9,10 @@ import os
 import socket
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from local.checkout import CHECKOUT
-
-_LAUNCHER = Path(__file__).with_name("launch.py")
+from local.runtime.process import LAUNCHER
 
 
 class ServiceError(RuntimeError):
@@ -35,7 +33,7 @@ class Service:
         self._child = await asyncio.create_subprocess_exec(
             sys.executable,
             "-P",
-            str(_LAUNCHER),
+            str(LAUNCHER),
             self._name,
             *arguments,
             cwd=CHECKOUT,

@@ -14,15 +14,15 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from local import database
-from local.cloudformation import TemplateError
-from local.database import Logins
-from local.keys import Keys
-from local.platform import Platform, bind
-from local.postgres import Server
-from local.postgres_home import PostgresError, default_data_dir
-from local.schedules import ScheduleError
-from local.services import ServiceError
+from local.postgres import database
+from local.postgres.database import Logins
+from local.postgres.home import PostgresError, default_data_dir
+from local.postgres.server import Server
+from local.run.keys import Keys
+from local.run.platform import Platform, bind
+from local.run.services import ServiceError
+from local.template.cloudformation import TemplateError
+from local.template.schedules import ScheduleError
 from parley.core.config import ConfigurationError, Settings
 from parley.migrations.files import MigrationError
 

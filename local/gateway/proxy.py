@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from local.http_server import Disconnected, Exchange, Headers
-from local.runtime import Streamed
+from local.runtime.process import Streamed
 
 # The bytes between the head and the body of a streamed response.
 DELIMITER = b"\0" * 8

@@ -1,0 +1,1 @@
+"""API Gateway, as the template describes it: routes, CORS, limits, and the proxy events and answers of functions."""

@@ -1,0 +1,1 @@
+"""The embedded Postgres: the server, where it lives, and Parley's database in it."""

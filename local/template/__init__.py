@@ -1,0 +1,1 @@
+"""template.yaml read: CloudFormation's expressions resolved, functions, routes, schedules and queues."""

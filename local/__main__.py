@@ -103,12 +103,14 @@ def _migrate() -> int:
 
     keys = Keys.of(default_data_dir())
     _name_database()
-    if url := os.environ.get("DATABASE_URL") or _running_server():
+    if url := os.environ.get("DATABASE_URL"):
         prepare(url, keys, print)
+    elif url := _running_server():
+        prepare(url, keys, print, embedded=default_data_dir())
     else:
         server = Server.ensure()
         try:
-            prepare(server.url(), keys, print)
+            prepare(server.url(), keys, print, embedded=default_data_dir())
         finally:
             server.stop()
     print("the schema is up to date")

@@ -41,7 +41,8 @@ def serve(sam: str) -> int:
             stack.callback(server.stop)
             url = server.url(host=bridge)
         platform = Platform(folder, environment=overrides(os.environ), host=bridge, quiet=True)
-        logins = database.prepare(url, platform.keys)
+        embedded = None if os.environ.get("DATABASE_URL") else folder
+        logins = database.prepare(url, platform.keys, embedded=embedded)
         return asyncio.run(_serve(platform, logins, [sam, "local", "start-api", *known, "--port", _port()]))
 
 

@@ -13,6 +13,7 @@ from psycopg.conninfo import make_conninfo
 from local.checkout import SCHEMA
 from local.postgres.home import PostgresError
 from local.run.keys import Keys
+from parley.migrations.files import OtherFilesError
 from parley.migrations.logins import create_logins
 from parley.migrations.runner import Step, up
 
@@ -28,16 +29,25 @@ class Logins:
     service: str
 
 
-def prepare(owner: str, keys: Keys, progress: _Progress | None = None, schema: Path = SCHEMA) -> Logins:
+def prepare(
+    owner: str,
+    keys: Keys,
+    progress: _Progress | None = None,
+    schema: Path = SCHEMA,
+    *,
+    embedded: Path | None = None,
+) -> Logins:
     """Apply what is pending of the schema and set the logins' passwords.
 
     Args:
         owner: connection URL of a role that may do both.
         keys: where the passwords come from.
         progress: told the name of each file that was applied.
+        schema: the folder of migrations.
+        embedded: the data folder, where the database is the embedded one.
 
     Raises:
-        PostgresError: the database is not there, or refuses.
+        PostgresError: the database is not there, refuses, or is an embedded one that other schema files made.
         parley.migrations.MigrationError: the schema does not fit what is there.
     """
 
@@ -50,6 +60,14 @@ def prepare(owner: str, keys: Keys, progress: _Progress | None = None, schema: P
         up(owner, schema, progress=tell)
         with psycopg.connect(owner) as connection:
             create_logins(connection, passwords["parley_app"], passwords["parley_service"])
+    except OtherFilesError as error:
+        if embedded is None:
+            raise
+        remedy = "`make clean`" if embedded == CHECKOUT / ".parley" else f"`rm -r {embedded}`"
+        raise PostgresError(
+            f"the embedded database was made by other schema files; {remedy} deletes it with its data, "
+            "the next `make run` makes a new one"
+        ) from error
     except psycopg.Error as error:
         raise PostgresError(f"the database refuses: {' '.join(str(error).split())}") from error
     urls = {login: as_login(owner, login, password) for login, password in passwords.items()}

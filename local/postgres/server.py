@@ -286,8 +286,13 @@ class _State:
         known: dict[str, Any] = json.loads(self._path.read_text()) if self._path.exists() else {}
         self._secret: str = known.get("secret") or secrets.token_hex(32)
         self.port: int = known.get("port", 0)
-        self.cluster = Path(known["cluster"]) if "cluster" in known else cluster_home(folder) / name
-        if not known:
+        if "cluster" in known:
+            self.cluster = Path(known["cluster"])
+        else:
+            self.cluster = cluster_home(folder) / name
+            # A removed data folder leaves root's cluster beside it, whose password nobody knows any more.
+            if self.cluster.exists():
+                self.cluster = self.cluster.with_name(f"{name}-{secrets.token_hex(4)}")
             self.save()
 
     def save(self) -> None:

@@ -118,6 +118,7 @@ async def _start(platform: Platform, stack: contextlib.AsyncExitStack, folder: P
 
 
 async def _database(stack: contextlib.AsyncExitStack, folder: Path, keys: Keys) -> Logins:
+    embedded = None
     if url := os.environ.get("DATABASE_URL"):
         _say(2, "Postgres of DATABASE_URL")
         owner = url
@@ -125,11 +126,13 @@ async def _database(stack: contextlib.AsyncExitStack, folder: Path, keys: Keys) 
         _say(2, "embedded Postgres")
         server = await asyncio.to_thread(Server.ensure, folder)
         stack.push_async_callback(asyncio.to_thread, server.stop)
-        owner = server.url()
+        owner, embedded = server.url(), folder
         if server.beside:
             print("      another run has the usual data; this one has its own", flush=True)
     _say(3, "schema")
-    return await asyncio.to_thread(database.prepare, owner, keys, lambda name: print(f"      {name}", flush=True))
+    return await asyncio.to_thread(
+        database.prepare, owner, keys, lambda name: print(f"      {name}", flush=True), embedded=embedded
+    )
 
 
 def _listen() -> socket.socket:

@@ -24,9 +24,11 @@ from local.__main__ import main as local_main
 from local.checkout import CHECKOUT
 from local.environment import ensure
 from local.postgres.database import as_login
+from local.postgres.server import Server
 from local.prove import prove
 from local.run.keys import Keys
 from local.run.terminal import Terminal
+from parley.migrations.runner import up
 
 SECONDS = 120
 
@@ -258,6 +260,19 @@ def test_an_unwritable_folder_gets_one_line(tmp_path: Path) -> None:
 def test_a_database_that_is_not_there_gets_one_line(tmp_path: Path) -> None:
     url = f"postgresql://nobody@127.0.0.1:{free_port()}/parley"
     assert complaint(tmp_path, free_port(), DATABASE_URL=url).startswith("parley: the database refuses: ")
+
+
+def test_an_embedded_database_of_other_schema_files_gets_one_line_and_keeps_its_data(tmp_path: Path) -> None:
+    with Server.ensure(tmp_path) as server, psycopg.connect(server.url(), autocommit=True) as owner:
+        up(server.url(), CHECKOUT / "schema")
+        owner.execute("update app.schema_migrations set version = 93, name = 'other' where name = 'own_keys'")
+    line = complaint(tmp_path, free_port())
+    assert line == (
+        f"parley: the embedded database was made by other schema files; `rm -r {tmp_path}` deletes it with its data, "
+        "the next `make run` makes a new one"
+    )
+    with Server.ensure(tmp_path) as server, psycopg.connect(server.url()) as owner:
+        assert owner.execute("select count(*) from app.schema_migrations where name = 'other'").fetchone() == (1,)
 
 
 def test_migrate_says_in_one_line_that_the_database_is_not_there(

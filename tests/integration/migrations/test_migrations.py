@@ -15,7 +15,7 @@ from local.checkout import CHECKOUT, SCHEMA
 from local.postgres.server import Server
 from parley.migrations.__main__ import main
 from parley.migrations.catalog import catalog_snapshot
-from parley.migrations.files import MigrationError, read_migrations, statements
+from parley.migrations.files import MigrationError, OtherFilesError, read_migrations, statements
 from parley.migrations.logins import create_logins
 from parley.migrations.runner import down, status, up
 from parley.migrations.verification import verify
@@ -149,6 +149,10 @@ def test_a_database_of_a_newer_release_is_refused(empty_database: ScratchDatabas
     with pytest.raises(MigrationError, match="version 20 is applied but not in"):
         down(empty_database.owner_url, library)
     assert ("loans", "unknown") in states(empty_database, library)
+    (library / "20_guests.sql").write_text("create table public.guests ();")
+    with pytest.raises(OtherFilesError, match=r"20_loans, which is not in .*: it belongs to a newer release"):
+        up(empty_database.owner_url, library)
+    assert tables(empty_database) == ["books", "loans"]
 
 
 @pytest.mark.parametrize(

@@ -229,7 +229,7 @@ def test_without_the_optional_embedding_column_cache_cleanup_and_chat_still_work
     with database.connect("service") as service, service.transaction():
         set_claims(service, SERVICE)
         assert service.execute("select clean_expired_ai_cache()").fetchone() == (1,)
-    assert psql(database.owner_url, SCHEMA / "70_cache.sql").returncode == 0
+    assert psql(database.owner_url, SCHEMA / "45_cache.sql").returncode == 0
     with database.connect() as owner:
         columns = owner.execute("select * from ai_response_cache").description or []
     assert "embedding" not in {column.name for column in columns}, "migrating again must not bring it back"

@@ -26,6 +26,10 @@ class MigrationError(RuntimeError):
     """The schema cannot be brought where it was asked to be; the message says where it stopped and what helps."""
 
 
+class OtherFilesError(MigrationError):
+    """The database was migrated with other files than the folder's; nothing was changed."""
+
+
 @dataclass(frozen=True)
 class Script:
     """One SQL file: where it lies and what it says."""

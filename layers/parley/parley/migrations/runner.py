@@ -14,7 +14,15 @@ import psycopg
 from psycopg.pq import DiagnosticField, ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 
-from parley.migrations.files import Migration, MigrationError, Script, Statement, read_migrations, statements
+from parley.migrations.files import (
+    Migration,
+    MigrationError,
+    OtherFilesError,
+    Script,
+    Statement,
+    read_migrations,
+    statements,
+)
 
 # One number for all runners of all versions; taken from the first eight bytes of SHA-256("parley.migrations"), signed.
 _LOCK = 3702163473396093542
@@ -65,8 +73,8 @@ def up(conninfo: str, folder: Path, *, progress: Progress | None = None) -> list
         progress: told of each file after it was committed.
 
     Raises:
-        MigrationError: an applied file was changed or is not in the folder, or a file failed; what came before it stays
-            applied, nothing of it does.
+        OtherFilesError: an applied file was changed or is not in the folder.
+        MigrationError: a file failed; what came before it stays applied, nothing of it does.
         psycopg.OperationalError: the database cannot be reached.
     """
     migrations = read_migrations(folder)
@@ -198,13 +206,13 @@ def _refuse_drift(applied: dict[int, _Applied], migrations: Sequence[Migration],
     known = {migration.version: migration for migration in migrations}
     for row in applied.values():
         migration = known.get(row.version)
-        if migration is None:
-            raise MigrationError(
+        if migration is None or migration.name != row.name:
+            raise OtherFilesError(
                 f"the database has {row.version:02d}_{row.name}, which is not in {folder}: "
                 "it belongs to a newer release; migrate with that one, or undo it from there"
             )
         if migration.checksum != row.checksum:
-            raise MigrationError(
+            raise OtherFilesError(
                 f"{migration.script.path} was changed after it was applied on {row.applied_at:%Y-%m-%d %H:%M %Z}: "
                 "restore it and put the change into a new file, or undo it with `down` before the change"
             )

@@ -1,4 +1,4 @@
--- 95 request: what happens before a model call, a search or an import, in one statement. docs/architecture.md has the
+-- 90 begin request: what happens before a model call, a search or an import, in one statement. docs/architecture.md has the
 -- contract. The order is that of cost: an earlier request with this key, a precomputed response, the route, the cache, and
 -- only then a unit.
 

@@ -1,4 +1,4 @@
--- 93 own keys: the provider keys that users bring (BYOK), as ciphertext of a key management service. They have a table of
+-- 38 own keys: the provider keys that users bring (BYOK), as ciphertext of a key management service. They have a table of
 -- their own, not S2's encrypted_api_keys: each has a state (verified, rotated), and S2's column may hold an adopted
 -- application's ciphertexts, which are kept and never used.
 

@@ -1,4 +1,4 @@
--- Undoes 80_interviews.sql; adopted tables stay, without our triggers and policies.
+-- Undoes 70_interviews.sql; adopted tables stay, without our triggers and policies.
 drop function if exists public.get_recent_interviews_with_feedback(text, integer);
 drop trigger if exists _10_status on public.interview_sessions;
 drop trigger if exists _20_updated_at on public.interview_sessions;

@@ -1,4 +1,4 @@
--- 75 interactions: what users view, click and buy (S4), and recommendations that can say why.
+-- 68 interactions: what users view, click and buy (S4), and recommendations that can say why.
 
 -- S4 names the columns and gives no types: item_id is text because the application's ids may be anything.
 create table if not exists public.user_interactions (

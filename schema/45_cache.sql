@@ -1,4 +1,4 @@
--- 70 cache: answers that need no model. ai_response_cache keeps answers within a tenant (an organization, or a user
+-- 45 cache: answers that need no model. ai_response_cache keeps answers within a tenant (an organization, or a user
 -- without one), never wider; ai_precomputed_responses answers what everybody asks; app.cache_fills lets one caller fill an
 -- entry while the others wait.
 -- The column embedding is optional (S4: `drop column embedding`): what names it has a string body, so nothing depends on it.

@@ -1,4 +1,4 @@
--- Undoes 85_gamification.sql; adopted tables stay, without our triggers and policies.
+-- Undoes 80_gamification.sql; adopted tables stay, without our triggers and policies.
 drop function if exists app.achievement_progress(text);
 drop function if exists app.achievement_metrics(text);
 drop function if exists app.streak_status(text, timestamptz);

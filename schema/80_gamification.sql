@@ -1,4 +1,4 @@
--- 85 gamification: the ledger of experience points and what follows from it (S5): levels, achievements, skill progress,
+-- 80 gamification: the ledger of experience points and what follows from it (S5): levels, achievements, skill progress,
 -- streaks, leaderboard.
 --
 -- The ledger is the truth: an event pays once, by its key, and every figure beside it is a cache that app.record_activity

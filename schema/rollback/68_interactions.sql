@@ -1,4 +1,4 @@
--- Undoes 75_interactions.sql; an adopted table stays.
+-- Undoes 68_interactions.sql; an adopted table stays.
 drop function if exists app.recommend_items(text, text, integer);
 drop function if exists app.interaction_weight(text);
 do $$

@@ -1,4 +1,4 @@
--- Undoes 88_activity.sql.
+-- Undoes 85_activity.sql.
 drop function if exists public.get_user_interview_stats(text);
 drop function if exists app.refresh_leaderboard_ranks(timestamptz);
 drop function if exists app.leaderboard_page(text, text, text, integer);

@@ -1,4 +1,4 @@
--- Undoes 70_cache.sql; adopted tables stay, with the columns they got. S4's own rollback may have come first.
+-- Undoes 45_cache.sql; adopted tables stay, with the columns they got. S4's own rollback may have come first.
 do $$
 begin
   if to_regclass('public.ai_response_cache') is not null then

@@ -1,4 +1,4 @@
--- Undoes 96_settle.sql.
+-- Undoes 91_finish_request.sql.
 drop function if exists app.record_offline_call(jsonb, jsonb);
 drop function if exists app.count_past_unit(date);
 drop function if exists app.finish_request(jsonb, jsonb);

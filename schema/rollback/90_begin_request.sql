@@ -1,4 +1,4 @@
--- Undoes 95_request.sql.
+-- Undoes 90_begin_request.sql.
 drop function if exists app.begin_request(jsonb, jsonb);
 drop function if exists app.admit_retrieval(jsonb);
 drop function if exists app.admit_call(jsonb, jsonb);

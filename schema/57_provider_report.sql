@@ -1,4 +1,4 @@
--- 97 provider report: how the providers did for a caller, from the ledger (latency, tokens, cost) and from the request
+-- 57 provider report: how the providers did for a caller, from the ledger (latency, tokens, cost) and from the request
 -- rows' attempts (success). Request rows are kept for sixteen days, so success is known for those only.
 
 create or replace function app.provider_report(p_claims jsonb, p_from date, p_to date, p_organization boolean)

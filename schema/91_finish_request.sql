@@ -1,4 +1,4 @@
--- 96 settle: what a model call leaves behind, in one statement, and the calls that were made while the database was away.
+-- 91 finish request: what a model call leaves behind, in one statement, and the calls that were made while the database was away.
 
 create or replace function app.record_calls(
   p_request_id text, p_operation text, p_tier text, p_calls jsonb, p_at timestamptz, p_day date, p_answered boolean

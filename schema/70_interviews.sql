@@ -1,4 +1,4 @@
--- 80 interviews: profiles, practice, sessions with transcript, feedback and voice analytics (S5), and the inbox of webhooks.
+-- 70 interviews: profiles, practice, sessions with transcript, feedback and voice analytics (S5), and the inbox of webhooks.
 --
 -- S5 lists columns and gives almost no types; each guess is commented. Users may change what describes them; what decides
 -- a score or a right is written by the service, or by definer functions such as app.record_activity.

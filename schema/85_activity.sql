@@ -1,4 +1,4 @@
--- 88 activity: the one function that everything a completed interview earns goes through, the standings, and S5's statistics.
+-- 85 activity: the one function that everything a completed interview earns goes through, the standings, and S5's statistics.
 
 -- Paying.
 

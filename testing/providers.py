@@ -1,4 +1,4 @@
-"""Adapters over answers given as bytes, and the vendors' wire formats as small as they can be."""
+"""Adapters over answers given as bytes, and the providers' wire formats as small as they can be."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def at_emulator(url: str) -> Iterator[dict[ProviderName, Provider]]:
 
 
 def urls(url: str) -> dict[ProviderName, str]:
-    """The vendors' base URLs at an emulator."""
+    """The providers' base URLs at an emulator."""
     return {"openai": f"{url}/openai/v1", "anthropic": f"{url}/anthropic", "google": f"{url}/google"}
 
 
@@ -97,7 +97,7 @@ def event_stream(body: Body | bytes) -> httpx2.Response:
 
 
 def sse(*events: dict[str, Any] | str) -> bytes:
-    """Events as the vendors frame them."""
+    """Events as the providers frame them."""
     return b"".join(
         b"data: " + (event if isinstance(event, str) else json.dumps(event)).encode() + b"\n\n" for event in events
     )

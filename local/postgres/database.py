@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from local.checkout import SCHEMA
+from local.checkout import CHECKOUT, SCHEMA
 from local.postgres.home import PostgresError
 from local.run.keys import Keys
 from parley.migrations.files import OtherFilesError

@@ -22,13 +22,13 @@ from parley.providers.problems import problem_for
 from parley.providers.protocol import Provider
 from testing.providers import KEY, at_emulator, call, over, request
 
-Vendors = dict[ProviderName, Provider]
+Adapters = dict[ProviderName, Provider]
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 HTML = b"<html><body>It works!</body></html>"
 
 
 @pytest.fixture
-def vendors(emulator: Emulator) -> Iterator[Vendors]:
+def adapters(emulator: Emulator) -> Iterator[Adapters]:
     """The adapters at the emulator, over real connections."""
     with at_emulator(emulator.url) as adapters:
         yield adapters
@@ -201,7 +201,7 @@ def test_an_upstream_fault_becomes_one_code_with_its_wait(row: Row, streamed: bo
     assert fault.__context__ is None
 
 
-def test_the_table_has_at_least_fifty_rows_and_every_vendor() -> None:
+def test_the_table_has_at_least_fifty_rows_and_every_provider() -> None:
     assert len(ROWS) >= 50
     assert {row.provider for row in ROWS} == {"openai", "anthropic", "google"}
 
@@ -254,16 +254,16 @@ def test_a_failed_connection_says_how_it_failed(provider: ProviderName, raised: 
     ],
 )
 def test_the_same_holds_over_a_real_connection(
-    emulator: Emulator, vendors: Vendors, provider: ProviderName, fault: str, code: str
+    emulator: Emulator, adapters: Adapters, provider: ProviderName, fault: str, code: str
 ) -> None:
     emulator.fault(fault, vendor=provider)
     with pytest.raises(ProviderError) as caught:
-        vendors[provider].complete(request(provider), KEY)
+        adapters[provider].complete(request(provider), KEY)
     assert caught.value.code == code
     assert sum(emulator.counts().values()) == 1  # no SDK retries on its own
     emulator.fault(fault, vendor=provider)
     with pytest.raises(ProviderError) as caught:
-        vendors[provider].check(request(provider).model, KEY, 5)
+        adapters[provider].check(request(provider).model, KEY, 5)
     assert caught.value.code == code
     assert sum(emulator.counts().values()) == 2
 
@@ -339,6 +339,6 @@ def test_the_caller_is_told_whose_fault_it_is_and_when_to_return(
     assert "secret" not in problem.detail
 
 
-def test_a_vendor_that_names_no_wait_is_given_one_only_where_waiting_is_what_helps() -> None:
+def test_a_provider_that_names_no_wait_is_given_one_only_where_waiting_is_what_helps() -> None:
     waits = {code: problem_for(ProviderError("openai", code), False).retry_after for code in sorted(RETRYABLE)}
     assert {code for code, wait in waits.items() if wait is not None} == {"rate_limited", "overloaded"}

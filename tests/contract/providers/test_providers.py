@@ -19,7 +19,7 @@ from parley.providers.errors import ProviderError
 from parley.providers.protocol import Message, Provider, Usage
 from testing.providers import KEY, MODELS, at_emulator, call, drain, event_stream, over, request, sse, unstreamed
 
-Vendors = dict[ProviderName, Provider]
+Adapters = dict[ProviderName, Provider]
 EMBEDDINGS: dict[ProviderName, str] = {"openai": "text-embedding-3-small", "google": "gemini-embedding-001"}
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -33,7 +33,7 @@ SCHEMA: dict[str, Any] = {
 
 
 @pytest.fixture
-def vendors(emulator: Emulator) -> Iterator[Vendors]:
+def adapters(emulator: Emulator) -> Iterator[Adapters]:
     """The adapters at the emulator."""
     with at_emulator(emulator.url) as adapters:
         yield adapters
@@ -42,10 +42,10 @@ def vendors(emulator: Emulator) -> Iterator[Vendors]:
 @pytest.mark.parametrize("streamed", [False, True])
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_an_answer_comes_whole_with_its_usage_and_ids(
-    emulator: Emulator, vendors: Vendors, provider: ProviderName, streamed: bool
+    emulator: Emulator, adapters: Adapters, provider: ProviderName, streamed: bool
 ) -> None:
     emulator.answer("Yes — \u2028 and “no”.", usage={"prompt": 100, "completion": 20, "cached": 64})
-    completion = call(vendors[provider], request(provider), streamed)
+    completion = call(adapters[provider], request(provider), streamed)
     assert completion.text == "Yes — \u2028 and “no”."
     assert completion.finish_reason == "stop"
     assert completion.model == request(provider).model
@@ -54,16 +54,16 @@ def test_an_answer_comes_whole_with_its_usage_and_ids(
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_streamed_and_unstreamed_answers_agree(vendors: Vendors, provider: ProviderName) -> None:
-    adapter = vendors[provider]
+def test_streamed_and_unstreamed_answers_agree(adapters: Adapters, provider: ProviderName) -> None:
+    adapter = adapters[provider]
     one, other = (call(adapter, request(provider), streamed) for streamed in (False, True))
     assert (one.text, one.finish_reason, one.usage) == (other.text, other.finish_reason, other.usage)
 
 
 @pytest.mark.parametrize("streamed", [False, True])
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_every_parameter_reaches_the_vendor_under_its_own_name(
-    emulator: Emulator, vendors: Vendors, provider: ProviderName, streamed: bool
+def test_every_parameter_reaches_the_provider_under_its_own_name(
+    emulator: Emulator, adapters: Adapters, provider: ProviderName, streamed: bool
 ) -> None:
     asked = request(
         provider,
@@ -80,7 +80,7 @@ def test_every_parameter_reaches_the_vendor_under_its_own_name(
         schema=SCHEMA,
         schema_name="quiz",
     )
-    call(vendors[provider], asked, streamed)
+    call(adapters[provider], asked, streamed)
     body = emulator.requests(provider)[0]["body"]
     turns = [("user", "Hello"), ("assistant", "Hi"), ("user", "And?")]
     if provider == "openai":
@@ -131,51 +131,51 @@ def test_every_parameter_reaches_the_vendor_under_its_own_name(
 
 @pytest.mark.parametrize("streamed", [False, True])
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_a_schema_is_kept(vendors: Vendors, provider: ProviderName, streamed: bool) -> None:
-    completion = call(vendors[provider], request(provider, schema=SCHEMA), streamed)
+def test_a_schema_is_kept(adapters: Adapters, provider: ProviderName, streamed: bool) -> None:
+    completion = call(adapters[provider], request(provider, schema=SCHEMA), streamed)
     assert set(json.loads(completion.text)) == {"questions", "max_score"}
 
 
 @pytest.mark.parametrize("streamed", [False, True])
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_an_answer_cut_by_the_token_limit_says_so(vendors: Vendors, provider: ProviderName, streamed: bool) -> None:
-    assert call(vendors[provider], request(provider, max_output_tokens=5), streamed).finish_reason == "length"
+def test_an_answer_cut_by_the_token_limit_says_so(adapters: Adapters, provider: ProviderName, streamed: bool) -> None:
+    assert call(adapters[provider], request(provider, max_output_tokens=5), streamed).finish_reason == "length"
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_a_refusal_is_a_finish_reason(emulator: Emulator, vendors: Vendors, provider: ProviderName) -> None:
+def test_a_refusal_is_a_finish_reason(emulator: Emulator, adapters: Adapters, provider: ProviderName) -> None:
     emulator.fault("refusal", vendor=provider)
-    assert call(vendors[provider], request(provider), True).finish_reason == "refusal"
+    assert call(adapters[provider], request(provider), True).finish_reason == "refusal"
 
 
-def test_an_unstreamed_refusal_is_a_finish_reason_or_a_refused_prompt(emulator: Emulator, vendors: Vendors) -> None:
+def test_an_unstreamed_refusal_is_a_finish_reason_or_a_refused_prompt(emulator: Emulator, adapters: Adapters) -> None:
     for provider in ("openai", "anthropic"):
         emulator.fault("refusal", vendor=provider)
-        assert vendors[provider].complete(request(provider), KEY).finish_reason == "refusal"
+        assert adapters[provider].complete(request(provider), KEY).finish_reason == "refusal"
     emulator.fault("refusal", vendor="google")
     with pytest.raises(ProviderError) as caught:
-        vendors["google"].complete(request("google"), KEY)
+        adapters["google"].complete(request("google"), KEY)
     assert caught.value.code == "content_refused"
 
 
 @pytest.mark.parametrize("streamed", [False, True])
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_usage_that_was_not_reported_is_none(
-    emulator: Emulator, vendors: Vendors, provider: ProviderName, streamed: bool
+    emulator: Emulator, adapters: Adapters, provider: ProviderName, streamed: bool
 ) -> None:
     emulator.fault("no_usage", vendor=provider)
-    completion = call(vendors[provider], request(provider), streamed)
+    completion = call(adapters[provider], request(provider), streamed)
     assert completion.finish_reason == "stop"
     assert completion.usage is None
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_one_client_serves_many_keys_and_keeps_none(
-    emulator: Emulator, vendors: Vendors, provider: ProviderName
+    emulator: Emulator, adapters: Adapters, provider: ProviderName
 ) -> None:
     for key in ("first-key-0001", "other-key-0002"):
-        vendors[provider].complete(request(provider), key)
-        drain(vendors[provider].stream(request(provider), key))
+        adapters[provider].complete(request(provider), key)
+        drain(adapters[provider].stream(request(provider), key))
     secrets = ("authorization", "x-api-key", "x-goog-api-key")
     shown = [
         [record["headers"][name] for name in secrets if name in record["headers"]] for record in emulator.requests()
@@ -186,10 +186,10 @@ def test_one_client_serves_many_keys_and_keeps_none(
 @pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize("key", ["", "with space", "line\nbreak", "ключ"])
 def test_a_key_that_cannot_be_sent_is_rejected_here(
-    emulator: Emulator, vendors: Vendors, provider: ProviderName, key: str
+    emulator: Emulator, adapters: Adapters, provider: ProviderName, key: str
 ) -> None:
     with pytest.raises(ProviderError) as caught:
-        vendors[provider].complete(request(provider), key)
+        adapters[provider].complete(request(provider), key)
     assert caught.value.code == "credentials_rejected"
     assert emulator.counts() == {}
 
@@ -197,17 +197,17 @@ def test_a_key_that_cannot_be_sent_is_rejected_here(
 @pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize("model", ["../../v1/files", "a?key=1", "a b", "", "x" * 200])
 def test_a_model_name_never_changes_the_address(
-    emulator: Emulator, vendors: Vendors, provider: ProviderName, model: str
+    emulator: Emulator, adapters: Adapters, provider: ProviderName, model: str
 ) -> None:
     with pytest.raises(ProviderError) as caught:
-        drain(vendors[provider].stream(request(provider, model=model), KEY))
+        drain(adapters[provider].stream(request(provider, model=model), KEY))
     assert caught.value.code == "model_not_found"
     assert emulator.counts() == {}
 
 
 @pytest.mark.parametrize("provider", ["openai", "google"])
-def test_embeddings_come_in_order_as_unit_vectors(vendors: Vendors, provider: ProviderName) -> None:
-    adapter, model = vendors[provider], EMBEDDINGS[provider]
+def test_embeddings_come_in_order_as_unit_vectors(adapters: Adapters, provider: ProviderName) -> None:
+    adapter, model = adapters[provider], EMBEDDINGS[provider]
     both = adapter.embed(["cats", "quarterly revenue"], model, 1536, KEY, 5)
     alone = adapter.embed(["quarterly revenue"], model, 1536, KEY, 5)
     assert both.dimensions == 1536
@@ -236,8 +236,10 @@ def test_embeddings_of_another_length_or_number_are_a_bad_response(provider: Pro
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_a_key_is_checked_on_what_costs_no_tokens(emulator: Emulator, vendors: Vendors, provider: ProviderName) -> None:
-    vendors[provider].check(MODELS[provider], "first-key-0001", 5)
+def test_a_key_is_checked_on_what_costs_no_tokens(
+    emulator: Emulator, adapters: Adapters, provider: ProviderName
+) -> None:
+    adapters[provider].check(MODELS[provider], "first-key-0001", 5)
     (record,) = emulator.requests()
     assert (record["method"], record["operation"], record["model"]) == ("GET", "model", MODELS[provider])
     secrets = ("authorization", "x-api-key", "x-goog-api-key")
@@ -254,11 +256,11 @@ def test_a_key_is_checked_on_what_costs_no_tokens(emulator: Emulator, vendors: V
         (KEY, "../files", "model_not_found"),
     ],
 )
-def test_a_key_or_a_model_that_the_vendor_refuses_fails_its_check(
-    vendors: Vendors, provider: ProviderName, key: str, model: str | None, code: str
+def test_a_key_or_a_model_that_the_provider_refuses_fails_its_check(
+    adapters: Adapters, provider: ProviderName, key: str, model: str | None, code: str
 ) -> None:
     with pytest.raises(ProviderError) as caught:
-        vendors[provider].check(model or MODELS[provider], key, 5)
+        adapters[provider].check(model or MODELS[provider], key, 5)
     assert caught.value.code == code
 
 
@@ -270,17 +272,17 @@ def test_what_is_no_models_metadata_proves_no_key(provider: ProviderName, body: 
     assert caught.value.code == "bad_response"
 
 
-def test_anthropic_has_no_embeddings(vendors: Vendors) -> None:
+def test_anthropic_has_no_embeddings(adapters: Adapters) -> None:
     with pytest.raises(ProviderError) as caught:
-        vendors["anthropic"].embed(["a"], "any", 1536, KEY, 5)
+        adapters["anthropic"].embed(["a"], "any", 1536, KEY, 5)
     assert caught.value.code == "unsupported"
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_a_silent_vendor_times_out(emulator: Emulator, vendors: Vendors, provider: ProviderName) -> None:
+def test_a_silent_provider_times_out(emulator: Emulator, adapters: Adapters, provider: ProviderName) -> None:
     emulator.fault("slow", vendor=provider, delay=2)
     with pytest.raises(ProviderError) as caught:
-        vendors[provider].complete(request(provider, timeout=0.2), KEY)
+        adapters[provider].complete(request(provider, timeout=0.2), KEY)
     assert caught.value.code == "timeout"
 
 

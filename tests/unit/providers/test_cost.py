@@ -1,4 +1,4 @@
-"""What a call costs, from the vendor's own bytes to the nano-dollar."""
+"""What a call costs, from the provider's own bytes to the nano-dollar."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TOKENS = st.integers(min_value=0, max_value=10**9)
 
 
 def answer(vector: dict[str, Any]) -> httpx2.Response:
-    """The vector's bytes as the vendor's answer."""
+    """The vector's bytes as the provider's answer."""
     if not vector["streamed"]:
         body = unstreamed(vector["provider"], vector["wire"])
         return httpx2.Response(200, headers={"content-type": "application/json"}, content=body)
@@ -43,7 +43,7 @@ def test_a_call_costs_what_integer_arithmetic_says(vector: dict[str, Any]) -> No
     assert (None if cost is None else format(cost, "f")) == vector["expected"]
 
 
-def test_there_are_vectors_for_every_vendor_streamed_and_not() -> None:
+def test_there_are_vectors_for_every_provider_streamed_and_not() -> None:
     kinds = {(vector["provider"], vector["streamed"]) for vector in VECTORS}
     assert len(kinds) == 6
     assert len(VECTORS) >= 60

@@ -17,7 +17,7 @@ from parley.admission.requests import Admission, AdmissionRequest, Admitted, lea
 from parley.completion import cache
 from parley.completion.cache import SimilarAnswers
 from parley.completion.prompt import Prompt, situation
-from parley.completion.routing import Attempt, Plan, Routed, Router
+from parley.completion.routing import Attempt, Plan, Router
 from parley.core.caller import Caller, RequestContext
 from parley.core.clock import Clock
 from parley.core.config import Settings
@@ -256,7 +256,7 @@ class ModelCall:
         plan, request, keys = self._plan(messages)
         first = len(self.attempts)
         try:
-            return self.room.router.complete(plan, request, keys, self.deadline, self.attempts).completion
+            return self.room.router.complete(plan, request, keys, self.deadline, self.attempts)
         except ProviderError as error:
             raise problem_for(error, own_key=self._own_key) from error
         finally:
@@ -275,8 +275,8 @@ class ModelCall:
                 try:
                     delta = next(upstream)
                 except StopIteration as end:
-                    routed: Routed = end.value
-                    return routed.completion
+                    completion: Completion = end.value
+                    return completion
                 self.delivered = True
                 yield delta
         except ProviderError as error:

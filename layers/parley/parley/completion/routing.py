@@ -1,4 +1,4 @@
-"""Which model answers: the order of candidates, retries inside the deadline, and the circuit breaker.
+"""Which model answers: the order of candidates, and retries inside the deadline.
 
 A request may try several candidates. Nothing is tried again once a first delta was delivered: the caller has seen it.
 """
@@ -7,18 +7,26 @@ from __future__ import annotations
 
 import random as random_module
 from collections.abc import Callable, Collection, Generator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
+from parley.completion.circuit import CircuitBreaker
 from parley.core.clock import Clock, SystemClock
 from parley.core.errors import Problem
 from parley.core.provider_names import PROVIDERS, ProviderName
 from parley.providers.catalogue import Catalogue
-from parley.providers.errors import ProviderError, ProviderErrorCode, StreamCancelled
+from parley.providers.errors import (
+    ACCOUNT_FAULTS,
+    PROVIDER_FAULTS,
+    REQUEST_FAULTS,
+    ProviderError,
+    ProviderErrorCode,
+    StreamCancelled,
+)
 from parley.providers.protocol import Completion, CompletionRequest, Provider, Usage
 
-# In all, and with one candidate. Four tries at two vendors outlast a hiccup; more would multiply an outage.
+# In all, and with one candidate. Four tries at two providers outlast a hiccup; more would multiply an outage.
 MAX_ATTEMPTS = 4
 MAX_ATTEMPTS_EACH = 2
 # A wait up to this long is spent on the preferred candidate; a longer one only where no other is left.
@@ -29,21 +37,9 @@ LEAST_CALL_SECONDS = 0.2
 BACKOFF_BASE_SECONDS = 0.25
 BACKOFF_CAP_SECONDS = 4.0
 
-BREAKER_FAILURES = 3
-BREAKER_COOLDOWN_SECONDS = 10.0
-BREAKER_MAX_COOLDOWN_SECONDS = 120.0
 # The last minute's calls of all containers: enough of them, half of them failed.
 UNHEALTHY_CALLS = 5
 UNHEALTHY_SHARE = 0.5
-
-# Faults of the request: another vendor would refuse it too, or must not be asked to do what the first one refused.
-_OF_THE_REQUEST: frozenset[ProviderErrorCode] = frozenset({"invalid_request", "content_refused"})
-# Faults of the key: its vendor is out for this request, and for the operator's key for a while.
-_OF_THE_KEY: frozenset[ProviderErrorCode] = frozenset({"credentials_rejected", "quota_exhausted"})
-# Faults that show how the vendor is, whoever asks.
-_OF_THE_VENDOR: frozenset[ProviderErrorCode] = frozenset(
-    {"overloaded", "upstream_error", "bad_response", "timeout", "connection_failed", "stream_interrupted"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +69,8 @@ class Attempt:
     """One upstream call, as health and the ledger want it.
 
     Attributes:
-        ok: whether the vendor did its part; a stream that its reader cancelled counts as ok.
-        usage: tokens used, also by a call that failed midway; None where the vendor reported none.
+        ok: whether the provider did its part; a stream that its reader cancelled counts as ok.
+        usage: tokens used, also by a call that failed midway; None where the provider reported none.
     """
 
     provider: ProviderName
@@ -95,90 +91,32 @@ class Attempt:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Routed:
-    """A finished answer, who gave it, and every try up to it."""
-
-    completion: Completion
-    provider: ProviderName
-    model: str
-    attempts: tuple[Attempt, ...]
-
-
-class RoutingError(ProviderError):
-    """No candidate answered: the last fault, with every attempt.
+@dataclass(slots=True)
+class _CandidateState:
+    """What one request knows of a candidate.
 
     Attributes:
-        delivered: whether a delta had reached the caller; `usage` is what was used up to the fault.
+        not_before: when it may be tried next, on the clock's monotonic scale.
+        stated_wait: whether its provider said so itself.
+        ruled_out: whether this request must not try it again.
     """
-
-    def __init__(self, fault: ProviderError, attempts: Collection[Attempt], delivered: bool = False) -> None:
-        super().__init__(
-            fault.provider,
-            fault.code,
-            fault.retry_after,
-            fault.upstream_status,
-            fault.upstream_code,
-            fault.usage,
-            fault.detail,
-        )
-        self.attempts = tuple(attempts)
-        self.delivered = delivered
-
-
-@dataclass(slots=True)
-class _Circuit:
-    """Closed until three failures in a row, then open for a while; after that one probe decides (half-open).
-
-    Attributes:
-        told: what a request is told that finds it open.
-    """
-
-    failures: int = 0
-    told: ProviderErrorCode = "overloaded"
-    cooldown: float = BREAKER_COOLDOWN_SECONDS
-    open_until: float = 0.0
-
-    def failed(self, now: float, code: ProviderErrorCode) -> None:
-        self.failures += 1
-        of_the_key = code in _OF_THE_KEY
-        self.told = code if of_the_key or code == "rate_limited" else "overloaded"
-        if self.failures >= BREAKER_FAILURES or of_the_key:
-            self.open_until = max(self.open_until, now + self.cooldown)
-            self.cooldown = min(self.cooldown * 2, BREAKER_MAX_COOLDOWN_SECONDS)
-
-    def told_to_wait(self, until: float) -> None:
-        self.open_until = max(self.open_until, until)
-
-    def succeeded(self) -> None:
-        self.failures, self.cooldown, self.open_until = 0, BREAKER_COOLDOWN_SECONDS, 0.0
-
-
-@dataclass(slots=True)
-class _Chance:
-    """What this request knows of a candidate."""
 
     candidate: Candidate
     tries: int = 0
     not_before: float = 0.0
-    told_to_wait: bool = False
-    out: bool = False
+    stated_wait: bool = False
+    ruled_out: bool = False
 
 
 @dataclass(slots=True)
-class _Course:
-    """The state of one request: who may still be tried, and what was tried."""
+class _RequestState:
+    """What one request has tried, and who may still be tried."""
 
     plan: Plan
     deadline: float
-    chances: list[_Chance]
-    log: list[Attempt]
-    attempts: list[Attempt] = field(default_factory=list)
-    last_fault: ProviderError | None = None
-
-    def record(self, attempt: Attempt) -> None:
-        self.attempts.append(attempt)
-        self.log.append(attempt)
+    candidates: list[_CandidateState]
+    attempts: list[Attempt]
+    last_error: ProviderError | None = None
 
 
 class Router:
@@ -204,8 +142,7 @@ class Router:
         self._random = random
         self._interrupt = interrupt
         self._given_up = False
-        # Own and operator's keys have limits of their own, so they fail apart.
-        self._circuits: dict[tuple[Candidate, bool], _Circuit] = {}
+        self._circuits = CircuitBreaker()
 
     def plan(
         self,
@@ -258,25 +195,26 @@ class Router:
         request: CompletionRequest,
         keys: Mapping[ProviderName, str],
         deadline: float,
-        attempts: list[Attempt] | None = None,
-    ) -> Routed:
-        """Make the unstreamed call. Raises RoutingError.
+        attempts: list[Attempt],
+    ) -> Completion:
+        """Make the unstreamed call. Raises ProviderError, the last one, where no candidate answered.
 
         Args:
             deadline: on the clock's monotonic scale; bounds waits and calls together.
-            attempts: each try is appended to it as it ends, for callers that need them however it ends.
+            attempts: each try is appended to it as it ends, however it ends; the last one answered.
         """
-        course = self._course(plan, deadline, attempts)
+        state = self._begin(plan, deadline, attempts)
         while True:
-            chance = self._next(course)
-            candidate, started = chance.candidate, self._clock.monotonic()
+            chosen = self._wait_for_next(state)
+            candidate, started = chosen.candidate, self._clock.monotonic()
             fitted = self._fit(request, candidate.model, deadline - started)
             try:
                 completion = self._providers[candidate.provider].complete(fitted, keys[candidate.provider])
-            except ProviderError as fault:
-                self._failed(course, chance, fault, started)
+            except ProviderError as error:
+                self._failed(state, chosen, error, started)
                 continue
-            return self._succeeded(course, chance, completion, started)
+            self._succeeded(state, chosen, completion, started)
+            return completion
 
     def stream(
         self,
@@ -284,17 +222,17 @@ class Router:
         request: CompletionRequest,
         keys: Mapping[ProviderName, str],
         deadline: float,
-        attempts: list[Attempt] | None = None,
-    ) -> Generator[str, None, Routed]:
-        """Yield the answer as it arrives; the generator's return value is who gave it. Raises RoutingError.
+        attempts: list[Attempt],
+    ) -> Generator[str, None, Completion]:
+        """Yield the answer as it arrives; the generator's return value is the finished one. Raises ProviderError.
 
-        The first delta commits: a fault after it is raised with `delivered` set. Closing the generator closes the
-        upstream connection and records what had been used in `attempts`.
+        The arguments are those of `complete`. The first delta commits: a fault after it is raised, and nobody else is
+        tried. Closing the generator closes the upstream connection and records what had been used in `attempts`.
         """
-        course = self._course(plan, deadline, attempts)
+        state = self._begin(plan, deadline, attempts)
         while True:
-            chance = self._next(course)
-            candidate, started = chance.candidate, self._clock.monotonic()
+            chosen = self._wait_for_next(state)
+            candidate, started = chosen.candidate, self._clock.monotonic()
             fitted = self._fit(request, candidate.model, deadline - started)
             upstream = self._providers[candidate.provider].stream(fitted, keys[candidate.provider])
             delivered = False
@@ -304,13 +242,15 @@ class Router:
                     delivered = True
                     yield delta
             except StopIteration as end:
-                return self._succeeded(course, chance, end.value, started)
-            except ProviderError as fault:
-                self._failed(course, chance, fault, started)
+                completion: Completion = end.value
+                self._succeeded(state, chosen, completion, started)
+                return completion
+            except ProviderError as error:
+                self._failed(state, chosen, error, started)
                 if delivered:
-                    raise RoutingError(fault, course.attempts, delivered=True) from None
+                    raise
             except GeneratorExit:
-                self._cancelled(course, chance, upstream, started)
+                self._cancelled(state, chosen, upstream, started)
                 raise
 
     def cancel(self) -> None:
@@ -318,38 +258,35 @@ class Router:
         self._given_up = True
         self._interrupt()
 
-    def _course(self, plan: Plan, deadline: float, attempts: list[Attempt] | None) -> _Course:
+    def _begin(self, plan: Plan, deadline: float, attempts: list[Attempt]) -> _RequestState:
         self._given_up = False
-        chances = [_Chance(candidate) for candidate in plan.candidates]
-        return _Course(plan, deadline, chances, [] if attempts is None else attempts)
+        return _RequestState(plan, deadline, [_CandidateState(candidate) for candidate in plan.candidates], attempts)
 
-    def _next(self, course: _Course) -> _Chance:
-        """Wait for whoever is to be tried next. Raises RoutingError where nobody is left in time."""
+    def _wait_for_next(self, state: _RequestState) -> _CandidateState:
+        """Wait for whoever is to be tried next. Raises ProviderError where nobody is left in time."""
         now = self._clock.monotonic()
-        if sum(chance.tries for chance in course.chances) < MAX_ATTEMPTS and not self._given_up:
-            left = [chance for chance in course.chances if not chance.out and chance.tries < MAX_ATTEMPTS_EACH]
-            # An open circuit fails fast, unless the vendor just told this very request how long to wait.
-            left = [chance for chance in left if chance.told_to_wait or self._opens(course, chance) <= now]
-            in_time = [one for one in left if max(one.not_before, now) + LEAST_CALL_SECONDS <= course.deadline]
+        if sum(one.tries for one in state.candidates) < MAX_ATTEMPTS and not self._given_up:
+            left = [one for one in state.candidates if not one.ruled_out and one.tries < MAX_ATTEMPTS_EACH]
+            # An open circuit fails fast, unless the provider just told this very request how long to wait.
+            left = [one for one in left if one.stated_wait or self._open_until(state, one) <= now]
+            in_time = [one for one in left if max(one.not_before, now) + LEAST_CALL_SECONDS <= state.deadline]
             if in_time:
                 soon = (one for one in in_time if one.not_before - now <= PATIENCE_SECONDS)
-                chance = next(soon, None) or min(in_time, key=lambda one: one.not_before)
-                self._clock.sleep(chance.not_before - now)
-                return chance
-        raise RoutingError(course.last_fault or self._nobody(course, now), course.attempts)
+                chosen = next(soon, None) or min(in_time, key=lambda one: one.not_before)
+                self._clock.sleep(chosen.not_before - now)
+                return chosen
+        raise state.last_error or self._error_without_a_try(state, now)
 
-    def _nobody(self, course: _Course, now: float) -> ProviderError:
-        """The fault where nothing was tried: every circuit is open, or no time is left."""
-        soonest = min(course.chances, key=lambda chance: self._opens(course, chance))
-        provider, wait = soonest.candidate.provider, self._opens(course, soonest) - now
-        if wait > 0:
-            circuit = self._circuits[soonest.candidate, course.plan.own_keys]
-            return ProviderError(provider, circuit.told, retry_after=wait)
+    def _error_without_a_try(self, state: _RequestState, now: float) -> ProviderError:
+        """Why nothing was tried: every circuit is open, or no time is left."""
+        soonest = min(state.candidates, key=lambda one: self._open_until(state, one))
+        provider = soonest.candidate.provider
+        if self._open_until(state, soonest) > now:
+            return self._circuits.error(_circuit_key(state, soonest), provider, now)
         return ProviderError(provider, "timeout")
 
-    def _opens(self, course: _Course, chance: _Chance) -> float:
-        circuit = self._circuits.get((chance.candidate, course.plan.own_keys))
-        return circuit.open_until if circuit else 0.0
+    def _open_until(self, state: _RequestState, one: _CandidateState) -> float:
+        return self._circuits.open_until(_circuit_key(state, one))
 
     def _fit(self, request: CompletionRequest, model: str, seconds: float) -> CompletionRequest:
         """The request as this model takes it, within what is left of the deadline."""
@@ -363,59 +300,53 @@ class Router:
             fitted = replace(fitted, temperature=None, top_p=None)
         return fitted
 
-    def _succeeded(self, course: _Course, chance: _Chance, completion: Completion, started: float) -> Routed:
-        candidate = chance.candidate
-        course.record(self._attempt(candidate, None, started, completion.usage))
-        if circuit := self._circuits.get((candidate, course.plan.own_keys)):
-            circuit.succeeded()
-        return Routed(completion, candidate.provider, candidate.model, tuple(course.attempts))
+    def _succeeded(self, state: _RequestState, chosen: _CandidateState, completion: Completion, started: float) -> None:
+        state.attempts.append(self._attempt(chosen.candidate, None, started, completion.usage))
+        self._circuits.succeeded(_circuit_key(state, chosen))
 
     def _cancelled(
-        self, course: _Course, chance: _Chance, upstream: Generator[str, None, Completion], started: float
+        self,
+        state: _RequestState,
+        chosen: _CandidateState,
+        upstream: Generator[str, None, Completion],
+        started: float,
     ) -> None:
         usage = None
         try:
             upstream.throw(StreamCancelled())
-        except ProviderError as fault:
-            usage = fault.usage
+        except ProviderError as error:
+            usage = error.usage
         except StreamCancelled:
             pass
-        course.record(self._attempt(chance.candidate, "cancelled", started, usage))
+        state.attempts.append(self._attempt(chosen.candidate, "cancelled", started, usage))
 
-    def _failed(self, course: _Course, chance: _Chance, fault: ProviderError, started: float) -> None:
+    def _failed(self, state: _RequestState, chosen: _CandidateState, error: ProviderError, started: float) -> None:
         """Record a failed try and decide who may still be tried."""
-        candidate, now = chance.candidate, self._clock.monotonic()
-        course.last_fault = fault
-        course.record(self._attempt(candidate, "cancelled" if self._given_up else fault.code, started, fault.usage))
-        if self._given_up:  # a fault of our own making says nothing about the vendor
+        candidate, now = chosen.candidate, self._clock.monotonic()
+        state.last_error = error
+        code = "cancelled" if self._given_up else error.code
+        state.attempts.append(self._attempt(candidate, code, started, error.usage))
+        if self._given_up:  # an error of our own making says nothing about the provider
             return
-        self._judge(course, candidate, fault, now)
-        chance.tries += 1
-        if fault.retryable:
-            backoff = min(BACKOFF_BASE_SECONDS * 2**chance.tries, BACKOFF_CAP_SECONDS) * self._random()
-            chance.not_before = now + (backoff if fault.retry_after is None else fault.retry_after)
-            chance.told_to_wait = fault.retry_after is not None
+        if _tells_of_the_provider(error.code, state.plan.own_keys):
+            self._circuits.failed(_circuit_key(state, chosen), error, now)
+        chosen.tries += 1
+        if error.retryable:
+            backoff = min(BACKOFF_BASE_SECONDS * 2**chosen.tries, BACKOFF_CAP_SECONDS) * self._random()
+            chosen.not_before = now + (backoff if error.retry_after is None else error.retry_after)
+            chosen.stated_wait = error.retry_after is not None
             return
-        for other in course.chances:
-            other.out = other.out or other is chance or self._fails_alike(course, fault, candidate, other.candidate)
+        for other in state.candidates:
+            if other is chosen or self._fails_alike(state.plan, error, candidate, other.candidate):
+                other.ruled_out = True
 
-    def _fails_alike(self, course: _Course, fault: ProviderError, failed: Candidate, other: Candidate) -> bool:
-        """Whether `other` cannot help with a fault that waiting does not cure."""
-        if fault.code in _OF_THE_KEY:
+    def _fails_alike(self, plan: Plan, error: ProviderError, failed: Candidate, other: Candidate) -> bool:
+        """Whether `other` cannot help with an error that waiting does not cure."""
+        if error.code in ACCOUNT_FAULTS:
             return other.provider == failed.provider
-        if fault.code == "context_length_exceeded":
+        if error.code == "context_length_exceeded":
             return not self._is_wider(other.model, failed.model)
-        return fault.code in _OF_THE_REQUEST or (fault.code == "model_not_found" and course.plan.pinned)
-
-    def _judge(self, course: _Course, candidate: Candidate, fault: ProviderError, now: float) -> None:
-        """Let the candidate's circuit know what the fault says about later requests."""
-        own = course.plan.own_keys
-        of_operators_key = not own and (fault.code in _OF_THE_KEY or fault.code == "rate_limited")
-        if fault.code in _OF_THE_VENDOR or of_operators_key:
-            circuit = self._circuits.setdefault((candidate, own), _Circuit())
-            circuit.failed(now, fault.code)
-            if fault.retry_after is not None:
-                circuit.told_to_wait(now + fault.retry_after)
+        return error.code in REQUEST_FAULTS or (error.code == "model_not_found" and plan.pinned)
 
     def _is_wider(self, model: str, than: str) -> bool:
         one, other = self._catalogue.find(model), self._catalogue.find(than)
@@ -439,6 +370,17 @@ class Router:
         dollars = self._catalogue.cost(candidate.model, Usage(input_tokens=1000, output_tokens=500), now)
         price = 10.0 if dollars is None else float(dollars) * 1000
         return (latency + price) / success
+
+
+def _circuit_key(state: _RequestState, one: _CandidateState) -> tuple[Candidate, bool]:
+    """Own and operator's keys have limits of their own, so they fail apart."""
+    return one.candidate, state.plan.own_keys
+
+
+def _tells_of_the_provider(code: ProviderErrorCode, own_keys: bool) -> bool:
+    """Whether an error says how the provider, or the operator's account with it, will serve later requests."""
+    of_the_operators_key = not own_keys and (code in ACCOUNT_FAULTS or code == "rate_limited")
+    return code in PROVIDER_FAULTS or of_the_operators_key
 
 
 def _unhealthy(seen: Mapping[str, Any]) -> bool:

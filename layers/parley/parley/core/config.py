@@ -26,7 +26,7 @@ class Settings:
         default_provider, default_spelling: what answers where nobody chose (AI_PROVIDER), and how that was written.
         provider_keys: the operator's own keys from the environment; `provider_keys_secret_arn` holds the JSON object
             {"openai": ..., "anthropic": ..., "google": ...} that completes them.
-        provider_urls: base URLs that replace the vendors' own.
+        provider_urls: base URLs that replace the providers' own.
         request_seconds: how long one model request may take in all, from admission to settling.
         degraded_allowance: model calls per caller and container-hour while the database is away.
         address_salt: mixed into the hash that stands for an anonymous caller's source address.

@@ -1,6 +1,6 @@
 """What the three adapters share: one upstream call from key to result, and every fault on the way as ProviderError.
 
-A vendor's adapter says how its SDK opens a call (`_open`) and how its JSON reads (`_completion`, `_reader`). The SDK
+A provider's adapter says how its SDK opens a call (`_open`) and how its JSON reads (`_completion`, `_reader`). The SDK
 builds and sends the request and owns URLs, headers and versions; bodies are read here, as they come off the wire:
 building the SDKs' typed models for a handful of fields costs more CPU than the rest of the call.
 """
@@ -42,9 +42,9 @@ class StreamReader(ABC):
     """Reads the events of one stream.
 
     Attributes:
-        usage: what the vendor reported so far; the last report wins.
+        usage: what the provider reported so far; the last report wins.
         upstream_id: the id that the stream itself names.
-        ended: whether the vendor's own end marker came.
+        ended: whether the provider's own end marker came.
     """
 
     usage: Usage | None = None
@@ -61,11 +61,11 @@ class StreamReader(ABC):
 
 
 class Adapter(ABC):
-    """A vendor behind the `Provider` protocol.
+    """A provider's SDK behind the `Provider` protocol.
 
     Args:
         http: opens the client that all adapters share.
-        base_url: replaces the vendor's own, e.g. by an emulator's.
+        base_url: replaces the provider's own, e.g. by an emulator's.
     """
 
     name: ProviderName
@@ -198,7 +198,7 @@ class Adapter(ABC):
 
         Args:
             interrupted: what a broken connection means here.
-            opened: whether the vendor had answered 200.
+            opened: whether the provider had answered 200.
         """
         import httpx2
 
@@ -218,7 +218,7 @@ class Adapter(ABC):
         if isinstance(cause, httpx2.RequestError):
             return ProviderError(self.name, interrupted)
         if isinstance(error, ValueError | LookupError | TypeError | AttributeError):
-            # Before the answer: the SDK does not take the request. After it: JSON that is none, or not the vendor's.
+            # Before the answer: the SDK does not take the request. After it: JSON that is none, or not the provider's.
             if opened:
                 return ProviderError(self.name, "bad_response", upstream_status=200)
             return ProviderError(self.name, "invalid_request")
@@ -226,4 +226,4 @@ class Adapter(ABC):
 
 
 class _Cancelled(ProviderError):
-    """The stream's reader wants no more of it, whether or not the vendor had just finished."""
+    """The stream's reader wants no more of it, whether or not the provider had just finished."""

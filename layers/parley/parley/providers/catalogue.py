@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from pathlib import Path
 from typing import Any, Literal
@@ -24,7 +24,7 @@ _MILLION = Decimal(1_000_000)
 _NANO = Decimal("0.000000001")
 # Token counts have up to 12 digits and prices up to 9: sums stay exact, and only the last step rounds.
 _EXACT = Context(prec=50, rounding=ROUND_HALF_EVEN)
-# The vendor's answer names the dated or numbered version of the model that was asked for.
+# The provider's answer names the dated or numbered version of the model that was asked for.
 _VERSION = re.compile(r"-(?:\d{4}-\d{2}-\d{2}|\d{8}|\d{3})$")
 
 
@@ -80,12 +80,12 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One model of one vendor.
+    """One model of a provider.
 
     Attributes:
         capabilities: what it can do; `sampling` means that it takes temperature and top_p.
         dimensions: length of its embeddings as Parley stores them; None for a chat model.
-        retires: the day from which the vendor may refuse it, where one was announced.
+        retires: the day from which the provider may refuse it, where one was announced.
         source: where the row comes from and when that was read.
     """
 
@@ -135,25 +135,23 @@ class Catalogue:
 
     Args:
         document: as in `catalogue.json`: `models` and, by provider, `defaults`.
-        overrides: rows of an operator's own; a row replaces the shipped one of the same id.
     """
 
-    def __init__(self, document: Mapping[str, Any], overrides: Iterable[Mapping[str, Any]] = ()) -> None:
-        rows = [*document["models"], *overrides]
-        self._models = {model.id: model for model in map(Model.of, rows)}
+    def __init__(self, document: Mapping[str, Any]) -> None:
+        self._models = {model.id: model for model in map(Model.of, document["models"])}
         self._defaults: Mapping[str, Mapping[str, str]] = document["defaults"]
 
     @classmethod
-    def shipped(cls, overrides: Iterable[Mapping[str, Any]] = ()) -> Catalogue:
+    def shipped(cls) -> Catalogue:
         """The catalogue that comes with Parley."""
-        return cls(json.loads(Path(__file__).with_name("catalogue.json").read_bytes()), overrides)
+        return cls(json.loads(Path(__file__).with_name("catalogue.json").read_bytes()))
 
     def models(self, capability: Capability | None = None) -> list[Model]:
         """Every model, or those with a capability, in the file's order."""
         return [model for model in self._models.values() if capability in (None, *model.capabilities)]
 
     def find(self, model: str) -> Model | None:
-        """A model by its id, or by the versioned id that a vendor's answer names; None for an unknown one."""
+        """A model by its id, or by the versioned id that a provider's answer names; None for an unknown one."""
         return self._models.get(model) or self._models.get(_VERSION.sub("", model))
 
     def default_chat_models(self) -> dict[ProviderName, str]:
@@ -161,7 +159,7 @@ class Catalogue:
         return {name: self._defaults[name]["chat"] for name in PROVIDERS}
 
     def default_embedding_model(self, provider: ProviderName) -> Model | None:
-        """The embedding model of a provider; None where the vendor has none."""
+        """The embedding model of a provider; None where the provider has none."""
         name = self._defaults[provider].get("embeddings")
         return self._models[name] if name else None
 
@@ -169,7 +167,7 @@ class Catalogue:
         """What a call cost in dollars, exact to the nano-dollar (half to even); None where usage or a price is missing.
 
         Args:
-            model: as requested or as the vendor answered.
+            model: as requested or as the provider answered.
             at: when the call was made, aware.
         """
         known = self.find(model)
@@ -177,10 +175,3 @@ class Catalogue:
             return None
         price = known.price(usage.service_tier, usage.prompt_tokens, at)
         return price.cost(usage) if price else None
-
-    def retiring_defaults(self, today: date, within_days: int = 0) -> list[Model]:
-        """Default models that are past their retirement, or will be in so many days: the next release replaces them."""
-        limit = today + timedelta(days=within_days)
-        names = {name for defaults in self._defaults.values() for name in defaults.values()}
-        models = (self._models[name] for name in sorted(names))
-        return [model for model in models if model.retires is not None and model.retires <= limit]

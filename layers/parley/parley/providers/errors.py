@@ -1,7 +1,7 @@
 """What went wrong upstream, in Parley's words: the error table, and what a caller is shown of it.
 
-The vendors' documented codes come first, then what only their message tells, then the HTTP status. Sources: the error
-pages of the three vendors, the types in their SDKs, and Google's `google.rpc` details.
+The providers' documented codes come first, then what only their message tells, then the HTTP status. Sources: the error
+pages of the three providers, the types in their SDKs, and Google's `google.rpc` details.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ ProviderErrorCode = Literal[
     "stream_interrupted",
     "unsupported",
 ]
-# The same call may succeed a little later, or at once with another vendor. Everything else fails again until the
+# The same call may succeed a little later, or at once with another provider. Everything else fails again until the
 # request, the key or the account changes.
 RETRYABLE: frozenset[ProviderErrorCode] = frozenset(
     {
@@ -47,6 +47,14 @@ RETRYABLE: frozenset[ProviderErrorCode] = frozenset(
         "stream_interrupted",
     }
 )
+# Faults of the request: another provider would refuse it too, or must not be asked to do what the first one refused.
+REQUEST_FAULTS: frozenset[ProviderErrorCode] = frozenset({"invalid_request", "content_refused"})
+# Faults of the account that the key belongs to.
+ACCOUNT_FAULTS: frozenset[ProviderErrorCode] = frozenset({"credentials_rejected", "quota_exhausted"})
+# Faults that show how the provider is, whoever asks.
+PROVIDER_FAULTS: frozenset[ProviderErrorCode] = frozenset(
+    {"overloaded", "upstream_error", "bad_response", "timeout", "connection_failed", "stream_interrupted"}
+)
 
 
 class StreamCancelled(Exception):
@@ -55,13 +63,13 @@ class StreamCancelled(Exception):
 
 @dataclass(eq=False)
 class ProviderError(Exception):
-    """An upstream fault in Parley's words. It never carries a key, and of what the vendor said only what is named here.
+    """An upstream fault in Parley's words. It never carries a key, and of the provider's words only what is named here.
 
     Attributes:
-        retry_after: seconds the vendor asked us to wait; None where it said nothing or waiting does not help.
-        upstream_status, upstream_code: what the vendor said, for logs and the error's `upstream` member.
-        usage: tokens that were used before the fault, as far as the vendor had reported them.
-        detail: the vendor's message, bounded and with key-like text removed; for an operator, never for a caller.
+        retry_after: seconds the provider asked us to wait; None where it said nothing or waiting does not help.
+        upstream_status, upstream_code: what the provider said, for logs and the error's `upstream` member.
+        usage: tokens that were used before the fault, as far as the provider had reported them.
+        detail: the provider's message, bounded and with key-like text removed; for an operator, never for a caller.
     """
 
     provider: ProviderName
@@ -84,7 +92,7 @@ class ProviderError(Exception):
         return f"{self.provider}: {self.code} (upstream status {self.upstream_status}, code {self.upstream_code})"
 
 
-# The vendors' codes, types, statuses and reasons never contradict each other, so one table serves all three. Those
+# The providers' codes, types, statuses and reasons never contradict each other, so one table serves all three. Those
 # that say no more than the HTTP status does (invalid_request_error, server_error, INVALID_ARGUMENT) are left out.
 _BY_CODE: dict[str, ProviderErrorCode] = {
     # OpenAI: `code`, else `type`
@@ -158,14 +166,14 @@ _BY_STATUS: dict[int, ProviderErrorCode] = {
     499: "upstream_error",
     503: "overloaded",
     504: "timeout",
-    524: "timeout",  # Cloudflare, in front of two vendors: the origin was too slow
+    524: "timeout",  # Cloudflare, in front of two providers: the origin was too slow
     529: "overloaded",  # Anthropic
 }
 # What a proxy or a wrong base URL answers with a page instead of JSON says nothing about the request.
-_ONLY_FROM_A_VENDOR: frozenset[ProviderErrorCode] = frozenset({"invalid_request", "model_not_found"})
+_ONLY_FROM_A_PROVIDER: frozenset[ProviderErrorCode] = frozenset({"invalid_request", "model_not_found"})
 _MAX_RETRY_AFTER = 86_400.0
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-# Keys, with the masked forms that vendors quote them in; better a word too many.
+# Keys, with the masked forms that providers quote them in; better a word too many.
 _KEY_LIKE = re.compile(r"(?i)\b(?:sk|pk|rk|key|bearer|aiza|aq\.)[-_= :*.]?[^\s'\",;]{4,}|[^\s'\",;]*\*{3}[^\s'\",;]*")
 _DETAIL_LENGTH = 200
 
@@ -188,7 +196,7 @@ def from_response(
     error = error_object(parsed)
     if error is None:
         code = _by_status(status)
-        fault = ProviderError(provider, "bad_response" if code in _ONLY_FROM_A_VENDOR else code)
+        fault = ProviderError(provider, "bad_response" if code in _ONLY_FROM_A_PROVIDER else code)
     else:
         fault = from_error_object(provider, status, error, api_key)
     fault.upstream_status = status
@@ -198,7 +206,7 @@ def from_response(
 
 
 def from_error_object(provider: ProviderName, status: int, error: dict[str, Any], api_key: str) -> ProviderError:
-    """The fault that a vendor's error object stands for, be it a body's or a stream event's (`status` 200)."""
+    """The fault that a provider's error object stands for, be it a body's or a stream event's (`status` 200)."""
     message = str(error.get("message") or "")
     details = [item for item in error.get("details") or () if isinstance(item, dict)]
     names = [
@@ -229,7 +237,7 @@ def from_error_object(provider: ProviderName, status: int, error: dict[str, Any]
 
 
 def error_object(parsed: Any) -> dict[str, Any] | None:
-    """The error inside a vendor's JSON, or None. Google wraps it in a list where it was asked for a stream."""
+    """The error inside a provider's JSON, or None. Google wraps it in a list where it was asked for a stream."""
     if isinstance(parsed, list) and parsed:
         parsed = parsed[0]
     error = parsed.get("error") if isinstance(parsed, dict) else None

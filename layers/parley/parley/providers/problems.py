@@ -29,7 +29,7 @@ _SHOWN_WITH_OWN_KEY: dict[ProviderErrorCode, tuple[str, int, str]] = {
     "quota_exhausted": ("own_key_quota_exhausted", 402, "The provider account of your own key is exhausted."),
     "credentials_rejected": ("own_key_rejected", 400, "The provider rejected your own key. Store a valid one."),
 }
-# Where the vendor asks for a wait but not for how long.
+# Where the provider asks for a wait but not for how long.
 _DEFAULT_RETRY_AFTER: dict[ProviderErrorCode, int] = {"rate_limited": 10, "overloaded": 5}
 
 

@@ -1,4 +1,4 @@
-"""The protocol that a model vendor's adapter implements, and the words it is written in.
+"""The protocol that a provider's adapter implements, and the words it is written in.
 
 An adapter imports its SDK at first use, makes exactly one upstream call per method call (the SDK's own retries are
 off: `routing` decides), and raises nothing but `ProviderError`. Keys are given per call and kept nowhere.
@@ -28,10 +28,10 @@ class CompletionRequest:
     """One prompt for one model.
 
     Attributes:
-        model: the vendor's model id.
+        model: the provider's model id.
         messages: at least one; system messages first.
         max_output_tokens: upper bound of generated tokens, reasoning included.
-        temperature, top_p: sampling; None leaves the vendor's default.
+        temperature, top_p: sampling; None leaves the provider's default.
         stop: up to four stop sequences.
         schema: JSON schema that the answer must fit; None for free text. Every property required, no recursion.
         schema_name: short identifier for the schema (letters, digits, underscores).
@@ -51,15 +51,15 @@ class CompletionRequest:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens as they are billed, after each vendor's own semantics were resolved. The five input and output counts are
-    disjoint: the prompt cost tokens in exactly one of the first four, and `reasoning_tokens` is a part of
+    """Tokens as they are billed, after each provider's own semantics were resolved. The five input and output counts
+    are disjoint: the prompt cost tokens in exactly one of the first four, and `reasoning_tokens` is a part of
     `output_tokens`.
 
     Attributes:
         input_tokens: prompt tokens billed at the full input price (neither read from nor written to a cache).
-        cached_input_tokens: prompt tokens read from the vendor's prompt cache.
-        cache_write_5m_tokens, cache_write_1h_tokens: prompt tokens written to it, by lifetime. A vendor with one price
-            for writes (OpenAI) has them in the first.
+        cached_input_tokens: prompt tokens read from the provider's prompt cache.
+        cache_write_5m_tokens, cache_write_1h_tokens: prompt tokens written to it, by lifetime. A provider with one
+            price for writes (OpenAI) has them in the first.
         output_tokens: generated tokens, reasoning included.
         reasoning_tokens: the part of output_tokens that the caller never sees.
         service_tier: the billing tier that served the call (`flex`, `priority`...); None is the standard one.
@@ -89,10 +89,10 @@ class Completion:
     """A finished answer.
 
     Attributes:
-        text: the whole answer (for a refusal: the vendor's words, or empty).
-        usage: None where the vendor reported none; never estimated here.
-        model: the model id that the vendor says answered.
-        upstream_id: the vendor's request id, for support cases.
+        text: the whole answer (for a refusal: the provider's words, or empty).
+        usage: None where the provider reported none; never estimated here.
+        model: the model id that the provider says answered.
+        upstream_id: the provider's request id, for support cases.
     """
 
     text: str
@@ -113,7 +113,7 @@ class Embeddings:
 
 
 class Provider(Protocol):
-    """A model vendor."""
+    """A model provider."""
 
     name: ProviderName
 
@@ -121,18 +121,18 @@ class Provider(Protocol):
         """Import the SDK and build its client, which the first call does otherwise: for before a snapshot."""
 
     def complete(self, request: CompletionRequest, api_key: str) -> Completion:
-        """Make the vendor's unstreamed call. Raises ProviderError."""
+        """Make the provider's unstreamed call. Raises ProviderError."""
 
     def stream(self, request: CompletionRequest, api_key: str) -> Generator[str, None, Completion]:
         """Yield the answer's text as it arrives; the generator's return value is the finished answer.
 
-        A stream that ends without the vendor's own end marker raises ProviderError("stream_interrupted"). Closing the
+        A stream that ends without the provider's own end marker raises ProviderError("stream_interrupted"). Closing the
         generator closes the upstream connection; throwing `StreamCancelled` into it does too, and makes it raise
         ProviderError("stream_interrupted") with the usage reported so far.
         """
 
     def embed(self, texts: Sequence[str], model: str, dimensions: int, api_key: str, timeout: float) -> Embeddings:
-        """Embed up to 256 texts. Raises ProviderError; ("unsupported") where the vendor has no embeddings."""
+        """Embed up to 256 texts. Raises ProviderError; ("unsupported") where the provider has no embeddings."""
 
     def check(self, model: str, api_key: str, timeout: float) -> None:
         """Read the model's metadata, which takes a valid key and costs no tokens. Raises ProviderError."""

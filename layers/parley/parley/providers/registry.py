@@ -19,7 +19,7 @@ def build_providers(
     """The three adapters over one HTTP client. Imports no SDK and opens nothing: the first call does.
 
     Args:
-        base_urls: replace the vendors' own.
+        base_urls: replace the providers' own.
         http: opens the shared client; tests inject theirs.
     """
     urls = base_urls or {}

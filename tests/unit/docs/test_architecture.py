@@ -43,6 +43,17 @@ def test_the_table_of_rooms_is_what_lies_on_disk() -> None:
     assert set.union(*floors_on_the_page()) == {package.name for package in packages()} | {CONTAINER}
 
 
+def test_the_rooms_of_local_are_what_lies_on_disk() -> None:
+    page = (CHECKOUT / "docs/architecture.md").read_text(encoding="utf-8")
+    section = page.split("The rooms of `local/`:")[1].split("\n## ")[0]
+    named = {name.rstrip("/") for name in re.findall(r"`(\w+(?:/|\.py))`", section)}
+    local = CHECKOUT / "local"
+    on_disk = {path.name for path in local.glob("[!_]*.py")} | {
+        path.parent.name for path in local.glob("*/__init__.py")
+    }
+    assert named == on_disk
+
+
 def test_the_table_of_rooms_has_the_floors_that_are_linted() -> None:
     assert floors_on_the_page() == floors_in_the_contract()
 

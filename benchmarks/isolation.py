@@ -216,7 +216,8 @@ def _of_functions(owner: psycopg.Connection[Any]) -> list[Mutant]:
 
 def _of_services() -> list[Mutant]:
     folder = CHECKOUT / "layers" / "parley" / "parley"
-    sources = {name: (folder / f"{name}.py").read_text() for name in ("conversations", "search", "interactions")}
+    files = ("chat/conversations.py", "search/documents.py", "search/interactions.py", "retrieval.py")
+    sources = {Path(file).stem: (folder / file).read_text() for file in files}
     return [
         Mutant(name, source, found.span(), "%s::text is not null" if "%s" in found[0] else "true")
         for name, source in sources.items() for number, found in enumerate(_PARAMETER.finditer(source))

@@ -21,6 +21,7 @@ import time
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,13 @@ if __package__ in (None, ""):  # run as a file
 
 import psycopg
 
+from parley.admission.known_callers import KnownCallers
+from parley.admission.records import AdmittedModelCall, ModelCallRequest, Outcome
+from parley.admission.refusals import Refused
+from parley.admission.requests import Requests
+from parley.core.caller import Caller, RequestContext
+from parley.core.clock import SystemClock
+from parley.database.connection import Database
 from testing.databases import ScratchDatabase, migrated_server, set_clock
 from testing.figures import Verdict
 from testing.workers import PROCESSES, Worker, gather, messages, workers
@@ -56,13 +64,13 @@ class Log:
 
 def race(connection: Connection, number: int, url: str, users: int, seed: int) -> None:
     """A process: takes (attempts, whether to be killed), answers with its `Log` and how many attempts are left."""
-    admission = _admission(url)
+    requests = _requests(url)
     chance = random.Random(seed + number)
     for attempts, dies in messages(connection):
         log = Log()
         for left in range(attempts - 1, -1, -1):
             user, began = chance.randrange(users), time.monotonic()
-            admitted = _begin(admission, f"user-{user}", RACE_LEASE)
+            admitted = _begin(requests, f"user-{user}", RACE_LEASE)
             if admitted is None:
                 log.refused.append((user, began, time.monotonic()))
                 continue
@@ -72,9 +80,14 @@ def race(connection: Connection, number: int, url: str, users: int, seed: int) -
                 time.sleep(3600)
             time.sleep(chance.random() / 100)
             spent = chance.random() < 0.6
-            state = "settled" if spent else "released"
-            outcome = {"request_id": admitted.request_id, "fence": admitted.fence, "state": state}
-            assert admission.finish(_caller(f"user-{user}"), outcome)["state"] == state
+            outcome = Outcome(
+                request_id=admitted.request_id,
+                fence=admitted.fence,
+                operation="chat",
+                occurred_at=datetime.now(UTC),
+                state="settled" if spent else "released",
+            )
+            assert requests.finish(Caller(user_id=f"user-{user}"), outcome).state == outcome.state
             log.held.append((user, began, None if spent else time.monotonic()))
         connection.send((log, 0))
 
@@ -168,11 +181,11 @@ NIGHTS = (
 
 def ask(connection: Connection, _number: int, url: str, done: Any) -> None:
     """A process: takes (user names, attempts), asks for them in turn, answers with how many were admitted."""
-    admission = _admission(url)
+    requests = _requests(url)
     for users, attempts in messages(connection):
         admitted = 0
         for attempt in range(attempts):
-            admitted += _begin(admission, users[attempt % len(users)], NIGHT_LEASE) is not None
+            admitted += _begin(requests, users[attempt % len(users)], NIGHT_LEASE) is not None
             with done.get_lock():
                 done.value += 1
         connection.send(admitted)
@@ -215,38 +228,20 @@ def prove_nights(database: ScratchDatabase, verdict: Verdict, attempts: int, nig
         set_clock(owner, "pg_catalog.now()")
 
 
-def _admission(url: str) -> Any:
-    from parley.admission.known_callers import KnownCallers
-    from parley.admission.requests import Admission
-    from parley.core.clock import SystemClock
-    from parley.database.connection import Database
-
-    return Admission(Database(url, patience=120), SystemClock(), KnownCallers())
+def _requests(url: str) -> Requests:
+    return Requests(Database(url, patience=120), SystemClock(), KnownCallers())
 
 
-def _begin(admission: Any, user: str, lease_seconds: int) -> Any:
-    """Take a unit; None at the limit."""
-    from parley.admission.requests import AdmissionRequest, Refused
-
-    request = AdmissionRequest(
-        request_id=str(uuid.uuid4()),
-        operation="chat",
-        default_provider="openai",
-        default_models={"openai": "gpt"},
-        lease_seconds=lease_seconds,
-    )
+def _begin(requests: Requests, user: str, lease_seconds: int) -> AdmittedModelCall | None:
+    """Take a unit for at least so long; None at the limit."""
+    context = RequestContext(Caller(user_id=user), request_id=str(uuid.uuid4()), seconds=lease_seconds)
+    request = ModelCallRequest(operation="chat", default_provider="openai", default_models={"openai": "gpt"})
     try:
-        return admission.begin(_caller(user), request, time.monotonic() + 60)
+        return requests.begin_model_call(context, request, time.monotonic() + 60)
     except Refused as refused:
         if refused.code != "quota_exceeded":
             raise
         return None
-
-
-def _caller(user: str) -> Any:
-    from parley.core.caller import Caller
-
-    return Caller(user_id=user)
 
 
 def _tier(user: int) -> str:

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, LiteralString
 
 from parley.account.settings import Account
 from parley.chat.conversations import Conversations, Rename
@@ -20,6 +20,8 @@ from parley.core.paging import PageQuery
 from parley.database.connection import Database
 from parley.database.errors import DatabaseError
 from parley.database.values import Vector
+from parley.retrieval import Retrieval, ScoredHit
+from parley.search.documents import Documents
 from parley.search.interactions import Interaction, Interactions, InteractionsRequest, RecommendationsQuery
 from parley.search.schemas import DeleteQuery, SelectionRequest
 from parley.search.schemas import ListQuery as DocumentsQuery
@@ -43,14 +45,17 @@ class Thief:
     database: Database
     me: Tenant
     conversations: Any = None
-    search: Any = None
+    documents: Any = None
     interactions: Any = None
-    retrieval: Any = None  # nothing here embeds
+    retrieval: Any = None
+    embedding_calls: Any = None  # nothing here embeds
 
     def __post_init__(self) -> None:
         self.conversations = (self.conversations or Conversations)(self.database)
-        self.search = (self.search or Search)(self.database, self.retrieval)
+        self.documents = (self.documents or Documents)(self.database, self.embedding_calls)
         self.interactions = (self.interactions or Interactions)(self.database)
+        self.retrieval = (self.retrieval or Retrieval)(self.database)
+        self.search = Search(self.database, self.retrieval, self.embedding_calls)
 
     def attack(self, name: str, victim: Tenant, chance: random.Random) -> None:
         """Try one way to get at what is `victim`'s. Raises Leak when that worked."""
@@ -220,17 +225,17 @@ def _tokens(thief: Thief, victim: Tenant, chance: random.Random) -> Any:
 
 def _documents(thief: Thief, victim: Tenant, chance: random.Random) -> Any:
     caller, mine, theirs = thief.me.caller, thief.me.id("document"), victim.id("document")
-    listed = thief.search.documents(caller, DocumentsQuery())["data"]
+    listed = thief.documents.page(caller, DocumentsQuery())["data"]
     thief.require([row["id"] for row in listed] == [mine], "the list of documents is not the own one's")
-    after = thief.search.documents(caller, DocumentsQuery(cursor=_position(theirs)))["data"]
+    after = thief.documents.page(caller, DocumentsQuery(cursor=_position(theirs)))["data"]
     thief.require(after == listed, "another's document turns the page")
-    hits = [{"id": key, "type": "document", "similarity": 1.0, "score": 1.0} for key in (mine, theirs)]
-    again = thief.search._found_before(caller, {"search_id": mine, "data": hits})["data"]
+    hits = [ScoredHit(key, "document", 1.0, 1.0) for key in (mine, theirs)]
+    again = thief.retrieval.read_again(caller, hits)
     thief.require([row["id"] for row in again] == [mine], "another's document is in an answer of one's own")
-    thief.search.delete_documents(caller, DeleteQuery.model_validate({"metadata": json.dumps({"by": victim.number})}))
+    thief.documents.delete_matching(caller, DeleteQuery.model_validate({"metadata": json.dumps({"by": victim.number})}))
     return [
-        _read(lambda: thief.search.document(caller, theirs)),
-        _read(lambda: thief.search.delete_document(caller, theirs)),
+        _read(lambda: thief.documents.read(caller, theirs)),
+        _read(lambda: thief.documents.delete(caller, theirs)),
         _read(lambda: thief.search.select(caller, victim.id("search"), SelectionRequest(content_id="mine"))),
         again,
     ]
@@ -337,15 +342,15 @@ def _last_key(thief: Thief, victim: Tenant, chance: random.Random) -> None:
 
 
 def _clear(thief: Thief, victim: Tenant, chance: random.Random) -> None:
-    class _Undo(Exception):
-        pass
-
+    # The division is refused, which undoes the deletion; what it divides by tells how many were deleted.
+    count: LiteralString = "select 1 / (1 - public.clear_all_embeddings())"
     try:
-        with thief.database.transaction(thief.me.caller.claims) as transaction:
-            deleted = transaction.query("select public.clear_all_embeddings() as deleted")[0]["deleted"]
-            raise _Undo
-    except _Undo:
-        thief.require(deleted == 1, f"{deleted} documents were deleted, and one was the own")
+        thief.database.query(thief.me.caller.claims, count)
+    except DatabaseError as refused:
+        if refused.sqlstate != "22012":
+            raise
+    else:
+        thief.require(False, "not exactly the own document was deleted")
 
 
 # What changes the thief's own things, and so cannot be tried by several at once.

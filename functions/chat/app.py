@@ -17,8 +17,8 @@ api = Api(services.settings)
 @api.post("/api/chat", "anyone")
 def chat(request: Request, body: ChatRequest) -> Annotated[Reply, ChatAnswer]:
     """Answer a message, alone or as a turn of a conversation."""
-    answer, quota, degraded = services.chat.answer(request.context, body)
-    return Reply(answer, headers=model_headers(quota, degraded))
+    answered = services.chat.answer(request.context, body)
+    return Reply(answered.body, headers=model_headers(answered.quota, answered.degraded))
 
 
 lambda_handler = api.handler

@@ -15,8 +15,8 @@ api = Api(services.settings)
 @api.post("/api/generate-interview-questions", "anyone")
 def generate(request: Request, body: QuestionsRequest) -> Reply:
     """Generate exactly as many questions as were asked for."""
-    answer, quota, degraded = services.questions.generate(request.context, body)
-    return Reply(answer, headers=model_headers(quota, degraded))
+    answered = services.questions.generate(request.context, body)
+    return Reply(answered.body, headers=model_headers(answered.quota, answered.degraded))
 
 
 lambda_handler = api.handler

@@ -29,32 +29,32 @@ def select(request: Request, body: SelectionRequest) -> Reply:
 @api.post("/api/documents", "user")
 def store(request: Request, body: DocumentsRequest) -> Reply:
     """Embed and store documents."""
-    stored = services.search.store(request.context, body)
+    stored = services.documents.store(request.context, body)
     return Reply(stored, 201)
 
 
 @api.get("/api/documents", "user")
 def documents(request: Request, query: ListQuery) -> dict[str, Any]:
     """The caller's documents, newest first."""
-    return services.search.documents(request.caller, query)
+    return services.documents.page(request.caller, query)
 
 
 @api.delete("/api/documents", "user")
 def delete_documents(request: Request, query: DeleteQuery) -> dict[str, int]:
     """Delete by metadata, or all of mine."""
-    return {"deleted": services.search.delete_documents(request.caller, query)}
+    return {"deleted": services.documents.delete_matching(request.caller, query)}
 
 
 @api.get("/api/documents/{document_id}", "user")
 def document(request: Request) -> dict[str, Any]:
     """One document, own or public."""
-    return services.search.document(request.caller, request.path["document_id"])
+    return services.documents.read(request.caller, request.path["document_id"])
 
 
 @api.delete("/api/documents/{document_id}", "user")
 def delete_document(request: Request) -> Reply:
     """Delete one of mine."""
-    services.search.delete_document(request.caller, request.path["document_id"])
+    services.documents.delete(request.caller, request.path["document_id"])
     return Reply(None, 204)
 
 

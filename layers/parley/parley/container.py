@@ -17,15 +17,16 @@ if TYPE_CHECKING:
     from parley.account.settings import Account
     from parley.account.usage import UsageReports
     from parley.admission.degraded import DegradedMode
-    from parley.admission.requests import Admission
+    from parley.admission.held_request import Admission
+    from parley.admission.requests import Requests
     from parley.chat.conversations import Conversations
     from parley.chat.service import Chat
     from parley.completion.completions import Completions
     from parley.completion.routing import Router
     from parley.core.provider_names import ProviderName
     from parley.database.connection import Database
+    from parley.embedding.call import EmbeddingCalls
     from parley.embedding.embedder import Embedder
-    from parley.embedding.retrieval import Retrieval
     from parley.interviews.service import QuestionGenerator
     from parley.operations.admin import Admin
     from parley.operations.maintenance import Maintenance
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from parley.providers.catalogue import Catalogue
     from parley.providers.protocol import Provider
     from parley.providers.transport import SharedClient
+    from parley.retrieval import Retrieval
+    from parley.search.documents import Documents
     from parley.search.interactions import Interactions
     from parley.search.service import Search
 
@@ -119,11 +122,18 @@ class Container:
         return KeyCipher(self.settings.kms_key_id, self.clock)
 
     @cached_property
-    def admission(self) -> Admission:
-        """Quota holds and request rows."""
-        from parley.admission.requests import Admission
+    def requests(self) -> Requests:
+        """The two statements around a request."""
+        from parley.admission.requests import Requests
 
-        return Admission(self.database, self.clock, self.known_callers)
+        return Requests(self.database, self.clock, self.known_callers)
+
+    @cached_property
+    def admission(self) -> Admission:
+        """What held requests are admitted and finished with."""
+        from parley.admission.held_request import Admission
+
+        return Admission(self.requests, self.degraded, self.catalogue, self.clock)
 
     @cached_property
     def degraded(self) -> DegradedMode:
@@ -145,21 +155,19 @@ class Container:
 
     @cached_property
     def completions(self) -> Completions:
-        """The completion room."""
-        from parley.completion.cache import SimilarAnswers
+        """Model calls."""
+        from parley.completion.cache import SemanticCache
         from parley.completion.completions import Completions
 
         return Completions(
             admission=self.admission,
             router=self.router,
-            key_cipher=self.key_cipher,
             embedder=self.embedder,
-            similar=SimilarAnswers(self.database),
-            degraded=self.degraded,
-            catalogue=self.catalogue,
+            semantic_cache=SemanticCache(self.database),
+            key_cipher=self.key_cipher,
             operator_keys=lambda: self.operator_keys,
+            catalogue=self.catalogue,
             settings=self.settings,
-            clock=self.clock,
         )
 
     @cached_property
@@ -178,24 +186,38 @@ class Container:
 
     @cached_property
     def embedder(self) -> Embedder:
-        """One embedding call."""
+        """Which provider and model embed."""
         from parley.embedding.embedder import Embedder
 
         return Embedder(self.providers, self.catalogue, self.clock)
 
     @cached_property
-    def retrieval(self) -> Retrieval:
-        """Embedding."""
-        from parley.embedding.retrieval import Retrieval
+    def embedding_calls(self) -> EmbeddingCalls:
+        """Embedding within the daily limit."""
+        from parley.embedding.call import EmbeddingCalls
 
-        return Retrieval(self.admission, self.embedder, self.degraded, lambda: self.operator_keys, self.clock)
+        return EmbeddingCalls(self.admission, self.embedder, lambda: self.operator_keys)
+
+    @cached_property
+    def retrieval(self) -> Retrieval:
+        """Finding documents and content."""
+        from parley.retrieval import Retrieval
+
+        return Retrieval(self.database)
+
+    @cached_property
+    def documents(self) -> Documents:
+        """Documents."""
+        from parley.search.documents import Documents
+
+        return Documents(self.database, self.embedding_calls)
 
     @cached_property
     def search(self) -> Search:
-        """Documents and search."""
+        """Search."""
         from parley.search.service import Search
 
-        return Search(self.database, self.retrieval)
+        return Search(self.database, self.retrieval, self.embedding_calls)
 
     @cached_property
     def maintenance(self) -> Maintenance:
@@ -209,7 +231,7 @@ class Container:
         """Usage from the queue into the ledger."""
         from parley.operations.usage_replay import UsageReplay
 
-        return UsageReplay(self.database)
+        return UsageReplay(self.requests)
 
     @cached_property
     def conversations(self) -> Conversations:

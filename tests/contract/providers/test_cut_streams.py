@@ -11,7 +11,8 @@ import httpx2
 import pytest
 
 from local.emulator.client import Emulator
-from parley.completion.routing import Attempt, Candidate, Plan, Router
+from parley.admission.records import Attempt
+from parley.completion.routing import Candidate, Plan, Router
 from parley.core.clock import SystemClock
 from parley.core.provider_names import PROVIDERS, ProviderName
 from parley.providers.catalogue import Catalogue

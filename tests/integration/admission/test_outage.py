@@ -183,7 +183,9 @@ def test_what_was_embedded_when_the_database_went_away_reaches_the_ledger_once(
         )
         (calls, counted, taken) = row.fetchone()
         assert (calls, counted) == (1, taken)
-        assert owner.execute("select state, error_code from app.ai_requests").fetchall() == [("released", "cancelled")]
+        assert owner.execute("select state, error_code from app.ai_requests").fetchall() == [
+            ("released", "database_unavailable")
+        ]
 
 
 def test_outages_under_load_lose_nothing_and_end_at_once(data_dir: Path, emulator: Emulator) -> None:

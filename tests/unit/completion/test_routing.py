@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from parley.admission.records import Attempt
 from parley.completion.routing import (
     LEAST_CALL_SECONDS,
     MAX_ATTEMPTS,
     MAX_ATTEMPTS_EACH,
-    Attempt,
     Candidate,
     Plan,
     Router,

@@ -13,7 +13,7 @@ from parley.admission.known_callers import KnownCallers
 from parley.core.caller import Caller
 from parley.core.errors import Problem, subject_deleted
 from parley.core.observability import logger
-from parley.core.provider_names import PROVIDERS, ProviderName, canonical_provider
+from parley.core.provider_names import PROVIDERS, named_provider
 from parley.database.connection import Database
 from parley.database.errors import DatabaseUnavailable
 
@@ -62,8 +62,7 @@ class Preferences:
 
     def save(self, caller: Caller, scope: Scope, provider: str) -> dict[str, Any]:
         """Save. Raises Problem: 400 for an unknown provider (nothing is written), 403 without the right."""
-        if canonical_provider(provider) is None:
-            raise _unknown_provider()
+        named_provider(provider)
         spelling = provider.strip().lower()
         _check_scope(caller, scope)
         try:
@@ -85,7 +84,9 @@ class Preferences:
         Raises Problem: 400 for an unknown provider and where none is left, 403 without the right.
         """
         _check_scope(caller, "organization")
-        permitted, refused = _canonical(allowed), _canonical(forbidden)
+        permitted, refused = (
+            None if names is None else [named_provider(name) for name in names] for names in (allowed, forbidden)
+        )
         if not set(permitted or PROVIDERS) - set(refused or ()):
             raise Problem(
                 "invalid_request", "This leaves your organization no provider; allow one, or forbid fewer.", status=400
@@ -113,27 +114,11 @@ class Preferences:
         return saved
 
 
-def _canonical(names: list[str] | None) -> list[ProviderName] | None:
-    """The vendors that are meant. Raises Problem (400)."""
-    if names is None:
-        return None
-    known = [canonical_provider(name) for name in names]
-    if None in known:
-        raise _unknown_provider()
-    return [name for name in known if name]
-
-
 def _check_saved(found: dict[str, Any]) -> None:
     if found["outcome"] == "provider_not_allowed":
         raise Problem("provider_not_allowed", "Your organization does not allow this provider.", status=403)
     if found["outcome"] != "saved":
         raise subject_deleted()
-
-
-def _unknown_provider() -> Problem:
-    return Problem(
-        "invalid_provider", "Choose one of openai, anthropic, google (or gemini, its other name).", status=400
-    )
 
 
 def _check_scope(caller: Caller, scope: Scope) -> None:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 from parley.admission.known_callers import Known, KnownCallers
-from parley.admission.requests import AdmissionRequest, Admitted
-from parley.core.caller import Caller
+from parley.admission.records import AdmittedModelCall, ModelCallRequest, Outcome, QueuedOutcome
+from parley.core.caller import Caller, RequestContext
 from parley.core.clock import Clock
 from parley.core.errors import Problem
 from parley.core.observability import log_fault, logger
@@ -16,7 +13,8 @@ from parley.core.queues import Queue
 from parley.own_keys.cipher import KeyCipher
 
 _HOUR = 3600.0
-_LARGEST_MESSAGE = 250_000  # bytes; SQS takes 256 KiB
+# What app.record_offline_call knows of an outcome.
+_RECORDED = ("request_id", "operation", "occurred_at", "takes_unit", "calls")
 
 
 class DegradedMode:
@@ -32,22 +30,24 @@ class DegradedMode:
     ) -> None:
         self._allowance = allowance
         self._queue = Queue(queue_url) if queue_url else None
-        self._last_known = known_callers
-        self._vault = key_cipher
+        self._known_callers = known_callers
+        self._key_cipher = key_cipher
         self._clock = clock
         self._spent: dict[str, list[float]] = {}
 
-    def admit(self, caller: Caller, request: AdmissionRequest, *, keeps_turns: bool) -> Admitted:
+    def admit(self, context: RequestContext, request: ModelCallRequest, *, needs_database: bool) -> AdmittedModelCall:
         """Admit without the database. Raises Problem (503) for what needs it or exceeds the allowance."""
-        if keeps_turns or request.idempotency_key is not None:
+        if needs_database or context.idempotency_key is not None:
             raise _unavailable("Conversations and idempotency keys need the database, which is away for a moment.")
-        known = self._last_known.get(caller)
+        caller = context.caller
+        known = self._known_callers.get(caller)
         provider, source = self._choose(request, known, self._usable(caller, known))
         if not self._spend(caller):
             raise _unavailable("The database is away and the allowance for that time is used up.")
-        return Admitted(
+        return AdmittedModelCall(
             outcome="admitted",
-            request_id=request.request_id,
+            request_id=context.request_id,
+            offline=True,
             provider=provider,
             provider_source=source,
             provider_spelling=known.provider if source == "memory" else None,
@@ -59,11 +59,11 @@ class DegradedMode:
     def _usable(self, caller: Caller, known: Known) -> list[ProviderName]:
         """What the organization allows, and of that for a byok caller what a key is in memory for."""
         allowed = known.allowed_providers
-        keys = self._vault.remembered(caller) if known.tier == "byok" else PROVIDERS
+        keys = self._key_cipher.remembered(caller) if known.tier == "byok" else PROVIDERS
         return [name for name in PROVIDERS if name in keys and (allowed is None or name in allowed)]
 
     @staticmethod
-    def _choose(request: AdmissionRequest, known: Known, usable: list[ProviderName]) -> tuple[ProviderName, str]:
+    def _choose(request: ModelCallRequest, known: Known, usable: list[ProviderName]) -> tuple[ProviderName, str]:
         """The provider and where it comes from, in the database's order. Raises Problem (503) where none is left."""
         if request.provider is not None and request.provider != "auto":
             choices = [(request.provider, "request")]
@@ -87,36 +87,23 @@ class DegradedMode:
         self._spent[caller.key] = [*recent, now]
         return True
 
-    def remember(self, caller: Caller, outcome: dict[str, Any], *, admitted_offline: bool) -> None:
-        """Queue an outcome for `usage_replay`. What used nothing and leaves no answer behind needs no word: there is no
-        hold, or its lease ends.
+    def remember(self, caller: Caller, outcome: Outcome, *, admitted_offline: bool) -> None:
+        """Queue an outcome for `usage_replay`. Nothing is queued where nothing would be written: no usage, no unit, no
+        answer, and a hold that is not there or ends with its lease.
         """
-        takes_unit = outcome["state"] == "settled" and outcome.get("takes_unit", True)
-        if not (takes_unit or outcome["calls"]) and (admitted_offline or outcome["state"] == "released"):
+        changes_nothing = not (outcome.spends_unit or outcome.calls)
+        if changes_nothing and (admitted_offline or outcome.state == "released"):
             return
+        body = outcome.as_json()
         if admitted_offline:
-            kept = ("request_id", "operation", "occurred_at", "calls")
-            outcome = {name: outcome[name] for name in kept} | {"takes_unit": takes_unit}
+            body = {name: body[name] for name in _RECORDED} | {"takes_unit": outcome.spends_unit}
         try:
             if self._queue is None:
                 raise LookupError("PARLEY_USAGE_QUEUE_URL is not set")
-            self._queue.send(_message(caller, outcome, admitted_offline))
+            self._queue.send(QueuedOutcome(caller.claims, body, admitted_offline).encode())
         except Exception as error:
             log_fault("usage could not be queued", error)
-            logger.error("usage lost", request=outcome["request_id"], calls=outcome["calls"])
-
-
-def _message(caller: Caller, outcome: dict[str, Any], admitted_offline: bool) -> str:
-    """The queued body. Where SQS would not take it, first the answer is left out, then the turns, never the usage."""
-    body = ""
-    for left_out in ((), ("answer", "cache"), ("answer", "cache", "conversation")):
-        kept = {name: value for name, value in outcome.items() if name not in left_out}
-        message = {"claims": caller.claims, "outcome": kept, "admitted_offline": admitted_offline}
-        body = json.dumps(message, separators=(",", ":"), ensure_ascii=False)
-        if len(body.encode()) <= _LARGEST_MESSAGE:
-            break
-        logger.warning("queued usage is too large", request=outcome["request_id"])
-    return body
+            logger.error("usage lost", request=outcome.request_id, calls=body["calls"])
 
 
 def _unavailable(detail: str) -> Problem:

@@ -15,7 +15,7 @@ from uuid import UUID
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, CORSConfig, Response
 from pydantic import BaseModel
 
-from parley.admission.requests import Refused
+from parley.admission.refusals import Refused
 from parley.api import problems
 from parley.api.authentication import Authenticator
 from parley.api.quota_headers import quota_headers

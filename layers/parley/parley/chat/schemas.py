@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from parley.completion.completions import PROVIDER_CHOICES
 from parley.completion.prompt import CacheMode
+from parley.core.provider_names import PROVIDER_CHOICES
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=100_000, pattern=r"\S")]
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Generator
-from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
-from parley.admission.quota import Quota
+from parley.admission.records import NewTurns, Turn
 from parley.chat.schemas import ChatAnswer, ChatMessage, ChatRequest
-from parley.completion.completions import Completions, ModelCall, requested_provider
-from parley.completion.prompt import CacheMode, Prompt, situation
+from parley.completion.call import Answered, ModelCall
+from parley.completion.completions import Completions
+from parley.completion.prompt import CacheMode, Prompt, context_message
 from parley.core.caller import Caller, RequestContext
 from parley.core.errors import Problem
+from parley.core.provider_names import requested_provider
 from parley.providers.protocol import Completion, Message
 
 _NEW_CONVERSATION = "new"
@@ -25,13 +26,13 @@ class Chat:
     def __init__(self, completions: Completions) -> None:
         self._completions = completions
 
-    def answer(self, context: RequestContext, request: ChatRequest) -> tuple[dict[str, Any], Quota, bool]:
-        """Answer whole. Returns the body, the caller's quota, and whether the database was away. Raises Problem."""
+    def answer(self, context: RequestContext, request: ChatRequest) -> Answered:
+        """Answer whole. Raises Problem."""
         with self._completions.admit(context, _prompt(context.caller, request)) as call:
-            body = _stored(call)
+            body = _body_without_model(call)
             if body is None:
                 body = _settle(call, request, call.complete())
-            return body, call.quota, call.offline
+            return call.answered(body)
 
     def stream(self, context: RequestContext, request: ChatRequest) -> ChatStream:
         """Admit, and answer piece by piece. Raises Problem where the request is refused."""
@@ -49,7 +50,7 @@ class ChatStream:
         self._call = call
         self._request = request
         self.quota = call.quota
-        self.degraded = call.offline
+        self.degraded = call.degraded
         self.events = self._answer()
 
     def cancel(self) -> None:
@@ -59,11 +60,11 @@ class ChatStream:
     def close(self) -> None:
         """Close the upstream connection and settle what was delivered; of a stream nobody began, give the unit back."""
         self.events.close()
-        self._call.release(None)
+        self._call.release()
 
     def _answer(self) -> Generator[str | tuple[str, dict[str, Any]], None, None]:
         with self._call as call:
-            body = _stored(call)
+            body = _body_without_model(call)
             yield "start", _start(call, body)
             if body is not None:
                 yield body["message"]["content"]
@@ -84,7 +85,7 @@ def _prompt(caller: Caller, request: ChatRequest) -> Prompt:
     if request.system:
         system.append(Message("system", request.system))
     if request.context:
-        system.append(situation(request.context))
+        system.append(context_message(request.context))
     alone = len(turns) == 1 and not system and request.conversation_id is None
     existing = request.conversation_id if request.conversation_id != _NEW_CONVERSATION else None
     return Prompt(
@@ -98,7 +99,7 @@ def _prompt(caller: Caller, request: ChatRequest) -> Prompt:
         stop=request.stop,
         faq_text=turns[-1].content if alone else None,
         cache_mode=_cache_mode(request, turns),
-        similarity=request.cache_threshold,
+        least_similarity=request.cache_threshold,
         personal=request.context is not None,
         conversation_id=existing,
         keeps_turns=request.conversation_id is not None,
@@ -106,7 +107,7 @@ def _prompt(caller: Caller, request: ChatRequest) -> Prompt:
 
 
 def _cache_mode(request: ChatRequest, turns: list[Message]) -> CacheMode:
-    """A conversation is never cached; a like question is looked for only where the question stands alone."""
+    """A conversation is never cached; an equivalent question is looked for only where this one stands alone."""
     if request.conversation_id is not None:
         return "off"
     if request.cache == "semantic" and (len(turns) > 1 or request.context is not None):
@@ -114,75 +115,70 @@ def _cache_mode(request: ChatRequest, turns: list[Message]) -> CacheMode:
     return request.cache
 
 
-def _stored(call: ModelCall) -> dict[str, Any] | None:
+def _body_without_model(call: ModelCall) -> dict[str, Any] | None:
     """The body where no model is needed: a replay as it was, an FAQ or a cached answer."""
-    admitted = call.admitted
-    if admitted.outcome == "replay":
-        return admitted.answer
-    answer = admitted.answer or call.similar_answer
+    if call.replay is not None:
+        return call.replay
+    answer = call.stored_answer
     if answer is None:
         return None
-    kinds: dict[str, Literal["faq", "exact", "semantic"]] = {"faq": "faq", "cache_hit": "exact"}
     return ChatAnswer(
-        id=admitted.request_id,
-        message=ChatMessage.model_construct(role="assistant", content=answer["text"]),
+        id=call.request_id,
+        message=ChatMessage.model_construct(role="assistant", content=answer.text),
         finish_reason="stop",
-        provider=answer.get("provider"),
-        provider_source=admitted.provider_source,
-        model=answer.get("model"),
-        cache=kinds.get(admitted.outcome, "semantic"),
+        provider=answer.provider,
+        provider_source=call.provider_source,
+        model=answer.model,
+        cache=answer.source,
         conversation_id=None,
         usage=None,
     ).model_dump()
 
 
 def _start(call: ModelCall, body: dict[str, Any] | None) -> dict[str, Any]:
-    admitted = call.admitted
     return {
-        "id": admitted.request_id,
-        "provider": body["provider"] if body else admitted.provider,
-        "model": body["model"] if body else admitted.model,
-        "provider_source": admitted.provider_source,
+        "id": call.request_id,
+        "provider": body["provider"] if body else call.provider,
+        "model": body["model"] if body else call.model,
+        "provider_source": call.provider_source,
         "cache": body["cache"] if body else "none",
     }
 
 
 def _settle(call: ModelCall, request: ChatRequest, completion: Completion) -> dict[str, Any]:
-    conversation = _turn(call, request, completion)
-    made = call.calls[-1]
+    conversation = _new_turns(call, request, completion)
     body = ChatAnswer(
-        id=call.admitted.request_id,
+        id=call.request_id,
         message=ChatMessage.model_construct(role="assistant", content=completion.text),
         finish_reason=completion.finish_reason,
-        provider=made["provider"],
-        provider_source=call.admitted.provider_source,
+        provider=call.answered_by.provider if call.answered_by else None,
+        provider_source=call.provider_source,
         fallback=call.fell_back,
         model=completion.model,
         cache="none",
-        conversation_id=conversation["id"] if conversation else None,
+        conversation_id=conversation.conversation_id if conversation else None,
         usage=call.usage,
     ).model_dump()
     finished = completion.finish_reason == "stop"
-    call.settle(body, cacheable_text=completion.text if finished else None, conversation=conversation)
+    call.settle(body, cache=call.cacheable(completion.text) if finished else None, conversation=conversation)
     return body
 
 
-def _turn(call: ModelCall, request: ChatRequest, completion: Completion) -> dict[str, Any] | None:
-    """The two messages to append; a new conversation is named after its first message."""
+def _new_turns(call: ModelCall, request: ChatRequest, completion: Completion) -> NewTurns | None:
+    """The two turns to append; a new conversation is named after its first message."""
     if request.conversation_id is None:
         return None
-    now: datetime = call.room.clock.now()
-    message = request.message or ""
-    turn: dict[str, Any] = {
-        "id": (call.admitted.conversation or {}).get("id") or str(uuid.uuid4()),
-        "messages": [
-            {"role": "user", "content": message, "timestamp": now.isoformat()},
-            {"role": "assistant", "content": completion.text, "timestamp": now.isoformat()},
-        ],
-        "context": request.context,
-        "existed": call.admitted.conversation is not None,
-    }
-    if call.admitted.conversation is None:
-        title = " ".join(message.split())
-        turn["title"] = title if len(title) <= _LONGEST_TITLE else title[: _LONGEST_TITLE - 1] + "…"
-    return turn
+    message, existing = request.message or "", call.conversation
+    return NewTurns(
+        conversation_id=existing.id if existing else str(uuid.uuid4()),
+        turns=[Turn("user", message), Turn("assistant", completion.text)],
+        at=call.now,
+        existed=existing is not None,
+        title=None if existing else _title(message),
+        context=request.context,
+    )
+
+
+def _title(message: str) -> str:
+    title = " ".join(message.split())
+    return title if len(title) <= _LONGEST_TITLE else title[: _LONGEST_TITLE - 1] + "…"

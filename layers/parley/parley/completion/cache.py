@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Any
 
+from parley.admission.records import CacheEntry, LedgerEntry, SemanticKey, StoredAnswer
 from parley.completion.prompt import Prompt
 from parley.core.caller import Caller
 from parley.core.provider_names import ProviderName
@@ -25,7 +25,7 @@ def prompt_hash(prompt: Prompt, *, with_text: bool = True) -> str:
     """Hex SHA-256 over every parameter that shapes the answer; provider and model are added by the database.
 
     Args:
-        with_text: False leaves the last message out: the hard filter of the search for a like question.
+        with_text: False leaves the last message out: what must be equal for an equivalent question.
     """
     messages = prompt.messages if with_text else prompt.messages[:-1]
     shape = {
@@ -43,14 +43,14 @@ def prompt_hash(prompt: Prompt, *, with_text: bool = True) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class SimilarAnswers:
-    """Finds the answer to a question that means the same, in the caller's tenant."""
+class SemanticCache:
+    """Finds the answer to an equivalent question in the caller's tenant."""
 
     database: Database
 
     def find(
         self, caller: Caller, prompt: Prompt, provider: ProviderName, model: str, embedded: Embeddings
-    ) -> dict[str, Any] | None:
+    ) -> StoredAnswer | None:
         """The stored answer that was asked of `provider` and `model`, or None. One round trip.
 
         The prompt's own threshold raises the default; a lower one is ignored.
@@ -71,46 +71,52 @@ class SimilarAnswers:
         )
         from parley.completion import equivalence  # its word lists take milliseconds to read: only for a lookup
 
-        least = max(equivalence.DEFAULT_THRESHOLD, prompt.similarity or 0.0)
+        least = max(equivalence.DEFAULT_THRESHOLD, prompt.least_similarity or 0.0)
         question = prompt.messages[-1].content
         for answer in found:
             if equivalence.score(question, answer["message"], answer["similarity"]) >= least:
-                return dict(answer)
+                return StoredAnswer("semantic", answer["text"], answer["provider"], answer["model"])
         return None
 
 
-def entry(
+def cache_entry(
     prompt: Prompt,
     exact_hash: str,
-    provider: ProviderName,
-    model: str,
-    call: dict[str, Any],
+    asked: tuple[ProviderName, str],
+    call: LedgerEntry,
     text: str,
     embedded: Embeddings | None,
-) -> dict[str, Any] | None:
-    """What finish_request stores so that `text` can answer the same prompt, or a like one, again.
+) -> CacheEntry | None:
+    """What is stored so that `text` can answer the same prompt again, or an equivalent one where it was embedded.
 
     It is filed under the provider and model that were asked for, where the next lookup will look. None where others
     answered in their place: they would go on answering when those are back. Whoever leaves the choice to `auto` gets
     any, and is told which.
+
+    Args:
+        asked: provider and model.
+        call: the one that gave the answer.
     """
-    if prompt.provider != "auto" and (call["provider"], call["model"]) != (provider, model):
+    answered_by = (call.provider, call.model)
+    if prompt.provider != "auto" and answered_by != asked:
         return None
-    stored = {
-        "prompt_hash": exact_hash,
-        "provider": provider,
-        "model": model,
-        "answered_by": {"provider": call["provider"], "model": call["model"]},
-        "scope": prompt.cache_scope,
-        "ttl_seconds": _TTL_SECONDS,
-        "text": text,
-        "tokens": (call.get("input_tokens") or 0) + (call.get("output_tokens") or 0),
-    }
+    semantic_key = None
     if embedded is not None:
-        stored |= {
-            "parameters_hash": prompt_hash(prompt, with_text=False),
-            "message": prompt.messages[-1].content,
-            "embedding_model": embedded.model,
-            "embedding": embedded.vectors[0],
-        }
-    return stored
+        semantic_key = SemanticKey(
+            parameters_hash=prompt_hash(prompt, with_text=False),
+            message=prompt.messages[-1].content,
+            embedding=embedded.vectors[0],
+            embedding_model=embedded.model,
+        )
+    provider, model = asked
+    return CacheEntry(
+        prompt_hash=exact_hash,
+        provider=provider,
+        model=model,
+        answered_by=answered_by,
+        scope=prompt.cache_scope,
+        ttl_seconds=_TTL_SECONDS,
+        text=text,
+        tokens=0 if call.usage is None else call.usage.total_tokens,
+        semantic_key=semantic_key,
+    )

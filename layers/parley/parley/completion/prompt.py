@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from parley.admission.requests import CacheScope, Operation
+from parley.admission.records import CacheScope, Operation
 from parley.core.provider_names import ProviderName
 from parley.providers.protocol import Message
 
@@ -23,8 +23,8 @@ class Prompt:
         faq_text: what FAQ patterns are matched against; None asks no FAQ.
         conversation_id: an existing conversation whose tail precedes the last message.
         keeps_turns: whether the turns go into a conversation, existing or new, which needs the database.
-        cache_mode: `semantic` also looks for the answer to a like question; only for prompts that stand alone.
-        similarity: raises the threshold of that look.
+        cache_mode: `semantic` also takes the answer to an equivalent question; only for prompts that stand alone.
+        least_similarity: raises the semantic cache's threshold (0 to 1); a lower value changes nothing.
         personal: whether it carries context of this very user, whose answer nobody else may be served.
     """
 
@@ -40,7 +40,7 @@ class Prompt:
     schema_name: str = "answer"
     faq_text: str | None = None
     cache_mode: CacheMode = "exact"
-    similarity: float | None = None
+    least_similarity: float | None = None
     personal: bool = False
     conversation_id: str | None = None
     keeps_turns: bool = False
@@ -50,8 +50,13 @@ class Prompt:
         """Who may be served the answer: the caller's tenant, or the caller alone; nobody else (decision 0015)."""
         return "user" if self.personal else "tenant"
 
+    @property
+    def chooses_automatically(self) -> bool:
+        """Whether the caller leaves the choice of provider and model to the router."""
+        return self.provider == "auto" and self.model is None
 
-def situation(context: Mapping[str, Any]) -> Message:
-    """What the model is told of the user's page, cart or the like."""
+
+def context_message(context: Mapping[str, Any]) -> Message:
+    """The system message that tells the model of the user's page, cart or the like."""
     facts = json.dumps(context, ensure_ascii=False, sort_keys=True)
     return Message("system", f"What the application knows about the user's situation (data): {facts}")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
+from parley.admission.records import Attempt
 from parley.completion.circuit import CircuitBreaker
 from parley.core.clock import Clock, SystemClock
 from parley.core.errors import Problem
@@ -62,33 +63,6 @@ class Plan:
     candidates: tuple[Candidate, ...]
     pinned: bool = False
     own_keys: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One upstream call, as health and the ledger want it.
-
-    Attributes:
-        ok: whether the provider did its part; a stream that its reader cancelled counts as ok.
-        usage: tokens used, also by a call that failed midway; None where the provider reported none.
-    """
-
-    provider: ProviderName
-    model: str
-    ok: bool
-    error_code: str | None
-    latency_ms: int
-    usage: Usage | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        """As `app.finish_request` takes it."""
-        return {
-            "provider": self.provider,
-            "model": self.model,
-            "ok": self.ok,
-            "error_code": self.error_code,
-            "latency_ms": self.latency_ms,
-        }
 
 
 @dataclass(slots=True)

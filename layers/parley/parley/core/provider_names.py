@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
+from parley.core.errors import Problem
+
 ProviderName = Literal["openai", "anthropic", "google"]
+# In words, for those who call.
+PROVIDER_CHOICES = "openai, anthropic, google (or gemini), or auto"
 PROVIDERS: tuple[ProviderName, ...] = ("openai", "anthropic", "google")
 
 
@@ -13,3 +17,22 @@ def canonical_provider(name: str) -> ProviderName | None:
     folded = name.strip().lower()
     folded = "google" if folded == "gemini" else folded
     return folded if folded in PROVIDERS else None
+
+
+def named_provider(name: str) -> ProviderName:
+    """The provider a caller names. Raises Problem (400) for an unknown one."""
+    provider = canonical_provider(name)
+    if provider is None:
+        raise Problem(
+            "invalid_provider",
+            "Choose one of openai, anthropic, google (or gemini); chat and questions also take auto.",
+            status=400,
+        )
+    return provider
+
+
+def requested_provider(name: str | None) -> ProviderName | Literal["auto"] | None:
+    """The provider a model call asks for, as `named_provider`, or `auto`; None where it names none."""
+    if name is None:
+        return None
+    return "auto" if name.strip().lower() == "auto" else named_provider(name)

@@ -1,11 +1,11 @@
-"""One embedding call: which vendor and model, and what it cost."""
+"""Which provider and model embed, and the call itself."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from parley.admission.records import Attempt
 from parley.core.clock import Clock
 from parley.core.provider_names import PROVIDERS, ProviderName
 from parley.providers.catalogue import Catalogue
@@ -33,9 +33,9 @@ class Embedder:
     clock: Clock
 
     def embed(
-        self, texts: Sequence[str], keys: Mapping[ProviderName, str], seconds: float, *, own_key: bool = False
-    ) -> tuple[Embeddings, dict[str, Any]] | None:
-        """Vectors in the order of `texts`, and the ledger's row (a member of finish_request's `calls`).
+        self, texts: Sequence[str], keys: Mapping[ProviderName, str], seconds: float
+    ) -> tuple[Embeddings, Attempt] | None:
+        """Vectors in the order of `texts`, and the call that made them.
 
         None where no key's provider has embeddings. Raises ProviderError.
         """
@@ -45,17 +45,7 @@ class Embedder:
                 continue
             started = self.clock.monotonic()
             found = self.providers[name].embed(texts, model.id, model.dimensions, keys[name], seconds)
+            milliseconds = round((self.clock.monotonic() - started) * 1000)
             usage = None if found.input_tokens is None else Usage(found.input_tokens, 0)
-            cost = self.catalogue.cost(model.id, usage, self.clock.now())
-            return found, {
-                "provider": name,
-                "model": model.id,
-                "operation": "embedding",
-                "input_tokens": found.input_tokens,
-                "output_tokens": 0,
-                "cost": None if cost is None else format(cost, "f"),
-                "estimated": cost is None,
-                "latency_ms": round((self.clock.monotonic() - started) * 1000),
-                "own_key": own_key,
-            }
+            return found, Attempt(name, model.id, ok=True, error_code=None, latency_ms=milliseconds, usage=usage)
         return None

@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from parley.completion.completions import PROVIDER_CHOICES
+from parley.core.provider_names import PROVIDER_CHOICES
 
 Kind = Literal["technical", "behavioral", "situational", "system_design", "mixed"]
 Level = Literal["intern", "junior", "mid", "senior", "lead"]

@@ -18,13 +18,13 @@ from pydantic import (
     ValidationError,
 )
 
-from parley.admission.quota import Quota
-from parley.completion.completions import Completions, ModelCall, requested_provider
+from parley.completion.call import Answered, ModelCall
+from parley.completion.completions import Completions
 from parley.completion.prompt import Prompt
 from parley.core.caller import RequestContext
 from parley.core.errors import Problem
 from parley.core.observability import logger
-from parley.core.provider_names import canonical_provider
+from parley.core.provider_names import canonical_provider, requested_provider
 from parley.interviews.question_bank import COMPETENCIES, bank
 from parley.interviews.schemas import GeneratedQuestion, QuestionsRequest, Written
 from parley.providers.protocol import Message
@@ -82,8 +82,8 @@ class QuestionGenerator:
     def __init__(self, completions: Completions) -> None:
         self._completions = completions
 
-    def generate(self, context: RequestContext, request: QuestionsRequest) -> tuple[dict[str, Any], Quota, bool]:
-        """Generate. Returns the body, the caller's quota, and whether the database was away. Raises Problem."""
+    def generate(self, context: RequestContext, request: QuestionsRequest) -> Answered:
+        """Generate. Raises Problem."""
         prompt = Prompt(
             operation="question_generation",
             messages=_messages(request, request.number, []),
@@ -95,8 +95,8 @@ class QuestionGenerator:
             cache_mode="off",
         )
         with self._completions.admit(context, prompt) as call:
-            if call.admitted.answer is not None:
-                return call.admitted.answer, call.quota, call.offline
+            if call.replay is not None:
+                return call.answered(call.replay)
             try:
                 description, questions = self._ask(call, request)
             except Problem as problem:
@@ -105,11 +105,11 @@ class QuestionGenerator:
                 logger.warning("questions come from the bank", code=problem.code)
                 body = _body(call, request, "", _top_up(request, []), degraded=True)
                 call.settle(body, takes_unit=False)
-                return body, call.quota, call.offline
+                return call.answered(body)
             missing = len(questions) < request.number
             body = _body(call, request, description, _top_up(request, questions), degraded=missing)
             call.settle(body)
-            return body, call.quota, call.offline
+            return call.answered(body)
 
     def _ask(self, call: ModelCall, request: QuestionsRequest) -> tuple[str, list[GeneratedQuestion]]:
         """Ask once, and once more for what is missing."""
@@ -221,28 +221,27 @@ def _alike(a: frozenset[str], b: frozenset[str]) -> bool:
 def _body(
     call: ModelCall, request: QuestionsRequest, description: str, questions: list[GeneratedQuestion], *, degraded: bool
 ) -> dict[str, Any]:
-    admitted = call.admitted
     listed = [{"id": f"q{number}", **question.model_dump()} for number, question in enumerate(questions, start=1)]
     if not description:
         subject = request.role or request.name or "the position"
         description = f"You will talk about {subject} and how you work. Take your time and answer from experience."
-    answered_by = call.calls[-1]["provider"] if call.calls else None
-    # The spelling of who chose comes back; S1's clients know gemini, not google.
-    asked = (request.provider or "").strip().lower()
-    spelling = asked if canonical_provider(asked) == admitted.provider else admitted.provider_spelling
-    if admitted.provider_source == "environment":
-        spelling = call.room.settings.default_spelling
-    same = answered_by in (admitted.provider, None)
+    answered_by = call.answered_by
+    if answered_by is None or answered_by.provider == call.provider:
+        # The spelling of who chose comes back; S1's clients know gemini, not google.
+        asked = (request.provider or "").strip().lower()
+        provider = asked if canonical_provider(asked) == call.provider else call.provider_spelling
+    else:
+        provider = answered_by.provider
     return {
         "questions": listed,
         "description": description,
-        "provider": (spelling or admitted.provider) if same else answered_by,
-        "provider_source": admitted.provider_source,
+        "provider": provider,
+        "provider_source": call.provider_source,
         "fallback": call.fell_back,
-        "model": call.calls[-1]["model"] if call.calls else None,
+        "model": answered_by.model if answered_by else None,
         "usage": call.usage,
         "degraded": degraded,
-        "request_id": admitted.request_id,
+        "request_id": call.request_id,
         # FoloUp's client parses this text and reads `question` and `description`.
         "response": json.dumps({"questions": listed, "description": description}, ensure_ascii=False),
     }

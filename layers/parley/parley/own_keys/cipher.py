@@ -66,11 +66,9 @@ class KeyCipher:
         )
         return base64.b64encode(answer["CiphertextBlob"]).decode()
 
-    def reveal(self, caller: Caller, own_keys: Mapping[ProviderName, Mapping[str, str]]) -> Mapping[ProviderName, str]:
+    def reveal(self, caller: Caller, ciphertexts: Mapping[ProviderName, str]) -> Mapping[ProviderName, str]:
         """The caller's keys by provider, each decrypted when it is first asked for."""
-        if caller.user_id is None:
-            return {}
-        return _OwnKeys(self, caller.user_id, {name: entry["ciphertext"] for name, entry in own_keys.items()})
+        return {} if caller.user_id is None else _OwnKeys(self, caller.user_id, ciphertexts)
 
     def remembered(self, caller: Caller) -> Mapping[ProviderName, str]:
         """The caller's keys that are still in this container's memory, for database outages."""
@@ -124,13 +122,13 @@ class KeyCipher:
 class _OwnKeys(Mapping[ProviderName, str]):
     """Own keys, decrypted one by one when asked for: a fallback that never happens costs no KMS call."""
 
-    def __init__(self, key_cipher: KeyCipher, user_id: str, ciphertexts: dict[ProviderName, str]) -> None:
-        self._vault = key_cipher
+    def __init__(self, key_cipher: KeyCipher, user_id: str, ciphertexts: Mapping[ProviderName, str]) -> None:
+        self._key_cipher = key_cipher
         self._user_id = user_id
         self._ciphertexts = ciphertexts
 
     def __getitem__(self, provider: ProviderName) -> str:
-        return self._vault.decrypt(self._user_id, provider, self._ciphertexts[provider])
+        return self._key_cipher.decrypt(self._user_id, provider, self._ciphertexts[provider])
 
     def __contains__(self, provider: object) -> bool:
         return provider in self._ciphertexts

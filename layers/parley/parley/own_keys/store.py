@@ -7,7 +7,7 @@ from typing import Any
 
 from parley.core.caller import Caller
 from parley.core.errors import Problem, subject_deleted
-from parley.core.provider_names import ProviderName, canonical_provider
+from parley.core.provider_names import named_provider
 from parley.database.connection import Database
 from parley.own_keys.cipher import KeyCipher
 from parley.own_keys.schemas import OwnKey
@@ -22,7 +22,7 @@ class KeyStore:
 
     def store(self, caller: Caller, provider_name: str, key: OwnKey) -> dict[str, Any]:
         """Store or replace a key, unverified. Raises Problem."""
-        provider = _provider(provider_name)
+        provider = named_provider(provider_name)
         ciphertext = self.key_cipher.encrypt(caller, provider, key.api_key)
         stored = self.database.call(
             "select app.store_own_key(%s, %s, %s, %s, %s)",
@@ -35,19 +35,13 @@ class KeyStore:
 
     def delete(self, caller: Caller, provider_name: str) -> dict[str, Any]:
         """Delete a key; the tier that is left comes back. Raises Problem (404)."""
-        provider = _provider(provider_name)
+        provider = named_provider(provider_name)
         deleted = self.database.call("select app.delete_own_key(%s, %s)", (caller.claims, provider))
         if deleted["outcome"] != "deleted":
-            raise _missing()
+            raise own_key_not_found()
         return {"provider": provider, "tier": deleted["tier"]}
 
 
-def _provider(name: str) -> ProviderName:
-    provider = canonical_provider(name)
-    if provider is None:
-        raise Problem("invalid_provider", "Choose one of openai, anthropic, google (or gemini).", status=400)
-    return provider
-
-
-def _missing() -> Problem:
-    return Problem("own_key_missing", "You have stored no key for this provider.", status=404)
+def own_key_not_found() -> Problem:
+    """What a caller is told who has stored no key for the provider."""
+    return Problem("own_key_not_found", "You have stored no key for this provider.", status=404)

@@ -7,10 +7,10 @@ from typing import Any
 
 from parley.core.caller import Caller
 from parley.core.errors import Problem
-from parley.core.provider_names import ProviderName
+from parley.core.provider_names import ProviderName, named_provider
 from parley.database.connection import Database
 from parley.own_keys.cipher import KeyCipher
-from parley.own_keys.store import _missing, _provider
+from parley.own_keys.store import own_key_not_found
 from parley.providers.catalogue import Catalogue
 from parley.providers.errors import ProviderError
 from parley.providers.problems import problem_for
@@ -28,11 +28,11 @@ class KeyVerifier:
 
     def verify(self, caller: Caller, provider_name: str, seconds: float) -> dict[str, Any]:
         """Try the stored key on what costs no tokens. Raises Problem: 404 without a key, 400 when it is rejected."""
-        provider = _provider(provider_name)
+        provider = named_provider(provider_name)
         keys = self.database.call("select app.own_keys(%s)", (caller.claims,), idempotent=True)
         if provider not in keys:
-            raise _missing()
-        key = self.key_cipher.reveal(caller, keys)[provider]
+            raise own_key_not_found()
+        key = self._reveal(caller, provider, keys)
         try:
             self.providers[provider].check(self.catalogue.default_chat_models()[provider], key, seconds)
         except ProviderError as error:
@@ -47,6 +47,9 @@ class KeyVerifier:
             if marked["outcome"] == "verified":
                 return {"provider": provider, "verified": True, "tier": marked["tier"]}
             keys = self.database.call("select app.own_keys(%s)", (caller.claims,), idempotent=True)
-            if provider not in keys or self.key_cipher.reveal(caller, keys)[provider] != key:
+            if provider not in keys or self._reveal(caller, provider, keys) != key:
                 break
         raise Problem("own_key_replaced", "The key was replaced meanwhile; verify it again.", status=409)
+
+    def _reveal(self, caller: Caller, provider: ProviderName, keys: dict[str, Any]) -> str:
+        return self.key_cipher.reveal(caller, {provider: keys[provider]["ciphertext"]})[provider]

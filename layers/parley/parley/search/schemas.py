@@ -8,9 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, Json, StringConstraints
 
 from parley.core.paging import PageQuery
 from parley.embedding.embedder import LONGEST_TEXT
+from parley.retrieval import Mode
 
 ContentType = Literal["route", "learning_path", "exercise", "school", "event", "instructor"]
-Mode = Literal["semantic", "keyword", "hybrid"]
 Metadata = dict[str, Any]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_TEXT, pattern=r"\S")]
 _MOST_DOCUMENTS = 100

@@ -1,0 +1,267 @@
+"""One model call, from its admission to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from parley.admission.held_request import Admission, HeldRequest
+from parley.admission.quota import Quota
+from parley.admission.records import AdmittedModelCall, CacheEntry, Conversation, LedgerEntry, StoredAnswer
+from parley.admission.requests import semantic_reply
+from parley.completion.cache import SemanticCache, cache_entry
+from parley.completion.prompt import Prompt, context_message
+from parley.completion.routing import Plan, Router
+from parley.core.caller import RequestContext
+from parley.core.errors import Problem
+from parley.core.observability import log_fault, logger
+from parley.core.provider_names import ProviderName
+from parley.database.errors import DatabaseUnavailable
+from parley.embedding.embedder import LONGEST_TEXT, Embedder, estimated_tokens
+from parley.providers.errors import ProviderError
+from parley.providers.problems import problem_for
+from parley.providers.protocol import Completion, CompletionRequest, Embeddings, Message
+
+_LOOKUP_SECONDS = 2.0  # a semantic lookup that takes longer is not worth what it may save
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What a service hands its handler of a request that a model, or something in its place, answered.
+
+    Attributes:
+        body: the answer, JSON values.
+        quota: the caller's, with this request counted.
+        degraded: whether the database was away.
+    """
+
+    body: dict[str, Any]
+    quota: Quota
+    degraded: bool
+
+
+class ModelCall(HeldRequest):
+    """An admitted model call. `replay` or `stored_answer` serves it, or `complete`/`stream` and then `settle` do.
+
+    Args:
+        keys: gives the keys to call with, by provider.
+        default_spelling: how the operator spelled the provider that answers where nobody chose.
+        prompt_hash: what the exact cache finds the answer by; None keeps it out of both caches.
+
+    Attributes:
+        stored_answer: an FAQ or a cached answer; no model is needed then.
+    """
+
+    def __init__(
+        self,
+        admission: Admission,
+        context: RequestContext,
+        admitted: AdmittedModelCall,
+        prompt: Prompt,
+        deadline: float,
+        *,
+        router: Router,
+        keys: Callable[[], Mapping[ProviderName, str]],
+        default_spelling: str,
+        prompt_hash: str | None,
+    ) -> None:
+        super().__init__(admission, context, admitted, prompt.operation, deadline, own_key=admitted.tier == "byok")
+        self.stored_answer: StoredAnswer | None = admitted.stored_answer
+        self._route = admitted
+        self._prompt = prompt
+        self._router = router
+        self._keys = keys
+        self._default_spelling = default_spelling
+        self._prompt_hash = prompt_hash
+        self._question: Embeddings | None = None
+        self._chosen: ProviderName = admitted.provider
+
+    @property
+    def provider(self) -> ProviderName:
+        """The provider that was asked for: by the request, the user, the organization or the deployment."""
+        return self._route.provider
+
+    @property
+    def provider_source(self) -> str:
+        """Who asked for it (docs/architecture.md), or what served in a model's place before that was known."""
+        return self._route.provider_source
+
+    @property
+    def provider_spelling(self) -> str:
+        """It, as the saved preference or the deployment spells it (`gemini`)."""
+        if self._route.provider_source == "environment":
+            return self._default_spelling
+        return self._route.provider_spelling or self._route.provider
+
+    @property
+    def model(self) -> str:
+        """The model that was asked for; empty where that was not needed."""
+        return self._route.model
+
+    @property
+    def conversation(self) -> Conversation | None:
+        """The existing conversation that the prompt names."""
+        return self._route.conversation
+
+    @property
+    def answered_by(self) -> LedgerEntry | None:
+        """The last upstream call that used tokens: the one that gave the answer, where there is one."""
+        return self._ledger[-1] if self._ledger else None
+
+    @property
+    def fell_back(self) -> bool:
+        """Whether another provider answered than the one that was asked for, or that `auto` chose."""
+        return self.answered_by is not None and self.answered_by.provider != self._chosen
+
+    @property
+    def usage(self) -> dict[str, Any] | None:
+        """What all calls of this request used together; None where a vendor reported nothing."""
+        used = [entry.usage for entry in self._ledger if entry.usage is not None]
+        if not used or len(used) < len(self._ledger):
+            return None
+        costs = [entry.cost for entry in self._ledger]
+        known = [cost for cost in costs if cost is not None]
+        return {
+            "input_tokens": sum(usage.prompt_tokens for usage in used),
+            "output_tokens": sum(usage.output_tokens for usage in used),
+            "cached_input_tokens": sum(usage.cached_input_tokens for usage in used),
+            "cache_write_tokens": sum(usage.cache_write_5m_tokens + usage.cache_write_1h_tokens for usage in used),
+            "reasoning_tokens": sum(usage.reasoning_tokens for usage in used),
+            "cost_usd": format(sum(known, Decimal()), "f") if len(known) == len(costs) else None,
+        }
+
+    def look_in_semantic_cache(self, embedder: Embedder, semantic_cache: SemanticCache) -> None:
+        """Set `stored_answer` where an equivalent question has one, and settle without the unit.
+
+        A lookup that fails is a miss, as is one beyond the day's tokens: the caller asked a question, not for a cache.
+        Raises Problem (409) as `settle` does.
+        """
+        if self._finished or self.degraded or self._prompt_hash is None or not self._may_embed_question:
+            return
+        answer: StoredAnswer | None = None
+        try:
+            seconds = min(_LOOKUP_SECONDS, self.seconds_left)
+            embedded = embedder.embed([self._prompt.messages[-1].content], self._keys(), seconds)
+            if embedded is None:
+                return
+            self._question, attempt = embedded
+            self.charge(attempt, "embedding")
+            answer = semantic_cache.find(self._caller, self._prompt, self.provider, self.model, self._question)
+        except (ProviderError, Problem, DatabaseUnavailable) as error:
+            logger.warning("semantic lookup failed", error_type=type(error).__name__)
+        except Exception as error:
+            log_fault("semantic lookup failed", error)
+        if answer is None:
+            return
+        self.stored_answer = answer
+        with self:  # nobody has entered the call yet: what goes wrong here must release it
+            self.settle(semantic_reply(self._route, answer), takes_unit=False)
+
+    @property
+    def _may_embed_question(self) -> bool:
+        question, window = self._prompt.messages[-1].content, self.quota.embedding_tokens
+        left = None if window is None or self._own_key else window.remaining
+        return len(question) <= LONGEST_TEXT and (left is None or estimated_tokens(question) <= left)
+
+    def complete(self, messages: Sequence[Message] | None = None) -> Completion:
+        """Call a model for `messages` (default: the prompt with its history). Raises Problem."""
+        plan, request, keys = self._plan(messages)
+        first = len(self._attempts)
+        try:
+            return self._router.complete(plan, request, keys, self._deadline, self._attempts)
+        except ProviderError as error:
+            raise problem_for(error, own_key=self._own_key) from error
+        finally:
+            self._charge_attempts(first)
+
+    def stream(self) -> Generator[str, None, Completion]:
+        """Call a model and yield its text as it arrives; returns the finished answer. Raises Problem.
+
+        Once a delta was delivered the unit stays spent, whoever ends the stream.
+        """
+        plan, request, keys = self._plan(None)
+        first = len(self._attempts)
+        upstream = self._router.stream(plan, request, keys, self._deadline, self._attempts)
+        try:
+            while True:
+                try:
+                    delta = next(upstream)
+                except StopIteration as end:
+                    completion: Completion = end.value
+                    return completion
+                self.delivered = True
+                yield delta
+        except ProviderError as error:
+            raise problem_for(error, own_key=self._own_key) from error
+        finally:
+            upstream.close()
+            self._charge_attempts(first)
+
+    def cancel(self) -> None:
+        """End a wait for the model, from another thread: the caller has left."""
+        self.cancelled = True
+        self._router.cancel()
+
+    def cacheable(self, text: str) -> CacheEntry | None:
+        """What `settle` stores so that a finished answer serves the next time; None where it must not."""
+        if not text or self._prompt_hash is None or self.answered_by is None:
+            return None
+        asked = (self._route.provider, self._route.model)
+        return cache_entry(self._prompt, self._prompt_hash, asked, self.answered_by, text, self._question)
+
+    def answered(self, body: dict[str, Any]) -> Answered:
+        """`body` with what its headers say, for the handler."""
+        return Answered(body, self.quota, self.degraded)
+
+    def _plan(self, messages: Sequence[Message] | None) -> tuple[Plan, CompletionRequest, Mapping[ProviderName, str]]:
+        route, prompt = self._route, self._prompt
+        keys = self._keys()
+        automatic = prompt.chooses_automatically
+        plan = self._router.plan(
+            provider=route.provider,
+            model=route.model,
+            pinned_model=prompt.model is not None,
+            automatic=automatic,
+            allowed=route.allowed_providers,
+            keys=keys,
+            health=route.health,
+            own_keys=self._own_key,
+        )
+        if automatic:
+            self._chosen = plan.candidates[0].provider
+        request = CompletionRequest(
+            model=route.model,
+            messages=self._messages() if messages is None else messages,
+            max_output_tokens=prompt.max_output_tokens,
+            timeout=self.seconds_left,
+            temperature=prompt.temperature,
+            top_p=prompt.top_p,
+            stop=prompt.stop,
+            schema=prompt.schema,
+            schema_name=prompt.schema_name,
+        )
+        return plan, request, keys
+
+    def _messages(self) -> list[Message]:
+        """The prompt with the conversation's tail before its last message. What an earlier turn told of the user's
+        context is told again where this one tells nothing.
+        """
+        *before, last = self._prompt.messages
+        if self.conversation is None:
+            return [*before, last]
+        context = None if self._prompt.personal else self.conversation.context
+        told = [] if context is None else [context_message(context)]
+        history = [Message(turn.role, turn.content) for turn in self.conversation.turns]
+        return [*before, *told, *history, last]
+
+    def _charge_attempts(self, first: int) -> None:
+        """Charge each try from `first` on that used tokens.
+
+        A stream that ended early may have reported no usage: its entry has no tokens and no cost, never a guess.
+        """
+        for attempt in self._attempts[first:]:
+            answered = attempt.error_code is None or (self.delivered and attempt is self._attempts[-1])
+            if answered or attempt.usage is not None:
+                self.charge(attempt)

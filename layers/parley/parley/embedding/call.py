@@ -1,0 +1,69 @@
+"""One call for embeddings within the tier's daily token limit, on behalf of a search or an import.
+
+Embeddings take no unit, and the operator's key makes them for every tier (docs/decisions/0003): the limit bounds them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from parley.admission.held_request import Admission, HeldRequest
+from parley.admission.records import Admitted, EmbeddingOperation, EmbeddingRequest
+from parley.core.caller import RequestContext
+from parley.core.errors import Problem
+from parley.core.provider_names import ProviderName
+from parley.embedding.embedder import Embedder, estimated_tokens
+from parley.providers.errors import ProviderError
+from parley.providers.problems import problem_for
+from parley.providers.protocol import Embeddings
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingCalls:
+    """Admits searches and imports.
+
+    Args:
+        operator_keys: the operator's own provider keys, resolved at first use.
+    """
+
+    admission: Admission
+    embedder: Embedder
+    operator_keys: Callable[[], Mapping[ProviderName, str]]
+
+    def admit(self, context: RequestContext, operation: EmbeddingOperation, texts: Sequence[str]) -> EmbeddingCall:
+        """Hold the tokens of `texts`. Raises Problem where that is refused: 429 beyond the daily limit."""
+        deadline = self.admission.deadline(context)
+        request = EmbeddingRequest(operation, sum(map(estimated_tokens, texts)))
+        admitted = self.admission.admit_embedding(context, request, deadline)
+        return EmbeddingCall(self, context, admitted, operation, deadline, texts)
+
+
+class EmbeddingCall(HeldRequest):
+    """An admitted search or import. Either `replay` serves it, or `embed` and then `settle` do."""
+
+    def __init__(
+        self,
+        calls: EmbeddingCalls,
+        context: RequestContext,
+        admitted: Admitted,
+        operation: EmbeddingOperation,
+        deadline: float,
+        texts: Sequence[str],
+    ) -> None:
+        super().__init__(calls.admission, context, admitted, operation, deadline)
+        self._embedder = calls.embedder
+        self._operator_keys = calls.operator_keys
+        self._texts = texts
+
+    def embed(self) -> Embeddings:
+        """Vectors for the texts, in their order. Raises Problem: 5xx when vendors fail."""
+        try:
+            embedded = self._embedder.embed(self._texts, self._operator_keys(), self.seconds_left)
+        except ProviderError as error:
+            raise problem_for(error, own_key=False) from error
+        if embedded is None:
+            raise Problem("embeddings_unavailable", "No provider with embeddings is configured.", status=503)
+        embeddings, attempt = embedded
+        self.charge(attempt, "embedding")
+        return embeddings

@@ -1,0 +1,102 @@
+"""The caller's documents: stored, listed, read and deleted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from parley.core.caller import Caller, RequestContext
+from parley.core.errors import Problem
+from parley.database.connection import Database, Statement
+from parley.database.values import Vector
+from parley.embedding.call import EmbeddingCalls
+from parley.search.deleted_user import refuse_deleted_user
+from parley.search.schemas import DeleteQuery, DocumentsRequest, ListQuery
+
+
+@dataclass(frozen=True, slots=True)
+class Documents:
+    """The document service."""
+
+    database: Database
+    embedding_calls: EmbeddingCalls
+
+    def store(self, context: RequestContext, request: DocumentsRequest) -> dict[str, Any]:
+        """Embed and store; with an idempotency key a repetition stores nothing and answers the same. Raises Problem."""
+        contents = [document.content for document in request.documents]
+        with refuse_deleted_user(), self.embedding_calls.admit(context, "documents", contents) as call:
+            if call.replay is not None:
+                return call.replay
+            embedded = call.embed()
+            ids = call.new_ids(len(contents))
+            answer = {"data": [{"id": key} for key in ids]}
+            statements: list[Statement] = [
+                (
+                    """
+                    insert into public.embeddings (id, user_id, content, embedding, metadata, model)
+                    values (%s, %s, %s, app.pad_embedding(%s::extensions.vector), %s, %s)
+                    on conflict (id) do nothing
+                    """,
+                    (key, context.caller.user_id, document.content, Vector(vector), document.metadata, embedded.model),
+                )
+                for key, document, vector in zip(ids, request.documents, embedded.vectors, strict=True)
+            ]
+            call.settle(answer, statements=statements)
+            return answer
+
+    def page(self, caller: Caller, query: ListQuery) -> dict[str, Any]:
+        """The caller's own documents, newest first."""
+        moment, key = query.after()
+        rows = self.database.query(
+            caller.claims,
+            """
+            select id, content, metadata, model, created_at
+            from public.embeddings e
+            where e.user_id = %s and e.metadata @> %s
+              and (%s::timestamptz is null or (e.created_at, e.id) < (%s, %s))
+            order by e.created_at desc, e.id desc
+            limit %s
+            """,
+            (caller.user_id, query.metadata, moment, moment, key, query.limit + 1),
+        )
+        return query.page(rows, "created_at")
+
+    def read(self, caller: Caller, document_id: str) -> dict[str, Any]:
+        """One document, own or public. Raises Problem (404)."""
+        rows = self.database.query(
+            caller.claims,
+            """
+            select id, content, metadata, model, user_id is null as is_public, created_at
+            from public.embeddings where id = %s and (user_id is null or user_id = %s)
+            """,
+            (document_id, caller.user_id),
+        )
+        if not rows:
+            raise _not_found()
+        return rows[0]
+
+    def delete(self, caller: Caller, document_id: str) -> None:
+        """Delete one of the caller's own. Raises Problem (404)."""
+        rows = self.database.query(
+            caller.claims,
+            "delete from public.embeddings where id = %s and user_id = %s returning id",
+            (document_id, caller.user_id),
+        )
+        if not rows:
+            raise _not_found()
+
+    def delete_matching(self, caller: Caller, query: DeleteQuery) -> int:
+        """Delete the caller's documents that match, or all; returns how many. Raises Problem (400) without a choice."""
+        if query.all == bool(query.metadata):
+            raise Problem(
+                "invalid_request", "Send a non-empty metadata filter, or all=true for every document.", status=400
+            )
+        if query.all:
+            deleted = self.database.query(caller.claims, "select public.clear_all_embeddings() as n")
+        else:
+            deleted = self.database.query(caller.claims, "select public.delete_by_metadata(%s) as n", (query.metadata,))
+        return int(deleted[0]["n"])
+
+
+def _not_found() -> Problem:
+    return Problem("not_found", "There is no such document of yours.", status=404)

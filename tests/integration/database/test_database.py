@@ -168,9 +168,6 @@ def test_a_query_gives_rows_as_dicts_and_identity_ends_with_it(room: Database) -
     claims = "select current_setting('request.jwt.claims', true)::jsonb as claims, %s::integer as number"
     assert room.query(ADA, claims, (7,)) == [{"claims": ADA, "number": 7}]
     assert not room.call("select current_setting('request.jwt.claims', true)")
-    with room.transaction(ADA) as transaction:
-        assert transaction.query(claims, (7,)) == [{"claims": ADA, "number": 7}]
-    assert not room.call("select current_setting('request.jwt.claims', true)")
 
 
 def test_a_call_a_query_and_a_batch_are_one_round_trip_each(proxied: Database, proxy: Proxy) -> None:
@@ -186,53 +183,9 @@ def test_a_call_a_query_and_a_batch_are_one_round_trip_each(proxied: Database, p
     assert (proxy.turns, proxied.round_trips) == (3, 3)
 
 
-def test_a_transaction_is_one_round_trip_for_each_wait_and_one_for_its_end(proxied: Database, proxy: Proxy) -> None:
-    with proxied.transaction(ADA) as transaction:
-        [row] = transaction.query("select write(%s) as id", ("first",))
-        transaction.execute("update notes set text = %s where id = %s", ("second", row["id"]))
-        transaction.execute("select write(%s)", ("third",))
-    assert (proxy.turns, proxied.round_trips) == (2, 2)
-    with proxied.transaction(ADA) as transaction:
-        transaction.execute("select write(%s)", ("fourth",))
-    assert (proxy.turns, proxied.round_trips) == (3, 3)
-    assert proxied.call("select string_agg(text, ' ' order by id) from notes") == "second third fourth"
-
-
 def test_a_batch_is_kept_whole_or_not_at_all(room: Database, notes: ScratchDatabase) -> None:
     with pytest.raises(DatabaseError):
         room.batch(ADA, [("select write(%s)", ("kept?",)), ("select 1 / 0", ()), ("select write(%s)", ("no",))])
-    assert written(notes) == []
-    assert room.call("select 1") == 1
-
-
-@pytest.mark.parametrize("waits", [True, False])
-def test_a_transaction_left_by_an_exception_is_rolled_back(room: Database, notes: ScratchDatabase, waits: bool) -> None:
-    def leave() -> None:
-        with room.transaction(ADA) as transaction:
-            transaction.execute("select write(%s)", ("no",))
-            if waits:
-                transaction.query("select 1")
-            raise KeyError
-
-    with pytest.raises(KeyError):
-        leave()
-    assert written(notes) == []
-    assert room.call("select write(%s)", ("yes",), idempotent=True)
-    assert written(notes) == ["yes"]
-
-
-@pytest.mark.parametrize("waits", [True, False])
-def test_a_transaction_with_a_refused_statement_is_rolled_back(
-    room: Database, notes: ScratchDatabase, waits: bool
-) -> None:
-    def write_and_fail() -> None:
-        with room.transaction(ADA) as transaction:
-            transaction.execute("select write(%s)", ("no",))
-            (transaction.query if waits else transaction.execute)("select 1 / 0")
-
-    with pytest.raises(DatabaseError) as caught:
-        write_and_fail()
-    assert caught.value.sqlstate == "22012"
     assert written(notes) == []
     assert room.call("select 1") == 1
 
@@ -304,11 +257,6 @@ def test_a_statement_whose_answer_was_lost_is_not_sent_again(
         proxied.query(ADA, "select write(%s)", ("twice",))
     assert written(notes) == ["once", "twice"]
     assert proxied.call("select 1") == 1
-    proxy.cut_before_reply = True
-    with pytest.raises(DatabaseUnavailable), proxied.transaction(ADA) as transaction:
-        transaction.query("select write(%s)", ("never",))
-    assert written(notes) == ["once", "twice"]
-    assert proxied.call("select 1") == 1
 
 
 def test_an_idempotent_statement_whose_answer_was_lost_is_sent_once_more(
@@ -328,8 +276,8 @@ def test_an_outage_is_told_and_ends_with_the_outage(own_server: Server) -> None:
     own_server.stop()
     with pytest.raises(DatabaseUnavailable):
         room.call("select 1", idempotent=True)
-    with pytest.raises(DatabaseUnavailable), room.transaction(ADA):
-        pass
+    with pytest.raises(DatabaseUnavailable):
+        room.query(ADA, "select 1")
     own_server.start()
     clock.sleep(0.5)
     assert room.call("select 1") == 1

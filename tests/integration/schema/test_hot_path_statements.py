@@ -46,8 +46,7 @@ def test_a_request_leaves_no_session_state_and_names_no_statement(database: Scra
         connection.query(
             claims, "select * from app.search_documents(%s, %s::extensions.vector)", ("user_1", Vector(embedding))
         )
-        with connection.transaction(claims) as transaction:
-            transaction.query("select count(*) from public.ai_usage")
+        connection.batch(claims, [("select count(*) from public.ai_usage", ())])
         connection.close()
     assert begun["outcome"] == "admitted"
     assert finished["state"] == "settled"

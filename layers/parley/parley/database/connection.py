@@ -6,14 +6,12 @@ import json
 import logging
 import select
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, LiteralString, TypeVar
 
 import psycopg
 from psycopg.abc import PQGen
 from psycopg.conninfo import conninfo_to_dict
-from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row
 
 from parley.core.clock import Clock, SystemClock
@@ -133,33 +131,6 @@ class Database:
 
         return self._run(run, idempotent)
 
-    @contextmanager
-    def transaction(self, identity: Mapping[str, Any]) -> Iterator[Transaction]:
-        """A transaction as somebody, for statements that depend on each other's rows.
-
-        Begin and identity travel with the first statement. Leaving commits in one round trip, with what was queued by
-        `execute`; leaving by an exception rolls back. Nothing else of this Database may be used inside.
-
-        Raises:
-            DatabaseUnavailable, DatabaseError: as for `call`; nothing is sent twice.
-        """
-        claims = _claims(identity)
-        with self._lock:
-            connection = self._ready()
-            try:
-                with connection.pipeline():
-                    connection.execute("begin")
-                    connection.execute(_IDENTITY, (claims,))
-                    yield Transaction(self, connection)
-                    connection.execute("commit")
-                    self.round_trips += 1
-            except psycopg.Error as error:
-                self._after(connection, error)
-                raise translate(error) from None
-            finally:
-                self._roll_back(connection)
-                self._last_used = self._now()
-
     def close(self) -> None:
         """Give the connection back, for instance before a snapshot; the next query makes a new one."""
         with self._lock:
@@ -186,7 +157,7 @@ class Database:
     def _ready(self) -> _Connection:
         """The connection, looked at without a round trip and replaced where it was lost."""
         if self._connection is not None:
-            # A server that has something to say between two queries says goodbye.
+            # Between two queries a server sends nothing, unless it closes the connection.
             unasked, _, _ = select.select([self._connection.fileno()], [], [], 0)
             if unasked or self._now() - self._last_used > _LONGEST_IDLE:
                 self._discard()
@@ -218,15 +189,6 @@ class Database:
             logger.warning("lost the database connection: %s", error.sqlstate or type(error).__name__)
             self._discard()
 
-    def _roll_back(self, connection: _Connection) -> None:
-        if connection.closed or connection.info.transaction_status == TransactionStatus.IDLE:
-            return
-        try:
-            self.round_trips += 1
-            connection.rollback()
-        except psycopg.Error:
-            self._discard()
-
     def _discard(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
@@ -235,24 +197,6 @@ class Database:
     def _now(self) -> float:
         # Wall clock: the monotonic one may stand still while a container is frozen.
         return self._clock.now().timestamp()
-
-
-class Transaction:
-    """What `Database.transaction` gives."""
-
-    def __init__(self, database: Database, connection: _Connection) -> None:
-        self._database = database
-        self._connection = connection
-
-    def query(self, statement: LiteralString, parameters: Parameters = ()) -> list[Row]:
-        """Run a statement and wait for its rows: one round trip, with all that was queued before."""
-        cursor = self._connection.execute(statement, bound(parameters))
-        self._database.round_trips += 1
-        return cursor.fetchall()
-
-    def execute(self, statement: LiteralString, parameters: Parameters = ()) -> None:
-        """Queue a statement whose rows nobody needs; an error shows at the next `query` or at the end."""
-        self._connection.execute(statement, bound(parameters))
 
 
 class _Connection(psycopg.Connection[Row]):

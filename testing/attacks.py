@@ -175,7 +175,7 @@ def _offline(thief: Thief, victim: Tenant, chance: random.Random) -> Any:
     ]
 
 
-def _like(thief: Thief, victim: Tenant, chance: random.Random) -> Any:
+def _equivalent(thief: Thief, victim: Tenant, chance: random.Random) -> Any:
     vector = [value + chance.choice((0.0, 0.001)) for value in victim.vector()]
     return [
         thief.call(
@@ -318,7 +318,7 @@ ATTACKS: dict[str, Callable[[Thief, Tenant, random.Random], Any]] = {
     "a unit given back": _give_back,
     "no token": _anonymous,
     "a call made offline": _offline,
-    "a like question": _like,
+    "an equivalent question": _equivalent,
     "keys": _keys,
     "preferences": _preference,
     "embedding tokens": _tokens,

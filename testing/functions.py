@@ -137,8 +137,9 @@ class Functions:
         """Let go of every container's connections."""
         for module in self._modules.values():
             parts = vars(module.services)
-            for name, client in (("key_cipher", "_kms"), ("degraded", "_queue"), ("http", "_client")):
-                if (opened := vars(parts.get(name, self)).get(client)) is not None:
+            queue = vars(parts["degraded"])["_queue"] if "degraded" in parts else None
+            for part, client in ((parts.get("key_cipher"), "_kms"), (queue, "_client"), (parts.get("http"), "_client")):
+                if part is not None and (opened := vars(part).get(client)) is not None:
                     opened.close()
             module.services.database.close()
 

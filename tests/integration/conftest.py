@@ -53,7 +53,7 @@ def aws() -> Iterator[str]:
 
 
 @pytest.fixture
-def with_vault(functions: Functions, aws: str, monkeypatch: pytest.MonkeyPatch) -> Functions:
+def with_kms(functions: Functions, aws: str, monkeypatch: pytest.MonkeyPatch) -> Functions:
     """The functions with a KMS key."""
     for name, value in (CREDENTIALS | {"AWS_ENDPOINT_URL": aws}).items():
         monkeypatch.setenv(name, value)

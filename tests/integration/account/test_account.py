@@ -144,14 +144,14 @@ def key_request(functions: Functions, method: str, user: str = "ada", key: str |
 
 
 def test_a_verified_own_key_makes_free_byok_and_calls_are_made_with_it(
-    with_vault: Functions, token: Token, emulator: Emulator, database: Any
+    with_kms: Functions, token: Token, emulator: Emulator, database: Any
 ) -> None:
-    stored = key_request(with_vault, "PUT", key="sk-mine-1234567890")
+    stored = key_request(with_kms, "PUT", key="sk-mine-1234567890")
     assert stored.json == {"provider": "openai", "last_four": "7890", "verified": False}
-    assert key_request(with_vault, "POST", verb="/verify").json["tier"] == "byok"
+    assert key_request(with_kms, "POST", verb="/verify").json["tier"] == "byok"
     assert [record["operation"] for record in emulator.requests()] == ["model"]
     emulator.reset()
-    answer = with_vault.request("chat", "POST", "/api/chat", {"message": "Hi"}, token=token("ada"))
+    answer = with_kms.request("chat", "POST", "/api/chat", {"message": "Hi"}, token=token("ada"))
     assert answer.status == 200, answer.text
     assert "X-RateLimit-Limit" not in answer.headers
     (request,) = emulator.requests()
@@ -160,38 +160,38 @@ def test_a_verified_own_key_makes_free_byok_and_calls_are_made_with_it(
         assert owner.execute("select own_key from ai_usage").fetchone() == (True,)
         row = owner.execute("select row_to_json(k)::text from app.provider_keys k").fetchone()
         assert "sk-mine" not in row[0]
-    assert key_request(with_vault, "DELETE").json["tier"] == "free"
+    assert key_request(with_kms, "DELETE").json["tier"] == "free"
 
 
-def test_a_key_the_vendor_rejects_is_not_verified(with_vault: Functions) -> None:
-    key_request(with_vault, "PUT", key="sk-invalid-0000000000")
-    answer = key_request(with_vault, "POST", verb="/verify")
+def test_a_key_the_vendor_rejects_is_not_verified(with_kms: Functions) -> None:
+    key_request(with_kms, "PUT", key="sk-invalid-0000000000")
+    answer = key_request(with_kms, "POST", verb="/verify")
     assert (answer.status, answer.json["code"]) == (400, "own_key_rejected")
-    settings = with_vault.request("account", "GET", "/api/settings", token=make_token("ada"))
+    settings = with_kms.request("account", "GET", "/api/settings", token=make_token("ada"))
     assert (settings.json["tier"], settings.json["api_keys"]["openai"]["verified"]) == ("free", False)
 
 
-def test_a_key_row_moved_to_another_user_does_not_open(with_vault: Functions, database: Any) -> None:
-    key_request(with_vault, "PUT", key="sk-mine-1234567890")
-    key_request(with_vault, "PUT", user="eve", key="sk-eves-1234567890")
+def test_a_key_row_moved_to_another_user_does_not_open(with_kms: Functions, database: Any) -> None:
+    key_request(with_kms, "PUT", key="sk-mine-1234567890")
+    key_request(with_kms, "PUT", user="eve", key="sk-eves-1234567890")
     with database.connect() as owner:
         owner.execute(
             "update app.provider_keys set ciphertext = (select ciphertext from app.provider_keys where user_id = 'ada')"
             " where user_id = 'eve'"
         )
-    answer = key_request(with_vault, "POST", user="eve", verb="/verify")
+    answer = key_request(with_kms, "POST", user="eve", verb="/verify")
     assert (answer.status, answer.json["code"]) == (409, "own_key_unreadable")
 
 
 @pytest.mark.parametrize("key", ["sk-12345678", "with space inside it", "sk-" + "x" * 600, "sk-ünicode-1234"])
-def test_what_cannot_be_a_key_is_refused_and_not_repeated(with_vault: Functions, key: str) -> None:
-    answer = key_request(with_vault, "PUT", key=key)
+def test_what_cannot_be_a_key_is_refused_and_not_repeated(with_kms: Functions, key: str) -> None:
+    answer = key_request(with_kms, "PUT", key=key)
     assert answer.status == 400
     assert key not in answer.text
 
 
-def test_a_key_too_short_to_show_four_characters_of_is_told_how_long_a_key_is(with_vault: Functions) -> None:
-    answer = key_request(with_vault, "PUT", key="sk-12345678")
+def test_a_key_too_short_to_show_four_characters_of_is_told_how_long_a_key_is(with_kms: Functions) -> None:
+    answer = key_request(with_kms, "PUT", key="sk-12345678")
     (refused,) = answer.json["errors"]
     assert (refused["field"], "at least 12 characters" in refused["message"]) == ("api_key", True)
 

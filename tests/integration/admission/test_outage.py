@@ -77,21 +77,21 @@ def test_a_preference_is_read_from_memory_for_its_own_caller_only(
 
 
 def test_a_byok_caller_is_served_with_the_own_key_in_memory_and_never_with_an_operators(
-    with_vault: Functions, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+    with_kms: Functions, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = "/api/settings/api-keys/anthropic"
     for user in ("ada", "bob"):
-        with_vault.request("store_key", "PUT", path, {"api_key": "sk-own-key-1111"}, token=make_token(user))
-        assert with_vault.request("verify_key", "POST", f"{path}/verify", token=make_token(user)).status == 200
-        assert ask(with_vault, user=user, provider="anthropic").status == 200
-    key_cipher = with_vault.module("chat").services.key_cipher
+        with_kms.request("store_key", "PUT", path, {"api_key": "sk-own-key-1111"}, token=make_token(user))
+        assert with_kms.request("verify_key", "POST", f"{path}/verify", token=make_token(user)).status == 200
+        assert ask(with_kms, user=user, provider="anthropic").status == 200
+    key_cipher = with_kms.module("chat").services.key_cipher
     del key_cipher._plaintext["user:bob".removeprefix("user:"), "anthropic"]
-    lose_database(with_vault, "chat", monkeypatch)
+    lose_database(with_kms, "chat", monkeypatch)
     emulator.reset()
-    answer = ask(with_vault, user="ada")
+    answer = ask(with_kms, user="ada")
     assert (answer.status, answer.json["provider"], answer.json["provider_source"]) == (200, "anthropic", "own_key")
-    assert_told_to_wait(ask(with_vault, user="ada", provider="openai"))
-    assert_told_to_wait(ask(with_vault, user="bob"))
+    assert_told_to_wait(ask(with_kms, user="ada", provider="openai"))
+    assert_told_to_wait(ask(with_kms, user="bob"))
     assert "sk-operator" not in json.dumps(emulator.requests())
 
 

@@ -361,7 +361,7 @@ def test_a_refused_stream_is_a_problem_document_with_its_status(functions: Funct
     assert (answer.status, answer.json["code"]) == (400, "invalid_provider")
 
 
-def test_a_like_question_is_served_only_where_the_guard_agrees(
+def test_an_equivalent_question_is_served_and_one_that_differs_is_not(
     functions: Functions, token: Token, emulator: Emulator, database: Any
 ) -> None:
     def semantic(message: str, user: str = "ada") -> Any:
@@ -394,7 +394,7 @@ def test_an_answer_that_took_no_unit_is_replayed_as_it_was(
     assert len(emulator.requests()) == 1
 
 
-def test_a_like_answer_is_replayed_as_it_was_whatever_becomes_of_the_cache(
+def test_a_semantic_hit_is_replayed_as_it_was_whatever_becomes_of_the_cache(
     functions: Functions, token: Token, emulator: Emulator, database: Any
 ) -> None:
     def send(message: str, **options: Any) -> Answer:
@@ -417,7 +417,7 @@ def test_a_like_answer_is_replayed_as_it_was_whatever_becomes_of_the_cache(
     assert scalar(database, "select sum(request_count) from user_ai_usage") == 1
 
 
-def test_a_like_answer_takes_no_unit_but_tokens_to_embed_as_long_as_there_are_some(
+def test_a_semantic_hit_takes_no_unit_but_tokens_to_embed_as_long_as_there_are_some(
     functions: Functions, token: Token, emulator: Emulator, database: Any
 ) -> None:
     def semantic(message: str) -> Answer:

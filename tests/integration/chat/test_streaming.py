@@ -266,7 +266,7 @@ def wait_for_model(emulator: Emulator, seconds: float = 10) -> None:
         time.sleep(0.01)
 
 
-def test_a_stream_takes_two_round_trips_a_hit_one_and_a_look_for_a_like_question_three(
+def test_a_stream_takes_two_round_trips_a_hit_one_and_a_semantic_lookup_three(
     functions: Functions, token: Token
 ) -> None:
     def ask(message: str, **body: Any) -> int:

@@ -40,79 +40,79 @@ def keys_used(emulator: Emulator) -> set[str]:
     }
 
 
-def test_the_first_verified_key_makes_byok_and_deleting_the_last_undoes_it(with_vault: Functions) -> None:
-    assert store(with_vault, "openai", verified=False).status == 200
-    assert tier(with_vault) == "free"
-    assert store(with_vault, "openai").json["tier"] == "byok"
-    assert store(with_vault, "google").json["tier"] == "byok"
+def test_the_first_verified_key_makes_byok_and_deleting_the_last_undoes_it(with_kms: Functions) -> None:
+    assert store(with_kms, "openai", verified=False).status == 200
+    assert tier(with_kms) == "free"
+    assert store(with_kms, "openai").json["tier"] == "byok"
+    assert store(with_kms, "google").json["tier"] == "byok"
     paths = [f"/api/settings/api-keys/{vendor}" for vendor in ("openai", "google")]
-    assert send(with_vault, "store_key", "DELETE", paths[0]).json["tier"] == "byok"
-    assert send(with_vault, "store_key", "DELETE", paths[1]).json["tier"] == "free"
-    assert tier(with_vault) == "free"
+    assert send(with_kms, "store_key", "DELETE", paths[0]).json["tier"] == "byok"
+    assert send(with_kms, "store_key", "DELETE", paths[1]).json["tier"] == "free"
+    assert tier(with_kms) == "free"
 
 
-def test_a_premium_caller_stays_premium(with_vault: Functions, database: Any) -> None:
-    assert ask(with_vault).status == 200
+def test_a_premium_caller_stays_premium(with_kms: Functions, database: Any) -> None:
+    assert ask(with_kms).status == 200
     with database.connect() as owner:
         owner.execute("update user_ai_settings set tier = 'premium'")
-    assert store(with_vault, "openai").json["tier"] == "premium"
+    assert store(with_kms, "openai").json["tier"] == "premium"
 
 
 def test_calls_are_made_with_the_own_key_and_fall_back_only_to_own_keys(
-    with_vault: Functions, emulator: Emulator
+    with_kms: Functions, emulator: Emulator
 ) -> None:
-    store(with_vault, "openai")
-    store(with_vault, "anthropic")
+    store(with_kms, "openai")
+    store(with_kms, "anthropic")
     emulator.reset()
     emulator.fault("server_error", vendor="openai", times=4)
-    answer = ask(with_vault)
+    answer = ask(with_kms)
     assert (answer.status, answer.json["provider"]) == (200, "anthropic")
     assert keys_used(emulator) == {"1111", "2222"}
     emulator.reset()
     for vendor in ("openai", "anthropic"):
         emulator.fault("server_error", vendor=vendor, times=8)
-    assert ask(with_vault).status >= 500
+    assert ask(with_kms).status >= 500
     assert {record["vendor"] for record in emulator.requests()} <= {"openai", "anthropic"}
     assert keys_used(emulator) <= {"1111", "2222"}
 
 
 def test_without_a_key_for_what_is_asked_there_is_no_call(
-    with_vault: Functions, emulator: Emulator, database: Any
+    with_kms: Functions, emulator: Emulator, database: Any
 ) -> None:
-    store(with_vault, "openai")
+    store(with_kms, "openai")
     emulator.reset()
-    asked = ask(with_vault, provider="anthropic")
+    asked = ask(with_kms, provider="anthropic")
     assert (asked.status, asked.json["code"]) == (409, "own_key_missing")
     with database.connect() as owner:
         owner.execute("delete from app.provider_keys")
-    none = ask(with_vault)
+    none = ask(with_kms)
     assert (none.status, none.json["code"]) == (409, "own_key_missing")
     assert emulator.requests() == []
 
 
-def test_a_choice_without_an_own_key_gives_way_to_a_provider_with_one(with_vault: Functions) -> None:
-    store(with_vault, "google")
-    answer = ask(with_vault)
+def test_a_choice_without_an_own_key_gives_way_to_a_provider_with_one(with_kms: Functions) -> None:
+    store(with_kms, "google")
+    answer = ask(with_kms)
     assert (answer.status, answer.json["provider"], answer.json["provider_source"]) == (200, "google", "own_key")
 
 
-def test_a_key_the_vendor_rejects_is_the_callers_to_mend(with_vault: Functions, emulator: Emulator) -> None:
-    store(with_vault, "openai")
+def test_a_key_the_vendor_rejects_is_the_callers_to_mend(with_kms: Functions, emulator: Emulator) -> None:
+    store(with_kms, "openai")
     emulator.fault("unauthorized", vendor="openai")
-    answer = ask(with_vault)
+    answer = ask(with_kms)
     assert (answer.status, answer.json["code"]) == (400, "own_key_rejected")
 
 
 def test_a_key_that_is_rotated_while_it_is_verified_counts(
-    with_vault: Functions, schedules: Functions, monkeypatch: pytest.MonkeyPatch
+    with_kms: Functions, schedules: Functions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import boto3
 
     kms = boto3.client("kms")
     schedules.environment["PARLEY_KMS_KEY_ID"] = kms.create_key()["KeyMetadata"]["KeyId"]
     kms.close()
-    store(with_vault, "openai", verified=False)
-    vendor = with_vault.module("verify_key").services.providers["openai"]
+    store(with_kms, "openai", verified=False)
+    vendor = with_kms.module("verify_key").services.providers["openai"]
     complete = vendor.complete
 
     def meanwhile(*arguments: Any) -> Any:
@@ -120,14 +120,14 @@ def test_a_key_that_is_rotated_while_it_is_verified_counts(
         return complete(*arguments)
 
     monkeypatch.setattr(vendor, "complete", meanwhile)
-    assert send(with_vault, "verify_key", "POST", "/api/settings/api-keys/openai/verify").json["tier"] == "byok"
+    assert send(with_kms, "verify_key", "POST", "/api/settings/api-keys/openai/verify").json["tier"] == "byok"
 
 
-def test_a_row_that_does_not_open_holds_up_no_other(with_vault: Functions, schedules: Functions, database: Any) -> None:
+def test_a_row_that_does_not_open_holds_up_no_other(with_kms: Functions, schedules: Functions, database: Any) -> None:
     import boto3
 
     for user in ("ada", "bob", "eve"):
-        store(with_vault, "openai", verified=False, user=user)
+        store(with_kms, "openai", verified=False, user=user)
     with database.connect() as owner:
         owner.execute(
             "update app.provider_keys set ciphertext = (select ciphertext from app.provider_keys where user_id = 'eve')"
@@ -139,10 +139,10 @@ def test_a_row_that_does_not_open_holds_up_no_other(with_vault: Functions, sched
     assert schedules.invoke("rotate_keys", {}) == {"rotated": 2, "unreadable": 1}
 
 
-def test_a_key_in_the_clear_is_gone_five_minutes_later(with_vault: Functions, monkeypatch: pytest.MonkeyPatch) -> None:
-    store(with_vault, "openai")
-    assert ask(with_vault).status == 200
-    key_cipher = with_vault.module("chat").services.key_cipher
+def test_a_key_in_the_clear_is_gone_five_minutes_later(with_kms: Functions, monkeypatch: pytest.MonkeyPatch) -> None:
+    store(with_kms, "openai")
+    assert ask(with_kms).status == 200
+    key_cipher = with_kms.module("chat").services.key_cipher
     assert MODELS_ANSWER["openai"] in repr(vars(key_cipher))
 
     class Later(SystemClock):
@@ -150,5 +150,5 @@ def test_a_key_in_the_clear_is_gone_five_minutes_later(with_vault: Functions, mo
             return super().now() + timedelta(minutes=5)
 
     monkeypatch.setattr(key_cipher, "_clock", Later())
-    assert ask(with_vault, user="somebody else").status == 200
+    assert ask(with_kms, user="somebody else").status == 200
     assert MODELS_ANSWER["openai"] not in repr(vars(key_cipher))

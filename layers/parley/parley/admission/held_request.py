@@ -13,7 +13,7 @@ gives back what it holds and leaves its usage behind; leaving the `with` block d
 | the caller left, or nobody read the answer | released | given back | `cancelled` |
 | any of these four after a first delta was delivered | settled, without an answer | spent | as above |
 
-The unit of a stream that broke off covers one retry under the same key (docs/architecture.md).
+The unit of a stream that broke off covers one retry under the same key (docs/database-contract.md).
 
 Finishing is idempotent by request and fence, so an outcome whose fate is unknown may be sent again: a settled row stays
 settled, whatever is replayed to it later.

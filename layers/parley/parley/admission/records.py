@@ -1,4 +1,4 @@
-"""What begin_request returns and finish_request takes, as types (docs/architecture.md has the members).
+"""What begin_request returns and finish_request takes, as types (docs/database-contract.md has the members).
 
 The jsonb of the two functions is built and read in this room only.
 """

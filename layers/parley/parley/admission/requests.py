@@ -1,6 +1,6 @@
 """The two statements around a model call, a search or an import: begin_request and finish_request.
 
-docs/architecture.md describes both.
+docs/database-contract.md describes both.
 """
 
 from __future__ import annotations

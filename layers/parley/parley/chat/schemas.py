@@ -25,7 +25,7 @@ class ChatRequest(BaseModel):
 
     `conversation_id` is `new` or an id from an earlier answer. `context` (S4: page, cart...) is told to the model and
     kept with the conversation. `cache` is `exact`, `off`, or `semantic`, which also
-    serves the answer to a like question; `cache_threshold` raises how like it must be.
+    serves the answer to an equivalent question; `cache_threshold` raises how similar it must be.
     """
 
     model_config = ConfigDict(extra="forbid")

@@ -85,7 +85,7 @@ class ModelCall(HeldRequest):
 
     @property
     def provider_source(self) -> str:
-        """Who asked for it (docs/architecture.md), or what served in a model's place before that was known."""
+        """Who asked for it (docs/database-contract.md), or what served in a model's place before that was known."""
         return self._route.provider_source
 
     @property

@@ -34,7 +34,7 @@ class Caller:
 
     @property
     def claims(self) -> dict[str, str]:
-        """The transaction-local identity (`request.jwt.claims`, docs/architecture.md)."""
+        """The transaction-local identity (`request.jwt.claims`, docs/database-contract.md)."""
         if self.is_service:
             return {"role": "service_role"}
         if self.user_id is None:

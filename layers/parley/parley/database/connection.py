@@ -108,7 +108,7 @@ class Database:
         """Run statements as somebody, all or none, in one round trip.
 
         Args:
-            identity: the claims that row-level security reads (docs/architecture.md).
+            identity: the claims that row-level security reads (docs/database-contract.md).
             batch: statements and their parameters, as for `call`.
             idempotent: as for `call`.
 

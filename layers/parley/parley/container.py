@@ -57,7 +57,7 @@ class Container:
         """Read the environment once. Raises ConfigurationError.
 
         Args:
-            calls_models: whether a snapshot of this function (SnapStart) should hold the vendors' SDKs, which would
+            calls_models: whether a snapshot of this function (SnapStart) should hold the providers' SDKs, which would
                 otherwise be imported by the first call after each restore.
         """
         container = cls(Settings.from_environment(os.environ))
@@ -94,14 +94,14 @@ class Container:
 
     @cached_property
     def http(self) -> SharedClient:
-        """The HTTP client of all vendors."""
+        """The HTTP client of all providers."""
         from parley.providers.transport import SharedClient
 
         return SharedClient()
 
     @cached_property
     def providers(self) -> dict[ProviderName, Provider]:
-        """The vendors' adapters; each imports its SDK at its first call."""
+        """The providers' adapters; each imports its SDK at its first call."""
         from parley.providers.registry import build_providers
 
         return build_providers(self.settings.provider_urls, self.http)

@@ -10,7 +10,7 @@ gives back what it holds and leaves its usage behind; leaving the `with` block d
 | a Problem was raised | released | given back | the Problem's |
 | the database was away where it was needed | released (through the queue) | given back | `database_unavailable` |
 | the database refused to settle, or any other exception | released | given back | `internal_error` |
-| the caller left, or nobody read the answer | released | given back | `cancelled` |
+| the caller left, or never read the stream | released | given back | `cancelled` |
 | any of these four after a first delta was delivered | settled, without an answer | spent | as above |
 
 The unit of a stream that broke off covers one retry under the same key (docs/database-contract.md).
@@ -217,7 +217,7 @@ class HeldRequest:
         try:
             self._finish(outcome)
         except Exception as fault:
-            # The caller is told the first error, not this one. The queue tries again and keeps what cannot be written.
+            # The first error is the one to answer with. The queue tries again, and keeps what cannot be written.
             log_fault("a request could not be released", fault)
             self._admission.degraded.remember(self._caller, outcome, admitted_offline=False)
 

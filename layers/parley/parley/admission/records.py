@@ -26,7 +26,7 @@ EmbeddingOperation = Literal["search", "documents"]
 _LARGEST_MESSAGE = 250_000  # bytes; SQS takes 256 KiB
 
 
-# What begin_request is told, beside what the request's context says.
+# What begin_request takes, beside what the request's context says.
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class Conversation:
 
     Attributes:
         turns: its tail, oldest first.
-        context: what the application said of the user's page, cart or the like, at whichever turn it did so last.
+        context: the user's page, cart or the like, as the application sent it last.
     """
 
     id: str
@@ -94,8 +94,8 @@ class Conversation:
 
     @classmethod
     def from_json(cls, found: Mapping[str, Any]) -> Conversation:
-        """Read begin_request's member, without what vendors refuse (empty turns, and the assistant's before the user's
-        first) and what else an application keeps among the messages.
+        """Read begin_request's member, without the turns that providers refuse (empty ones, and the assistant's before
+        the user's first) and what else an application keeps among the messages.
         """
         turns = [
             Turn(message["role"], message["content"])
@@ -153,7 +153,7 @@ class AdmittedModelCall(Admitted):
     health: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
-# What finish_request is told.
+# What finish_request takes.
 
 
 @dataclass(frozen=True, slots=True)

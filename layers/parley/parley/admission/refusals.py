@@ -56,7 +56,7 @@ _REFUSALS = {
 
 
 def refusal(found: Mapping[str, Any]) -> Refused:
-    """What the caller is told when begin_request returned `found`, whose outcome lets nobody go on."""
+    """The answer to a caller whose request begin_request refused; `found` is what it returned."""
     quota = Quota.of(found.get("quota"))
     code, status, detail = _REFUSALS[found["outcome"]]
     extra: dict[str, Any] = {}
@@ -68,7 +68,7 @@ def refusal(found: Mapping[str, Any]) -> Refused:
 
 
 def taken_over() -> Problem:
-    """What a holder answers whose lease ended and whose request a retry took over: the retry's answer counts."""
+    """The answer of a holder whose lease ended and whose request a retry took over: the retry's answer counts."""
     return Problem(
         "request_in_progress",
         "The same request is being answered again; ask with the same Idempotency-Key.",

@@ -27,8 +27,8 @@ from parley.core.clock import Clock
 from parley.core.observability import logger
 from parley.database.connection import Database, Statement
 
-# How long a duplicate, or a question that another request is answering for the cache, sleeps between looks: growing
-# from the first value to the second, in seconds.
+# Seconds between two looks at a request that is in progress, or at a cache entry that another request fills; they grow
+# from the first value to the second.
 _FIRST_WAIT, _LONGEST_WAIT = 0.05, 0.5
 # Beyond the request's own time: what begin and finish may take before a hold counts as abandoned.
 _LEASE_MARGIN_SECONDS = 15
@@ -158,7 +158,7 @@ def _stored_answer(found: Mapping[str, Any]) -> StoredAnswer:
 
 
 def semantic_reply(admitted: AdmittedModelCall, answer: StoredAnswer) -> dict[str, Any]:
-    """What a retry is told of a request that `answer` served, in the shape that begin_request gives the other stored
+    """What a retry gets of a request that `answer` served, in the shape that begin_request gives the other stored
     answers: `begin_model_call` reads it as it reads those.
     """
     return {
@@ -173,7 +173,7 @@ def semantic_reply(admitted: AdmittedModelCall, answer: StoredAnswer) -> dict[st
 
 
 def _log_unrecorded(state: str, outcome: Mapping[str, Any]) -> None:
-    """Log what calls used that no ledger gets, so that a vendor's bill can be explained: those of a holder whose
+    """Log what calls used that no ledger gets, so that a provider's bill can be explained: those of a holder whose
     request a retry took over (`stale`), or whose user was deleted meanwhile.
     """
     if state in ("stale", "unknown", "subject_deleted") and outcome["calls"]:

@@ -58,7 +58,7 @@ class ChatStream:
         self._call.cancel()
 
     def close(self) -> None:
-        """Close the upstream connection and settle what was delivered; of a stream nobody began, give the unit back."""
+        """Close the upstream connection and settle what was delivered; a stream that never began releases its unit."""
         self.events.close()
         self._call.release()
 

@@ -90,8 +90,8 @@ def cache_entry(
     """What is stored so that `text` can answer the same prompt again, or an equivalent one where it was embedded.
 
     It is filed under the provider and model that were asked for, where the next lookup will look. None where others
-    answered in their place: they would go on answering when those are back. Whoever leaves the choice to `auto` gets
-    any, and is told which.
+    answered in their place: they would go on answering when those are back. With `auto` any provider's answer serves,
+    and the answer names it.
 
     Args:
         asked: provider and model.

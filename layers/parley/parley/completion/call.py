@@ -47,7 +47,7 @@ class ModelCall(HeldRequest):
 
     Args:
         keys: gives the keys to call with, by provider.
-        default_spelling: how the operator spelled the provider that answers where nobody chose.
+        default_spelling: the deployment's default provider, as the operator spelled it.
         prompt_hash: what the exact cache finds the answer by; None keeps it out of both caches.
 
     Attributes:
@@ -85,12 +85,12 @@ class ModelCall(HeldRequest):
 
     @property
     def provider_source(self) -> str:
-        """Who asked for it (docs/database-contract.md), or what served in a model's place before that was known."""
+        """Where that choice comes from (docs/database-contract.md); `faq` or `replay` where one served before any."""
         return self._route.provider_source
 
     @property
     def provider_spelling(self) -> str:
-        """It, as the saved preference or the deployment spells it (`gemini`)."""
+        """`provider`, as the saved preference or the deployment spells it (`gemini`)."""
         if self._route.provider_source == "environment":
             return self._default_spelling
         return self._route.provider_spelling or self._route.provider
@@ -117,7 +117,7 @@ class ModelCall(HeldRequest):
 
     @property
     def usage(self) -> dict[str, Any] | None:
-        """What all calls of this request used together; None where a vendor reported nothing."""
+        """What all calls of this request used together; None where a provider reported nothing."""
         used = [entry.usage for entry in self._ledger if entry.usage is not None]
         if not used or len(used) < len(self._ledger):
             return None
@@ -156,7 +156,7 @@ class ModelCall(HeldRequest):
         if answer is None:
             return
         self.stored_answer = answer
-        with self:  # nobody has entered the call yet: what goes wrong here must release it
+        with self:  # the caller of `admit` has not entered the call yet: an error here must release it
             self.settle(semantic_reply(self._route, answer), takes_unit=False)
 
     @property
@@ -179,7 +179,7 @@ class ModelCall(HeldRequest):
     def stream(self) -> Generator[str, None, Completion]:
         """Call a model and yield its text as it arrives; returns the finished answer. Raises Problem.
 
-        Once a delta was delivered the unit stays spent, whoever ends the stream.
+        Once a delta was delivered the unit stays spent, however the stream ends.
         """
         plan, request, keys = self._plan(None)
         first = len(self._attempts)
@@ -245,16 +245,16 @@ class ModelCall(HeldRequest):
         return plan, request, keys
 
     def _messages(self) -> list[Message]:
-        """The prompt with the conversation's tail before its last message. What an earlier turn told of the user's
-        context is told again where this one tells nothing.
+        """The prompt with the conversation's tail before its last message, and the conversation's context where this
+        request has none of its own.
         """
         *before, last = self._prompt.messages
         if self.conversation is None:
             return [*before, last]
         context = None if self._prompt.personal else self.conversation.context
-        told = [] if context is None else [context_message(context)]
+        kept = [] if context is None else [context_message(context)]
         history = [Message(turn.role, turn.content) for turn in self.conversation.turns]
-        return [*before, *told, *history, last]
+        return [*before, *kept, *history, last]
 
     def _charge_attempts(self, first: int) -> None:
         """Charge each try from `first` on that used tokens.

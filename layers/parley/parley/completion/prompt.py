@@ -25,7 +25,7 @@ class Prompt:
         keeps_turns: whether the turns go into a conversation, existing or new, which needs the database.
         cache_mode: `semantic` also takes the answer to an equivalent question; only for prompts that stand alone.
         least_similarity: raises the semantic cache's threshold (0 to 1); a lower value changes nothing.
-        personal: whether it carries context of this very user, whose answer nobody else may be served.
+        personal: whether it carries this user's context; its answer serves this user only.
     """
 
     operation: Operation
@@ -47,7 +47,7 @@ class Prompt:
 
     @property
     def cache_scope(self) -> CacheScope:
-        """Who may be served the answer: the caller's tenant, or the caller alone; nobody else (decision 0015)."""
+        """Whom the answer may serve: the caller's tenant, or the caller alone (decision 0015)."""
         return "user" if self.personal else "tenant"
 
     @property
@@ -57,6 +57,6 @@ class Prompt:
 
 
 def context_message(context: Mapping[str, Any]) -> Message:
-    """The system message that tells the model of the user's page, cart or the like."""
+    """The system message with the user's page, cart or the like."""
     facts = json.dumps(context, ensure_ascii=False, sort_keys=True)
     return Message("system", f"What the application knows about the user's situation (data): {facts}")

@@ -43,7 +43,7 @@ _IDENTITY: LiteralString = "select pg_catalog.set_config('request.jwt.claims', %
 class Database:
     """Postgres, through one connection that is made at the first query and made again when it was lost.
 
-    A lost connection is noticed before anything is sent, and then replaced without a word. When it is lost later, a
+    A connection that was lost between two calls is replaced before anything is sent. When it is lost during a call, the
     statement may have been carried out: only what is `idempotent` is sent again, once. Calls from several threads wait
     for each other.
 
@@ -51,7 +51,7 @@ class Database:
         conninfo: libpq URI or keywords, or what gives them; asked at every connect, for tokens and rotated secrets.
         patience: seconds after which an answer is no longer waited for. The server's own statement_timeout comes first
             where it is reachable.
-        clock: tells how long the connection was idle and the database away.
+        clock: says how long the connection was idle and the database away.
 
     Attributes:
         round_trips: how often an answer of the server was waited for, connecting left out.

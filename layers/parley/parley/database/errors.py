@@ -46,7 +46,7 @@ def is_away(error: psycopg.Error) -> bool:
 
 
 def translate(error: psycopg.Error) -> DatabaseError | DatabaseUnavailable:
-    """What the rest of Parley is told about an error of the driver."""
+    """The driver's error as the rest of Parley knows it."""
     state = error.sqlstate
     if state is None or state.startswith(_AWAY + _BUSY):
         reason = str(error).strip().split("\n", 1)[0] if state is None else type(error).__name__

@@ -57,7 +57,7 @@ class EmbeddingCall(HeldRequest):
         self._texts = texts
 
     def embed(self) -> Embeddings:
-        """Vectors for the texts, in their order. Raises Problem: 5xx when vendors fail."""
+        """Vectors for the texts, in their order. Raises Problem: 5xx when providers fail."""
         try:
             embedded = self._embedder.embed(self._texts, self._operator_keys(), self.seconds_left)
         except ProviderError as error:

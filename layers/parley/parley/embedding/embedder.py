@@ -11,13 +11,13 @@ from parley.core.provider_names import PROVIDERS, ProviderName
 from parley.providers.catalogue import Catalogue
 from parley.providers.protocol import Embeddings, Provider, Usage
 
-# The vendors embed at most this much of one text; longer ones are the caller's to split.
+# The providers embed at most this much of one text; the caller splits longer ones.
 LONGEST_TEXT = 24_000  # characters, about 6,000 tokens
 _CHARACTERS_PER_TOKEN = 4
 
 
 def estimated_tokens(text: str) -> int:
-    """An estimate for the daily limit, before the vendor has counted; the ledger gets what it counted."""
+    """An estimate for the daily limit, before the provider has counted; the ledger gets what it counted."""
     return len(text) // _CHARACTERS_PER_TOKEN + 1
 
 
@@ -25,7 +25,7 @@ def estimated_tokens(text: str) -> int:
 class Embedder:
     """Embeds with the first provider that has embeddings and a key.
 
-    Vectors of two models do not compare, so another vendor is no fallback.
+    Vectors of two models do not compare, so another provider is no fallback.
     """
 
     providers: Mapping[ProviderName, Provider]

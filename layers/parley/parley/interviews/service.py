@@ -56,7 +56,7 @@ _QUESTION: dict[str, Any] = {
     "follow_ups": _STRINGS,
     "time_limit_seconds": {"type": "integer"},
 }
-# The strictest common subset of the three vendors: every property required, nothing else allowed, no limits.
+# The strictest common subset of the three providers: every property required, nothing else allowed, no limits.
 _SCHEMA: dict[str, Any] = {
     "type": "object",
     "additionalProperties": False,

@@ -28,7 +28,7 @@ _KEY = re.compile(r"(?i)(?:[spr]k[-_]|aiza|aq\.)[-_.a-z0-9]{16,}")
 
 
 def looks_like_a_key(text: str) -> bool:
-    """Whether `text` is shaped as the three vendors' keys are, so that it must not be stored or shown."""
+    """Whether `text` is shaped as the three providers' keys are, so that it must not be stored or shown."""
     return _KEY.fullmatch(text) is not None
 
 

@@ -43,5 +43,5 @@ class KeyStore:
 
 
 def own_key_not_found() -> Problem:
-    """What a caller is told who has stored no key for the provider."""
+    """The answer to a caller who has stored no key for the provider."""
     return Problem("own_key_not_found", "You have stored no key for this provider.", status=404)

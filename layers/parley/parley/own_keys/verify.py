@@ -19,7 +19,7 @@ from parley.providers.protocol import Provider
 
 @dataclass(frozen=True, slots=True)
 class KeyVerifier:
-    """Asking the vendor whether a stored key works; the first one that does makes a free caller byok."""
+    """Asking the provider whether a stored key works; the first one that does makes a free caller byok."""
 
     database: Database
     key_cipher: KeyCipher

@@ -184,10 +184,10 @@ def _judge_answers(verdict: Verdict, seen: list[Seen], outages: list[tuple[float
     hasty = [one for one in seen if one.status == 503 and not one.retry_after]
     verdict("503 without Retry-After", not hasty, len(hasty))
     unmarked = [one for one in seen if one.status == 200 and not one.degraded
-                and one.body.get("provider_source", one.body.get("source")) in ("memory", "unknown")]  # fmt: skip
+                and one.body.get("provider_source") in ("memory", "unknown")]  # fmt: skip
     verdict("answers without the database and without saying so", not unmarked, len(unmarked))
     choices = Counter(
-        (one.kind.rpartition(" ")[2], one.body["provider"], one.body["source"])
+        (one.kind.rpartition(" ")[2], one.body["provider"], one.body["provider_source"])
         for one in seen if one.kind.startswith("preference")
     )  # fmt: skip
     expected = {("fan", "gemini", "user"), ("fan", "gemini", "memory"), ("stranger", "openai", "environment")}

@@ -1,196 +1,351 @@
 """The contract, generated from the functions' own routes: `python -m local.openapi [--check]`.
 
-Paths, access, bodies and queries are what `parley.api` was told. Statuses and media types are what the handlers'
-`return`s say, a key is taken where a handler passes `request.context` on, and the model of an answer is the one that
-`Annotated[Reply, Model]` names.
+Paths, access, answers, statuses and idempotency are what the routes declare, bodies and queries the models that their
+handlers take, and the summary is the handler's docstring. The codes of problems come from `local/problem_codes.py`.
 """
 
 from __future__ import annotations
 
-import ast
 import importlib.util
-import inspect
 import json
 import os
 import re
 import sys
-import textwrap
+from collections.abc import Iterator, Mapping
 from http import HTTPStatus
-from pathlib import Path
 from types import ModuleType
-from typing import Any, get_type_hints
+from typing import Any, Literal
 from unittest import mock
 
-from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from pydantic import BaseModel, TypeAdapter
 
-from parley.api import sse as events
+from local.checkout import FUNCTIONS
+from local.problem_codes import CODES, codes_of
+from parley.api import problems, sse
+from parley.api.problems import ProblemDocument
 from parley.api.request import LARGEST_BODY, LONGEST_IDEMPOTENCY_KEY
 from parley.api.router import Access, Route
+from parley.core.errors import Problem
 
-CHECKOUT = Path(__file__).resolve().parent.parent
-CONTRACT = CHECKOUT / "functions" / "health" / "openapi.json"
+CONTRACT = FUNCTIONS / "health" / "openapi.json"
 
-_REFERENCES = "#/components/schemas/{model}"
+JSON = "application/json"
+_MODELS = "#/components/schemas/"
 _SECURITY: dict[Access, list[dict[str, list[str]]]] = {
     "anyone": [{}, {"token": []}],
     "user": [{"token": []}],
     "organization_admin": [{"token": []}],
     "service": [{"token": []}],
 }
+_WHO: dict[Access, str] = {
+    "anyone": "Open to anybody; without a token a source address is counted.",
+    "user": "For signed-in users.",
+    "organization_admin": "For admins of an organization.",
+    "service": "For the service role.",
+}
+# By the first parts of a path, the longest that fits: what the operation is filed under.
+_TAGS = {
+    "/api/chat": ("Chat", "One answer, whole or streamed."),
+    "/api/conversations": ("Conversations", "What chat keeps."),
+    "/api/generate-interview-questions": ("Interviews", "Questions for interview practice."),
+    "/api/documents": ("Search", "Documents in, found again by meaning, by words, or both."),
+    "/api/search": ("Search", ""),
+    "/api/interactions": ("Interactions", "What callers did, and what they may like next."),
+    "/api/recommendations": ("Interactions", ""),
+    "/api/ai-provider": ("Providers", "Which provider answers, and what there is to choose from."),
+    "/api/settings": ("Account", "Settings, own keys and usage."),
+    "/api/usage": ("Account", ""),
+    "/api/faqs": ("Service", "What the deployment says of itself."),
+    "/api/health": ("Service", ""),
+    "/api/openapi.json": ("Service", ""),
+    "/api/admin": ("Administration", "Tiers, FAQs, analytics and maintenance."),
+}
+_PATH_PARAMETERS: dict[str, dict[str, Any]] = {
+    "provider": {"enum": ["openai", "anthropic", "google", "gemini"]},
+    "tier": {"enum": ["anonymous", "free", "premium", "byok"]},
+    "search_id": {"format": "uuid"},
+    "faq_id": {"format": "uuid"},
+}
+_NO_NUL = r"^[^\x00]*$"
 _LARGEST = f"The body may have at most {LARGEST_BODY // 1024} KiB."
 _IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
     "description": (
-        "For signed-in callers. The same key with the same body gets the first answer again for a day; "
-        "422 with another body, 409 with Retry-After while the first request is being answered."
+        "For signed-in callers. The same key with the same body gets the first answer again for a day, with "
+        "`Idempotency-Replayed: true`; 422 with another body, 409 with Retry-After while the first request is being "
+        "answered."
     ),
     "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_IDEMPOTENCY_KEY, "pattern": "^[ -~]+$"},
 }
-_PROBLEM: dict[str, Any] = {
-    "type": "object",
-    "description": "RFC 9457, with the `error` member that OpenAI's clients read.",
-    "required": ["type", "title", "status", "detail", "code", "request_id", "error"],
-    "properties": {
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "code": {"type": "string", "description": "One of these, or one that is newer than this document."},
-        "request_id": {"type": "string"},
-        "error": {"type": "object"},
+_HEADERS: dict[str, dict[str, Any]] = {
+    "X-Request-Id": {
+        "description": "What this request is called in the logs.",
+        "required": True,
+        "schema": {"type": "string"},
+    },
+    "Idempotency-Replayed": {
+        "description": "`true` where an earlier request with this Idempotency-Key was given this answer.",
+        "schema": {"type": "string", "enum": ["true"]},
+    },
+    "X-Parley-Degraded": {
+        "description": "`database` where the answer was made without it.",
+        "schema": {"type": "string", "enum": ["database"]},
+    },
+    "Retry-After": {
+        "description": "Seconds, where waiting helps.",
+        "schema": {"type": "string", "pattern": r"^\d+$"},
+    },
+    "RateLimit-Policy": {
+        "description": "The limited windows, as in draft-ietf-httpapi-ratelimit-headers-10.",
+        "schema": {"type": "string"},
+    },
+    "RateLimit": {
+        "description": "What is left of them, and for how many seconds they last.",
+        "schema": {"type": "string"},
+    },
+    "X-RateLimit-Limit": {
+        "description": "The limit of the window that ends first.",
+        "schema": {"type": "string", "pattern": r"^\d+$"},
+    },
+    "X-RateLimit-Remaining": {
+        "description": "What is left of it.",
+        "schema": {"type": "string", "pattern": r"^\d+$"},
+    },
+    "X-RateLimit-Reset": {
+        "description": "Seconds until it starts anew.",
+        "schema": {"type": "string", "pattern": r"^\d+$"},
     },
 }
+_QUOTA_HEADERS = ("RateLimit-Policy", "RateLimit", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
 
 
 def document() -> dict[str, Any]:
-    """The OpenAPI 3.1 document of every function that has routes."""
-    routes = [route for name in _functions() for route in _routes(name)]
-    models = {model for route in routes for model in (route.body, route.query) if model is not None}
-    ordered = sorted(models, key=lambda model: (model.__module__, model.__name__))
-    answers = sorted({model for route in routes if (model := _answer(route))}, key=lambda model: model.__name__)
-    refs, definitions = models_json_schema(
-        [(model, "validation") for model in ordered] + [(model, "serialization") for model in answers],
-        ref_template=_REFERENCES,
-    )
-    schemas: dict[str, Any] = {"Problem": _problem(), **definitions.get("$defs", {})}
+    """The OpenAPI 3.2 document of every function that has routes.
+
+    Raises ValueError where two handlers have one name, or a path no tag.
+    """
+    found = sorted(routes(), key=lambda route: (route.path, route.method))
+    names = [route.handler.__name__ for route in found]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise ValueError(f"operations of one name: {sorted(twice)}")
+    schemas = _Schemas(found)
+    shared = _Problems(schemas.answer(ProblemDocument))
     paths: dict[str, dict[str, Any]] = {}
-    for route in sorted(routes, key=lambda route: (route.path, route.method)):
-        body = refs[(route.body, "validation")] if route.body else None
-        query = schemas[refs[(route.query, "validation")]["$ref"].rpartition("/")[2]] if route.query else {}
-        model = _answer(route)
-        answer = refs[(model, "serialization")] if model else {"type": "object"}
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, body, query, answer)
-    used = set(re.findall(r"#/components/schemas/([\w.-]+)", json.dumps(paths)))
-    while wider := used | set(
-        re.findall(r"#/components/schemas/([\w.-]+)", json.dumps([schemas[name] for name in used]))
-    ):
-        if wider == used:
-            break
-        used = wider
+    for route in found:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schemas, shared)
     return {
-        "openapi": "3.1.0",
+        "openapi": "3.2.0",
         "info": {"title": "Parley", "version": "1", "description": "Chat, interview practice and semantic search."},
+        "servers": [{"url": "/", "description": "Where this document is served."}],
+        "tags": [{"name": name, "description": text} for name, text in _TAGS.values() if text],
         "paths": paths,
         "components": {
-            "schemas": {name: schemas[name] for name in sorted(used | {"Problem"})},
+            "schemas": schemas.definitions,
+            "responses": dict(sorted(shared.responses.items())),
+            "headers": _HEADERS,
+            "examples": {code: {"value": _example(code)} for code in sorted(CODES)},
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
         },
     }
 
 
-def _operation(route: Route, body: Any, query: dict[str, Any], answer: Any) -> dict[str, Any]:
-    parameters = [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-        for name in re.findall(r"{(\w+)}", route.path)
-    ]
-    parameters += [
-        {"name": name, "in": "query", "required": name in query.get("required", []), "schema": schema}
-        for name, schema in query.get("properties", {}).items()
-    ]
-    handler = ast.parse(textwrap.dedent(inspect.getsource(route.handler)))
-    if "request.context" in {ast.unparse(node) for node in ast.walk(handler) if isinstance(node, ast.Attribute)}:
-        parameters.append(_IDEMPOTENCY_KEY)
-    problem = {"application/problem+json": {"schema": {"$ref": _REFERENCES.format(model="Problem")}}}
-    responses = _responses(route, handler, answer)
-    if body is not None:
-        responses["413"] = {"description": _LARGEST, "content": problem}
+def routes() -> Iterator[Route]:
+    """The routes of every function."""
+    for folder in sorted(path.parent for path in FUNCTIONS.glob("*/app.py")):
+        api = getattr(_load(folder.name), "api", None)
+        yield from api.routes if api else ()
+
+
+class _Schemas:
+    """The schemas of everything that routes take and answer with.
+
+    Attributes:
+        definitions: by name, what the references lead to.
+    """
+
+    def __init__(self, found: list[Route]) -> None:
+        taken = {model for route in found for model in (route.body, route.query) if model is not None}
+        answered = [answer for route in found for answer in _answers(route).values()]
+        adapters: list[tuple[Any, Literal["validation", "serialization"], TypeAdapter[Any]]] = []
+        for model in sorted(taken, key=lambda one: one.__name__):
+            adapters.append((model, "validation", TypeAdapter(model)))
+        for answer in [*answered, ProblemDocument]:
+            adapters.append((str(answer), "serialization", TypeAdapter(answer)))
+        self._references, rest = TypeAdapter.json_schemas(adapters, ref_template=_MODELS + "{model}")
+        self.definitions: dict[str, Any] = rest["$defs"]
+        if unclear := [name for name in self.definitions if "__" in name or "-" in name]:
+            raise ValueError(f"schemas of one name: {unclear}")
+        self._queries = {model: self._definition(model) for model in taken if issubclass(model, BaseModel)}
+        for route in found:
+            if route.query is not None:
+                self.definitions.pop(route.query.__name__, None)
+            if route.body is not None:
+                self._sent(self.definitions[route.body.__name__])
+        self.definitions = {name: self.definitions[name] for name in sorted(self.definitions)}
+
+    def taken(self, model: type[BaseModel]) -> dict[str, Any]:
+        """What a body has to be."""
+        return self._references[(model, "validation")]
+
+    def query(self, model: type[BaseModel]) -> dict[str, Any]:
+        """An object with the parameters of a query."""
+        return self._queries[model]
+
+    def answer(self, answer: Any) -> dict[str, Any]:
+        """What an answer, or an event's data, is."""
+        return self._references[(str(answer), "serialization")]
+
+    def _definition(self, model: type[BaseModel]) -> dict[str, Any]:
+        found: dict[str, Any] = self.definitions[self.taken(model)["$ref"].removeprefix(_MODELS)]
+        return found
+
+    def _sent(self, schema: Any) -> None:
+        """Say of text that it holds no NUL, wherever a body's schema leads."""
+        if isinstance(schema, list):
+            for item in schema:
+                self._sent(item)
+        elif isinstance(schema, dict):
+            if schema.get("type") == "string" and not schema.keys() & {"pattern", "enum", "const"}:
+                schema["pattern"] = _NO_NUL
+            for name, value in schema.items():
+                if name == "$ref":
+                    self._sent(self.definitions[value.removeprefix(_MODELS)])
+                elif name not in ("examples", "default", "allOf"):
+                    self._sent(value)
+
+
+class _Problems:
+    """The problem answers; routes that can answer with the same codes share one.
+
+    Attributes:
+        responses: by name.
+    """
+
+    def __init__(self, schema: dict[str, Any]) -> None:
+        self._schema = schema
+        self._names: dict[tuple[str, ...], str] = {}
+        self.responses: dict[str, Any] = {}
+
+    def reference(self, status: int, codes: list[str]) -> dict[str, str]:
+        """Where the answer with these codes of one status is."""
+        name = self._names.get(tuple(codes))
+        if name is None:
+            alike = sum(name.startswith(f"Problem{status}") for name in self.responses)
+            name = self._names[tuple(codes)] = f"Problem{status}" + (f"_{alike + 1}" if alike else "")
+            self.responses[name] = self._response(status, codes)
+        return {"$ref": f"#/components/responses/{name}"}
+
+    def _response(self, status: int, codes: list[str]) -> dict[str, Any]:
+        headers = ["X-Request-Id", *(["Retry-After"] if status in (409, 429, 503) else [])]
+        examples = {code: {"$ref": f"#/components/examples/{code}"} for code in codes}
+        return {
+            "description": " ".join(f"`{code}`: {CODES[code][1]}" for code in codes),
+            "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in headers},
+            "content": {problems.CONTENT_TYPE: {"schema": self._schema, "examples": examples}},
+        }
+
+
+def _operation(route: Route, schemas: _Schemas, shared: _Problems) -> dict[str, Any]:
     operation: dict[str, Any] = {
-        "operationId": f"{route.handler.__module__.split('.')[-1]}.{route.handler.__name__}",
-        "summary": (route.handler.__doc__ or "").strip().split("\n", 1)[0],
+        "operationId": route.handler.__name__,
+        "tags": [_tag(route.path)],
+        "summary": (route.handler.__doc__ or "").strip(),
+        "description": _WHO[route.access],
         "security": _SECURITY[route.access],
-        "responses": responses | {"default": {"description": "A problem.", "content": problem}},
     }
-    if parameters:
+    if parameters := list(_parameters(route, schemas)):
         operation["parameters"] = parameters
-    if body is not None:
-        content = {"application/json": {"schema": body}}
+    if route.body is not None:
+        content = {JSON: {"schema": schemas.taken(route.body)}}
         operation["requestBody"] = {"required": True, "description": _LARGEST, "content": content}
+    operation["responses"] = {str(route.status): _answer(route, schemas)} | {
+        str(status): shared.reference(status, codes) for status, codes in codes_of(route).items()
+    }
     return operation
 
 
-def _responses(route: Route, handler: ast.Module, answer: Any) -> dict[str, Any]:
-    """By status, what the handler's `return`s send."""
-    found: dict[str, Any] = {}
-    for node in ast.walk(handler):
-        if not isinstance(node, ast.Return):
-            continue
-        status, kind = 200, "application/json"
-        if isinstance(node.value, ast.Call) and ast.unparse(node.value.func) == "Reply":
-            given = dict(zip(("body", "status", "headers", "content_type"), node.value.args, strict=False))
-            given |= {keyword.arg or "": keyword.value for keyword in node.value.keywords}
-            status = ast.literal_eval(given["status"]) if "status" in given else status
-            kind = ast.literal_eval(given["content_type"]) if "content_type" in given else kind
-        description = HTTPStatus(status).phrase
-        if isinstance(node.value, ast.Call) and ast.unparse(node.value.func) == "Stream":
-            kind, description = events.CONTENT_TYPE, inspect.getdoc(inspect.getmodule(route.handler)) or description
-        response = found.setdefault(str(status), {"description": description})
-        if status != HTTPStatus.NO_CONTENT:
-            schema = answer if kind == "application/json" else {"type": "string"}
-            response.setdefault("content", {})[kind.partition(";")[0]] = {"schema": schema}
-    return {status: found[status] for status in sorted(found)}
+def _parameters(route: Route, schemas: _Schemas) -> Iterator[dict[str, Any]]:
+    for name in re.findall(r"{(\w+)}", route.path):
+        schema = {"type": "string", **_PATH_PARAMETERS.get(name, {"minLength": 1, "pattern": r"^[^\x00/]+$"})}
+        yield {"name": name, "in": "path", "required": True, "schema": schema}
+    if route.query is not None:
+        query = schemas.query(route.query)
+        for name, schema in query["properties"].items():
+            yield {"name": name, "in": "query", "required": name in query.get("required", ()), **_queried(schema)}
+    if route.idempotent:
+        yield _IDEMPOTENCY_KEY
 
 
-def _answer(route: Route) -> type[BaseModel] | None:
-    """The model of the answer, where the handler names one."""
-    told = get_type_hints(route.handler, include_extras=True).get("return")
-    return next((one for one in getattr(told, "__metadata__", ()) if issubclass(one, BaseModel)), None)
+def _queried(schema: dict[str, Any]) -> dict[str, Any]:
+    """A parameter's schema; a query cannot say null. What is JSON inside it is a media type of its own."""
+    choices = [choice for choice in schema.get("anyOf", [schema]) if choice.get("type") != "null"]
+    (one,) = choices
+    one = {name: value for name, value in one.items() if name != "title"}
+    if schema.get("default") is not None:
+        one["default"] = schema["default"]
+    if one.get("contentMediaType") == JSON:
+        return {"content": {JSON: {"schema": one["contentSchema"]}}}
+    return {"schema": one}
 
 
-def _problem() -> dict[str, Any]:
-    """The schema of a problem, with every code that the sources and the gateway's responses spell."""
-    codes = set(re.findall(r'"code":"(\w+)"', (CHECKOUT / "template.yaml").read_text()))
-    for folder in ("functions", "layers/parley/parley"):
-        for path in (CHECKOUT / folder).rglob("*.py"):
-            codes |= {code for node in ast.walk(ast.parse(path.read_text())) if (code := _code(node))}
-    code = _PROBLEM["properties"]["code"] | {"examples": sorted(codes)}
-    return _PROBLEM | {"properties": _PROBLEM["properties"] | {"code": code}}
+def _answers(route: Route) -> dict[str, Any]:
+    """By media type, what the route answers with; a stream's events come one by one."""
+    if route.answer is None:
+        return {}
+    return dict(route.answer) if isinstance(route.answer, Mapping) else {JSON: route.answer}
 
 
-def _code(node: ast.AST) -> str | None:
-    """The code that `Problem("code", ...)`, or a function that makes one of it, is given; or a table's (code, status,
-    detail).
-    """
-    match node:
-        case ast.Call(func=ast.Name(id="Problem" | "_unauthorized"), args=[ast.Constant(value=str(code)), *_]):
-            return code
-        case ast.Tuple(elts=[ast.Constant(value=str(code)), ast.Constant(value=int()), ast.Constant(value=str())]):
-            return code
-    return None
+def _answer(route: Route, schemas: _Schemas) -> dict[str, Any]:
+    response: dict[str, Any] = {"description": HTTPStatus(route.status).phrase}
+    headers = ["X-Request-Id"]
+    if route.idempotent:
+        headers.append("Idempotency-Replayed")
+    if "quota_exceeded" in route.errors:
+        headers += ["X-Parley-Degraded", *_QUOTA_HEADERS]
+    response["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in headers}
+    for media_type, answer in _answers(route).items():
+        if media_type == sse.MEDIA_TYPE:
+            content = {"itemSchema": _events(schemas.answer(answer), schemas)}
+        else:
+            content = {"schema": schemas.answer(answer)}
+        response.setdefault("content", {})[media_type] = content
+    return response
 
 
-def _functions() -> list[str]:
-    return sorted(folder.parent.name for folder in (CHECKOUT / "functions").glob("*/app.py"))
+def _events(reference: dict[str, Any], schemas: _Schemas) -> dict[str, Any]:
+    """A server-sent event: its name, and its data as JSON text (OpenAPI 3.2, section 4.14.3.1)."""
+    by_name = schemas.definitions.pop(reference["$ref"].removeprefix(_MODELS))["properties"]
+    by_name = by_name | {"error": schemas.answer(ProblemDocument)}
+    return {
+        "type": "object",
+        "required": ["event", "data"],
+        "oneOf": [
+            {
+                "properties": {
+                    "event": {"const": name},
+                    "data": {"type": "string", "contentMediaType": JSON, "contentSchema": schema},
+                }
+            }
+            for name, schema in by_name.items()
+        ],
+    }
 
 
-def _routes(name: str) -> list[Route]:
-    api = getattr(_load(name), "api", None)
-    return list(api.routes) if api else []
+def _example(code: str) -> dict[str, Any]:
+    status, meaning = CODES[code]
+    return problems.document(Problem(code, meaning, status=status), "0b9e5a3c-6f0e-4d8e-9d55-2f2f5a0c7f11")
+
+
+def _tag(path: str) -> str:
+    fitting = [start for start in _TAGS if path.startswith(start)]
+    if not fitting:
+        raise ValueError(f"{path} has no tag; see _TAGS")
+    return _TAGS[max(fitting, key=len)][0]
 
 
 def _load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, CHECKOUT / "functions" / name / "app.py")
+    spec = importlib.util.spec_from_file_location(name, FUNCTIONS / name / "app.py")
     if spec is None or spec.loader is None:
         raise ImportError(name)
     module = importlib.util.module_from_spec(spec)

@@ -123,7 +123,7 @@ begin
   elsif earlier.state = 'settled' and earlier.answer_until > app.now() then
     reply := pg_catalog.jsonb_build_object(
       'outcome', 'replay', 'request_id', earlier.id, 'answer', earlier.answer,
-      'provider', earlier.provider, 'model', earlier.model) || coalesce(earlier.answer -> 'reply', '{}');
+      'provider', earlier.provider, 'model', earlier.model, 'replayed', earlier.id <> v_id) || coalesce(earlier.answer -> 'reply', '{}');
   elsif earlier.state = 'reserved' and earlier.lease_until > app.now() and earlier.id <> v_id then
     reply := pg_catalog.jsonb_build_object(
       'outcome', 'in_progress', 'request_id', earlier.id, 'retry_after',

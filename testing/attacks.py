@@ -13,7 +13,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, LiteralString
 
 from parley.account.settings import Account
-from parley.chat.conversations import Conversations, Rename
+from parley.chat.conversations import Conversations
+from parley.chat.schemas import ConversationRename
 from parley.core.caller import RequestContext
 from parley.core.errors import Problem
 from parley.core.paging import PageQuery
@@ -22,9 +23,15 @@ from parley.database.errors import DatabaseError
 from parley.database.values import Vector
 from parley.retrieval import Retrieval, ScoredHit
 from parley.search.documents import Documents
-from parley.search.interactions import Interaction, Interactions, InteractionsRequest, RecommendationsQuery
-from parley.search.schemas import DeleteQuery, SelectionRequest
-from parley.search.schemas import ListQuery as DocumentsQuery
+from parley.search.interactions import Interactions
+from parley.search.schemas import (
+    DeleteQuery,
+    DocumentQuery,
+    Interaction,
+    InteractionsRequest,
+    RecommendationsQuery,
+    SelectionRequest,
+)
 from parley.search.service import Search
 from testing.tenants import EMBEDDING_MODEL, Tenant, request
 
@@ -225,9 +232,9 @@ def _tokens(thief: Thief, victim: Tenant, chance: random.Random) -> Any:
 
 def _documents(thief: Thief, victim: Tenant, chance: random.Random) -> Any:
     caller, mine, theirs = thief.me.caller, thief.me.id("document"), victim.id("document")
-    listed = thief.documents.page(caller, DocumentsQuery())["data"]
+    listed = thief.documents.page(caller, DocumentQuery())["data"]
     thief.require([row["id"] for row in listed] == [mine], "the list of documents is not the own one's")
-    after = thief.documents.page(caller, DocumentsQuery(cursor=_position(theirs)))["data"]
+    after = thief.documents.page(caller, DocumentQuery(cursor=_position(theirs)))["data"]
     thief.require(after == listed, "another's document turns the page")
     hits = [ScoredHit(key, "document", 1.0, 1.0) for key in (mine, theirs)]
     again = thief.retrieval.read_again(caller, hits)
@@ -279,7 +286,7 @@ def _talk(thief: Thief, victim: Tenant, chance: random.Random) -> Any:
     thief.require(after == page, "another's conversation turns the page")
     return [
         _read(lambda: thief.conversations.read(caller, theirs)),
-        _read(lambda: thief.conversations.rename(caller, theirs, Rename(title="mine"))),
+        _read(lambda: thief.conversations.rename(caller, theirs, ConversationRename(title="mine"))),
         _read(lambda: thief.conversations.delete(caller, theirs)),
     ]
 
@@ -296,7 +303,7 @@ def _clicks(thief: Thief, victim: Tenant, chance: random.Random) -> Any:
     page = thief.interactions.page(caller, PageQuery(cursor=_position(theirs)))["data"]
     batch = InteractionsRequest(interactions=[Interaction(interaction_type="view", item_type="page", item_id="mine")])
     recorded = _read(lambda: thief.interactions.record(_Repetition(caller, theirs, 5.0), batch))
-    thief.require(recorded == {"data": [{"id": theirs}]}, f"another's interaction shows: {recorded}")
+    thief.require(recorded == ({"data": [{"id": theirs}]}, False), f"another's interaction shows: {recorded}")
     return [page, thief.interactions.recommendations(caller, RecommendationsQuery())]
 
 

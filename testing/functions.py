@@ -9,6 +9,7 @@ import os
 import sys
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from unittest import mock
@@ -23,6 +24,8 @@ SECRET = "a test secret of more than thirty-two bytes"
 ISSUER, AUDIENCE = "https://issuer.test", "parley-test"
 
 _numbers = itertools.count(1)
+
+Faults = Callable[[str, str, int, dict[str, str], str], list[str]]
 
 
 def make_token(subject: str | None = "ada", *, secret: str = SECRET, algorithm: str = "HS256", **claims: Any) -> str:
@@ -100,10 +103,16 @@ def api_event(
 
 
 class Functions:
-    """Functions by name, each loaded once, and requests to them."""
+    """Functions by name, each loaded once, and requests to them.
 
-    def __init__(self, environment: dict[str, str]) -> None:
+    Args:
+        faults: tells from method, path, status, headers and body what is wrong with an answer, and a request fails with
+            it; None looks at none (benchmarks).
+    """
+
+    def __init__(self, environment: dict[str, str], faults: Faults | None = None) -> None:
         self.environment = environment
+        self._faults = faults
         self._modules: dict[str, Any] = {}
 
     def module(self, name: str) -> Any:
@@ -131,6 +140,9 @@ class Functions:
             answer = answer.whole()
         many = answer.get("multiValueHeaders") or {}
         headers = {name: values[-1] for name, values in many.items()} | (answer.get("headers") or {})
+        if self._faults is not None:
+            faults = self._faults(method, urlsplit(target).path, answer["statusCode"], headers, answer["body"])
+            assert faults == [], f"{method} {target} is not what docs/openapi.json says"
         return Answer(answer["statusCode"], headers, answer["body"])
 
     def close(self) -> None:

@@ -2,72 +2,101 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from parley.account.schemas import SettingsChange
-from parley.account.usage import HistoryQuery
+from parley.account.schemas import (
+    HistoryQuery,
+    ProviderList,
+    ProviderReportQuery,
+    ProviderReports,
+    PublicFaqList,
+    Settings,
+    SettingsChange,
+    Usage,
+    UsageHistory,
+)
 from parley.api.request import Request
 from parley.api.router import Api, Reply
-from parley.chat.conversations import ReadQuery, Rename
+from parley.chat.schemas import (
+    Conversation,
+    ConversationList,
+    ConversationQuery,
+    ConversationRename,
+    RenamedConversation,
+)
 from parley.container import Container
 from parley.core.paging import PageQuery
-from parley.search.interactions import InteractionsRequest, RecommendationsQuery
+from parley.search.schemas import (
+    CreatedList,
+    InteractionList,
+    InteractionsRequest,
+    RecommendationList,
+    RecommendationsQuery,
+)
 
 services = Container.from_environment()
 api = Api(services.settings)
 
 
-@api.get("/api/settings", "user")
-def settings(request: Request) -> dict[str, Any]:
+@api.get("/api/settings", access="user", answer=Settings, errors=["subject_deleted"])
+def get_settings(request: Request) -> Settings:
     """Tier, limits, preferred provider, own keys as last four."""
     return services.account.settings(request.caller)
 
 
-@api.patch("/api/settings", "user")
-def change_settings(request: Request, body: SettingsChange) -> dict[str, Any]:
+@api.patch(
+    "/api/settings",
+    access="user",
+    answer=Settings,
+    errors=["invalid_provider", "provider_not_allowed", "subject_deleted"],
+)
+def update_settings(request: Request, body: SettingsChange) -> Settings:
     """Change the preferred provider."""
     services.preferences.save(request.caller, "user", body.preferred_provider)
     return services.account.settings(request.caller)
 
 
-@api.get("/api/usage", "user")
-def usage(request: Request) -> dict[str, Any]:
+@api.get("/api/usage", access="user", answer=Usage, errors=["subject_deleted"])
+def get_usage(request: Request) -> Usage:
     """Today and this month against the limits."""
     return services.usage.current(request.caller)
 
 
-@api.get("/api/usage/history", "user")
-def history(request: Request, query: HistoryQuery) -> dict[str, Any]:
+@api.get("/api/usage/history", access="user", answer=UsageHistory, errors=["organization_admin_required"])
+def get_usage_history(request: Request, query: HistoryQuery) -> UsageHistory:
     """Calls, tokens and cost over time."""
     return services.usage.history(request.caller, query)
 
 
-@api.get("/api/usage/providers", "user")
-def provider_usage(request: Request, query: HistoryQuery) -> dict[str, Any]:
+@api.get("/api/usage/providers", access="user", answer=ProviderReports, errors=["organization_admin_required"])
+def get_provider_usage(request: Request, query: ProviderReportQuery) -> ProviderReports:
     """How the providers did for the caller, or for the admin's organization."""
     return services.usage.providers(request.caller, query)
 
 
-@api.get("/api/ai-providers", "anyone")
-def providers(request: Request) -> dict[str, Any]:
+@api.get("/api/ai-providers", access="anyone", answer=ProviderList)
+def list_providers(request: Request) -> ProviderList:
     """Providers, models, prices, and health as known."""
     return services.usage.catalogue_of(request.caller)
 
 
-@api.get("/api/faqs", "anyone")
-def faqs(request: Request) -> dict[str, Any]:
+@api.get("/api/faqs", access="anyone", answer=PublicFaqList)
+def list_faqs(request: Request) -> PublicFaqList:
     """The precomputed responses."""
     return services.usage.faqs(request.caller)
 
 
-@api.get("/api/conversations", "user")
-def conversations(request: Request, query: PageQuery) -> dict[str, Any]:
+@api.get("/api/conversations", access="user", answer=ConversationList)
+def list_conversations(request: Request, query: PageQuery) -> ConversationList:
     """The caller's conversations, the latest first."""
     return services.conversations.page(request.caller, query)
 
 
-@api.get("/api/conversations/{conversation_id}", "user")
-def conversation(request: Request, query: ReadQuery) -> Reply | dict[str, Any]:
+@api.get(
+    "/api/conversations/{conversation_id}",
+    access="user",
+    answer={"application/json": Conversation, "text/markdown": str},
+    errors=["conversation_not_found"],
+)
+def get_conversation(request: Request, query: ConversationQuery) -> Reply | Conversation:
     """One conversation; `format=markdown` exports it as a document."""
     conversation_id = request.path["conversation_id"]
     if query.format == "markdown":
@@ -76,33 +105,42 @@ def conversation(request: Request, query: ReadQuery) -> Reply | dict[str, Any]:
     return services.conversations.read(request.caller, conversation_id)
 
 
-@api.patch("/api/conversations/{conversation_id}", "user")
-def rename(request: Request, body: Rename) -> dict[str, Any]:
+@api.patch(
+    "/api/conversations/{conversation_id}",
+    access="user",
+    answer=RenamedConversation,
+    errors=["conversation_not_found", "version_conflict"],
+)
+def rename_conversation(request: Request, body: ConversationRename) -> RenamedConversation:
     """Give a conversation another title."""
     return services.conversations.rename(request.caller, request.path["conversation_id"], body)
 
 
-@api.delete("/api/conversations/{conversation_id}", "user")
-def delete_conversation(request: Request) -> Reply:
+@api.delete(
+    "/api/conversations/{conversation_id}", access="user", status=204, answer=None, errors=["conversation_not_found"]
+)
+def delete_conversation(request: Request) -> None:
     """Delete a conversation."""
     services.conversations.delete(request.caller, request.path["conversation_id"])
-    return Reply(None, 204)
 
 
-@api.post("/api/interactions", "user")
+@api.post(
+    "/api/interactions", access="user", status=201, answer=CreatedList, idempotent=True, errors=["subject_deleted"]
+)
 def record_interactions(request: Request, body: InteractionsRequest) -> Reply:
     """Record what the caller looked at, clicked, added to a cart."""
-    return Reply(services.interactions.record(request.context, body), 201)
+    recorded, replayed = services.interactions.record(request.context, body)
+    return Reply(recorded, replayed=replayed)
 
 
-@api.get("/api/interactions", "user")
-def interactions(request: Request, query: PageQuery) -> dict[str, Any]:
+@api.get("/api/interactions", access="user", answer=InteractionList)
+def list_interactions(request: Request, query: PageQuery) -> InteractionList:
     """The caller's interactions, newest first."""
     return services.interactions.page(request.caller, query)
 
 
-@api.get("/api/recommendations", "user")
-def recommendations(request: Request, query: RecommendationsQuery) -> dict[str, Any]:
+@api.get("/api/recommendations", access="user", answer=RecommendationList)
+def list_recommendations(request: Request, query: RecommendationsQuery) -> RecommendationList:
     """What the caller may like next."""
     return services.interactions.recommendations(request.caller, query)
 

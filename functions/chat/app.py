@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
+from parley.api.problems import MODEL_CALL
 from parley.api.quota_headers import model_headers
 from parley.api.request import Request
 from parley.api.router import Api, Reply
@@ -14,11 +13,18 @@ services = Container.from_environment(calls_models=True)
 api = Api(services.settings)
 
 
-@api.post("/api/chat", "anyone")
-def chat(request: Request, body: ChatRequest) -> Annotated[Reply, ChatAnswer]:
+@api.post(
+    "/api/chat",
+    access="anyone",
+    answer=ChatAnswer,
+    idempotent=True,
+    errors=[*MODEL_CALL, "conversation_not_found"],
+)
+def create_chat_completion(request: Request, body: ChatRequest) -> Reply:
     """Answer a message, alone or as a turn of a conversation."""
     answered = services.chat.answer(request.context, body)
-    return Reply(answered.body, headers=model_headers(answered.quota, answered.degraded))
+    headers = model_headers(answered.quota, answered.degraded)
+    return Reply(answered.body, headers, replayed=answered.replayed)
 
 
 lambda_handler = api.handler

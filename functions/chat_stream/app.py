@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+from parley.api import sse
+from parley.api.problems import MODEL_CALL
 from parley.api.quota_headers import model_headers
 from parley.api.request import Request
 from parley.api.router import Api
 from parley.api.sse import Stream
-from parley.chat.schemas import ChatRequest
+from parley.chat.schemas import ChatEvents, ChatRequest
 from parley.container import Container
 
 services = Container.from_environment()
 api = Api(services.settings)
 
 
-@api.post("/api/chat/stream", "anyone")
-def chat_stream(request: Request, body: ChatRequest) -> Stream:
+@api.post(
+    "/api/chat/stream",
+    access="anyone",
+    answer={sse.MEDIA_TYPE: ChatEvents},
+    idempotent=True,
+    errors=[*MODEL_CALL, "conversation_not_found"],
+)
+def stream_chat_completion(request: Request, body: ChatRequest) -> Stream:
     """Answer a message piece by piece; refusals come as problem documents, before the stream begins."""
     stream = services.chat.stream(request.context, body)
-    return Stream(stream.events, stream.cancel, stream.close, model_headers(stream.quota, stream.degraded))
+    headers = model_headers(stream.quota, stream.degraded)
+    return Stream(stream.events, stream.cancel, stream.close, headers, stream.replayed)
 
 
 lambda_handler = api.handler

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
-
-from pydantic import BaseModel
-
+from parley.account.schemas import EffectiveProvider, ProviderQuery
 from parley.api.request import Request
 from parley.api.router import Api, Reply
 from parley.container import Container
@@ -14,22 +11,13 @@ services = Container.from_environment()
 api = Api(services.settings)
 
 
-class Query(BaseModel):
-    """`scope` asks for what is saved at one level."""
-
-    scope: Literal["user", "organization"] | None = None
-
-
-@api.get("/api/ai-provider", "anyone")
-def get_provider(request: Request, query: Query) -> Reply:
+@api.get("/api/ai-provider", access="anyone", answer=EffectiveProvider)
+def get_provider(request: Request, query: ProviderQuery) -> Reply | EffectiveProvider:
     """The effective provider, or the one saved at `scope`."""
-    found: dict[str, Any] = (
-        services.preferences.at(request.caller, query.scope)
-        if query.scope
-        else services.preferences.effective(request.caller)
-    )
-    degraded = found.pop("degraded")
-    return Reply(found, headers={"X-Parley-Degraded": "database"} if degraded else {})
+    if query.scope:
+        return services.preferences.at(request.caller, query.scope)
+    found, degraded = services.preferences.effective(request.caller)
+    return Reply(found, {"X-Parley-Degraded": "database"} if degraded else {})
 
 
 lambda_handler = api.handler

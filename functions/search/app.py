@@ -2,60 +2,69 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from parley.api.problems import EMBEDDING
 from parley.api.request import Request
 from parley.api.router import Api, Reply
 from parley.container import Container
-from parley.search.schemas import DeleteQuery, DocumentsRequest, ListQuery, SearchRequest, SelectionRequest
+from parley.search.schemas import (
+    CreatedList,
+    DeletedDocuments,
+    DeleteQuery,
+    Document,
+    DocumentList,
+    DocumentQuery,
+    DocumentsRequest,
+    SearchRequest,
+    SearchResults,
+    SelectionRequest,
+)
 
 services = Container.from_environment(calls_models=True)
 api = Api(services.settings)
 
 
-@api.post("/api/search", "user")
-def search(request: Request, body: SearchRequest) -> dict[str, Any]:
+@api.post("/api/search", access="user", answer=SearchResults, idempotent=True, errors=EMBEDDING)
+def search(request: Request, body: SearchRequest) -> Reply:
     """Find by meaning, by words, or both."""
-    return services.search.search(request.context, body)
+    found, replayed = services.search.search(request.context, body)
+    return Reply(found, replayed=replayed)
 
 
-@api.post("/api/search/{search_id}/selection", "user")
-def select(request: Request, body: SelectionRequest) -> Reply:
+@api.post("/api/search/{search_id}/selection", access="user", status=204, answer=None)
+def select_search_result(request: Request, body: SelectionRequest) -> None:
     """Note what was chosen from a search."""
     services.search.select(request.caller, request.path["search_id"], body)
-    return Reply(None, 204)
 
 
-@api.post("/api/documents", "user")
-def store(request: Request, body: DocumentsRequest) -> Reply:
+@api.post("/api/documents", access="user", status=201, answer=CreatedList, idempotent=True, errors=EMBEDDING)
+def store_documents(request: Request, body: DocumentsRequest) -> Reply:
     """Embed and store documents."""
-    stored = services.documents.store(request.context, body)
-    return Reply(stored, 201)
+    stored, replayed = services.documents.store(request.context, body)
+    return Reply(stored, replayed=replayed)
 
 
-@api.get("/api/documents", "user")
-def documents(request: Request, query: ListQuery) -> dict[str, Any]:
+@api.get("/api/documents", access="user", answer=DocumentList)
+def list_documents(request: Request, query: DocumentQuery) -> DocumentList:
     """The caller's documents, newest first."""
     return services.documents.page(request.caller, query)
 
 
-@api.delete("/api/documents", "user")
-def delete_documents(request: Request, query: DeleteQuery) -> dict[str, int]:
+@api.delete("/api/documents", access="user", answer=DeletedDocuments)
+def delete_documents(request: Request, query: DeleteQuery) -> DeletedDocuments:
     """Delete by metadata, or all of mine."""
-    return {"deleted": services.documents.delete_matching(request.caller, query)}
+    return services.documents.delete_matching(request.caller, query)
 
 
-@api.get("/api/documents/{document_id}", "user")
-def document(request: Request) -> dict[str, Any]:
+@api.get("/api/documents/{document_id}", access="user", answer=Document)
+def get_document(request: Request) -> Document:
     """One document, own or public."""
     return services.documents.read(request.caller, request.path["document_id"])
 
 
-@api.delete("/api/documents/{document_id}", "user")
-def delete_document(request: Request) -> Reply:
+@api.delete("/api/documents/{document_id}", access="user", status=204, answer=None)
+def delete_document(request: Request) -> None:
     """Delete one of mine."""
     services.documents.delete(request.caller, request.path["document_id"])
-    return Reply(None, 204)
 
 
 lambda_handler = api.handler

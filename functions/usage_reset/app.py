@@ -13,4 +13,4 @@ services = Container.from_environment()
 @logger.inject_lambda_context
 def lambda_handler(_event: dict[str, Any], _context: Any) -> dict[str, Any]:
     """Run once; running it again changes nothing."""
-    return services.maintenance.reset_usage()
+    return services.maintenance.usage_reset()

@@ -11,6 +11,7 @@ from moto.server import ThreadedMotoServer
 
 from local.emulator.client import Emulator
 from testing.aws import CREDENTIALS
+from testing.contract import contract
 from testing.functions import Functions, function_environment, make_token
 
 
@@ -22,16 +23,16 @@ def environment(database: Any, emulator: Emulator) -> dict[str, str]:
 
 @pytest.fixture
 def functions(environment: dict[str, str]) -> Iterator[Functions]:
-    """The functions over this test's database, as the HTTP login."""
-    made = Functions(environment)
+    """The functions over this test's database, as the HTTP login; each answer has to be what the contract says."""
+    made = Functions(environment, contract().faults)
     yield made
     made.close()
 
 
 @pytest.fixture
 def schedules(environment: dict[str, str], database: Any) -> Iterator[Functions]:
-    """The functions over this test's database, as the service login."""
-    made = Functions(environment | {"DATABASE_URL": database.service_url})
+    """The same as the service login."""
+    made = Functions(environment | {"DATABASE_URL": database.service_url}, contract().faults)
     yield made
     made.close()
 

@@ -158,7 +158,7 @@ def test_a_preference_is_saved_and_read_back(sam_local: SamLocal) -> None:
     status, body = sam_local.call("POST", "/api/ai-provider", {"provider": "openai"}, user="ada")
     assert status == 200, body
     status, body = sam_local.call("GET", "/api/ai-provider", user="ada")
-    assert (status, json.loads(body)["source"]) == (200, "user")
+    assert (status, json.loads(body)["provider_source"]) == (200, "user")
 
 
 def test_chat_answers_through_the_layers_of_the_build(sam_local: SamLocal) -> None:

@@ -27,7 +27,7 @@ def stored(database: Any) -> list[tuple[Any, ...]]:
 def effective(functions: Functions, token: str | None, query: str = "") -> tuple[str | None, str]:
     answer = functions.request("get_provider", "GET", f"/api/ai-provider{query}", token=token)
     assert answer.status == 200, answer.text
-    return answer.json["provider"], answer.json["source"]
+    return answer.json["provider"], answer.json["provider_source"]
 
 
 def save(functions: Functions, token: str | None, body: Any) -> Any:
@@ -61,7 +61,7 @@ def test_the_users_choice_wins_over_the_organizations(functions: Functions, toke
 def test_deleting_is_soft_and_falls_back(functions: Functions, token: Token, database: Any) -> None:
     save(functions, token("ada"), {"provider": "gemini"})
     answer = functions.request("set_provider", "DELETE", "/api/ai-provider", token=token("ada"))
-    assert (answer.status, answer.json) == (200, {"provider": "openai", "source": "environment"})
+    assert (answer.status, answer.json) == (200, {"provider": "openai", "provider_source": "environment"})
     assert stored(database) == [("ada", None, "gemini", False)]
 
 
@@ -124,16 +124,19 @@ def test_an_admin_allows_and_forbids_providers_to_the_organization(
     def ask(**fields: Any) -> Any:
         return functions.request("chat", "POST", "/api/chat", {"message": "Hi", **fields}, token=member)
 
-    assert restrict(member, {"allowed": ["google"]}).status == 403
-    assert restrict(admin, {"allowed": ["clippy"]}).status == 400
-    for nothing in ({"allowed": ["gemini"], "forbidden": ["google"]}, {"forbidden": ["openai", "anthropic", "gemini"]}):
+    assert restrict(member, {"allowed_providers": ["google"]}).status == 403
+    assert restrict(admin, {"allowed_providers": ["clippy"]}).status == 400
+    for nothing in (
+        {"allowed_providers": ["gemini"], "forbidden_providers": ["google"]},
+        {"forbidden_providers": ["openai", "anthropic", "gemini"]},
+    ):
         assert restrict(admin, nothing).status == 400
     assert ask().json["provider"] == "openai"
-    assert restrict(admin, {"allowed": ["gemini"]}).json == {"allowed_providers": ["google"]}
+    assert restrict(admin, {"allowed_providers": ["gemini"]}).json == {"allowed_providers": ["google"]}
     assert ask().json["provider"] == "google"
     refused = ask(provider="openai")
     assert (refused.status, refused.json["code"]) == (403, "provider_not_allowed")
-    assert restrict(admin, {"forbidden": ["google"]}).json == {"allowed_providers": ["openai", "anthropic"]}
+    assert restrict(admin, {"forbidden_providers": ["google"]}).json == {"allowed_providers": ["openai", "anthropic"]}
     assert ask().json["provider"] == "openai"
     assert (
         save(functions, admin, {"provider": "gemini", "scope": "organization"}).json["code"] == "provider_not_allowed"
@@ -154,7 +157,7 @@ def test_a_deleted_subject_is_refused(functions: Functions, token: Token, databa
 def test_what_is_shown_is_what_the_next_call_gets(functions: Functions, token: Token, database: Any) -> None:
     ada = token("ada", organization_id="acme", organization_role="admin")
     save(functions, ada, {"provider": "openai"})
-    policy = {"forbidden": ["OpenAI", " gemini "]}
+    policy = {"forbidden_providers": ["OpenAI", " gemini "]}
     restricted = functions.request("set_provider", "PUT", "/api/ai-provider/policy", policy, token=ada)
     assert restricted.json == {"allowed_providers": ["anthropic"]}
     answer = functions.request("chat", "POST", "/api/chat", {"message": "Hello there"}, token=ada).json
@@ -179,7 +182,9 @@ def test_what_is_remembered_of_one_organization_is_not_applied_in_another(
 ) -> None:
     strict = token("ada", organization_id="strict", organization_role="admin")
     lax = token("ada", organization_id="lax")
-    functions.request("set_provider", "PUT", "/api/ai-provider/policy", {"forbidden": ["openai"]}, token=strict)
+    functions.request(
+        "set_provider", "PUT", "/api/ai-provider/policy", {"forbidden_providers": ["openai"]}, token=strict
+    )
 
     def provider(token: str, message: str) -> str:
         answer = functions.request("chat", "POST", "/api/chat", {"message": message}, token=token)

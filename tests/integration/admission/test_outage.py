@@ -71,9 +71,9 @@ def test_a_preference_is_read_from_memory_for_its_own_caller_only(
         mine = functions.request("get_provider", "GET", "/api/ai-provider", token=token("ada"))
         assert mine.json["provider"] == "gemini"
         lose_database(functions, "get_provider", monkeypatch)
-    assert (mine.json["source"], mine.headers["X-Parley-Degraded"]) == ("memory", "database")
+    assert (mine.json["provider_source"], mine.headers["X-Parley-Degraded"]) == ("memory", "database")
     other = functions.request("get_provider", "GET", "/api/ai-provider", token=token("bob"))
-    assert (other.json["provider"], other.json["source"]) == ("openai", "environment")
+    assert (other.json["provider"], other.json["provider_source"]) == ("openai", "environment")
 
 
 def test_a_byok_caller_is_served_with_the_own_key_in_memory_and_never_with_an_operators(

@@ -7,7 +7,7 @@ is away, and the deployment's AI_PROVIDER. The spelling a caller saved (`gemini`
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, cast
 
 from parley.admission.known_callers import KnownCallers
 from parley.core.caller import Caller
@@ -17,7 +17,9 @@ from parley.core.provider_names import PROVIDERS, named_provider
 from parley.database.connection import Database
 from parley.database.errors import DatabaseUnavailable
 
-Scope = Literal["user", "organization"]
+if TYPE_CHECKING:
+    from parley.account.schemas import AllowedProviders, EffectiveProvider, SavedPreference, Scope
+    from parley.core.fields import ProviderSource, ProviderSpelling
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +35,13 @@ class Preferences:
     known_callers: KnownCallers
     default_provider: str
 
-    def effective(self, caller: Caller) -> dict[str, Any]:
-        """`{"provider", "source", "degraded"}`, as the next call would go; the provider is None where none may be used.
+    def effective(self, caller: Caller) -> tuple[EffectiveProvider, bool]:
+        """The provider as the next call would go, and whether the database was away; None where none may be used.
 
         The source is user, organization, own_key (what a byok caller's keys leave), memory or environment.
         """
         if caller.user_id is None:
-            return {"provider": self.default_provider, "source": "environment", "degraded": False}
+            return _effective(self.default_provider, "environment"), False
         try:
             route = self.database.call(
                 "select app.effective_provider(%s, %s)", (caller.claims, self.default_provider), idempotent=True
@@ -48,19 +50,19 @@ class Preferences:
             logger.warning("preference read without the database")
             remembered = self.known_callers.get(caller).provider
             provider, source = (remembered, "memory") if remembered else (self.default_provider, "environment")
-            return {"provider": provider, "source": source, "degraded": True}
+            return _effective(provider, source), True
         spelling = route.get("provider_spelling")
         self.known_callers.put_provider(caller, spelling)
         source = route.get("provider_source", "none")
         provider = self.default_provider if source == "environment" else spelling or route.get("provider")
-        return {"provider": provider, "source": source, "degraded": False}
+        return _effective(provider, source), False
 
-    def at(self, caller: Caller, scope: Scope) -> dict[str, Any]:
-        """The preference saved at one level: `{"provider": ... or None, "source": scope}`."""
+    def at(self, caller: Caller, scope: Scope) -> EffectiveProvider:
+        """The preference saved at one level."""
         saved = self._saved(caller).get(scope) or {}
-        return {"provider": saved.get("provider"), "source": scope, "degraded": False}
+        return _effective(saved.get("provider"), scope)
 
-    def save(self, caller: Caller, scope: Scope, provider: str) -> dict[str, Any]:
+    def save(self, caller: Caller, scope: Scope, provider: str) -> SavedPreference:
         """Save. Raises Problem: 400 for an unknown provider (nothing is written), 403 without the right."""
         named_provider(provider)
         spelling = provider.strip().lower()
@@ -76,9 +78,9 @@ class Preferences:
         logger.info("AI Provider API: Saved preference to database")
         if scope == "user":
             self.known_callers.put_provider(caller, spelling)
-        return {"provider": spelling, "scope": scope, "saved": True}
+        return {"provider": cast("ProviderSpelling", spelling), "scope": scope}
 
-    def restrict(self, caller: Caller, allowed: list[str] | None, forbidden: list[str] | None) -> dict[str, Any]:
+    def restrict(self, caller: Caller, allowed: list[str] | None, forbidden: list[str] | None) -> AllowedProviders:
         """Allow or forbid providers to the caller's organization; null for both lifts every restriction.
 
         Raises Problem: 400 for an unknown provider and where none is left, 403 without the right.
@@ -99,11 +101,12 @@ class Preferences:
         _check_saved(policy)
         return {"allowed_providers": policy["allowed_providers"]}
 
-    def delete(self, caller: Caller, scope: Scope) -> dict[str, Any]:
+    def delete(self, caller: Caller, scope: Scope) -> EffectiveProvider:
         """Soft-delete a preference; what then applies comes back. Raises Problem (403)."""
         _check_scope(caller, scope)
         self.database.call("select app.delete_provider_preference(%s, %s)", (caller.claims, scope), idempotent=True)
-        return self.effective(caller)
+        found, _ = self.effective(caller)
+        return found
 
     def _saved(self, caller: Caller) -> dict[str, Any]:
         if caller.user_id is None:
@@ -112,6 +115,13 @@ class Preferences:
             "select app.provider_preferences(%s)", (caller.claims,), idempotent=True
         )
         return saved
+
+
+def _effective(provider: str | None, source: str) -> EffectiveProvider:
+    return {
+        "provider": cast("ProviderSpelling | None", provider),
+        "provider_source": cast("ProviderSource", source),
+    }
 
 
 def _check_saved(found: dict[str, Any]) -> None:

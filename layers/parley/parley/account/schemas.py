@@ -1,14 +1,223 @@
-"""What a caller sends to change its settings."""
+"""What a caller sends and reads of itself: preferences, settings, usage; and of Parley: providers and FAQs."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from datetime import date, datetime
+from typing import Annotated, Literal, NotRequired
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, Field
+from typing_extensions import TypedDict
+
+from parley.core.fields import (
+    CLOSED,
+    Count,
+    Milliseconds,
+    Provider,
+    ProviderSource,
+    ProviderSpelling,
+    TierName,
+    Tokens,
+    Usd,
+)
+from parley.core.period import Period
+from parley.core.provider_names import ProviderName
+
+Scope = Literal["user", "organization"]
+
+
+class ProviderQuery(BaseModel):
+    """`scope` asks for what is saved at one level, in place of what applies."""
+
+    model_config = CLOSED
+    scope: Scope | None = None
+
+
+class ScopeQuery(BaseModel):
+    """Whose preference is meant."""
+
+    model_config = CLOSED
+    scope: Scope = "user"
+
+
+class ProviderPreference(BaseModel):
+    """The provider to prefer, for oneself or, as its admin, for the organization."""
+
+    model_config = CLOSED
+    provider: Provider
+    scope: Scope = "user"
+
+
+class ProviderPolicy(BaseModel):
+    """What an organization's members may use; null for both allows every provider."""
+
+    model_config = CLOSED
+    allowed_providers: Annotated[list[Provider], Field(min_length=1, max_length=10)] | None = None
+    forbidden_providers: Annotated[list[Provider], Field(max_length=10)] | None = None
 
 
 class SettingsChange(BaseModel):
-    """The body of PATCH /api/settings; tier and counters are not the caller's to change."""
+    """Tier and counters are not the caller's to change."""
 
-    model_config = ConfigDict(extra="forbid")
-    preferred_provider: Annotated[str, StringConstraints(max_length=40)]
+    model_config = CLOSED
+    preferred_provider: Provider
+
+
+class HistoryQuery(Period):
+    """Which days, of whom, and what to sum them by."""
+
+    group_by: Literal["day", "provider", "model", "operation"] = "day"
+    scope: Scope = "user"
+
+
+class ProviderReportQuery(Period):
+    """Which days, and of whom."""
+
+    scope: Scope = "user"
+
+
+class EffectiveProvider(TypedDict):
+    """The provider of the caller's next call, and who chose it; null where none may be used or none is saved."""
+
+    provider: ProviderSpelling | None
+    provider_source: ProviderSource
+
+
+class SavedPreference(TypedDict):
+    """What was saved, in the spelling that was sent."""
+
+    provider: ProviderSpelling
+    scope: Scope
+
+
+class AllowedProviders(TypedDict):
+    """What the organization's members may use from now on; null for every provider."""
+
+    allowed_providers: list[ProviderName] | None
+
+
+class QuotaWindow(TypedDict):
+    """What is used of a limit (null: unlimited) until it starts anew."""
+
+    limit: Count | None
+    used: Count
+    resets_at: datetime
+
+
+class Usage(TypedDict):
+    """The tier, and what is used of it: answers by day and month, and tokens to embed by day."""
+
+    tier: TierName
+    daily: QuotaWindow
+    monthly: QuotaWindow
+    embedding_tokens: QuotaWindow
+
+
+class ApiKeySummary(TypedDict):
+    """An own key, as far as it is ever shown."""
+
+    last_four: Annotated[str, Field(max_length=4)]
+    verified: bool
+    updated_at: datetime
+
+
+class Settings(Usage):
+    """Usage, the saved provider, and the own keys by provider."""
+
+    preferred_provider: ProviderSpelling | None
+    api_keys: dict[ProviderName, ApiKeySummary]
+
+
+class UsageSum(TypedDict):
+    """The calls of one day, provider, model or operation: the member that was grouped by names which."""
+
+    day: NotRequired[date]
+    provider: NotRequired[str | None]
+    model: NotRequired[str | None]
+    operation: NotRequired[str]
+    calls: Count
+    total_tokens: Tokens
+    cost_usd: Usd
+
+
+class UsageHistory(TypedDict):
+    """Sums, in the order of what they are grouped by."""
+
+    data: list[UsageSum]
+    next_cursor: None
+
+
+class ProviderReport(TypedDict):
+    """How a provider did. Attempts are known for the caller's own calls of the last sixteen days; else null."""
+
+    provider: str | None
+    calls: Count
+    total_tokens: Tokens
+    cost_usd: Usd
+    p50_latency_ms: Milliseconds | None
+    p95_latency_ms: Milliseconds | None
+    attempts: Count | None
+    succeeded: Count | None
+
+
+class ProviderReports(TypedDict):
+    """One report for each provider that was called."""
+
+    data: list[ProviderReport]
+    next_cursor: None
+
+
+class Prices(TypedDict):
+    """US dollars per million tokens; null where the vendor names no price."""
+
+    input: Usd | None
+    cached_input: Usd | None
+    output: Usd | None
+
+
+class Model(TypedDict):
+    """A model that may be asked for."""
+
+    id: str
+    capabilities: list[str]
+    context_window: int | None
+    usd_per_million_tokens: Prices | None
+    retires_at: date | None
+
+
+class ProviderHealth(TypedDict):
+    """Calls of the last minute, everybody's."""
+
+    calls: Count
+    errors: Count
+    p50_latency_ms: Milliseconds | None
+
+
+class ProviderEntry(TypedDict):
+    """A provider with its models; `health` is null where nobody called it in the last minute."""
+
+    provider: ProviderName
+    default_model: str
+    health: ProviderHealth | None
+    models: list[Model]
+
+
+class ProviderList(TypedDict):
+    """Every provider."""
+
+    data: list[ProviderEntry]
+    next_cursor: None
+
+
+class PublicFaq(TypedDict):
+    """A precomputed response, for whoever's whole message matches the pattern."""
+
+    pattern: str
+    response: str
+    priority: int | None
+
+
+class PublicFaqList(TypedDict):
+    """The active precomputed responses, the first to match first."""
+
+    data: list[PublicFaq]
+    next_cursor: None

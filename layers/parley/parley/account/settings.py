@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
 
+from parley.account.schemas import ApiKeySummary, Settings
+from parley.account.usage import usage_of
 from parley.core.caller import Caller
 from parley.core.errors import subject_deleted
 from parley.database.connection import Database
@@ -16,7 +18,7 @@ class Account:
 
     database: Database
 
-    def settings(self, caller: Caller) -> dict[str, Any]:
+    def settings(self, caller: Caller) -> Settings:
         """Tier, limits and use, the saved provider, and the own keys as their last four characters.
 
         Raises Problem (403) for a deleted user.
@@ -34,10 +36,14 @@ class Account:
             raise subject_deleted()
         saved = preferences[0]["found"].get("user") or {}
         return {
-            **quota[0]["found"],
+            **usage_of(quota[0]["found"]),
             "preferred_provider": saved.get("provider"),
             "api_keys": {
-                provider: {name: key[name] for name in ("last_four", "verified", "updated_at")}
+                provider: ApiKeySummary(
+                    last_four=key["last_four"],
+                    verified=key["verified"],
+                    updated_at=datetime.fromisoformat(key["updated_at"]),
+                )
                 for provider, key in keys[0]["found"].items()
             },
         }

@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, cast
 
+from parley.account.schemas import (
+    HistoryQuery,
+    Prices,
+    ProviderHealth,
+    ProviderList,
+    ProviderReport,
+    ProviderReportQuery,
+    ProviderReports,
+    PublicFaq,
+    PublicFaqList,
+    QuotaWindow,
+    Usage,
+    UsageHistory,
+    UsageSum,
+)
 from parley.core.caller import Caller
 from parley.core.clock import Clock
 from parley.core.errors import Problem, subject_deleted
-from parley.core.period import Period
 from parley.core.provider_names import PROVIDERS
 from parley.database.connection import Database
 from parley.database.errors import DatabaseUnavailable
 from parley.providers.catalogue import Catalogue, Price
-
-
-class HistoryQuery(Period):
-    """The query of /api/usage/history and /api/usage/providers."""
-
-    group_by: Literal["day", "provider", "model", "operation"] = "day"
-    scope: Literal["user", "organization"] = "user"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +41,7 @@ class UsageReports:
     catalogue: Catalogue
     clock: Clock
 
-    def current(self, caller: Caller) -> dict[str, Any]:
+    def current(self, caller: Caller) -> Usage:
         """Tier, and for today, this month and embedding tokens what is used, the limit, and when it starts anew.
 
         Raises Problem (403) for a deleted user.
@@ -43,35 +51,48 @@ class UsageReports:
         )
         if quota is None:
             raise subject_deleted()
-        return quota
+        return usage_of(quota)
 
-    def history(self, caller: Caller, query: HistoryQuery) -> dict[str, Any]:
+    def history(self, caller: Caller, query: HistoryQuery) -> UsageHistory:
         """Calls, tokens and cost, summed by day, provider, model or operation. Raises Problem (403)."""
         rows = self._rows(caller, query)
         key = {"operation": "operation_type"}.get(query.group_by, query.group_by)
-        groups: dict[Any, dict[str, Any]] = defaultdict(lambda: {"calls": 0, "tokens": 0, "cost_usd": Decimal(0)})
+        groups: dict[Any, dict[str, Any]] = defaultdict(lambda: {"calls": 0, "total_tokens": 0, "cost_usd": Decimal(0)})
         for row in rows:
             group = groups[row[key]]
             group["calls"] += row["calls"]
-            group["tokens"] += row["tokens"]
+            group["total_tokens"] += row["tokens"]
             group["cost_usd"] += row["cost"] or 0
         data = [{query.group_by: name, **sums} for name, sums in sorted(groups.items(), key=lambda item: str(item[0]))]
-        return {"data": data, "next_cursor": None}
+        return {"data": cast("list[UsageSum]", data), "next_cursor": None}
 
-    def providers(self, caller: Caller, query: HistoryQuery) -> dict[str, Any]:
+    def providers(self, caller: Caller, query: ProviderReportQuery) -> ProviderReports:
         """By provider: calls, tokens, cost, median and 95th percentile latency, attempts and successes.
 
         Raises Problem (403).
         """
         start, end = self._period(caller, query)
-        data = self.database.call(
+        reports = self.database.call(
             "select app.provider_report(%s, %s, %s, %s)",
             (caller.claims, start, end, query.scope == "organization"),
             idempotent=True,
         )
-        return {"data": data, "next_cursor": None}
+        data = [
+            {
+                "provider": report["provider"],
+                "calls": report["calls"],
+                "total_tokens": report["tokens"],
+                "cost_usd": report["cost_usd"],
+                "p50_latency_ms": report["p50_ms"],
+                "p95_latency_ms": report["p95_ms"],
+                "attempts": report["attempts"],
+                "succeeded": report["succeeded"],
+            }
+            for report in reports
+        ]
+        return {"data": cast("list[ProviderReport]", data), "next_cursor": None}
 
-    def catalogue_of(self, caller: Caller) -> dict[str, Any]:
+    def catalogue_of(self, caller: Caller) -> ProviderList:
         """Providers with their models, today's prices, and health of the last minute as far as it is known."""
         try:
             health = self.database.query(caller.claims, "select app.provider_health() as health", idempotent=True)
@@ -85,14 +106,14 @@ class UsageReports:
                 {
                     "provider": provider,
                     "default_model": defaults[provider],
-                    "health": known.get(provider),
+                    "health": _health(known.get(provider)),
                     "models": [
                         {
                             "id": model.id,
                             "capabilities": sorted(model.capabilities),
                             "context_window": model.context_window,
                             "usd_per_million_tokens": _prices(model.price(None, 0, now)),
-                            "retires": model.retires,
+                            "retires_at": model.retires,
                         }
                         for model in self.catalogue.models()
                         if model.provider == provider
@@ -103,7 +124,7 @@ class UsageReports:
             "next_cursor": None,
         }
 
-    def faqs(self, caller: Caller) -> dict[str, Any]:
+    def faqs(self, caller: Caller) -> PublicFaqList:
         """The precomputed responses, the first to match first."""
         rows = self.database.query(
             caller.claims,
@@ -113,7 +134,7 @@ class UsageReports:
             """,
             idempotent=True,
         )
-        return {"data": rows, "next_cursor": None}
+        return {"data": cast("list[PublicFaq]", rows), "next_cursor": None}
 
     def _rows(self, caller: Caller, query: HistoryQuery) -> list[dict[str, Any]]:
         period = self._period(caller, query)
@@ -123,14 +144,37 @@ class UsageReports:
             )
         return self.database.query(caller.claims, "select * from app.my_usage_between(%s, %s)", period, idempotent=True)
 
-    def _period(self, caller: Caller, query: HistoryQuery) -> tuple[date, date]:
+    def _period(self, caller: Caller, query: HistoryQuery | ProviderReportQuery) -> tuple[date, date]:
         if query.scope == "organization" and not caller.is_organization_admin:
             raise Problem("organization_admin_required", "Only an organization's admin may see its usage.", status=403)
         return query.bounds(self.clock.now())
 
 
-def _prices(price: Price | None) -> dict[str, str | None] | None:
+def usage_of(quota: Mapping[str, Any]) -> Usage:
+    """What app.quota() tells, as a caller is told it."""
+    return {
+        "tier": quota["tier"],
+        "daily": _window(quota["daily"]),
+        "monthly": _window(quota["monthly"]),
+        "embedding_tokens": _window(quota["embedding_tokens"]),
+    }
+
+
+def _window(found: Mapping[str, Any]) -> QuotaWindow:
+    return {
+        "limit": found["limit"],
+        "used": found["used"],
+        "resets_at": datetime.fromisoformat(found["resets_at"]),
+    }
+
+
+def _health(found: Mapping[str, Any] | None) -> ProviderHealth | None:
+    if found is None:
+        return None
+    return {"calls": found["calls"], "errors": found["errors"], "p50_latency_ms": found["p50_ms"]}
+
+
+def _prices(price: Price | None) -> Prices | None:
     if price is None:
         return None
-    names = ("input", "cached_input", "output")
-    return {name: None if (value := getattr(price, name)) is None else format(value, "f") for name in names}
+    return {"input": price.input, "cached_input": price.cached_input, "output": price.output}

@@ -98,6 +98,7 @@ class HeldRequest:
 
     Attributes:
         quota: the caller's, with this request counted for as long as it holds or has spent its unit.
+        replayed: whether its answer repeats an earlier request's with this idempotency key.
         degraded: whether the database was away when it began or when it ended.
         cancelled: set when the caller has left, possibly by another thread.
         delivered: set when a part of the answer has reached the caller.
@@ -114,6 +115,7 @@ class HeldRequest:
         own_key: bool = False,
     ) -> None:
         self.quota: Quota = admitted.quota
+        self.replayed = admitted.replayed
         self.degraded = admitted.offline
         self.cancelled = False
         self.delivered = False

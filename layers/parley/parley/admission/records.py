@@ -67,7 +67,7 @@ class StoredAnswer:
 
     source: Literal["faq", "exact", "semantic"]
     text: str
-    provider: str | None = None
+    provider: ProviderName | None = None
     model: str | None = None
 
 
@@ -118,6 +118,7 @@ class Admitted:
         outcome: `admitted` holds a unit or tokens; the others are answered already and hold nothing.
         fence: counts the holders of the row; finish_request refuses an earlier one's.
         replay: what an earlier request with this idempotency key was answered.
+        replayed: whether the answer repeats an earlier request's, be it a `replay` or a stored answer that served then.
         offline: whether it was admitted without the database, so that there is no row.
     """
 
@@ -126,6 +127,7 @@ class Admitted:
     fence: int = 0
     quota: Quota = field(default_factory=Quota)
     replay: dict[str, Any] | None = None
+    replayed: bool = False
     offline: bool = False
 
 

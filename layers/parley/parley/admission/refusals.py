@@ -62,8 +62,8 @@ def refusal(found: Mapping[str, Any]) -> Refused:
     extra: dict[str, Any] = {}
     if code == "quota_exceeded" and quota.daily:
         extra = {"tier": found["tier"], "limit": quota.daily.limit}
-    elif code == "embedding_quota_exceeded":
-        extra = found["quota"]["embedding_tokens"]
+    elif code == "embedding_quota_exceeded" and (window := quota.embedding_tokens):
+        extra = {"limit": window.limit, "used": window.used, "resets_at": window.resets_at}
     return Refused(code, detail, status=status, retry_after=found.get("retry_after"), extra=extra, quota=quota)
 
 

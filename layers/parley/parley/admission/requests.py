@@ -73,6 +73,7 @@ class Requests:
             fence=found.get("fence") or 0,
             quota=Quota.of(found.get("quota")),
             replay=found["answer"] if outcome == "replay" else None,
+            replayed=found.get("replayed", False),
             provider=found.get("provider") or request.default_provider,
             provider_source=found.get("provider_source") or outcome,
             provider_spelling=spelling,
@@ -94,6 +95,7 @@ class Requests:
             fence=found.get("fence") or 0,
             quota=Quota.of(found.get("quota")),
             replay=found.get("answer"),
+            replayed=found.get("replayed", False),
         )
 
     def _begin(

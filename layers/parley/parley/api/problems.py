@@ -2,16 +2,85 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any, NotRequired
+
+from pydantic import Field
+from typing_extensions import TypedDict
 
 from parley.core.errors import Problem
 
 CONTENT_TYPE = "application/problem+json"
 
+# Codes that more than one route can answer with, beside those of every route (local/problem_codes.py).
+_UPSTREAM = (
+    "upstream_rate_limited", "upstream_quota_exhausted", "upstream_credentials_rejected", "upstream_invalid_request",
+    "upstream_overloaded", "upstream_error", "upstream_bad_response", "upstream_timeout", "upstream_unreachable",
+    "model_not_found", "context_length_exceeded", "content_refused", "unsupported",
+)  # fmt: skip
+_WITH_OWN_KEY = (
+    "own_key_unreadable", "own_key_rate_limited", "own_key_quota_exhausted", "own_key_rejected", "own_keys_unavailable"
+)  # fmt: skip
+EMBEDDING = ("embedding_quota_exceeded", "embeddings_unavailable", "subject_deleted", *_UPSTREAM)
+MODEL_CALL = (
+    "invalid_provider", "invalid_model", "quota_exceeded", "own_key_missing", "provider_not_allowed", "cache_filling",
+    "user_required", "subject_deleted", "no_provider_available", "stream_interrupted", *_UPSTREAM, *_WITH_OWN_KEY,
+)  # fmt: skip
+OWN_KEY = ("invalid_provider", "own_key_not_found", "own_key_replaced", *_UPSTREAM, *_WITH_OWN_KEY)
+
+
+class OpenAIError(TypedDict):
+    """The problem as OpenAI's clients read it."""
+
+    message: str
+    type: str
+    param: None
+    code: str
+
+
+class FieldError(TypedDict):
+    """A member of the request that does not fit, and why."""
+
+    field: str
+    message: str
+
+
+class Upstream(TypedDict):
+    """What the model's provider said."""
+
+    provider: str
+    status: int | None
+    code: str | None
+
+
+class ProblemDocument(TypedDict):
+    """RFC 9457, with the `error` member that OpenAI's clients read. The last members come with some codes only:
+    `errors` with invalid_request, `version` with version_conflict, `tier` and `limit` with quota_exceeded, `limit`,
+    `used` and `resets_at` with embedding_quota_exceeded, `retryable` and `upstream` where a provider failed, and
+    `retry_after` (seconds) in a stream, which has sent its headers.
+    """
+
+    type: str
+    title: str
+    status: Annotated[int, Field(ge=400, le=599)]
+    detail: str
+    code: Annotated[str, Field(pattern=r"^[a-z_]+$", description="Stable; there may be newer ones.")]
+    request_id: str
+    error: OpenAIError
+    errors: NotRequired[list[FieldError]]
+    version: NotRequired[int]
+    tier: NotRequired[str]
+    limit: NotRequired[int | None]
+    used: NotRequired[int]
+    resets_at: NotRequired[datetime]
+    retryable: NotRequired[bool]
+    upstream: NotRequired[Upstream]
+    retry_after: NotRequired[int]
+
 
 def document(problem: Problem, request_id: str) -> dict[str, Any]:
-    """The body of an error answer."""
+    """The body of an error answer, a `ProblemDocument`."""
     return {
         "type": f"urn:parley:problem:{problem.code}",
         "title": HTTPStatus(problem.status).phrase,

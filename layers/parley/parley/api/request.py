@@ -35,6 +35,7 @@ class Request:
         headers: by lower-case name.
         path, query: parameters, decoded.
         seconds: how long the answer may take.
+        takes_key: whether the route looks at an Idempotency-Key.
     """
 
     caller: Caller
@@ -45,6 +46,7 @@ class Request:
     raw_body: str | None
     body_is_base64: bool
     seconds: float
+    takes_key: bool
 
     @cached_property
     def body(self) -> bytes:
@@ -74,8 +76,11 @@ class Request:
 
     @property
     def idempotency_key(self) -> str | None:
-        """The Idempotency-Key header; None without one. Raises Problem (400) for one that cannot be a key."""
-        key = self.headers.get("idempotency-key")
+        """The Idempotency-Key header; None without one, and where the route takes none.
+
+        Raises Problem (400) for one that cannot be a key.
+        """
+        key = self.headers.get("idempotency-key") if self.takes_key else None
         if key is not None and not (0 < len(key) <= LONGEST_IDEMPOTENCY_KEY and key.isascii() and key.isprintable()):
             raise _invalid("Idempotency-Key takes 1 to 255 printable ASCII characters.")
         return key

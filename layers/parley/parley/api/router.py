@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any, Literal, get_type_hints
+from typing import Any, Literal, Required, TypedDict, Unpack, get_type_hints
 from uuid import UUID
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, CORSConfig, Response
@@ -24,12 +24,15 @@ from parley.api.sse import CONTENT_TYPE, HEARTBEAT, Stream, encoded
 from parley.core.caller import Caller
 from parley.core.config import ConfigurationError, Settings
 from parley.core.errors import Problem
+from parley.core.fields import CLOSED
 from parley.core.observability import log_fault, logger
 from parley.database.errors import DatabaseUnavailable
 from parley.runtime.response import StreamingResponse, is_streaming
 
 Access = Literal["anyone", "user", "organization_admin", "service"]
-Handler = Callable[..., "Reply | Stream | dict[str, Any]"]
+# The type of a JSON answer; by media type where that is not all; None for no content.
+Answer = Any | Mapping[str, Any] | None
+Handler = Callable[..., "Reply | Stream | Mapping[str, Any] | None"]
 
 # Kept back from the function's own deadline, so that an answer leaves before Lambda ends the process.
 _MARGIN_SECONDS = 1.0
@@ -37,12 +40,37 @@ _MARGIN_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer that is not a plain 200 with a JSON object. `body` None sends none."""
+    """An answer with headers of its own, or of another media type or status than the route's usual one.
+
+    Attributes:
+        body: None sends none.
+        status: None is the route's.
+        replayed: whether an earlier request with this idempotency key was given this answer.
+    """
 
     body: Mapping[str, Any] | str | None
-    status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
+    status: int | None = None
     content_type: str = "application/json"
+    replayed: bool = False
+
+
+class Declaration(TypedDict, total=False):
+    """What a route says of itself beside its path; the contract is made of it.
+
+    Attributes:
+        access: who may call it.
+        answer: what it answers with.
+        status: of that answer, 200 unless said otherwise.
+        idempotent: whether it takes an Idempotency-Key; others do not look at one.
+        errors: the codes of its own problems, beside those that any route of its kind can answer with.
+    """
+
+    access: Required[Access]
+    answer: Required[Answer]
+    status: int
+    idempotent: bool
+    errors: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,25 +78,36 @@ class Route:
     """One method and path, as registered.
 
     Attributes:
-        handler: takes the request and, where it has parameters of these names, `body` and `query`.
+        handler: takes the request and, where it has parameters of these names, `body` and `query`. Its name is the
+            operation's, and its docstring the summary.
         body, query: the models that those are annotated with.
+        access, answer, status, idempotent, errors: see `Declaration`.
     """
 
     method: str
     path: str
-    access: Access
     handler: Handler
     body: type[BaseModel] | None
     query: type[BaseModel] | None
+    access: Access
+    answer: Answer
+    status: int = 200
+    idempotent: bool = False
+    errors: Sequence[str] = ()
 
-    def call(self, request: Request) -> Reply | Stream | dict[str, Any]:
+    def call(self, request: Request) -> Reply | Stream | Mapping[str, Any] | None:
         """Check what was sent and answer. Raises Problem."""
         arguments: dict[str, BaseModel] = {}
+        query = request.query_as(self.query or _NoQuery)
         if self.query is not None:
-            arguments["query"] = request.query_as(self.query)
+            arguments["query"] = query
         if self.body is not None:
             arguments["body"] = request.json(self.body)
         return self.handler(request, **arguments)
+
+
+class _NoQuery(BaseModel):
+    model_config = CLOSED
 
 
 class Api:
@@ -84,38 +123,36 @@ class Api:
         self.routes: list[Route] = []
         self._stream: Stream | None = None
 
-    def route(self, method: str, path: str, access: Access) -> Callable[[Handler], Handler]:
-        """Register a handler for `method` and `path` (template syntax: `/api/documents/{id}`), open to `access`."""
+    def get(self, path: str, **declared: Unpack[Declaration]) -> Callable[[Handler], Handler]:
+        """Register a handler for GET of `path` (template syntax: `/api/documents/{id}`)."""
+        return self._register("GET", path, declared)
 
+    def post(self, path: str, **declared: Unpack[Declaration]) -> Callable[[Handler], Handler]:
+        """Register a POST handler."""
+        return self._register("POST", path, declared)
+
+    def put(self, path: str, **declared: Unpack[Declaration]) -> Callable[[Handler], Handler]:
+        """Register a PUT handler."""
+        return self._register("PUT", path, declared)
+
+    def patch(self, path: str, **declared: Unpack[Declaration]) -> Callable[[Handler], Handler]:
+        """Register a PATCH handler."""
+        return self._register("PATCH", path, declared)
+
+    def delete(self, path: str, **declared: Unpack[Declaration]) -> Callable[[Handler], Handler]:
+        """Register a DELETE handler."""
+        return self._register("DELETE", path, declared)
+
+    def _register(self, method: str, path: str, declared: Declaration) -> Callable[[Handler], Handler]:
         def register(handler: Handler) -> Handler:
             hints = get_type_hints(handler)
-            route = Route(method, path, access, handler, hints.get("body"), hints.get("query"))
+            route = Route(method, path, handler, hints.get("body"), hints.get("query"), **declared)
             self.routes.append(route)
             pattern = path.replace("{", "<").replace("}", ">")
             self._resolver.route(pattern, method=method)(lambda **parameters: self._answer(route, parameters))
             return handler
 
         return register
-
-    def get(self, path: str, access: Access) -> Callable[[Handler], Handler]:
-        """Register a GET handler."""
-        return self.route("GET", path, access)
-
-    def post(self, path: str, access: Access) -> Callable[[Handler], Handler]:
-        """Register a POST handler."""
-        return self.route("POST", path, access)
-
-    def put(self, path: str, access: Access) -> Callable[[Handler], Handler]:
-        """Register a PUT handler."""
-        return self.route("PUT", path, access)
-
-    def patch(self, path: str, access: Access) -> Callable[[Handler], Handler]:
-        """Register a PATCH handler."""
-        return self.route("PATCH", path, access)
-
-    def delete(self, path: str, access: Access) -> Callable[[Handler], Handler]:
-        """Register a DELETE handler."""
-        return self.route("DELETE", path, access)
 
     def handler(self, event: dict[str, Any], context: Any) -> dict[str, Any] | StreamingResponse:
         """The Lambda entry point for API Gateway REST proxy events."""
@@ -139,31 +176,33 @@ class Api:
         request_id = _request_id(event.raw_event, context)
         logger.append_keys(request_id=request_id, function_name=context.function_name)
         try:
-            request = self._request(event.raw_event, context, request_id, parameters)
+            request = self._request(event.raw_event, context, request_id, parameters, route)
             _check_access(request.caller, route.access)
             outcome = route.call(request)
             if isinstance(outcome, Stream):
                 self._stream = outcome
-                outcome = Reply(None, headers=outcome.headers, content_type=CONTENT_TYPE)
+                outcome = Reply(None, outcome.headers, content_type=CONTENT_TYPE, replayed=outcome.replayed)
             reply = outcome if isinstance(outcome, Reply) else Reply(outcome)
-            code = None
+            status, code = reply.status or route.status, None
         except Exception as error:
             problem = _problem_of(error)
-            reply, code = _problem_reply(problem, request_id), problem.code
+            reply, status, code = _problem_reply(problem, request_id), problem.status, problem.code
         logger.info(
             "request answered",
             method=route.method,
             route=route.path,
-            status=reply.status,
+            status=status,
             code=code,
             duration_ms=round((time.monotonic() - started) * 1000, 1),
         )
-        return _response(reply, request_id)
+        return _response(reply, status, request_id)
 
-    def _request(self, event: dict[str, Any], context: Any, request_id: str, parameters: Mapping[str, str]) -> Request:
+    def _request(
+        self, event: dict[str, Any], context: Any, request_id: str, parameters: Mapping[str, str], route: Route
+    ) -> Request:
         headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
         identity = (event.get("requestContext") or {}).get("identity") or {}
-        query = dict(event.get("queryStringParameters") or {})
+        query = _query(event)
         check_text([*parameters.values(), *query.values()])
         remaining = context.get_remaining_time_in_millis() / 1000 - _MARGIN_SECONDS
         return Request(
@@ -175,12 +214,21 @@ class Api:
             raw_body=event.get("body"),
             body_is_base64=bool(event.get("isBase64Encoded")),
             seconds=min(remaining, self._settings.request_seconds),
+            takes_key=route.idempotent,
         )
 
     def _not_found(self, _error: Exception) -> Response[str]:
         request_id = _request_id(self._resolver.current_event.raw_event, self._resolver.lambda_context)
         problem = Problem("not_found", "There is nothing at this path; see /api/openapi.json.", status=404)
-        return _response(_problem_reply(problem, request_id), request_id)
+        return _response(_problem_reply(problem, request_id), problem.status, request_id)
+
+
+def _query(event: Mapping[str, Any]) -> dict[str, str]:
+    """The query's parameters. Raises Problem (400) for a name that stands in it twice, as in a body."""
+    many = event.get("multiValueQueryStringParameters") or {}
+    if any(len(values) > 1 for values in many.values()):
+        raise Problem("invalid_request", "The query names the same parameter twice.", status=400)
+    return dict(event.get("queryStringParameters") or {})
 
 
 def _request_id(event: Mapping[str, Any], context: Any) -> str:
@@ -224,23 +272,29 @@ def _problem_reply(problem: Problem, request_id: str) -> Reply:
     headers = problems.headers(problem)
     if isinstance(problem, Refused):
         headers |= quota_headers(problem.quota)
-    return Reply(problems.document(problem, request_id), problem.status, headers, problems.CONTENT_TYPE)
+    return Reply(problems.document(problem, request_id), headers, content_type=problems.CONTENT_TYPE)
 
 
-def _response(reply: Reply, request_id: str) -> Response[str]:
+def _response(reply: Reply, status: int, request_id: str) -> Response[str]:
     body = reply.body
     if body is not None and not isinstance(body, str):
         # Sorted, because jsonb keeps no order: a replay is the same to the byte.
         body = json.dumps(body, separators=(",", ":"), ensure_ascii=False, sort_keys=True, default=_json)
     headers = {"X-Request-Id": request_id, "Cache-Control": "no-store", **reply.headers}
-    content_type = None if reply.status == 204 else reply.content_type
-    return Response(status_code=reply.status, content_type=content_type, body=body or "", headers=headers)
+    if reply.replayed:
+        headers["Idempotency-Replayed"] = "true"
+    content_type = None if status == 204 else reply.content_type
+    return Response(status_code=status, content_type=content_type, body=body or "", headers=headers)
 
 
 def _json(value: Any) -> Any:
-    """What JSON has no form for: times as ISO 8601, money and ids as text."""
-    if isinstance(value, datetime | date):
+    """What JSON has no form for: times in UTC (RFC 3339), days, money as decimal text, ids."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if isinstance(value, date):
         return value.isoformat()
-    if isinstance(value, Decimal | UUID):
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    if isinstance(value, UUID):
         return str(value)
     raise TypeError(f"{type(value).__name__} has no JSON form")

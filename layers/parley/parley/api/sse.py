@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from parley.api import problems
 from parley.core.errors import Problem
 
-CONTENT_TYPE = "text/event-stream; charset=utf-8"
+MEDIA_TYPE = "text/event-stream"
+CONTENT_TYPE = f"{MEDIA_TYPE}; charset=utf-8"
 HEARTBEAT = b": still thinking\n\n"
 
 # json.dumps would make an encoder for every event.
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 # A piece of the answer's text, which becomes a `delta`, or the name and the data of any other event.
-Event = str | tuple[str, dict[str, Any]]
+Event = str | tuple[str, Mapping[str, Any]]
 Events = Generator[Event, None, None]
 
 
@@ -30,12 +31,14 @@ class Stream:
         cancel: ends a wait for the model from another thread, for callers who left.
         close: lets go of what the answer holds; called once, also when `events` was never begun.
         headers: beside those of every stream.
+        replayed: whether an earlier request with this idempotency key was given this answer.
     """
 
     events: Events
     cancel: Callable[[], None]
     close: Callable[[], None]
     headers: dict[str, str]
+    replayed: bool = False
 
 
 def encoded(
@@ -58,5 +61,5 @@ def encoded(
         yield _event("error", document)
 
 
-def _event(name: str, data: dict[str, Any]) -> bytes:
+def _event(name: str, data: Mapping[str, Any]) -> bytes:
     return f"event: {name}\ndata: {_encode(data)}\n\n".encode()

@@ -3,34 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from datetime import UTC, datetime
+from typing import Any, cast
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
-
+from parley.chat.schemas import (
+    Conversation,
+    ConversationList,
+    ConversationMessage,
+    ConversationRename,
+    RenamedConversation,
+)
 from parley.core.caller import Caller
 from parley.core.errors import Problem
 from parley.core.paging import PageQuery
 from parley.database.connection import Database
-
-
-class ReadQuery(BaseModel):
-    """The query of GET /api/conversations/{id}."""
-
-    format: Literal["json", "markdown"] = "json"
-
-
-class Rename(BaseModel):
-    """The body of PATCH /api/conversations/{id}. With `version`, a conversation that changed since is left alone."""
-
-    model_config = ConfigDict(extra="forbid")
-    # One line: no control characters.
-    title: Annotated[
-        str,
-        StringConstraints(
-            min_length=1, max_length=200, strip_whitespace=True, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$"
-        ),
-    ]
-    version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +25,13 @@ class Conversations:
 
     database: Database
 
-    def page(self, caller: Caller, query: PageQuery) -> dict[str, Any]:
+    def page(self, caller: Caller, query: PageQuery) -> ConversationList:
         """The caller's conversations, the latest first, without their messages."""
         moment, key = query.after()
         rows = self.database.query(
             caller.claims,
             """
-            select c.id, c.title, c.model, c.total_tokens, c.total_cost,
+            select c.id, c.title, c.model, c.total_tokens, c.total_cost as cost_usd,
               case jsonb_typeof(c.messages) when 'array' then jsonb_array_length(c.messages) else 0 end
                 as message_count, c.version, c.created_at, c.updated_at
             from public.ai_conversations c
@@ -57,14 +43,16 @@ class Conversations:
             (caller.user_id, moment, moment, key, query.limit + 1),
             idempotent=True,
         )
-        return query.page(rows, "updated_at")
+        data, following = query.page(rows, "updated_at")
+        return {"data": data, "next_cursor": following}
 
-    def read(self, caller: Caller, conversation_id: str) -> dict[str, Any]:
+    def read(self, caller: Caller, conversation_id: str) -> Conversation:
         """One conversation with its messages and context. Raises Problem (404)."""
         rows = self.database.query(
             caller.claims,
             """
-            select id, title, model, messages, context, total_tokens, total_cost, version, created_at, updated_at
+            select id, title, model, messages, context, total_tokens, total_cost as cost_usd, version, created_at,
+              updated_at
             from public.ai_conversations where id = %s and user_id = %s
             """,
             (conversation_id, caller.user_id),
@@ -72,19 +60,16 @@ class Conversations:
         )
         if not rows:
             raise _not_found()
-        return rows[0]
+        return cast("Conversation", rows[0] | {"messages": _messages(rows[0]["messages"])})
 
     def markdown(self, caller: Caller, conversation_id: str) -> str:
         """One conversation as a document to keep. Raises Problem (404)."""
         found = self.read(caller, conversation_id)
         parts = [f"# {found['title'] or 'Conversation'}"]
-        # An application may keep turns of its own shape, and something else in their place.
-        messages = found["messages"] if isinstance(found["messages"], list) else []
-        turns = [turn for turn in messages if isinstance(turn, dict)]
-        parts += [f"**{turn.get('role')}**\n\n{turn.get('content')}" for turn in turns]
+        parts += [f"**{turn['role']}**\n\n{turn['content']}" for turn in found["messages"]]
         return "\n\n".join(parts) + "\n"
 
-    def rename(self, caller: Caller, conversation_id: str, change: Rename) -> dict[str, Any]:
+    def rename(self, caller: Caller, conversation_id: str, change: ConversationRename) -> RenamedConversation:
         """Give it another title. Raises Problem: 404, or 409 where `version` is no longer the current one."""
         rows = self.database.query(
             caller.claims,
@@ -96,7 +81,7 @@ class Conversations:
             (change.title, conversation_id, caller.user_id, change.version),
         )
         if rows:
-            return rows[0]
+            return cast("RenamedConversation", rows[0])
         current = self.read(caller, conversation_id)["version"]
         raise Problem(
             "version_conflict",
@@ -114,6 +99,23 @@ class Conversations:
         )
         if not rows:
             raise _not_found()
+
+
+def _messages(kept: Any) -> list[ConversationMessage]:
+    """The turns that read as such: an application may keep others of its own shape, and something else than a list."""
+    return [
+        {"role": turn["role"], "content": turn["content"], "created_at": _time(turn.get("timestamp"))}
+        for turn in (kept if isinstance(kept, list) else ())
+        if isinstance(turn, dict) and isinstance(turn.get("role"), str) and isinstance(turn.get("content"), str)
+    ]
+
+
+def _time(text: Any) -> datetime | None:
+    try:
+        told = datetime.fromisoformat(text)
+        return told if told.tzinfo else told.replace(tzinfo=UTC)
+    except (TypeError, ValueError):
+        return None
 
 
 def _not_found() -> Problem:

@@ -1,38 +1,64 @@
-"""What a caller sends to chat, and what it is answered."""
+"""What a caller sends to chat and is answered, whole or as events, and what a conversation is."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from typing_extensions import TypedDict
 
 from parley.completion.prompt import CacheMode
-from parley.core.provider_names import PROVIDER_CHOICES
+from parley.completion.schemas import CallUsage
+from parley.core.fields import CLOSED, Count, ProviderSource, RequestedProvider, Tokens, Usd
+from parley.core.provider_names import ProviderName
+from parley.providers.protocol import FinishReason
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=100_000, pattern=r"\S")]
+AnswerCache = Literal["none", "faq", "exact", "semantic"]
+
+# A `message`, or `messages` alone: a conversation keeps its own history.
+_ONE_QUESTION: dict[str, Any] = {
+    "allOf": [
+        {
+            "oneOf": [
+                {"required": ["message"], "properties": {"message": {"type": "string"}, "messages": {"type": "null"}}},
+                {
+                    "required": ["messages"],
+                    "properties": {
+                        "message": {"type": "null"},
+                        "messages": {"type": "array"},
+                        "conversation_id": {"type": "null"},
+                    },
+                },
+            ]
+        }
+    ],
+    "examples": [{"message": "What is a fjord?", "provider": "auto"}],
+}
 
 
 class ChatMessage(BaseModel):
     """One turn as a caller sends it."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = CLOSED
     role: Literal["system", "user", "assistant"]
     content: Text
 
 
 class ChatRequest(BaseModel):
-    """The body of /api/chat and /api/chat/stream: a `message`, or `messages` that end with the user's.
+    """A `message`, or `messages` that end with the user's.
 
-    `conversation_id` is `new` or an id from an earlier answer. `context` (S4: page, cart...) is told to the model and
-    kept with the conversation. `cache` is `exact`, `off`, or `semantic`, which also
-    serves the answer to an equivalent question; `cache_threshold` raises how similar it must be.
+    `conversation_id` is `new` or an id from an earlier answer. `context` (the page, the cart...) is told to the model
+    and kept with the conversation. `cache` is `exact`, `off`, or `semantic`, which also serves the answer to an
+    equivalent question; `cache_threshold` raises how similar it must be.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra=_ONE_QUESTION)
     message: Text | None = None
     messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=100)] | None = None
     conversation_id: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = None
-    provider: Annotated[str, Field(max_length=40, description=PROVIDER_CHOICES)] | None = None
+    provider: RequestedProvider | None = None
     model: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
     system: Annotated[str, StringConstraints(max_length=20_000)] | None = None
     context: dict[str, Any] | None = None
@@ -54,19 +80,141 @@ class ChatRequest(BaseModel):
         return self
 
 
-class ChatAnswer(BaseModel):
-    """The answer's body, and what a replay returns.
+class ConversationQuery(BaseModel):
+    """`format=markdown` exports it as a document."""
 
-    `provider_source` says why a provider was asked; `fallback` says that another one answered in its place.
+    model_config = CLOSED
+    format: Literal["json", "markdown"] = "json"
+
+
+class ConversationRename(BaseModel):
+    """Another title. With `version`, a conversation that changed since is left alone."""
+
+    model_config = CLOSED
+    # One line: no control characters.
+    title: Annotated[
+        str,
+        StringConstraints(
+            min_length=1, max_length=200, strip_whitespace=True, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$"
+        ),
+    ]
+    version: Annotated[int, Field(ge=1, le=2_147_483_647)] | None = None
+
+
+class AssistantMessage(TypedDict):
+    """The answer's text."""
+
+    role: Literal["assistant"]
+    content: str
+
+
+class ChatAnswer(TypedDict):
+    """The answer.
+
+    `provider_source` says why a provider was asked; `fallback` says that another one answered in its place. `usage` is
+    null where no model was called, and where a vendor reported none.
     """
 
     id: str
-    message: ChatMessage
-    finish_reason: str
-    provider: str | None
-    provider_source: str
-    fallback: bool = False
+    message: AssistantMessage
+    finish_reason: FinishReason
+    provider: ProviderName | None
+    provider_source: ProviderSource
+    fallback: bool
     model: str | None
-    cache: Literal["none", "faq", "exact", "semantic"]
+    cache: AnswerCache
     conversation_id: str | None
-    usage: dict[str, Any] | None
+    usage: CallUsage | None
+
+
+class ChatStart(TypedDict):
+    """The first event: who is about to answer."""
+
+    id: str
+    provider: ProviderName | None
+    model: str | None
+    provider_source: ProviderSource
+    cache: AnswerCache
+
+
+class ChatDelta(TypedDict):
+    """The next piece of the answer's text."""
+
+    text: str
+
+
+class ChatUsage(TypedDict):
+    """What was used, when the text is complete."""
+
+    usage: CallUsage | None
+
+
+class ChatDone(TypedDict):
+    """The last event of a complete answer."""
+
+    finish_reason: FinishReason
+    provider: ProviderName | None
+    model: str | None
+    conversation_id: str | None
+
+
+class ChatEvents(TypedDict):
+    """The stream's events by name, in their order; `error` may end it at any time."""
+
+    start: ChatStart
+    delta: ChatDelta
+    usage: ChatUsage
+    done: ChatDone
+
+
+class ConversationSummary(TypedDict):
+    """A conversation without its messages."""
+
+    id: str
+    title: str | None
+    model: str
+    message_count: Count
+    total_tokens: Tokens
+    cost_usd: Usd
+    version: int
+    created_at: datetime | None
+    updated_at: datetime | None
+
+
+class ConversationList(TypedDict):
+    """A page of conversations, the latest first."""
+
+    data: list[ConversationSummary]
+    next_cursor: str | None
+
+
+class ConversationMessage(TypedDict):
+    """One turn as it is kept."""
+
+    role: str
+    content: str
+    created_at: datetime | None
+
+
+class Conversation(TypedDict):
+    """A conversation. Turns that an application keeps in a shape of its own are not among the messages."""
+
+    id: str
+    title: str | None
+    model: str
+    messages: list[ConversationMessage]
+    context: Any
+    total_tokens: Tokens
+    cost_usd: Usd
+    version: int
+    created_at: datetime | None
+    updated_at: datetime | None
+
+
+class RenamedConversation(TypedDict):
+    """The new title, and the version that it made."""
+
+    id: str
+    title: str
+    version: int
+    updated_at: datetime | None

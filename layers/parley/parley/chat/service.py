@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Generator
-from typing import Any
+from collections.abc import Generator, Mapping
+from typing import Any, cast
 
 from parley.admission.records import NewTurns, Turn
-from parley.chat.schemas import ChatAnswer, ChatMessage, ChatRequest
+from parley.chat.schemas import AssistantMessage, ChatAnswer, ChatDone, ChatRequest, ChatStart, ChatUsage
 from parley.completion.call import Answered, ModelCall
 from parley.completion.completions import Completions
 from parley.completion.prompt import CacheMode, Prompt, context_message
@@ -51,6 +51,7 @@ class ChatStream:
         self._request = request
         self.quota = call.quota
         self.degraded = call.degraded
+        self.replayed = call.replayed
         self.events = self._answer()
 
     def cancel(self) -> None:
@@ -62,7 +63,7 @@ class ChatStream:
         self.events.close()
         self._call.release()
 
-    def _answer(self) -> Generator[str | tuple[str, dict[str, Any]], None, None]:
+    def _answer(self) -> Generator[str | tuple[str, Mapping[str, Any]], None, None]:
         with self._call as call:
             body = _body_without_model(call)
             yield "start", _start(call, body)
@@ -70,8 +71,14 @@ class ChatStream:
                 yield body["message"]["content"]
             else:
                 body = _settle(call, self._request, (yield from call.stream()))
-            yield "usage", {"usage": body["usage"]}
-            yield "done", {name: body[name] for name in ("finish_reason", "provider", "model", "conversation_id")}
+            yield "usage", ChatUsage(usage=body["usage"])
+            done = ChatDone(
+                finish_reason=body["finish_reason"],
+                provider=body["provider"],
+                model=body["model"],
+                conversation_id=body["conversation_id"],
+            )
+            yield "done", done
 
 
 def _prompt(caller: Caller, request: ChatRequest) -> Prompt:
@@ -115,41 +122,42 @@ def _cache_mode(request: ChatRequest, turns: list[Message]) -> CacheMode:
     return request.cache
 
 
-def _body_without_model(call: ModelCall) -> dict[str, Any] | None:
+def _body_without_model(call: ModelCall) -> ChatAnswer | None:
     """The body where no model is needed: a replay as it was, an FAQ or a cached answer."""
     if call.replay is not None:
-        return call.replay
+        return cast("ChatAnswer", call.replay)
     answer = call.stored_answer
     if answer is None:
         return None
     return ChatAnswer(
         id=call.request_id,
-        message=ChatMessage.model_construct(role="assistant", content=answer.text),
+        message=AssistantMessage(role="assistant", content=answer.text),
         finish_reason="stop",
         provider=answer.provider,
         provider_source=call.provider_source,
+        fallback=False,
         model=answer.model,
         cache=answer.source,
         conversation_id=None,
         usage=None,
-    ).model_dump()
+    )
 
 
-def _start(call: ModelCall, body: dict[str, Any] | None) -> dict[str, Any]:
+def _start(call: ModelCall, body: ChatAnswer | None) -> ChatStart:
     return {
         "id": call.request_id,
         "provider": body["provider"] if body else call.provider,
         "model": body["model"] if body else call.model,
-        "provider_source": call.provider_source,
+        "provider_source": body["provider_source"] if body else call.provider_source,
         "cache": body["cache"] if body else "none",
     }
 
 
-def _settle(call: ModelCall, request: ChatRequest, completion: Completion) -> dict[str, Any]:
+def _settle(call: ModelCall, request: ChatRequest, completion: Completion) -> ChatAnswer:
     conversation = _new_turns(call, request, completion)
     body = ChatAnswer(
         id=call.request_id,
-        message=ChatMessage.model_construct(role="assistant", content=completion.text),
+        message=AssistantMessage(role="assistant", content=completion.text),
         finish_reason=completion.finish_reason,
         provider=call.answered_by.provider if call.answered_by else None,
         provider_source=call.provider_source,
@@ -158,7 +166,7 @@ def _settle(call: ModelCall, request: ChatRequest, completion: Completion) -> di
         cache="none",
         conversation_id=conversation.conversation_id if conversation else None,
         usage=call.usage,
-    ).model_dump()
+    )
     finished = completion.finish_reason == "stop"
     call.settle(body, cache=call.cacheable(completion.text) if finished else None, conversation=conversation)
     return body

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from parley.admission.held_request import Admission, HeldRequest
 from parley.admission.quota import Quota
@@ -14,8 +14,10 @@ from parley.admission.requests import semantic_reply
 from parley.completion.cache import SemanticCache, cache_entry
 from parley.completion.prompt import Prompt, context_message
 from parley.completion.routing import Plan, Router
+from parley.completion.schemas import CallUsage
 from parley.core.caller import RequestContext
 from parley.core.errors import Problem
+from parley.core.fields import ProviderSource
 from parley.core.observability import log_fault, logger
 from parley.core.provider_names import ProviderName
 from parley.database.errors import DatabaseUnavailable
@@ -35,11 +37,13 @@ class Answered:
         body: the answer, JSON values.
         quota: the caller's, with this request counted.
         degraded: whether the database was away.
+        replayed: whether the body repeats an earlier request's with this idempotency key.
     """
 
-    body: dict[str, Any]
+    body: Mapping[str, Any]
     quota: Quota
     degraded: bool
+    replayed: bool
 
 
 class ModelCall(HeldRequest):
@@ -84,9 +88,9 @@ class ModelCall(HeldRequest):
         return self._route.provider
 
     @property
-    def provider_source(self) -> str:
-        """Where that choice comes from (docs/database-contract.md); `faq` or `replay` where one served before any."""
-        return self._route.provider_source
+    def provider_source(self) -> ProviderSource:
+        """Where that choice comes from (docs/database-contract.md); `faq` where one served before any."""
+        return cast("ProviderSource", self._route.provider_source)
 
     @property
     def provider_spelling(self) -> str:
@@ -116,7 +120,7 @@ class ModelCall(HeldRequest):
         return self.answered_by is not None and self.answered_by.provider != self._chosen
 
     @property
-    def usage(self) -> dict[str, Any] | None:
+    def usage(self) -> CallUsage | None:
         """What all calls of this request used together; None where a provider reported nothing."""
         used = [entry.usage for entry in self._ledger if entry.usage is not None]
         if not used or len(used) < len(self._ledger):
@@ -211,9 +215,9 @@ class ModelCall(HeldRequest):
         asked = (self._route.provider, self._route.model)
         return cache_entry(self._prompt, self._prompt_hash, asked, self.answered_by, text, self._question)
 
-    def answered(self, body: dict[str, Any]) -> Answered:
+    def answered(self, body: Mapping[str, Any]) -> Answered:
         """`body` with what its headers say, for the handler."""
-        return Answered(body, self.quota, self.degraded)
+        return Answered(body, self.quota, self.degraded, self.replayed)
 
     def _plan(self, messages: Sequence[Message] | None) -> tuple[Plan, CompletionRequest, Mapping[ProviderName, str]]:
         route, prompt = self._route, self._prompt

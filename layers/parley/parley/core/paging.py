@@ -12,13 +12,17 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field, StringConstraints
 
 from parley.core.errors import Problem
+from parley.core.fields import CLOSED
+
+Cursor = Annotated[str, StringConstraints(max_length=1_000, pattern=r"^[A-Za-z0-9_-]+={0,2}$")]
 
 
 class PageQuery(BaseModel):
     """`cursor` is `next_cursor` of the page before."""
 
+    model_config = CLOSED
     limit: Annotated[int, Field(ge=1, le=100)] = 50
-    cursor: Annotated[str, StringConstraints(max_length=1_000)] | None = None
+    cursor: Cursor | None = None
 
     def after(self, key: Callable[[str], Any] = str) -> tuple[datetime | None, Any]:
         """Time and id of the row that the page before ended with; None for both on the first page.
@@ -39,15 +43,14 @@ class PageQuery(BaseModel):
         except (ValueError, TypeError, AttributeError, RecursionError):
             raise Problem("invalid_request", "Send `next_cursor` of the page before as `cursor`.", status=400) from None
 
-    def page(self, rows: Sequence[dict[str, Any]], moment: str) -> dict[str, Any]:
-        """The list's answer, of up to one row more than the limit.
+    def page(self, rows: Sequence[dict[str, Any]], moment: str) -> tuple[list[Any], str | None]:
+        """The page's rows, of up to one row more than the limit, and `next_cursor`; None where the list ends.
 
         Args:
             moment: the column that the rows are ordered by, before `id`.
         """
-        kept = rows[: self.limit]
-        following = None
-        if len(rows) > self.limit:
-            last = [kept[-1][moment].isoformat(), str(kept[-1]["id"])]
-            following = base64.urlsafe_b64encode(json.dumps(last).encode()).decode()
-        return {"data": kept, "next_cursor": following}
+        kept = list(rows[: self.limit])
+        if len(rows) <= self.limit:
+            return kept, None
+        last = [kept[-1][moment].isoformat(), str(kept[-1]["id"])]
+        return kept, base64.urlsafe_b64encode(json.dumps(last).encode()).decode()

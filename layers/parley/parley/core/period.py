@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from parley.core.errors import Problem
+from parley.core.fields import CLOSED
 
 _USUAL, _LONGEST = 30, 366  # days
-Day = Annotated[date, Field(ge=date(2000, 1, 1))]
+_ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
+
+def _iso_date(value: Any) -> Any:
+    """Pydantic would also take seconds since 1970, and times at midnight."""
+    if isinstance(value, str) and not _ISO_DATE.fullmatch(value):
+        raise ValueError("send a date as YYYY-MM-DD")
+    return value
+
+
+Day = Annotated[date, BeforeValidator(_iso_date), Field(ge=date(2000, 1, 1))]
 
 
 class Period(BaseModel):
-    """Days from `from` up to and without `to`; by default the last 30 up to today."""
+    """Days (YYYY-MM-DD, 2000 or later) from `from` up to and including `to`; by default the last 30."""
 
+    model_config = CLOSED
     start: Annotated[Day | None, Field(alias="from")] = None
     end: Annotated[Day | None, Field(alias="to")] = None
 

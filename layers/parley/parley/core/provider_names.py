@@ -7,8 +7,6 @@ from typing import Literal
 from parley.core.errors import Problem
 
 ProviderName = Literal["openai", "anthropic", "google"]
-# In words, for those who call.
-PROVIDER_CHOICES = "openai, anthropic, google (or gemini), or auto"
 PROVIDERS: tuple[ProviderName, ...] = ("openai", "anthropic", "google")
 
 

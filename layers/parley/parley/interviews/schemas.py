@@ -1,4 +1,4 @@
-"""What a caller sends to have questions generated, and what a question is."""
+"""What a caller sends to have questions generated, what a model writes, and what comes back."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from typing_extensions import TypedDict
 
-from parley.core.provider_names import PROVIDER_CHOICES
+from parley.completion.schemas import CallUsage
+from parley.core.fields import ProviderSource, ProviderSpelling, RequestedProvider
 
 Kind = Literal["technical", "behavioral", "situational", "system_design", "mixed"]
 Level = Literal["intern", "junior", "mid", "senior", "lead"]
@@ -25,11 +27,26 @@ Long = Annotated[str, StringConstraints(max_length=20_000)]
 # What a model wrote: its JSON can say NUL, which nothing can store.
 Written = Annotated[str, AfterValidator(lambda text: text.replace("\x00", ""))]
 
+# FoloUp's clients send name, objective, number and context, and camel case; the rest is Parley's.
+_A_SUBJECT: dict[str, Any] = {
+    "allOf": [
+        {
+            "anyOf": [
+                {"required": [name], "properties": {name: {"pattern": r"\S"}}}
+                for name in ("objective", "role", "job_description")
+            ]
+        }
+    ],
+    "examples": [{"name": "Backend", "objective": "Find a colleague who knows queues", "number": 5}],
+}
+
 
 class QuestionsRequest(BaseModel):
-    """FoloUp sends name, objective, number (as text) and context; the rest is Parley's. Camel case is accepted."""
+    """What to ask about: at least one of objective, role and job_description. `number` may be text; the names of more
+    than one word are taken in camel case too, and members of other names are ignored.
+    """
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", json_schema_extra=_A_SUBJECT)
     name: Short = ""
     objective: Annotated[str, StringConstraints(max_length=2_000)] = ""
     number: Annotated[
@@ -50,7 +67,7 @@ class QuestionsRequest(BaseModel):
         list[Short], Field(max_length=100, validation_alias=AliasChoices("exclude_questions", "excludeQuestions"))
     ] = []
     voice_friendly: Annotated[bool, Field(validation_alias=AliasChoices("voice_friendly", "voiceFriendly"))] = False
-    provider: Annotated[str, Field(max_length=40, description=PROVIDER_CHOICES)] | None = None
+    provider: RequestedProvider | None = None
     model: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
 
     @field_validator("tech_stack", mode="before")
@@ -75,3 +92,35 @@ class GeneratedQuestion(BaseModel):
     expected_points: list[Written] = []
     follow_ups: list[Written] = []
     time_limit_seconds: int = 180
+
+
+class InterviewQuestion(TypedDict):
+    """One question, with what a good answer says and what to ask next."""
+
+    id: str
+    question: str
+    competency: str
+    type: str
+    difficulty: str
+    expected_points: list[str]
+    follow_ups: list[str]
+    time_limit_seconds: Annotated[int, Field(ge=30, le=900)]
+
+
+class InterviewQuestions(TypedDict):
+    """Exactly as many questions as were asked for.
+
+    `degraded` says that some come from the question bank, because the models gave too few. `response` is the questions
+    and the description once more, as JSON text.
+    """
+
+    id: str
+    questions: list[InterviewQuestion]
+    description: str
+    provider: ProviderSpelling
+    provider_source: ProviderSource
+    fallback: bool
+    model: str | None
+    usage: CallUsage | None
+    degraded: bool
+    response: str

@@ -11,7 +11,7 @@ import re
 import secrets
 import unicodedata
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 from pydantic import (
     BaseModel,
@@ -23,10 +23,17 @@ from parley.completion.completions import Completions
 from parley.completion.prompt import Prompt
 from parley.core.caller import RequestContext
 from parley.core.errors import Problem
+from parley.core.fields import ProviderSpelling
 from parley.core.observability import logger
 from parley.core.provider_names import canonical_provider, requested_provider
 from parley.interviews.question_bank import COMPETENCIES, bank
-from parley.interviews.schemas import GeneratedQuestion, QuestionsRequest, Written
+from parley.interviews.schemas import (
+    GeneratedQuestion,
+    InterviewQuestion,
+    InterviewQuestions,
+    QuestionsRequest,
+    Written,
+)
 from parley.providers.protocol import Message
 
 _MOST_WORDS = 30
@@ -220,8 +227,11 @@ def _alike(a: frozenset[str], b: frozenset[str]) -> bool:
 
 def _body(
     call: ModelCall, request: QuestionsRequest, description: str, questions: list[GeneratedQuestion], *, degraded: bool
-) -> dict[str, Any]:
-    listed = [{"id": f"q{number}", **question.model_dump()} for number, question in enumerate(questions, start=1)]
+) -> InterviewQuestions:
+    listed = [
+        cast("InterviewQuestion", {"id": f"q{number}", **question.model_dump()})
+        for number, question in enumerate(questions, start=1)
+    ]
     if not description:
         subject = request.role or request.name or "the position"
         description = f"You will talk about {subject} and how you work. Take your time and answer from experience."
@@ -233,15 +243,15 @@ def _body(
     else:
         provider = answered_by.provider
     return {
+        "id": call.request_id,
         "questions": listed,
         "description": description,
-        "provider": provider,
+        "provider": cast("ProviderSpelling", provider),
         "provider_source": call.provider_source,
         "fallback": call.fell_back,
         "model": answered_by.model if answered_by else None,
         "usage": call.usage,
         "degraded": degraded,
-        "request_id": call.request_id,
         # FoloUp's client parses this text and reads `question` and `description`.
         "response": json.dumps({"questions": listed, "description": description}, ensure_ascii=False),
     }

@@ -5,14 +5,24 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, LiteralString
+from typing import Any, LiteralString, cast
 
 from parley.core.caller import SERVICE, Caller
 from parley.core.clock import Clock
 from parley.core.errors import Problem, subject_deleted
 from parley.core.period import Period
 from parley.database.connection import Database
-from parley.operations.schemas import Faq, Tier, UserTier
+from parley.operations.schemas import (
+    Analytics,
+    Faq,
+    FaqList,
+    NewFaq,
+    Tier,
+    TierLimits,
+    TierList,
+    UserTier,
+    UserTierChange,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,22 +32,22 @@ class Admin:
     database: Database
     clock: Clock
 
-    def tiers(self) -> dict[str, Any]:
+    def tiers(self) -> TierList:
         """Every tier with its limits."""
         return {"data": self._query("select * from app.ai_tiers order by tier"), "next_cursor": None}
 
-    def change_tier(self, name: str, tier: Tier) -> dict[str, Any]:
+    def change_tier(self, name: str, limits: TierLimits) -> Tier:
         """Change a tier's limits; they hold from the next request on. Raises Problem (404)."""
         rows = self._query(
             """
             update app.ai_tiers set daily_units = %s, monthly_units = %s, daily_embedding_tokens = %s
             where tier = %s returning *
             """,
-            (tier.daily_units, tier.monthly_units, tier.daily_embedding_tokens, name),
+            (limits.daily_units, limits.monthly_units, limits.daily_embedding_tokens, name),
         )
-        return _one(rows, "tier")
+        return cast("Tier", _one(rows, "tier"))
 
-    def change_user_tier(self, user_id: str, change: UserTier) -> dict[str, Any]:
+    def change_user_tier(self, user_id: str, change: UserTierChange) -> UserTier:
         """Move a user to a tier, also before the first call. Raises Problem (403) for a deleted user."""
         self.database.query(Caller(user_id).claims, "select app.provision()")
         rows = self._query(
@@ -51,14 +61,14 @@ class Admin:
         )
         if not rows:
             raise subject_deleted()
-        return rows[0]
+        return cast("UserTier", rows[0])
 
     def delete_user(self, user_id: str) -> None:
         """Delete a user with everything personal; the subject is refused from now on. Raises Problem (404)."""
         if not self._query("select app.delete_user(%s) as known", (user_id,))[0]["known"]:
             raise Problem("not_found", "There is no such user.", status=404)
 
-    def faqs(self) -> dict[str, Any]:
+    def faqs(self) -> FaqList:
         """Every precomputed response, inactive ones too."""
         rows = self._query(
             """
@@ -68,43 +78,50 @@ class Admin:
         )
         return {"data": rows, "next_cursor": None}
 
-    def add_faq(self, faq: Faq) -> dict[str, Any]:
+    def add_faq(self, faq: NewFaq) -> Faq:
         """Add a precomputed response. Raises Problem (409) for a pattern that is there."""
         rows = self._query(
             """
             insert into public.ai_precomputed_responses (pattern, response, priority, is_active)
             select %s, %s, %s, %s
             where not exists (select from public.ai_precomputed_responses where pattern = %s)
-            returning id, pattern, response, priority, is_active
+            returning id, pattern, response, priority, is_active, updated_at
             """,
             (faq.pattern, faq.response, faq.priority, faq.is_active, faq.pattern),
         )
         if not rows:
             raise Problem("faq_exists", "There is a response for this pattern; change that one.", status=409)
-        return rows[0]
+        return cast("Faq", rows[0])
 
-    def change_faq(self, faq_id: str, faq: Faq) -> dict[str, Any]:
+    def change_faq(self, faq_id: str, faq: NewFaq) -> Faq:
         """Replace a precomputed response. Raises Problem (404)."""
         rows = self._query(
             """
             update public.ai_precomputed_responses set pattern = %s, response = %s, priority = %s, is_active = %s
-            where id = %s returning id, pattern, response, priority, is_active
+            where id = %s returning id, pattern, response, priority, is_active, updated_at
             """,
             (faq.pattern, faq.response, faq.priority, faq.is_active, _uuid(faq_id)),
         )
-        return _one(rows, "FAQ")
+        return cast("Faq", _one(rows, "FAQ"))
 
     def delete_faq(self, faq_id: str) -> None:
         """Delete a precomputed response. Raises Problem (404)."""
         rows = self._query("delete from public.ai_precomputed_responses where id = %s returning id", (_uuid(faq_id),))
         _one(rows, "FAQ")
 
-    def analytics(self, period: Period) -> dict[str, Any]:
+    def analytics(self, period: Period) -> Analytics:
         """Everybody's usage by day, provider, model and operation, users by tier, and preferences by provider."""
         usage, tiers, preferences = self.database.batch(
             SERVICE.claims,
             [
-                ("select * from app.usage_between(%s, %s)", period.bounds(self.clock.now())),
+                (
+                    """
+                    select day, provider, model, operation_type as operation, own_key, calls, tokens as total_tokens,
+                      cost as cost_usd, mean_latency_ms
+                    from app.usage_between(%s, %s)
+                    """,
+                    period.bounds(self.clock.now()),
+                ),
                 ("select tier, count(*) as users from public.user_ai_settings group by tier order by tier", ()),
                 (
                     """
@@ -116,9 +133,10 @@ class Admin:
             ],
             idempotent=True,
         )
-        return {"usage": usage, "users_by_tier": tiers, "preferences_by_provider": preferences}
+        found = {"usage": usage, "users_by_tier": tiers, "preferences_by_provider": preferences}
+        return cast("Analytics", found)
 
-    def _query(self, statement: LiteralString, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+    def _query(self, statement: LiteralString, parameters: Sequence[Any] = ()) -> list[Any]:
         return self.database.query(SERVICE.claims, statement, parameters)
 
 
@@ -129,7 +147,7 @@ def _uuid(text: str) -> uuid.UUID:
         raise Problem("not_found", "There is no such FAQ.", status=404) from None
 
 
-def _one(rows: list[dict[str, Any]], what: str) -> dict[str, Any]:
+def _one(rows: list[Any], what: str) -> Any:
     if not rows:
         raise Problem("not_found", f"There is no such {what}.", status=404)
     return rows[0]

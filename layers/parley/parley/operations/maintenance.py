@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, LiteralString
+from typing import TYPE_CHECKING, Any, LiteralString
 
 from parley.core.caller import SERVICE
 from parley.core.observability import logger
 from parley.database.connection import Database
 
-Task = Literal["reset_usage", "clean_cache"]
+if TYPE_CHECKING:  # pydantic is no schedule's business
+    from parley.operations.schemas import CacheCleanup, Task, UsageReset
 
 # One batch is one transaction: small enough that no lock is held for long.
 _BATCH = 1_000
@@ -24,17 +25,17 @@ class Maintenance:
 
     database: Database
 
-    def run(self, task: Task, time_left: Callable[[], float]) -> dict[str, Any]:
+    def run(self, task: Task, time_left: Callable[[], float]) -> UsageReset | CacheCleanup:
         """Run a schedule's work now, for an operator."""
-        return self.reset_usage() if task == "reset_usage" else dict(self.clean_cache(time_left))
+        return self.usage_reset() if task == "usage_reset" else self.cache_cleanup(time_left)
 
-    def reset_usage(self) -> dict[str, Any]:
+    def usage_reset(self) -> UsageReset:
         """S2's two resets, the ledger's partitions, archive and sums, and the sweep of requests and events."""
         # A transaction each: months are made and moved under a lock that requests wait for, and no request may at that
         # time be waiting for a counter that was reset.
         self._alone("select public.reset_daily_ai_usage()")
         self._alone("select public.reset_monthly_ai_usage()")
-        report = {
+        report: UsageReset = {
             "months_made": self._alone("select app.ensure_usage_partitions() as found"),
             "days_summed": self._alone("select app.roll_up_usage() as found"),
             "requests": self._alone("select app.sweep_requests() as found"),
@@ -44,7 +45,7 @@ class Maintenance:
         logger.info("usage reset", report=report)
         return report
 
-    def clean_cache(self, time_left: Callable[[], float]) -> dict[str, int]:
+    def cache_cleanup(self, time_left: Callable[[], float]) -> CacheCleanup:
         """Delete expired answers batch by batch until none is left or `time_left()` falls under five seconds."""
         deleted = 0
         while time_left() > 5:

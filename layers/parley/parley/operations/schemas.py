@@ -1,35 +1,176 @@
-"""What operators send."""
+"""What operators send and read; and what anybody may ask of the deployment itself."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from datetime import date, datetime
+from typing import Annotated, Any, Literal, NotRequired
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from typing_extensions import TypedDict
+
+from parley.core.fields import CLOSED, Count, Milliseconds, ProviderSpelling, TierName, Tokens, Usd
 
 Limit = Annotated[int, Field(ge=0, le=1_000_000_000)] | None
+Task = Literal["usage_reset", "cache_cleanup"]
 
 
-class Tier(BaseModel):
-    """The body of PUT /api/admin/tiers/{tier}; null means unlimited."""
+class HealthQuery(BaseModel):
+    """`ready=true` asks whether requests can be served, not only whether the function runs."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = CLOSED
+    ready: bool = False
+
+
+class TierLimits(BaseModel):
+    """A tier's limits; null means unlimited."""
+
+    model_config = CLOSED
     daily_units: Limit
     monthly_units: Limit = None
     daily_embedding_tokens: Limit
 
 
-class UserTier(BaseModel):
-    """The body of PUT /api/admin/users/{id}/tier."""
+class UserTierChange(BaseModel):
+    """The tier to move a user to."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = CLOSED
     tier: Literal["free", "premium", "byok"]
 
 
-class Faq(BaseModel):
+class NewFaq(BaseModel):
     """A precomputed response: words, one at least, and `*`, matched against the whole message."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"pattern": "opening hours *", "response": "Nine to five."}]}
+    )
     pattern: Annotated[str, StringConstraints(min_length=1, max_length=300, strip_whitespace=True, pattern=r"[^\W_]")]
     response: Annotated[str, StringConstraints(min_length=1, max_length=20_000)]
     priority: Annotated[int, Field(ge=-1_000, le=1_000)] = 0
     is_active: bool = True
+
+
+class MaintenanceRequest(BaseModel):
+    """Which schedule's work to do now."""
+
+    model_config = CLOSED
+    task: Task
+
+
+class Health(TypedDict):
+    """`database` only where readiness was asked for."""
+
+    status: Literal["ok"]
+    database: NotRequired[Literal["ok"]]
+
+
+class Contract(TypedDict):
+    """An OpenAPI document: this one."""
+
+    openapi: str
+    info: dict[str, Any]
+    servers: list[dict[str, Any]]
+    tags: list[dict[str, Any]]
+    paths: dict[str, Any]
+    components: dict[str, Any]
+
+
+class Tier(TypedDict):
+    """A tier with its limits; null means unlimited."""
+
+    tier: TierName
+    daily_units: Count | None
+    monthly_units: Count | None
+    daily_embedding_tokens: Count | None
+
+
+class TierList(TypedDict):
+    """Every tier."""
+
+    data: list[Tier]
+    next_cursor: None
+
+
+class UserTier(TypedDict):
+    """Whose tier is which."""
+
+    user_id: str
+    tier: TierName
+
+
+class Faq(TypedDict):
+    """A precomputed response as it is stored."""
+
+    id: UUID
+    pattern: str
+    response: str
+    priority: int | None
+    is_active: bool
+    updated_at: datetime | None
+
+
+class FaqList(TypedDict):
+    """Every precomputed response, the first to match first."""
+
+    data: list[Faq]
+    next_cursor: None
+
+
+class UsageRow(TypedDict):
+    """Everybody's calls of one day, provider, model and operation; the cost is null where no price is known."""
+
+    day: date
+    provider: str | None
+    model: str | None
+    operation: str
+    own_key: bool
+    calls: Count
+    total_tokens: Tokens
+    cost_usd: Usd | None
+    mean_latency_ms: Milliseconds | None
+
+
+class TierUsers(TypedDict):
+    """How many users have a tier."""
+
+    tier: TierName
+    users: Count
+
+
+class ProviderPreferences(TypedDict):
+    """How many preferences name a provider."""
+
+    provider: ProviderSpelling
+    preferences: Count
+
+
+class Analytics(TypedDict):
+    """Usage, users and preferences across everybody."""
+
+    usage: list[UsageRow]
+    users_by_tier: list[TierUsers]
+    preferences_by_provider: list[ProviderPreferences]
+
+
+class SweptRequests(TypedDict):
+    """Dead holds released, answers that expired, rows that were forgotten."""
+
+    released: Count
+    answers_expired: Count
+    forgotten: Count
+
+
+class UsageReset(TypedDict):
+    """What `usage_reset` found to do."""
+
+    months_made: Count
+    days_summed: Count
+    requests: SweptRequests
+    events_deleted: Count
+    months_archived: Count
+
+
+class CacheCleanup(TypedDict):
+    """How many expired answers `cache_cleanup` deleted."""
+
+    deleted: Count

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from parley.core.caller import Caller
 from parley.core.errors import Problem, subject_deleted
 from parley.core.provider_names import named_provider
 from parley.database.connection import Database
 from parley.own_keys.cipher import KeyCipher
-from parley.own_keys.schemas import OwnKey
+from parley.own_keys.schemas import DeletedKey, OwnKey, StoredKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +19,7 @@ class KeyStore:
     database: Database
     key_cipher: KeyCipher
 
-    def store(self, caller: Caller, provider_name: str, key: OwnKey) -> dict[str, Any]:
+    def store(self, caller: Caller, provider_name: str, key: OwnKey) -> StoredKey:
         """Store or replace a key, unverified. Raises Problem."""
         provider = named_provider(provider_name)
         ciphertext = self.key_cipher.encrypt(caller, provider, key.api_key)
@@ -33,7 +32,7 @@ class KeyStore:
             raise subject_deleted()
         return {"provider": provider, "last_four": stored["last_four"], "verified": False}
 
-    def delete(self, caller: Caller, provider_name: str) -> dict[str, Any]:
+    def delete(self, caller: Caller, provider_name: str) -> DeletedKey:
         """Delete a key; the tier that is left comes back. Raises Problem (404)."""
         provider = named_provider(provider_name)
         deleted = self.database.call("select app.delete_own_key(%s, %s)", (caller.claims, provider))

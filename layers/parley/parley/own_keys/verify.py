@@ -10,6 +10,7 @@ from parley.core.errors import Problem
 from parley.core.provider_names import ProviderName, named_provider
 from parley.database.connection import Database
 from parley.own_keys.cipher import KeyCipher
+from parley.own_keys.schemas import VerifiedKey
 from parley.own_keys.store import own_key_not_found
 from parley.providers.catalogue import Catalogue
 from parley.providers.errors import ProviderError
@@ -26,7 +27,7 @@ class KeyVerifier:
     providers: dict[ProviderName, Provider]
     catalogue: Catalogue
 
-    def verify(self, caller: Caller, provider_name: str, seconds: float) -> dict[str, Any]:
+    def verify(self, caller: Caller, provider_name: str, seconds: float) -> VerifiedKey:
         """Try the stored key on what costs no tokens. Raises Problem: 404 without a key, 400 when it is rejected."""
         provider = named_provider(provider_name)
         keys = self.database.call("select app.own_keys(%s)", (caller.claims,), idempotent=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import cast
 
 from parley.core.caller import Caller, RequestContext
 from parley.core.errors import Problem
@@ -11,7 +11,15 @@ from parley.database.connection import Database, Statement
 from parley.database.values import Vector
 from parley.embedding.call import EmbeddingCalls
 from parley.search.deleted_user import refuse_deleted_user
-from parley.search.schemas import DeleteQuery, DocumentsRequest, ListQuery
+from parley.search.schemas import (
+    CreatedList,
+    DeletedDocuments,
+    DeleteQuery,
+    Document,
+    DocumentList,
+    DocumentQuery,
+    DocumentsRequest,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +29,18 @@ class Documents:
     database: Database
     embedding_calls: EmbeddingCalls
 
-    def store(self, context: RequestContext, request: DocumentsRequest) -> dict[str, Any]:
-        """Embed and store; with an idempotency key a repetition stores nothing and answers the same. Raises Problem."""
+    def store(self, context: RequestContext, request: DocumentsRequest) -> tuple[CreatedList, bool]:
+        """Embed and store; with an idempotency key a repetition stores nothing and answers the same. Raises Problem.
+
+        Returns the answer, and whether it is such a repetition's.
+        """
         contents = [document.content for document in request.documents]
         with refuse_deleted_user(), self.embedding_calls.admit(context, "documents", contents) as call:
             if call.replay is not None:
-                return call.replay
+                return cast("CreatedList", call.replay), True
             embedded = call.embed()
             ids = call.new_ids(len(contents))
-            answer = {"data": [{"id": key} for key in ids]}
+            answer: CreatedList = {"data": [{"id": key} for key in ids]}
             statements: list[Statement] = [
                 (
                     """
@@ -42,15 +53,15 @@ class Documents:
                 for key, document, vector in zip(ids, request.documents, embedded.vectors, strict=True)
             ]
             call.settle(answer, statements=statements)
-            return answer
+            return answer, False
 
-    def page(self, caller: Caller, query: ListQuery) -> dict[str, Any]:
+    def page(self, caller: Caller, query: DocumentQuery) -> DocumentList:
         """The caller's own documents, newest first."""
         moment, key = query.after()
         rows = self.database.query(
             caller.claims,
             """
-            select id, content, metadata, model, created_at
+            select id, content, metadata, model, false as is_public, created_at
             from public.embeddings e
             where e.user_id = %s and e.metadata @> %s
               and (%s::timestamptz is null or (e.created_at, e.id) < (%s, %s))
@@ -59,9 +70,10 @@ class Documents:
             """,
             (caller.user_id, query.metadata, moment, moment, key, query.limit + 1),
         )
-        return query.page(rows, "created_at")
+        data, following = query.page(rows, "created_at")
+        return {"data": data, "next_cursor": following}
 
-    def read(self, caller: Caller, document_id: str) -> dict[str, Any]:
+    def read(self, caller: Caller, document_id: str) -> Document:
         """One document, own or public. Raises Problem (404)."""
         rows = self.database.query(
             caller.claims,
@@ -73,7 +85,7 @@ class Documents:
         )
         if not rows:
             raise _not_found()
-        return rows[0]
+        return cast("Document", rows[0])
 
     def delete(self, caller: Caller, document_id: str) -> None:
         """Delete one of the caller's own. Raises Problem (404)."""
@@ -85,7 +97,7 @@ class Documents:
         if not rows:
             raise _not_found()
 
-    def delete_matching(self, caller: Caller, query: DeleteQuery) -> int:
+    def delete_matching(self, caller: Caller, query: DeleteQuery) -> DeletedDocuments:
         """Delete the caller's documents that match, or all; returns how many. Raises Problem (400) without a choice."""
         if query.all == bool(query.metadata):
             raise Problem(
@@ -95,7 +107,7 @@ class Documents:
             deleted = self.database.query(caller.claims, "select public.clear_all_embeddings() as n")
         else:
             deleted = self.database.query(caller.claims, "select public.delete_by_metadata(%s) as n", (query.metadata,))
-        return int(deleted[0]["n"])
+        return {"deleted": deleted[0]["n"]}
 
 
 def _not_found() -> Problem:

@@ -4,43 +4,22 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from typing import Annotated, Any
-
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from typing import cast
 
 from parley.core.caller import Caller, RequestContext
 from parley.core.errors import Problem, subject_deleted
 from parley.core.paging import PageQuery
 from parley.database.connection import Database
 from parley.database.values import jsonb
-
-Word = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[a-z0-9_.:-]+$")]
-_LARGEST_METADATA = 50  # members
-_MOST_INTERACTIONS = 100
-
-
-class Interaction(BaseModel):
-    """One interaction: view, click, add_to_cart... of an item."""
-
-    model_config = ConfigDict(extra="forbid")
-    interaction_type: Word
-    item_type: Word
-    item_id: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = None
-    metadata: Annotated[dict[str, Any], Field(max_length=_LARGEST_METADATA)] = {}
-
-
-class InteractionsRequest(BaseModel):
-    """The body of POST /api/interactions: a batch."""
-
-    model_config = ConfigDict(extra="forbid")
-    interactions: Annotated[list[Interaction], Field(min_length=1, max_length=_MOST_INTERACTIONS)]
-
-
-class RecommendationsQuery(BaseModel):
-    """The query of GET /api/recommendations."""
-
-    item_type: Word | None = None
-    limit: Annotated[int, Field(ge=1, le=100)] = 10
+from parley.search.schemas import (
+    MOST_INTERACTIONS,
+    CreatedList,
+    InteractionList,
+    InteractionsRequest,
+    Recommendation,
+    RecommendationList,
+    RecommendationsQuery,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +28,14 @@ class Interactions:
 
     database: Database
 
-    def record(self, context: RequestContext, request: InteractionsRequest) -> dict[str, Any]:
-        """Record a batch, all or nothing; returns the ids in its order. A repetition of the key records nothing.
+    def record(self, context: RequestContext, request: InteractionsRequest) -> tuple[CreatedList, bool]:
+        """Record a batch, all or nothing. Returns the ids in its order, and whether a repeated key recorded nothing.
 
         Raises Problem (422) for a key that was used with another batch.
         """
         user_id = context.caller.user_id
         ids = context.new_ids(len(request.interactions))
-        possible = context.new_ids(_MOST_INTERACTIONS)
+        possible = context.new_ids(MOST_INTERACTIONS)
         rows = [
             interaction.model_dump() | {"id": key} for key, interaction in zip(ids, request.interactions, strict=True)
         ]
@@ -96,9 +75,9 @@ class Interactions:
                 "This Idempotency-Key was used with another batch; use a new key.",
                 status=422,
             )
-        return {"data": [{"id": key} for key in ids]}
+        return {"data": [{"id": key} for key in ids]}, bool(known)
 
-    def page(self, caller: Caller, query: PageQuery) -> dict[str, Any]:
+    def page(self, caller: Caller, query: PageQuery) -> InteractionList:
         """The caller's interactions, newest first."""
         moment, key = query.after(uuid.UUID)
         rows = self.database.query(
@@ -114,9 +93,10 @@ class Interactions:
             (caller.user_id, moment, moment, key, query.limit + 1),
             idempotent=True,
         )
-        return query.page(rows, "created_at")
+        data, following = query.page(rows, "created_at")
+        return {"data": data, "next_cursor": following}
 
-    def recommendations(self, caller: Caller, query: RecommendationsQuery) -> dict[str, Any]:
+    def recommendations(self, caller: Caller, query: RecommendationsQuery) -> RecommendationList:
         """Items by what the caller and like-minded members of the organization did, each with its reason."""
         rows = self.database.query(
             caller.claims,
@@ -124,4 +104,4 @@ class Interactions:
             (caller.user_id, query.item_type, query.limit),
             idempotent=True,
         )
-        return {"data": rows, "next_cursor": None}
+        return {"data": cast("list[Recommendation]", rows), "next_cursor": None}

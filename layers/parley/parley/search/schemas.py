@@ -1,40 +1,50 @@
-"""What a caller sends to store and to find."""
+"""What a caller sends to store, to find and to tell what it looked at, and what comes back."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, Json, StringConstraints
+from typing_extensions import TypedDict
 
+from parley.core.fields import CLOSED, Count, Metadata
 from parley.core.paging import PageQuery
 from parley.embedding.embedder import LONGEST_TEXT
 from parley.retrieval import Mode
 
 ContentType = Literal["route", "learning_path", "exercise", "school", "event", "instructor"]
-Metadata = dict[str, Any]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_TEXT, pattern=r"\S")]
+Word = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[a-z0-9_.:-]+$")]
 _MOST_DOCUMENTS = 100
+MOST_INTERACTIONS = 100
+_LARGEST_METADATA = 50  # members of an interaction's
 
 
-class Document(BaseModel):
+class NewDocument(BaseModel):
     """One document to store."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = CLOSED
     content: Text
     metadata: Metadata = {}
 
 
 class DocumentsRequest(BaseModel):
-    """The body of POST /api/documents."""
+    """Documents to embed and store, all or none."""
 
-    model_config = ConfigDict(extra="forbid")
-    documents: Annotated[list[Document], Field(min_length=1, max_length=_MOST_DOCUMENTS)]
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"documents": [{"content": "Refunds take five days.", "metadata": {"a": 1}}]}]},
+    )
+    documents: Annotated[list[NewDocument], Field(min_length=1, max_length=_MOST_DOCUMENTS)]
 
 
 class SearchRequest(BaseModel):
-    """The body of POST /api/search. `threshold` is the least cosine similarity of a semantic hit."""
+    """What to find. `threshold` is the least cosine similarity of a semantic hit; `filter` is contained in a hit's
+    metadata."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"query": "refunds", "mode": "hybrid"}]})
     query: Text
     types: Annotated[list[Literal["document"] | ContentType], Field(min_length=1, max_length=7)] = ["document"]
     mode: Mode = "semantic"
@@ -44,20 +54,153 @@ class SearchRequest(BaseModel):
 
 
 class SelectionRequest(BaseModel):
-    """The body of POST /api/search/{id}/selection."""
+    """What was chosen of a search's hits."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = CLOSED
     content_id: Annotated[str, StringConstraints(min_length=1, max_length=255)]
 
 
-class ListQuery(PageQuery):
-    """The query of GET /api/documents."""
+class DocumentQuery(PageQuery):
+    """`metadata` is JSON that a document's metadata contains."""
 
     metadata: Json[Metadata] = Field(default_factory=dict)
 
 
 class DeleteQuery(BaseModel):
-    """The query of DELETE /api/documents: a metadata filter, or `all=true`."""
+    """A non-empty metadata filter (JSON), or `all=true`; not both."""
 
+    model_config = CLOSED
     metadata: Json[Metadata] | None = None
     all: bool = False
+
+
+class Interaction(BaseModel):
+    """One interaction: view, click, add_to_cart... of an item."""
+
+    model_config = CLOSED
+    interaction_type: Word
+    item_type: Word
+    item_id: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = None
+    metadata: Annotated[dict[str, Any], Field(max_length=_LARGEST_METADATA)] = {}
+
+
+class InteractionsRequest(BaseModel):
+    """A batch, recorded all or none."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"interactions": [{"interaction_type": "view", "item_type": "product", "item_id": "p1"}]}]
+        },
+    )
+    interactions: Annotated[list[Interaction], Field(min_length=1, max_length=MOST_INTERACTIONS)]
+
+
+class RecommendationsQuery(BaseModel):
+    """Of which kind, and how many."""
+
+    model_config = CLOSED
+    item_type: Word | None = None
+    limit: Annotated[int, Field(ge=1, le=100)] = 10
+
+
+class Created(TypedDict):
+    """The id of something that was stored."""
+
+    id: str
+
+
+class CreatedList(TypedDict):
+    """The ids, in the order of the request."""
+
+    data: list[Created]
+
+
+class Document(TypedDict):
+    """A stored document; public ones belong to nobody."""
+
+    id: str
+    content: str
+    metadata: Metadata
+    model: str
+    is_public: bool
+    created_at: datetime
+
+
+class DocumentList(TypedDict):
+    """A page of the caller's documents, newest first."""
+
+    data: list[Document]
+    next_cursor: str | None
+
+
+class DeletedDocuments(TypedDict):
+    """How many were deleted."""
+
+    deleted: Count
+
+
+class DocumentHit(TypedDict):
+    """A document that was found; `similarity` (cosine) is null where words alone found it."""
+
+    id: str
+    type: Literal["document"]
+    content: str
+    metadata: Metadata
+    is_public: bool
+    similarity: float | None
+    score: float
+
+
+class ContentHit(TypedDict):
+    """Content of the application that was found."""
+
+    id: str
+    type: ContentType
+    title: str
+    description: str | None
+    metadata: Metadata
+    similarity: float | None
+    score: float
+
+
+class SearchResults(TypedDict):
+    """The hits, best first, and the id under which a selection is noted."""
+
+    search_id: str
+    data: list[DocumentHit | ContentHit]
+
+
+class RecordedInteraction(TypedDict):
+    """An interaction as it was recorded."""
+
+    id: UUID
+    interaction_type: str
+    item_type: str
+    item_id: str | None
+    metadata: Metadata
+    created_at: datetime
+
+
+class InteractionList(TypedDict):
+    """A page of the caller's interactions, newest first."""
+
+    data: list[RecordedInteraction]
+    next_cursor: str | None
+
+
+class Recommendation(TypedDict):
+    """An item, why, and how many other people of the organization that rests on."""
+
+    item_type: str
+    item_id: str
+    score: float
+    reason: Literal["viewed_before", "similar_people", "popular_here"]
+    people: Count
+
+
+class RecommendationList(TypedDict):
+    """Items, the best first."""
+
+    data: list[Recommendation]
+    next_cursor: None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import cast
 
 from parley.core.caller import Caller, RequestContext, derived_ids
 from parley.core.errors import Problem
@@ -12,7 +12,7 @@ from parley.database.connection import Database, Row, Statement
 from parley.embedding.call import EmbeddingCalls
 from parley.retrieval import Query, Retrieval, ScoredHit
 from parley.search.deleted_user import refuse_deleted_user
-from parley.search.schemas import SearchRequest, SelectionRequest
+from parley.search.schemas import SearchRequest, SearchResults, SelectionRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +23,11 @@ class Search:
     retrieval: Retrieval
     embedding_calls: EmbeddingCalls
 
-    def search(self, context: RequestContext, request: SearchRequest) -> dict[str, Any]:
-        """The nearest or best matching, best first, and the id under which a selection is noted. Raises Problem."""
+    def search(self, context: RequestContext, request: SearchRequest) -> tuple[SearchResults, bool]:
+        """The nearest or best matching, best first, and the id under which a selection is noted. Raises Problem.
+
+        Returns the answer, and whether it repeats that of an earlier request with this idempotency key.
+        """
         caller, by_words = context.caller, request.mode == "keyword"
         query = Query(request.query, request.mode, request.types, request.limit, request.threshold, request.filter)
         with refuse_deleted_user():
@@ -34,11 +37,11 @@ class Search:
                 search_id = derived_ids(context.request_id, 1)[0]
                 statements: list[Statement] = [("select app.provision()", ()), _log(caller, request, search_id, found)]
                 self.database.batch(caller.claims, statements, idempotent=True)
-                return {"search_id": search_id, "data": found}
+                return _results(search_id, found), False
             with self.embedding_calls.admit(context, "search", [] if by_words else [request.query]) as call:
                 if call.replay is not None:
                     hits = [ScoredHit(**hit) for hit in call.replay["data"]]
-                    return call.replay | {"data": self.retrieval.read_again(caller, hits)}
+                    return _results(call.replay["search_id"], self.retrieval.read_again(caller, hits)), True
                 found = self.retrieval.find(caller, query, None if by_words else call.embed())
                 search_id = call.new_ids(1)[0]
                 # Remembered without what was found: a document that is deleted must not live on in an answer.
@@ -47,7 +50,7 @@ class Search:
                     {"search_id": search_id, "data": [asdict(hit) for hit in hits]},
                     statements=[_log(caller, request, search_id, found)],
                 )
-                return {"search_id": search_id, "data": found}
+                return _results(search_id, found), False
 
     def select(self, caller: Caller, search_id: str, request: SelectionRequest) -> None:
         """Note what was chosen. Raises Problem (404) for a search that is not the caller's."""
@@ -58,6 +61,10 @@ class Search:
         )
         if not noted[0]["noted"]:
             raise _not_found()
+
+
+def _results(search_id: str, found: list[Row]) -> SearchResults:
+    return cast("SearchResults", {"search_id": search_id, "data": found})
 
 
 def _log(caller: Caller, request: SearchRequest, search_id: str, found: list[Row]) -> Statement:

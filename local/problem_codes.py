@@ -1,0 +1,114 @@
+"""Every code that a problem can have: its status, and what it means. The contract lists them for each route.
+
+The raising code decides; `tests/unit/test_openapi.py` holds that no code of the sources is missing here, and the
+integration tests that each answer's code is one that its route declares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from parley.api.router import Route
+
+CODES: dict[str, tuple[int, str]] = {
+    # What was sent
+    "invalid_request": (400, "A member of the body, the query or the path does not fit; `errors` names it."),
+    "invalid_provider": (400, "There is no provider of this name."),
+    "invalid_model": (400, "This cannot be the name of a model."),
+    "body_too_large": (413, "The body has more than 512 KiB."),
+    "unsupported": (400, "The provider does not offer this."),
+    # Who asks
+    "token_missing": (401, "Sign in: this needs a token."),
+    "token_invalid": (401, "The token is not valid here."),
+    "token_expired": (401, "The token has expired."),
+    "user_required": (403, "This acts for one user, not for the service role."),
+    "service_role_required": (403, "Only the service role may do this."),
+    "organization_admin_required": (403, "Only an admin of the organization may do this."),
+    "organization_required": (403, "The token names no organization."),
+    "subject_deleted": (403, "This account was deleted."),
+    "keys_unavailable": (503, "The keys that tokens are signed with cannot be fetched right now."),
+    # What it is about
+    "not_found": (404, "There is no such thing, or it is somebody else's."),
+    "conversation_not_found": (404, "There is no such conversation of the caller's."),
+    "version_conflict": (409, "The conversation changed meanwhile; `version` is the current one."),
+    "faq_exists": (409, "There is a response for this pattern."),
+    "idempotency_key_reused": (422, "This Idempotency-Key was used with another body."),
+    "request_in_progress": (409, "A request with this Idempotency-Key is still being answered."),
+    # Limits
+    "quota_exceeded": (429, "The allowance of answers is used up."),
+    "embedding_quota_exceeded": (429, "Today's allowance of tokens to embed does not hold that many."),
+    "cache_filling": (503, "The same question is being answered right now."),
+    # Providers and own keys
+    "provider_not_allowed": (403, "The organization does not allow this provider."),
+    "no_provider_available": (503, "No provider that may be used can be called."),
+    "embeddings_unavailable": (503, "No provider with embeddings is configured."),
+    "own_key_missing": (409, "The tier calls models with own keys, and there is none for this provider."),
+    "own_key_not_found": (404, "No key is stored for this provider."),
+    "own_key_replaced": (409, "The key was replaced while it was verified."),
+    "own_key_unreadable": (409, "The stored key cannot be read; store it again."),
+    "own_keys_unavailable": (503, "Stored keys cannot be read right now."),
+    "own_key_rejected": (400, "The provider rejected the caller's own key."),
+    "own_key_rate_limited": (429, "The provider limits the caller's own key."),
+    "own_key_quota_exhausted": (402, "The account of the caller's own key is exhausted."),
+    "model_not_found": (400, "The provider does not know this model."),
+    "context_length_exceeded": (400, "The prompt is too long for this model."),
+    "content_refused": (400, "The provider's safety rules refused the prompt."),
+    "upstream_invalid_request": (400, "The provider does not accept this request for this model."),
+    "upstream_rate_limited": (429, "The provider limits how often it may be called."),
+    "upstream_quota_exhausted": (502, "The operator's account with the provider is exhausted."),
+    "upstream_credentials_rejected": (502, "The provider rejected the operator's key."),
+    "upstream_error": (502, "The provider failed."),
+    "upstream_bad_response": (502, "The provider answered with something unreadable."),
+    "upstream_unreachable": (502, "The provider could not be reached."),
+    "stream_interrupted": (502, "The answer broke off and is incomplete."),
+    "upstream_overloaded": (503, "The provider is overloaded."),
+    "upstream_timeout": (504, "The provider did not answer in time."),
+    # Ourselves
+    "internal_error": (500, "Something went wrong on our side."),
+    "not_configured": (501, "The operator has not set this up."),
+    "database_unavailable": (503, "The database is away for a moment."),
+    # API Gateway's own answers (template.yaml, GatewayResponses)
+    "unknown_route": (403, "There is no such path and method."),
+    "gateway_refused": (400, "The gateway refused the request."),
+    "throttled": (429, "More requests than the gateway lets through."),
+    "function_failed": (502, "The function failed."),
+    "function_unreachable": (504, "The function cannot be reached."),
+    "gateway_timeout": (504, "The answer took too long; it may still be made."),
+}
+
+_ANY_ROUTE = (
+    "invalid_request", "token_invalid", "token_expired", "keys_unavailable", "internal_error", "not_configured",
+    "database_unavailable", "gateway_refused", "throttled", "function_failed", "function_unreachable",
+    "gateway_timeout",
+)  # fmt: skip
+_ACCESS = {
+    "anyone": (),
+    "user": ("token_missing", "user_required"),
+    "organization_admin": ("token_missing", "user_required", "organization_admin_required"),
+    "service": ("token_missing", "service_role_required"),
+}
+
+
+def codes_of(route: Route) -> dict[int, list[str]]:
+    """By status, the codes that a route can answer with."""
+    found: dict[int, list[str]] = {}
+    for code in dict.fromkeys(_names(route)):
+        found.setdefault(CODES[code][0], []).append(code)
+    return {status: found[status] for status in sorted(found)}
+
+
+def _names(route: Route) -> Iterator[str]:
+    yield from _in_order(route.errors)
+    yield from _ACCESS[route.access]
+    if "{" in route.path:
+        yield "not_found"
+    if route.body is not None:
+        yield "body_too_large"
+    if route.idempotent:
+        yield from ("token_missing", "idempotency_key_reused", "request_in_progress")
+    yield from _ANY_ROUTE
+
+
+def _in_order(codes: Iterable[str]) -> list[str]:
+    order = list(CODES)
+    return sorted(codes, key=order.index)

@@ -1,0 +1,197 @@
+"""What every route really answers is what docs/openapi.json says, and a client is told when it is told again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from local.emulator.client import Emulator
+from testing.contract import contract, events
+from testing.functions import Answer, Functions, api_event, make_token
+
+ADA = make_token("ada", organization_id="acme", organization_role="admin")
+SERVICE = make_token(None, role="service_role")
+QUESTIONS = {"name": "Backend", "objective": "Find a colleague", "number": "2", "context": ""}
+VIEW = {"interaction_type": "view", "item_type": "product", "item_id": "p1"}
+
+
+class Seen:
+    """Judges answers by the contract, and keeps which operations succeeded, with which media type."""
+
+    def __init__(self) -> None:
+        self.operations: set[tuple[str, str]] = set()
+
+    def faults(self, method: str, path: str, status: int, headers: Mapping[str, str], body: str) -> list[str]:
+        """What of an answer the contract does not say."""
+        operation = contract().operation(method, path)
+        assert operation is not None
+        if status < 300:
+            self.operations.add((operation["operationId"], headers.get("Content-Type", "").partition(";")[0]))
+        return contract().faults(method, path, status, headers, body)
+
+
+@pytest.fixture
+def seen() -> Seen:
+    """What has been answered."""
+    return Seen()
+
+
+@pytest.fixture
+def http(with_kms: Functions, seen: Seen) -> Iterator[Functions]:
+    """The HTTP functions, which can encrypt keys."""
+    made = Functions(with_kms.environment, seen.faults)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def operator(environment: dict[str, str], database: Any, seen: Seen) -> Iterator[Functions]:
+    """The functions as the service login."""
+    made = Functions(environment | {"DATABASE_URL": database.service_url}, seen.faults)
+    yield made
+    made.close()
+
+
+def test_every_operation_answers_as_it_says(http: Functions, operator: Functions, seen: Seen, database: Any) -> None:
+    def ada(function: str, method: str, path: str, body: Any = None) -> Answer:
+        answer = http.request(function, method, path, body, token=ADA)
+        assert answer.status < 300, answer.text
+        return answer
+
+    def admin(method: str, path: str, body: Any = None) -> Answer:
+        answer = operator.request("admin", method, f"/api/admin{path}", body, token=SERVICE)
+        assert answer.status < 300, answer.text
+        return answer
+
+    for path in ("/api/health?ready=true", "/api/openapi.json"):
+        ada("health", "GET", path)
+    ada("set_provider", "PUT", "/api/ai-provider/policy", {"allowed_providers": ["openai", "gemini"]})
+    for scope in ("user", "organization"):
+        ada("set_provider", "POST", "/api/ai-provider", {"provider": "gemini", "scope": scope})
+    for query in ("", "?scope=user", "?scope=organization"):
+        ada("get_provider", "GET", f"/api/ai-provider{query}")
+    ada("set_provider", "DELETE", "/api/ai-provider")
+    ada("account", "PATCH", "/api/settings", {"preferred_provider": "openai"})
+
+    ada("chat", "POST", "/api/chat", {"message": "What is Parley?"})
+    context = {"page": "home"}
+    talk = ada("chat", "POST", "/api/chat", {"message": "Hi", "conversation_id": "new", "context": context}).json
+    ada("chat_stream", "POST", "/api/chat/stream", {"message": "And now?", "provider": "auto"})
+    ada("generate_interview_questions", "POST", "/api/generate-interview-questions", QUESTIONS)
+    conversation = f"/api/conversations/{talk['conversation_id']}"
+    ada("account", "PATCH", conversation, {"title": "Greetings"})
+    for path in ("/api/conversations", conversation, f"{conversation}?format=markdown"):
+        ada("account", "GET", path)
+
+    documents = {"documents": [{"content": "Espresso needs nine bars."}, {"content": "A fjord.", "metadata": {"a": 1}}]}
+    ids = [row["id"] for row in ada("search", "POST", "/api/documents", documents).json["data"]]
+    with database.connect() as owner:
+        owner.execute(
+            "insert into content_items (content_type, title, metadata) values ('route', 'espresso bars', '{}')"
+        )
+    for mode in ("semantic", "keyword", "hybrid"):
+        find = {"query": "espresso", "mode": mode, "types": ["document", "route"]}
+        found = ada("search", "POST", "/api/search", find).json
+    assert {hit["type"] for hit in found["data"]} == {"document", "route"}
+    ada("search", "POST", f"/api/search/{found['search_id']}/selection", {"content_id": ids[0]})
+    for path in ("/api/documents", f"/api/documents/{ids[0]}"):
+        ada("search", "GET", path)
+    ada("search", "DELETE", f"/api/documents/{ids[0]}")
+    ada("search", "DELETE", "/api/documents?all=true")
+
+    ada("account", "POST", "/api/interactions", {"interactions": [VIEW]})
+    for path in ("/api/interactions", "/api/recommendations", "/api/ai-providers", "/api/faqs", "/api/usage"):
+        ada("account", "GET", path)
+    for scope in ("user", "organization"):
+        for group in ("day", "provider", "model", "operation"):
+            ada("account", "GET", f"/api/usage/history?group_by={group}&scope={scope}")
+        ada("account", "GET", f"/api/usage/providers?scope={scope}")
+
+    key = "/api/settings/api-keys/openai"
+    ada("store_key", "PUT", key, {"api_key": "sk-mine-1234567890"})
+    ada("verify_key", "POST", f"{key}/verify")
+    ada("account", "GET", "/api/settings")
+    ada("store_key", "DELETE", key)
+
+    admin("PUT", "/tiers/free", {"daily_units": 1, "daily_embedding_tokens": None})
+    admin("PUT", "/users/eve/tier", {"tier": "premium"})
+    faq = {"pattern": "opening hours *", "response": "Nine to five."}
+    one = f"/faqs/{admin('POST', '/faqs', faq).json['id']}"
+    admin("PUT", one, faq | {"priority": 3})
+    for path in ("/tiers", "/faqs", "/analytics"):
+        admin("GET", path)
+    admin("DELETE", one)
+    for task in ("usage_reset", "cache_cleanup"):
+        admin("POST", "/maintenance", {"task": task})
+    admin("DELETE", "/users/eve")
+    ada("account", "DELETE", conversation)
+
+    declared = {
+        (name, kind)
+        for name, operation in contract().operations.items()
+        for status, response in operation["responses"].items()
+        if status.startswith("2")
+        for kind in response.get("content", {"": None})
+    }
+    assert seen.operations == declared
+
+
+def test_a_stream_that_breaks_off_ends_with_a_problem_as_it_is_declared(
+    functions: Functions, emulator: Emulator
+) -> None:
+    emulator.answer("A fjord is long and deep and was made by ice.", match="fjord")
+    emulator.fault("mid_stream_error")
+    answer = functions.request("chat_stream", "POST", "/api/chat/stream", {"message": "What is a fjord?"}, token=ADA)
+    name, problem = events(answer.text)[-1]
+    assert (name, problem["code"], problem["retryable"]) == ("error", "upstream_error", True)
+
+
+@pytest.mark.parametrize(
+    ("function", "path", "body"),
+    [
+        ("chat", "/api/chat", {"message": "What is a fjord?"}),
+        ("chat", "/api/chat", {"message": "What is Parley?"}),
+        ("chat_stream", "/api/chat/stream", {"message": "What is a fjord?"}),
+        ("generate_interview_questions", "/api/generate-interview-questions", QUESTIONS),
+        ("search", "/api/documents", {"documents": [{"content": "A fjord."}]}),
+        ("search", "/api/search", {"query": "fjord"}),
+        ("account", "/api/interactions", {"interactions": [VIEW]}),
+    ],
+)
+def test_an_answer_that_is_given_again_says_so(functions: Functions, function: str, path: str, body: Any) -> None:
+    key = {"Idempotency-Key": "once"}
+    first, again = (functions.request(function, "POST", path, body, token=ADA, headers=key) for _ in range(2))
+    assert again.text == first.text or function == "chat_stream"
+    assert "Idempotency-Replayed" not in first.headers
+    assert again.headers["Idempotency-Replayed"] == "true"
+
+
+def test_a_route_without_an_idempotency_key_does_not_look_at_one(functions: Functions) -> None:
+    key = {"Idempotency-Key": "é"}
+    body = {"preferred_provider": "openai"}
+    assert functions.request("account", "PATCH", "/api/settings", body, token=ADA, headers=key).status == 200
+
+
+@pytest.mark.parametrize(
+    ("function", "path"),
+    [
+        ("account", "/api/settings?tier=premium"),
+        ("account", "/api/conversations?page=2"),
+        ("account", "/api/usage/history?form=2026-01-01"),
+        ("get_provider", "/api/ai-provider?scopes=user"),
+        ("health", "/api/health?read=true"),
+        ("search", "/api/documents?all=true"),
+    ],
+)
+def test_a_query_with_an_unknown_parameter_is_400(functions: Functions, function: str, path: str) -> None:
+    answer = functions.request(function, "GET", path, token=ADA)
+    assert (answer.status, answer.json["code"]) == (400, "invalid_request")
+    assert len(answer.json["errors"]) == 1
+
+
+def test_a_query_that_names_a_parameter_twice_is_400(functions: Functions) -> None:
+    event = api_event("GET", "/api/conversations?limit=1", token=ADA)
+    event["multiValueQueryStringParameters"] = {"limit": ["1", "2"]}
+    assert functions.invoke("account", event)["statusCode"] == 400

@@ -8,6 +8,9 @@ parley.database, the services and (one in a hundred) the HTTP functions. Nothing
 
 The fences: queries name the tenant, and row-level security stands behind them. Each condition in a query is removed in
 turn. With row-level security disabled that must be noticed; with it enabled nothing may leak. Exits 1 otherwise.
+
+The stolen login: whoever has a login's password tries to become another role, to shadow what functions name and to
+reach past row-level security. What is refused must be, and the catalog is as before.
 """
 
 from __future__ import annotations
@@ -33,10 +36,12 @@ from local.checkout import CHECKOUT
 from local.emulator.client import Emulator
 from parley.database.connection import Database
 from parley.database.errors import DatabaseError, DatabaseUnavailable
+from parley.migrations.catalog import catalog_snapshot
 from testing.attacks import ATTACKS, LONELY_ATTACKS, Leak, Thief
 from testing.databases import ScratchDatabase, migrated_server, new_database
 from testing.figures import Verdict
 from testing.functions import Functions, function_environment, make_token
+from testing.stolen_login import LOGINS, POSSIBLE, REFUSED, SERVICE_ONLY, attempt, shadowed_calls
 from testing.tenants import Tenant, fingerprint, furnish, settle, tenants
 from testing.workers import gather, silence, workers
 
@@ -199,6 +204,28 @@ def prove_fences(database: ScratchDatabase, verdict: Verdict, sample: int | None
         print(f"        {line}")
 
 
+def prove_stolen_logins(database: ScratchDatabase, verdict: Verdict) -> None:
+    """Try everything that a stolen login could, as each of the two."""
+    wrong = []
+    with database.connect() as owner:
+        before = catalog_snapshot(owner)
+        for login in LOGINS:
+            refused = REFUSED if login == "service" else {**REFUSED, **SERVICE_ONLY}
+            for name, statements in {**REFUSED, **SERVICE_ONLY, **POSSIBLE}.items():
+                with database.connect(login) as thief:
+                    if (found := attempt(thief, statements)) != ("42501" if name in refused else None):
+                        wrong.append(f"parley_{login}: {name}: {found or 'possible'}")
+            with database.connect(login) as thief:
+                ran = shadowed_calls(owner, thief, f"parley_{login}")
+                wrong += [f"parley_{login}: a shadowed type in {name} {role}" for name, role in ran.items()]
+        if catalog_snapshot(owner) != before:
+            wrong.append("the catalog is another afterwards")
+    tried = len(LOGINS) * (len(REFUSED) + len(SERVICE_ONLY) + len(POSSIBLE) + 1)
+    verdict(f"{tried} attempts with a stolen login: went otherwise than docs/operations.md says", not wrong, len(wrong))
+    for line in wrong:
+        print(f"        {line}")
+
+
 def _of_functions(owner: psycopg.Connection[Any]) -> list[Mutant]:
     rows = owner.execute(
         "select proname, pg_get_functiondef(oid) from pg_proc where proname = any(%s)"
@@ -307,6 +334,7 @@ def main() -> int:
         with migrated_server() as database:
             prove_trials(database, emulator, verdict, options.trials, options.processes)
         with migrated_server() as database:
+            prove_stolen_logins(database, verdict)
             prove_fences(database, verdict)
     return verdict.status
 

@@ -69,20 +69,24 @@ end $$;
 -- pgvector lives beside, not among, the application's tables; adopting a database that has it in public keeps it there.
 create extension if not exists vector with schema extensions;
 
--- Names resolve without qualifying operators; functions fix their own path and do not depend on this.
+-- Names resolve without qualifying operators; functions fix their own path and do not depend on this. And nobody makes
+-- temporary objects: a type or a table of pg_temp is found before any other of its name.
 do $$
 begin
   execute format('alter database %I set search_path = "$user", public, extensions', current_database());
+  execute format('revoke temporary on database %I from public', current_database());
 end $$;
 select pg_catalog.set_config('search_path', '"$user", public, extensions', false);
 
 -- Supabase ships the first three; elsewhere they are made here. None of these can log in until `migrate` gives the two
--- logins a password, and none bypasses row-level security.
+-- logins a password, and none bypasses row-level security. parley_definer owns no table; parley_owner owns the tables that
+-- a function makes partitions or indexes of, and runs the few functions that work across callers.
 do $$
 declare
   v_role text;
 begin
-  foreach v_role in array array['anon', 'authenticated', 'service_role', 'parley_definer', 'parley_app', 'parley_service'] loop
+  foreach v_role in array array[
+    'anon', 'authenticated', 'service_role', 'parley_definer', 'parley_owner', 'parley_app', 'parley_service'] loop
     if not exists (select from pg_catalog.pg_roles where rolname = v_role) then
       -- The logins inherit what the API roles may do, so one set of grants and policies serves PostgREST and Parley alike.
       -- Nothing is altered that is right already: roles belong to the server, whose other databases migrate as well.
@@ -96,9 +100,9 @@ begin
   if not pg_catalog.pg_has_role('parley_service', 'service_role', 'usage') then
     grant service_role to parley_service;
   end if;
-  -- Whoever migrates replaces functions that belong to parley_definer, which needs its rights; a superuser has them.
+  -- Whoever migrates replaces what belongs to these two, which needs their rights; a superuser has them.
   if not (select rolsuper from pg_catalog.pg_roles where rolname = current_user) then
-    grant parley_definer to current_user with inherit true, set true;
+    grant parley_definer, parley_owner to current_user with inherit true, set true;
   end if;
 end $$;
 
@@ -111,7 +115,10 @@ alter default privileges revoke execute on functions from public;
 alter default privileges in schema public revoke execute on functions from anon, authenticated, service_role;
 alter default privileges in schema app revoke all on tables from public, anon, authenticated, service_role;
 
-grant usage on schema public, extensions, app to anon, authenticated, service_role, parley_definer, parley_app, parley_service;
+grant usage on schema public, extensions, app
+  to anon, authenticated, service_role, parley_definer, parley_owner, parley_app, parley_service;
+-- The months of the ledger.
+grant create on schema app to parley_owner;
 do $$
 begin
   -- Granting on a schema that belongs to somebody else only warns; without it similar answers are not found later on.
@@ -164,7 +171,7 @@ create or replace function app.tenant_id() returns text
 comment on function app.tenant_id() is 'The cache scope: the organization, or the user without one; null for anonymous callers.';
 
 create or replace function app.touch_updated_at() returns trigger
-  language plpgsql set search_path = ''
+  language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 begin
   new.updated_at := pg_catalog.now();
@@ -173,30 +180,51 @@ end $$;
 comment on function app.touch_updated_at() is 'Trigger: stamps updated_at.';
 
 grant execute on function app.claims(), app.user_id(), app.organization_id(), app.is_organization_admin(), app.is_service(),
-  app.caller_key(), app.tenant_id() to anon, authenticated, service_role, parley_definer, parley_app, parley_service;
+  app.caller_key(), app.tenant_id()
+  to anon, authenticated, service_role, parley_definer, parley_owner, parley_app, parley_service;
 
 -- Tools of the migrations themselves; granted to nobody.
-create or replace function app.give_to_definer(variadic p_functions regprocedure[]) returns void
-  language plpgsql set search_path = ''
+create or replace function app.give_to(p_role text, variadic p_functions regprocedure[]) returns void
+  language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_function regprocedure;
   v_schema text;
+  v_may_create boolean;
 begin
   foreach v_function in array p_functions loop
     select pronamespace::regnamespace::text into v_schema from pg_catalog.pg_proc where oid = v_function;
     execute pg_catalog.format('revoke all on function %s from public', v_function);
-    -- The new owner needs CREATE on the schema at this moment only.
-    execute pg_catalog.format('grant create on schema %s to parley_definer', v_schema);
-    execute pg_catalog.format('alter function %s owner to parley_definer', v_function);
-    execute pg_catalog.format('revoke create on schema %s from parley_definer', v_schema);
+    -- The new owner needs CREATE on the schema at this moment.
+    v_may_create := pg_catalog.has_schema_privilege(p_role, v_schema, 'create');
+    if not v_may_create then
+      execute pg_catalog.format('grant create on schema %s to %I', v_schema, p_role);
+    end if;
+    execute pg_catalog.format('alter function %s owner to %I', v_function, p_role);
+    if not v_may_create then
+      execute pg_catalog.format('revoke create on schema %s from %I', v_schema, p_role);
+    end if;
   end loop;
 end $$;
-comment on function app.give_to_definer(regprocedure[]) is
-  'Makes functions belong to parley_definer, the role without login and tables that security definer functions run as.';
+comment on function app.give_to(text, regprocedure[]) is
+  'Makes functions belong to parley_definer or parley_owner, which security definer functions run as, and takes EXECUTE from public.';
+
+create or replace function app.own_tables(variadic p_tables regclass[]) returns void
+  language plpgsql set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_table regclass;
+begin
+  grant create on schema public to parley_owner;
+  foreach v_table in array p_tables loop
+    execute pg_catalog.format('alter table %s owner to parley_owner', v_table);
+  end loop;
+  revoke create on schema public from parley_owner;
+end $$;
+comment on function app.own_tables(regclass[]) is 'Makes tables belong to parley_owner.';
 
 create or replace function app.adopt_as_text(p_table regclass, p_column text) returns void
-  language plpgsql set search_path = ''
+  language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_name text;
@@ -222,7 +250,7 @@ comment on function app.adopt_as_text(regclass, text) is
   'Brings an adopted column (a UUID, say) to text; drops the policies and foreign keys in the way and the default.';
 
 create or replace function app.drop_table_unless_adopted(p_schema text, p_table text) returns void
-  language plpgsql set search_path = ''
+  language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_table regclass := pg_catalog.to_regclass(pg_catalog.format('%I.%I', p_schema, p_table));
@@ -249,5 +277,5 @@ end $$;
 comment on function app.drop_table_unless_adopted(text, text) is
   'For rollbacks: drops a table that Parley made; leaves an adopted one, takes its policies and says so.';
 
-revoke all on function app.give_to_definer(regprocedure[]), app.adopt_as_text(regclass, text),
+revoke all on function app.give_to(text, regprocedure[]), app.own_tables(regclass[]), app.adopt_as_text(regclass, text),
   app.drop_table_unless_adopted(text, text) from public;

@@ -40,7 +40,7 @@ comment on function app.subject_lock(text) is
   'The advisory lock that a user''s requests share and the user''s deletion has for itself.';
 
 create or replace function app.provision() returns boolean
-  language plpgsql security definer set search_path = ''
+  language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_user text := app.user_id();
@@ -67,7 +67,7 @@ comment on function app.provision() is
   'Makes the caller''s user and organization rows where they are missing; false when the subject was deleted.';
 
 create or replace function app.require_caller(p_user_id text) returns void
-  language plpgsql stable set search_path = ''
+  language plpgsql stable set search_path = pg_catalog, pg_temp
 as $$
 begin
   if p_user_id is distinct from app.user_id() and not app.is_service() or p_user_id is null then
@@ -78,7 +78,7 @@ comment on function app.require_caller(text) is
   'Raises 42501 unless the user is the caller; the service may name anybody.';
 
 create or replace function app.adopt_reference(p_table regclass, p_column text, p_parent regclass, p_on_delete text) returns void
-  language plpgsql set search_path = ''
+  language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_rule "char" := case p_on_delete when 'cascade' then 'c' when 'set null' then 'n' end;
@@ -110,7 +110,7 @@ comment on function app.adopt_reference(regclass, text, regclass, text) is
   'Brings an adopted column to ours: text, what it names present in the parent, one foreign key to it with the given delete rule (cascade or set null).';
 
 create or replace function app.adopt_user_column(p_table regclass, p_column text, p_on_delete text) returns void
-  language plpgsql set search_path = ''
+  language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform app.adopt_reference(p_table, p_column, 'public."user"', p_on_delete);
@@ -154,14 +154,22 @@ create policy "A deletion is remembered" on app.deleted_subjects
   for insert to parley_definer
   with check (subject_hash = (select app.subject_hash(app.user_id())) or (select app.is_service()));
 
-select app.give_to_definer('app.provision()');
+drop policy if exists "A deletion reaches everybody's rows" on public."user";
+create policy "A deletion reaches everybody's rows" on public."user"
+  for all to parley_owner using (true) with check (true);
+drop policy if exists "A deletion reaches everybody's rows" on app.deleted_subjects;
+create policy "A deletion reaches everybody's rows" on app.deleted_subjects
+  for all to parley_owner using (true) with check (true);
+
+select app.give_to('parley_definer', 'app.provision()');
 revoke all on function app.adopt_reference(regclass, text, regclass, text), app.adopt_user_column(regclass, text, text) from public;
 
 grant select on public.organization, public."user" to authenticated, service_role, parley_definer;
 grant insert on public.organization, public."user" to service_role, parley_definer;
 grant delete on public.organization to service_role;
 grant delete on public."user" to service_role, parley_definer;
-grant select, insert on app.deleted_subjects to parley_definer;
+grant select, insert on app.deleted_subjects to parley_definer, parley_owner;
+grant select, insert, delete on public."user" to parley_owner;
 grant execute on function app.now(), app.subject_hash(text), app.subject_lock(text), app.require_caller(text)
-  to anon, authenticated, service_role, parley_definer;
+  to anon, authenticated, service_role, parley_definer, parley_owner;
 grant execute on function app.provision() to parley_app, parley_service;

@@ -69,7 +69,7 @@ create or replace function app.canonical_provider(p_provider text) returns text
 comment on function app.canonical_provider(text) is 'One name for each vendor: gemini is google.';
 
 create or replace function app.allowed_providers() returns text[]
-  language plpgsql stable set search_path = ''
+  language plpgsql stable set search_path = pg_catalog, pg_temp
 as $$
 begin
   return (
@@ -103,7 +103,7 @@ comment on function app.preferred_providers() is
   'The caller''s own preference (the one in this organization before the one without) and the organization''s; at most one row each.';
 
 create or replace function app.provider_preferences(p_claims jsonb) returns jsonb
-  language plpgsql security definer set search_path = ''
+  language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform pg_catalog.set_config('request.jwt.claims', p_claims::text, true);
@@ -117,7 +117,7 @@ comment on function app.provider_preferences(jsonb) is
   '{"user": {"provider", "updated_at"} | null, "organization": the same, "allowed_providers": [..] | null}, in the spelling that was saved.';
 
 create or replace function app.save_provider_preference(p_claims jsonb, p_scope text, p_provider text) returns jsonb
-  language plpgsql security definer set search_path = ''
+  language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   -- The cast refuses an unknown name (22P02) before anything is written.
@@ -143,7 +143,7 @@ comment on function app.save_provider_preference(jsonb, text, text) is
   'Saves a preference (scope user or organization). {"outcome": "saved"} with app.provider_preferences, or not_signed_in, not_organization_admin, subject_deleted, provider_not_allowed; an unknown provider raises 22P02.';
 
 create or replace function app.delete_provider_preference(p_claims jsonb, p_scope text) returns jsonb
-  language plpgsql security definer set search_path = ''
+  language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform pg_catalog.set_config('request.jwt.claims', p_claims::text, true);
@@ -167,7 +167,7 @@ comment on function app.delete_provider_preference(jsonb, text) is
   'Deletes a preference softly. {"outcome": "deleted" | "nothing_saved"} with app.provider_preferences, or not_signed_in, not_organization_admin.';
 
 create or replace function app.save_organization_policy(p_claims jsonb, p_allowed text[], p_forbidden text[]) returns jsonb
-  language plpgsql security definer set search_path = ''
+  language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform pg_catalog.set_config('request.jwt.claims', p_claims::text, true);
@@ -214,6 +214,10 @@ drop policy if exists "The service manages provider preferences" on public.ai_pr
 create policy "The service manages provider preferences" on public.ai_provider_preferences
   for all to service_role using ((select app.is_service())) with check ((select app.is_service()));
 
+drop policy if exists "A deletion reaches everybody's rows" on public.ai_provider_preferences;
+create policy "A deletion reaches everybody's rows" on public.ai_provider_preferences
+  for all to parley_owner using (true) with check (true);
+
 drop policy if exists "Members can view their organization's policy" on app.organization_policies;
 create policy "Members can view their organization's policy" on app.organization_policies
   for select to authenticated, parley_definer
@@ -227,7 +231,7 @@ create policy "Admins can change their organization's policy" on app.organizatio
   for update to parley_definer
   using (organization_id = (select app.organization_id()) and (select app.is_organization_admin()));
 
-select app.give_to_definer(
+select app.give_to('parley_definer',
   'app.provider_preferences(jsonb)', 'app.save_provider_preference(jsonb, text, text)',
   'app.delete_provider_preference(jsonb, text)', 'app.save_organization_policy(jsonb, text[], text[])');
 
@@ -235,6 +239,7 @@ grant select on public.ai_provider_preferences to authenticated, service_role, p
 grant insert (organization_id, user_id, preferred_provider, is_active), update (preferred_provider, is_active)
   on public.ai_provider_preferences to authenticated, parley_definer;
 grant insert, update, delete on public.ai_provider_preferences to service_role;
+grant select (id, user_id), update (updated_at) on public.ai_provider_preferences to parley_owner;
 grant select on app.organization_policies to authenticated, parley_definer;
 grant insert, update on app.organization_policies to parley_definer;
 grant execute on function app.canonical_provider(text), app.allowed_providers(), app.preferred_providers()
@@ -242,3 +247,4 @@ grant execute on function app.canonical_provider(text), app.allowed_providers(),
 grant execute on function app.provider_preferences(jsonb), app.save_provider_preference(jsonb, text, text),
   app.delete_provider_preference(jsonb, text), app.save_organization_policy(jsonb, text[], text[])
   to parley_app, parley_service;
+alter table app.organization_policies force row level security;

@@ -26,7 +26,7 @@ insert into app.ai_tiers (tier, daily_units, daily_embedding_tokens) values
 on conflict do nothing;
 
 create or replace function app.time_zone() returns text
-  language plpgsql stable parallel safe set search_path = ''
+  language plpgsql stable parallel safe set search_path = pg_catalog, pg_temp
 as $$
 begin
   return (select time_zone from app.settings);
@@ -159,6 +159,9 @@ create trigger _20_updated_at before update of tier, preferred_provider, encrypt
 drop policy if exists "Callers can read the settings" on app.settings;
 create policy "Callers can read the settings" on app.settings
   for select to anon, authenticated, parley_definer using ((select app.claims()) is not null);
+drop policy if exists "The ledger's upkeep reads the settings" on app.settings;
+create policy "The ledger's upkeep reads the settings" on app.settings
+  for select to parley_owner using (true);
 drop policy if exists "The service manages the settings" on app.settings;
 create policy "The service manages the settings" on app.settings
   for all to service_role using ((select app.is_service())) with check ((select app.is_service()));
@@ -185,6 +188,10 @@ drop policy if exists "The service manages AI settings" on public.user_ai_settin
 create policy "The service manages AI settings" on public.user_ai_settings
   for all to service_role using ((select app.is_service())) with check ((select app.is_service()));
 
+drop policy if exists "A deletion reaches everybody's rows" on public.user_ai_settings;
+create policy "A deletion reaches everybody's rows" on public.user_ai_settings
+  for all to parley_owner using (true) with check (true);
+
 drop policy if exists "An anonymous caller's units are its own" on app.anonymous_usage;
 create policy "An anonymous caller's units are its own" on app.anonymous_usage
   for all to parley_definer
@@ -195,11 +202,14 @@ create policy "A request is its caller's own" on app.ai_requests
   for all to parley_definer
   using (caller_key = (select app.caller_key()) or (select app.is_service()))
   with check (caller_key = (select app.caller_key()) or (select app.is_service()));
+drop policy if exists "Deletion and health reach everybody's requests" on app.ai_requests;
+create policy "Deletion and health reach everybody's requests" on app.ai_requests
+  for all to parley_owner using (true) with check (true);
 drop policy if exists "The service can view requests" on app.ai_requests;
 create policy "The service can view requests" on app.ai_requests
   for select to service_role using ((select app.is_service()));
 
-grant select on app.settings to anon, authenticated, service_role, parley_definer;
+grant select on app.settings to anon, authenticated, service_role, parley_definer, parley_owner;
 grant update on app.settings to service_role;
 grant select on app.ai_tiers to authenticated, service_role, parley_definer;
 grant insert, update, delete on app.ai_tiers to service_role;
@@ -209,6 +219,12 @@ grant insert (user_id, preferred_provider), update (preferred_provider) on publi
 grant select, insert, update, delete on public.user_ai_settings to service_role;
 grant select, insert, update on public.user_ai_settings to parley_definer;
 grant select, insert, update, delete on app.anonymous_usage, app.ai_requests to parley_definer;
+-- UPDATE on one column is what locking a row asks for.
+grant select (id, user_id), update (updated_at) on public.user_ai_settings to parley_owner;
+grant select (id, caller_key, provider, latency_ms, provider_failed, earlier_attempts, finished_at), update (latency_ms), delete
+  on app.ai_requests to parley_owner;
 grant select on app.ai_requests to service_role;
 grant execute on function app.time_zone(), app.today(), app.of_day(bigint, date, date), app.of_month(bigint, date, date)
-  to anon, authenticated, service_role, parley_definer;
+  to anon, authenticated, service_role, parley_definer, parley_owner;
+alter table app.anonymous_usage force row level security;
+alter table app.ai_requests force row level security;

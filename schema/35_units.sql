@@ -4,7 +4,7 @@
 -- nearly empty, or made anew in every call, costs more than the call.
 
 create or replace function app.quota() returns jsonb
-  language plpgsql stable set search_path = ''
+  language plpgsql stable set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_user constant text := app.user_id();
@@ -36,7 +36,7 @@ comment on function app.quota() is
   'The caller''s tier, limits, what is used of them and when they start anew: {"tier", "daily", "monthly", "embedding_tokens"}.';
 
 create or replace function app.read_quota(p_claims jsonb) returns jsonb
-  language plpgsql security definer set search_path = '' set enable_seqscan = off
+  language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
   set plan_cache_mode = force_generic_plan
 as $$
 begin
@@ -51,7 +51,7 @@ comment on function app.read_quota(jsonb) is 'app.quota() for the caller of thes
 create or replace function app.give_back(
   p_caller_key text, p_user_id text, p_day date, p_units integer, p_tokens bigint default 0
 ) returns void
-  language plpgsql set search_path = ''
+  language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 begin
   -- A unit counts on the day it was taken: once that day has turned over there is nothing left to give back to it.
@@ -72,7 +72,7 @@ comment on function app.give_back(text, text, date, integer, bigint) is
   'Gives units and tokens to embed back to the day and month they were taken in, if these still are the current ones.';
 
 create or replace function app.release_expired(p_caller_key text, p_limit integer) returns integer
-  language plpgsql set search_path = ''
+  language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_dead record;
@@ -102,7 +102,7 @@ comment on function app.release_expired(text, integer) is
   'Releases holds whose lease has ended (of one caller, or of all: null) and gives what they hold back; returns how many.';
 
 create or replace function app.count_unit() returns date
-  language plpgsql set search_path = ''
+  language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_user constant text := app.user_id();
@@ -150,7 +150,7 @@ comment on function app.count_unit() is
   'Counts one unit of the caller''s and returns the day it counts on; null at the limit. Exact under concurrency: one UPDATE decides.';
 
 create or replace function app.count_embedding_tokens(p_tokens bigint, p_bounded boolean) returns date
-  language plpgsql set search_path = ''
+  language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_today constant date := app.today();
@@ -185,7 +185,7 @@ create or replace function app.reserve_unit(
   p_request_id text, p_operation text, p_lease_seconds integer, p_takes_unit boolean default true,
   p_idempotency_key text default null, p_body_hash text default null, p_tokens bigint default null
 ) returns text
-  language plpgsql security definer set search_path = '' set enable_seqscan = off
+  language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
   set plan_cache_mode = force_generic_plan
 as $$
 declare
@@ -221,7 +221,7 @@ comment on function app.reserve_unit(text, text, integer, boolean, text, text, b
   'Makes the request''s row, with a unit of the caller in the claims, with tokens to embed, or with nothing. reserved, refused (at the limit) or duplicate (the id or the idempotency key has a row).';
 
 create or replace function app.sweep_requests(p_limit integer default 1000) returns jsonb
-  language plpgsql security definer set search_path = ''
+  language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_released integer;
@@ -264,7 +264,7 @@ end;
 comment on function app.roll_counters() is 'Brings every counter to today. Cosmetic: counting does the same when it happens.';
 
 create or replace function public.reset_daily_ai_usage() returns void
-  language plpgsql set search_path = ''
+  language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform app.roll_counters();
@@ -272,7 +272,7 @@ end $$;
 comment on function public.reset_daily_ai_usage() is 'S2: brings both counters to today, at any hour and any number of times.';
 
 create or replace function public.reset_monthly_ai_usage() returns void
-  language plpgsql set search_path = ''
+  language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform app.roll_counters();
@@ -281,7 +281,7 @@ comment on function public.reset_monthly_ai_usage() is 'S2: the same as reset_da
 
 -- The mirror. Each side writes the other only for a statement of its own (trigger depth 0), so it never runs in circles.
 create or replace function app.mirror_preference() returns trigger
-  language plpgsql set search_path = ''
+  language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 begin
   insert into public.user_ai_settings as s (user_id, preferred_provider)
@@ -298,7 +298,7 @@ end $$;
 comment on function app.mirror_preference() is 'Trigger: a preference saved or deleted in S1''s table shows in S2''s column.';
 
 create or replace function app.mirror_settings() returns trigger
-  language plpgsql set search_path = ''
+  language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 begin
   -- The default of a new row is nobody's choice.
@@ -348,7 +348,7 @@ create trigger _30_mirror_update after update of preferred_provider on public.us
   execute function app.mirror_settings();
 
 revoke all on function public.reset_daily_ai_usage(), public.reset_monthly_ai_usage() from public, anon, authenticated;
-select app.give_to_definer(
+select app.give_to('parley_definer',
   'app.reserve_unit(text, text, integer, boolean, text, text, bigint)', 'app.sweep_requests(integer)',
   'app.read_quota(jsonb)');
 grant execute on function app.quota() to parley_definer;
@@ -358,3 +358,5 @@ grant execute on function app.reserve_unit(text, text, integer, boolean, text, t
   to parley_app, parley_service;
 grant execute on function app.sweep_requests(integer), app.roll_counters(), public.reset_daily_ai_usage(),
   public.reset_monthly_ai_usage() to service_role;
+alter table public.user_ai_settings force row level security;
+alter table public.ai_provider_preferences force row level security;

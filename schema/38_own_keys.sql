@@ -24,7 +24,7 @@ drop trigger if exists _20_updated_at on app.provider_keys;
 create trigger _20_updated_at before update on app.provider_keys for each row execute function app.touch_updated_at();
 
 create or replace function app.own_keys(p_claims jsonb) returns jsonb
-  language plpgsql security definer set search_path = ''
+  language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform pg_catalog.set_config('request.jwt.claims', p_claims::text, true);
@@ -40,7 +40,7 @@ comment on function app.own_keys(jsonb) is
 create or replace function app.store_own_key(
   p_claims jsonb, p_provider text, p_ciphertext text, p_last_four text, p_kms_key_id text
 ) returns jsonb
-  language plpgsql security definer set search_path = ''
+  language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform pg_catalog.set_config('request.jwt.claims', p_claims::text, true);
@@ -60,7 +60,7 @@ comment on function app.store_own_key(jsonb, text, text, text, text) is
   'Stores or replaces the caller''s key of a provider, unverified. {"outcome": "stored", "last_four"}, or not_signed_in, subject_deleted.';
 
 create or replace function app.mark_key_verified(p_claims jsonb, p_provider text, p_ciphertext text) returns jsonb
-  language plpgsql security definer set search_path = ''
+  language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform pg_catalog.set_config('request.jwt.claims', p_claims::text, true);
@@ -78,7 +78,7 @@ comment on function app.mark_key_verified(jsonb, text, text) is
   'Records that the provider accepted the key with this ciphertext; the first one makes free byok. {"outcome": "verified", "tier"}, or own_key_missing.';
 
 create or replace function app.delete_own_key(p_claims jsonb, p_provider text) returns jsonb
-  language plpgsql security definer set search_path = ''
+  language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform pg_catalog.set_config('request.jwt.claims', p_claims::text, true);
@@ -106,10 +106,16 @@ drop policy if exists "The service rotates keys" on app.provider_keys;
 create policy "The service rotates keys" on app.provider_keys
   for update to service_role using ((select app.is_service()));
 
-select app.give_to_definer(
+drop policy if exists "A deletion reaches everybody's rows" on app.provider_keys;
+create policy "A deletion reaches everybody's rows" on app.provider_keys
+  for all to parley_owner using (true) with check (true);
+
+select app.give_to('parley_definer',
   'app.own_keys(jsonb)', 'app.store_own_key(jsonb, text, text, text, text)',
   'app.mark_key_verified(jsonb, text, text)', 'app.delete_own_key(jsonb, text)');
 grant select, insert, update, delete on app.provider_keys to parley_definer;
 grant select, update (ciphertext, kms_key_id) on app.provider_keys to service_role;
+grant select (user_id, provider), update (updated_at) on app.provider_keys to parley_owner;
 grant execute on function app.own_keys(jsonb), app.store_own_key(jsonb, text, text, text, text),
   app.mark_key_verified(jsonb, text, text), app.delete_own_key(jsonb, text) to parley_app, parley_service;
+alter table app.provider_keys force row level security;

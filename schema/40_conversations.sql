@@ -18,7 +18,7 @@ alter table public.ai_conversations
   add column if not exists updated_at timestamptz default now();
 
 create or replace function app.align_conversation() returns trigger
-  language plpgsql set search_path = ''
+  language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_changed constant boolean := tg_op = 'UPDATE';
@@ -42,7 +42,7 @@ comment on function app.align_conversation() is
   'Trigger: keeps the two names of model, tokens and cost equal, whichever is written, and counts versions.';
 
 create or replace function public.update_ai_conversations_updated_at() returns trigger
-  language plpgsql set search_path = ''
+  language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 begin
   new.updated_at := pg_catalog.now();
@@ -122,3 +122,4 @@ grant insert (id, user_id, title, messages, context, model, model_used), update 
   on public.ai_conversations to authenticated;
 grant select, insert, update, delete on public.ai_conversations to service_role;
 grant select, insert, update on public.ai_conversations to parley_definer;
+alter table public.ai_conversations force row level security;

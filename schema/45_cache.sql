@@ -67,7 +67,7 @@ begin
 end $$;
 
 create or replace function app.align_cached_answer() returns trigger
-  language plpgsql set search_path = ''
+  language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 begin
   new.model := coalesce(new.model, new.model_used);
@@ -135,7 +135,7 @@ create or replace function app.cache_tenant(p_scope text) returns text
 comment on function app.cache_tenant(text) is 'The tenant of a cache scope (tenant, user) for this caller; null: nothing is cached.';
 
 create or replace function app.find_cached_answer(p_tenant text, p_prompt_hash text, p_provider text, p_model text)
-  returns jsonb language plpgsql stable set search_path = ''
+  returns jsonb language plpgsql stable set search_path = pg_catalog, pg_temp
 as $$
 begin
   return (
@@ -148,7 +148,7 @@ end $$;
 comment on function app.find_cached_answer(text, text, text, text) is 'The answer to exactly this, or null.';
 
 create or replace function app.find_similar_answer(p_claims jsonb, p_query jsonb, p_embedding vector) returns jsonb
-  language plpgsql security definer set search_path = pg_catalog, extensions, public
+  language plpgsql security definer set search_path = pg_catalog, extensions, public, pg_temp
 as $$
 declare
   v_tenant text;
@@ -188,7 +188,7 @@ comment on function app.find_similar_answer(jsonb, jsonb, vector) is
   'Answers to similar messages, best first: [{"similarity", "message", "text", "provider", "model", "usage", "created_at"}]. p_query: scope, parameters_hash, provider, model, embedding_model (each a hard filter), threshold, limit.';
 
 create or replace function app.store_answer(p_request jsonb) returns void
-  language plpgsql set search_path = pg_catalog, extensions, public
+  language plpgsql set search_path = pg_catalog, extensions, public, pg_temp
 as $$
 declare
   v_tenant constant text := app.cache_tenant(p_request ->> 'scope');
@@ -221,7 +221,7 @@ end $$;
 comment on function app.store_answer(jsonb) is 'Stores a finished answer (the member cache of app.finish_request).';
 
 create or replace function app.delete_expired_answers(p_limit integer default 1000) returns integer
-  language plpgsql set search_path = ''
+  language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_deleted integer;
@@ -237,7 +237,7 @@ comment on function app.delete_expired_answers(integer) is
   'One short batch of the cleaning; the schedule calls it, a transaction each, until it returns less than the limit.';
 
 create or replace function public.clean_expired_ai_cache() returns integer
-  language plpgsql set search_path = ''
+  language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_deleted integer := 0;
@@ -308,7 +308,7 @@ from (values
 where not exists (select from public.ai_precomputed_responses);
 
 create or replace function app.match_precomputed_response(p_message text) returns jsonb
-  language plpgsql stable set search_path = ''
+  language plpgsql stable set search_path = pg_catalog, pg_temp
 as $$
 begin
   return (
@@ -353,6 +353,9 @@ create policy "A fill belongs to its tenant" on app.cache_fills
   with check (
     (select app.claims()) is not null
     and (tenant = (select app.tenant_id()) or tenant = (select app.cache_tenant('user'))));
+drop policy if exists "A deletion reaches everybody's rows" on app.cache_fills;
+create policy "A deletion reaches everybody's rows" on app.cache_fills
+  for all to parley_owner using (true) with check (true);
 drop policy if exists "The service cleans fills" on app.cache_fills;
 create policy "The service cleans fills" on app.cache_fills
   for all to service_role using ((select app.is_service())) with check ((select app.is_service()));
@@ -364,7 +367,7 @@ drop policy if exists "The service manages precomputed responses" on public.ai_p
 create policy "The service manages precomputed responses" on public.ai_precomputed_responses
   for all to service_role using ((select app.is_service())) with check ((select app.is_service()));
 
-select app.give_to_definer('app.find_similar_answer(jsonb, jsonb, vector)');
+select app.give_to('parley_definer', 'app.find_similar_answer(jsonb, jsonb, vector)');
 revoke all on function public.clean_expired_ai_cache() from public, anon, authenticated;
 
 grant select on public.ai_precomputed_responses to anon, authenticated, service_role, parley_definer;
@@ -375,9 +378,11 @@ grant select (id, query_hash, response, provider, model, model_used, tokens_used
 grant insert, update on public.ai_response_cache to parley_definer;
 grant insert, update, delete on public.ai_response_cache, public.ai_precomputed_responses to service_role;
 grant select, insert, update, delete on app.cache_fills to parley_definer;
-grant select, delete on app.cache_fills to service_role;
+grant select, delete on app.cache_fills to service_role, parley_owner;
 grant execute on function app.cache_tenant(text), app.normalise_message(text), app.pattern_expression(text),
   app.match_precomputed_response(text) to anon, authenticated, service_role, parley_definer;
 grant execute on function app.find_cached_answer(text, text, text, text), app.store_answer(jsonb) to parley_definer;
 grant execute on function app.find_similar_answer(jsonb, jsonb, vector) to parley_app, parley_service;
 grant execute on function app.delete_expired_answers(integer), public.clean_expired_ai_cache() to service_role;
+alter table public.ai_response_cache force row level security;
+alter table app.cache_fills force row level security;

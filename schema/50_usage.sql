@@ -86,7 +86,7 @@ revoke all on public.ai_usage, public.ai_usage_logs, app.ai_usage_rest, app.usag
   from public, anon, authenticated, service_role;
 
 create or replace function app.align_usage() returns trigger
-  language plpgsql set search_path = ''
+  language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 begin
   new.provider := coalesce(app.canonical_provider(new.provider), 'unknown');
@@ -222,3 +222,8 @@ grant insert, update on public.user_ai_usage to parley_definer;
 grant select on app.usage_by_day, app.rolled_up_days to authenticated, service_role;
 grant select, delete on app.rolled_up_days to parley_definer;
 grant insert, update, delete on app.usage_by_day, app.rolled_up_days to service_role;
+alter table public.user_ai_usage force row level security;
+-- Its functions make, move and drop months, and sum days (55_usage_reports.sql). A month takes the trigger over.
+grant execute on function app.align_usage() to parley_owner;
+select app.own_tables(
+  'public.ai_usage', 'public.ai_usage_logs', 'app.ai_usage_rest', 'app.usage_archive', 'app.usage_by_day', 'app.rolled_up_days');

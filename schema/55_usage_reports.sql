@@ -1,9 +1,9 @@
 -- 55 usage reports: what is asked of the ledger of 50_usage.sql, and its upkeep (months made, archived, dropped; days
--- summed). The functions that make and move partitions must own them, so they belong to the migrating role; they take no
--- table name and only the service may call them.
+-- summed). The functions that make and move partitions must own them, so they belong to parley_owner; they take no table
+-- name and only the service may call them.
 
 create or replace function app.lock_ledger() returns void
-  language plpgsql set search_path = '' set lock_timeout = '200ms'
+  language plpgsql set search_path = pg_catalog, pg_temp set lock_timeout = '200ms'
 as $$
 begin
   -- Requests and deletions lock these in one order or the other, so all of them at once or none; and not for as long as
@@ -22,7 +22,7 @@ comment on function app.lock_ledger() is
   'Locks what making or moving a month locks: the ledger, and "user" for the foreign key. Raises 55P03 after twenty attempts.';
 
 create or replace function app.ensure_usage_partitions(p_from timestamptz default null, p_ahead integer default 2)
-  returns integer language plpgsql security definer set search_path = '' set lock_timeout = '5s'
+  returns integer language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '5s'
 as $$
 declare
   v_month timestamp := pg_catalog.date_trunc('month', coalesce(p_from, app.now()) at time zone 'UTC');
@@ -59,7 +59,7 @@ comment on function app.ensure_usage_partitions(timestamptz, integer) is
   'Makes the ledger''s months (UTC) from the given one (this one) to some ahead; returns how many were missing.';
 
 create or replace function app.archive_usage(p_keep interval default '90 days') returns integer
-  language plpgsql security definer set search_path = '' set lock_timeout = '5s'
+  language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '5s'
 as $$
 declare
   -- In UTC: ninety days that a clock change falls into are an hour shorter or longer elsewhere.
@@ -93,7 +93,7 @@ comment on function app.archive_usage(interval) is
   'Sums the days that are not summed yet, then moves the months whose every row is older than this from the ledger to app.usage_archive, without touching a row; returns how many.';
 
 create or replace function app.drop_archived_usage(p_keep interval) returns integer
-  language plpgsql security definer set search_path = '' set lock_timeout = '5s'
+  language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '5s'
 as $$
 declare
   v_before constant timestamptz := (app.now() at time zone 'UTC' - p_keep) at time zone 'UTC';
@@ -117,6 +117,49 @@ begin
 end $$;
 comment on function app.drop_archived_usage(interval) is
   'Drops the archived months whose every row is older than this; returns how many. Their sums stay in app.usage_by_day.';
+
+create or replace function app.roll_up_usage(p_limit integer default 31) returns integer
+  language plpgsql set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_day date;
+  v_zone constant text := app.time_zone();
+  -- Older rows are in app.ai_usage_rest: nothing moves them on, and reports read the few there are.
+  v_first_month constant timestamptz := (
+    select pg_catalog.min(pg_catalog.to_date(pg_catalog.right(c.relname, 7), 'YYYY_MM'))::timestamp at time zone 'UTC'
+    from pg_catalog.pg_inherits i join pg_catalog.pg_class c on c.oid = i.inhrelid
+    where i.inhparent = 'public.ai_usage_logs'::regclass and c.relname ~ '^ai_usage_\d{4}_\d{2}$');
+  v_rolled integer := 0;
+begin
+  for v_day in
+    select d.day::date
+    from pg_catalog.generate_series(
+      (select (pg_catalog.min(created_at) at time zone v_zone)::date from public.ai_usage
+       where created_at >= v_first_month)::timestamp,
+      -- Not right at its end: who writes a day's last row may not have committed yet.
+      ((app.now() - interval '2 minutes') at time zone v_zone)::date::timestamp - interval '1 day', interval '1 day') as d (day)
+    where not exists (select from app.rolled_up_days r where r.day = d.day::date)
+    order by 1 limit p_limit
+  loop
+    delete from app.usage_by_day where day = v_day;
+    insert into app.usage_by_day
+      (day, organization_id, all_organizations, provider, model, operation_type, own_key, calls, tokens, cost, latency_ms)
+    select v_day, organization_id, grouping(organization_id) = 1, provider, model, operation_type, own_key,
+      pg_catalog.count(*), coalesce(pg_catalog.sum(tokens_total), 0), pg_catalog.sum(cost), pg_catalog.sum(latency_ms)
+    from public.ai_usage
+    where created_at >= v_day::timestamp at time zone v_zone and created_at < (v_day + 1)::timestamp at time zone v_zone
+    group by provider, model, operation_type, own_key, grouping sets ((organization_id), ());
+    insert into app.rolled_up_days (day) values (v_day) on conflict do nothing;
+    v_rolled := v_rolled + 1;
+  end loop;
+  return v_rolled;
+end $$;
+comment on function app.roll_up_usage(integer) is
+  'For the schedule: sums past days that are not summed yet, oldest first, up to the limit (null: all); returns how many.';
+
+grant execute on function app.lock_ledger(), app.roll_up_usage(integer) to parley_owner;
+select app.give_to('parley_owner',
+  'app.ensure_usage_partitions(timestamptz, integer)', 'app.archive_usage(interval)', 'app.drop_archived_usage(interval)');
 
 -- The months there must be, and an adopted ledger's rows. They are copied in the transaction that moved the table aside.
 do $$
@@ -159,49 +202,10 @@ begin
   end loop;
 end $$;
 
-create or replace function app.roll_up_usage(p_limit integer default 31) returns integer
-  language plpgsql set search_path = ''
-as $$
-declare
-  v_day date;
-  v_zone constant text := app.time_zone();
-  -- Older rows are in app.ai_usage_rest: nothing moves them on, and reports read the few there are.
-  v_first_month constant timestamptz := (
-    select pg_catalog.min(pg_catalog.to_date(pg_catalog.right(c.relname, 7), 'YYYY_MM'))::timestamp at time zone 'UTC'
-    from pg_catalog.pg_inherits i join pg_catalog.pg_class c on c.oid = i.inhrelid
-    where i.inhparent = 'public.ai_usage_logs'::regclass and c.relname ~ '^ai_usage_\d{4}_\d{2}$');
-  v_rolled integer := 0;
-begin
-  for v_day in
-    select d.day::date
-    from pg_catalog.generate_series(
-      (select (pg_catalog.min(created_at) at time zone v_zone)::date from public.ai_usage
-       where created_at >= v_first_month)::timestamp,
-      -- Not right at its end: who writes a day's last row may not have committed yet.
-      ((app.now() - interval '2 minutes') at time zone v_zone)::date::timestamp - interval '1 day', interval '1 day') as d (day)
-    where not exists (select from app.rolled_up_days r where r.day = d.day::date)
-    order by 1 limit p_limit
-  loop
-    delete from app.usage_by_day where day = v_day;
-    insert into app.usage_by_day
-      (day, organization_id, all_organizations, provider, model, operation_type, own_key, calls, tokens, cost, latency_ms)
-    select v_day, organization_id, grouping(organization_id) = 1, provider, model, operation_type, own_key,
-      pg_catalog.count(*), coalesce(pg_catalog.sum(tokens_total), 0), pg_catalog.sum(cost), pg_catalog.sum(latency_ms)
-    from public.ai_usage
-    where created_at >= v_day::timestamp at time zone v_zone and created_at < (v_day + 1)::timestamp at time zone v_zone
-    group by provider, model, operation_type, own_key, grouping sets ((organization_id), ());
-    insert into app.rolled_up_days (day) values (v_day) on conflict do nothing;
-    v_rolled := v_rolled + 1;
-  end loop;
-  return v_rolled;
-end $$;
-comment on function app.roll_up_usage(integer) is
-  'For the schedule: sums past days that are not summed yet, oldest first, up to the limit (null: all); returns how many.';
-
 create or replace function app.usage_between(p_from date, p_to date)
   returns table (day date, provider text, model text, operation_type text, own_key boolean,
     calls bigint, tokens bigint, cost numeric, mean_latency_ms bigint)
-  language plpgsql stable set search_path = ''
+  language plpgsql stable set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
@@ -253,7 +257,7 @@ comment on function app.usage_between(date, date) is
 create or replace function app.my_usage_between(p_from date, p_to date)
   returns table (day date, provider text, model text, operation_type text,
     calls bigint, tokens bigint, cost numeric, mean_latency_ms bigint)
-  language plpgsql stable set search_path = ''
+  language plpgsql stable set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
@@ -296,7 +300,7 @@ comment on function public.get_usage_stats(text, timestamptz, timestamptz) is
   'S3: a user''s requests, tokens and cost. Runs with the caller''s rights, so another user''s are all zero.';
 
 create or replace function app.provider_health() returns jsonb
-  language plpgsql stable security definer set search_path = ''
+  language plpgsql stable security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
   return (
@@ -322,7 +326,7 @@ begin
       group by provider) h);
 end $$;
 comment on function app.provider_health() is
-  'Calls, errors and median latency by provider, of the newest 100 requests of the last minute. Reads across callers and returns counts only, so it belongs to the tables'' owner.';
+  'Calls, errors and median latency by provider, of the newest 100 requests of the last minute. Reads across callers and returns counts only, so it belongs to parley_owner.';
 
 create or replace view app.table_sizes with (security_invoker = true) as
 select n.nspname as schemaname, c.relname as tablename,
@@ -354,3 +358,4 @@ grant execute on function app.my_usage_between(date, date) to authenticated;
 grant execute on function app.provider_health() to parley_definer, parley_app, service_role;
 grant execute on function app.ensure_usage_partitions(timestamptz, integer), app.archive_usage(interval),
   app.drop_archived_usage(interval), app.roll_up_usage(integer) to service_role;
+select app.give_to('parley_owner', 'app.provider_health()');

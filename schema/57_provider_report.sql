@@ -2,7 +2,7 @@
 -- rows' attempts (success). Request rows are kept for sixteen days, so success is known for those only.
 
 create or replace function app.provider_report(p_claims jsonb, p_from date, p_to date, p_organization boolean)
-  returns jsonb language plpgsql stable security definer set search_path = ''
+  returns jsonb language plpgsql stable security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_from timestamptz;
@@ -49,5 +49,5 @@ end $$;
 comment on function app.provider_report(jsonb, date, date, boolean) is
   'By provider: calls, tokens, cost, latency percentiles, and how many attempts succeeded (the caller''s own, of the last sixteen days; null for the organization). Raises 42501 for an organization without its admin.';
 
-select app.give_to_definer('app.provider_report(jsonb, date, date, boolean)');
+select app.give_to('parley_definer', 'app.provider_report(jsonb, date, date, boolean)');
 grant execute on function app.provider_report(jsonb, date, date, boolean) to parley_app;

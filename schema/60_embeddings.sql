@@ -74,7 +74,7 @@ alter table public.embeddings enable row level security;
 revoke all on public.embeddings from public, anon, authenticated, service_role;
 
 create or replace function public.update_updated_at() returns trigger
-  language plpgsql set search_path = ''
+  language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 begin
   new.updated_at := pg_catalog.now();
@@ -155,7 +155,7 @@ comment on function app.tenant_index_name(text) is 'The name of a promoted tenan
 create or replace function app.nearest_embeddings(
   p_user_id text, p_embedding vector, p_model text, p_filter jsonb, p_limit integer
 ) returns text[]
-  language plpgsql volatile set search_path = '' set plan_cache_mode = 'force_custom_plan'
+  language plpgsql volatile set search_path = pg_catalog, pg_temp set plan_cache_mode = 'force_custom_plan'
 as $$
 declare
   v_own text[] := '{}';
@@ -203,7 +203,7 @@ comment on function app.nearest_embeddings(text, vector, text, jsonb, integer) i
 
 create or replace function app.matching_embeddings(p_user_id text, p_query text, p_model text, p_filter jsonb, p_limit integer)
   returns text[]
-  language plpgsql stable set search_path = '' set plan_cache_mode = 'force_custom_plan'
+  language plpgsql stable set search_path = pg_catalog, pg_temp set plan_cache_mode = 'force_custom_plan'
 as $$
 declare
   v_query tsquery := pg_catalog.websearch_to_tsquery('simple', p_query);
@@ -261,7 +261,7 @@ comment on function app.tune_vector_scan(integer) is
   'Sets how widely HNSW scans of this transaction look, and how far they go on where a filter took rows away.';
 
 create or replace function app.assert_search(p_mode text, p_has_embedding boolean, p_has_query boolean) returns void
-  language plpgsql immutable set search_path = ''
+  language plpgsql immutable set search_path = pg_catalog, pg_temp
 as $$
 begin
   if p_mode is null or p_mode not in ('semantic', 'keyword', 'hybrid') then
@@ -282,7 +282,7 @@ create or replace function app.search_documents(
   p_filter jsonb default '{}',
   p_model text default 'text-embedding-3-small'
 ) returns table (id text, content text, metadata jsonb, is_public boolean, similarity double precision, score double precision)
-  language plpgsql volatile security definer set search_path = ''
+  language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_embedding p_embedding%type := app.pad_embedding(p_embedding);
@@ -356,7 +356,7 @@ comment on function public.match_embeddings(vector, double precision, integer, j
   'Parley itself calls app.search_documents.';
 
 create or replace function public.delete_by_metadata(filter jsonb) returns integer
-  language plpgsql volatile set search_path = ''
+  language plpgsql volatile set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_user_id text := app.user_id();
@@ -375,7 +375,7 @@ comment on function public.delete_by_metadata(jsonb) is
   'returns how many. An empty filter raises 22023.';
 
 create or replace function public.clear_all_embeddings() returns integer
-  language plpgsql volatile set search_path = ''
+  language plpgsql volatile set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_user_id text := app.user_id();
@@ -392,7 +392,7 @@ comment on function public.clear_all_embeddings() is 'S3: deletes all documents 
 
 create or replace function app.tenant_index_statements(p_minimum_rows integer default 10000, p_maximum_tenants integer default 50)
   returns table (user_id text, documents bigint, statement text)
-  language sql stable set search_path = ''
+  language sql stable set search_path = pg_catalog, pg_temp
 as $$
   with tenant as (
     select e.user_id, count(*) as documents, app.tenant_index_name(e.user_id) as index_name
@@ -422,7 +422,7 @@ comment on function app.tenant_index_statements(integer, integer) is
   'index, and pay for it with each insert.';
 
 -- Who may do what.
-select app.give_to_definer('app.search_documents(text, vector, text, text, integer, double precision, jsonb, text)');
+select app.give_to('parley_definer', 'app.search_documents(text, vector, text, text, integer, double precision, jsonb, text)');
 
 grant select, delete on public.embeddings to authenticated, service_role;
 grant insert (id, user_id, content, embedding, metadata, model) on public.embeddings to authenticated;
@@ -441,3 +441,5 @@ grant execute on function app.search_documents(text, vector, text, text, integer
   to parley_app, parley_service;
 grant execute on function public.match_embeddings(vector, double precision, integer, jsonb), public.delete_by_metadata(jsonb),
   public.clear_all_embeddings() to authenticated, service_role;
+-- A deletion drops the index of a tenant that had one (98_deletion.sql).
+select app.own_tables('public.embeddings');

@@ -67,7 +67,7 @@ create or replace function app.search_content(
 ) returns table (
   id uuid, content_type text, title text, description text, metadata jsonb, similarity double precision, score double precision
 )
-  language plpgsql volatile security definer set search_path = '' set plan_cache_mode = 'force_custom_plan'
+  language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = 'force_custom_plan'
 as $$
 declare
   v_embedding p_embedding%type := app.pad_embedding(p_embedding);
@@ -166,7 +166,7 @@ create policy "Recording acts for the caller or the service" on public.ai_conten
 create or replace function app.record_search(
   p_id uuid, p_user_id text, p_query text, p_content_type text, p_filters jsonb, p_results_count integer
 ) returns void
-  language plpgsql volatile security definer set search_path = ''
+  language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform app.require_caller(p_user_id);
@@ -178,7 +178,7 @@ comment on function app.record_search(uuid, text, text, text, jsonb, integer) is
   'Logs a search under this id, once. Raises 42501 for another''s user id.';
 
 create or replace function app.record_selection(p_user_id text, p_search_id uuid, p_content_id text) returns boolean
-  language plpgsql volatile security definer set search_path = ''
+  language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform app.require_caller(p_user_id);
@@ -189,7 +189,7 @@ end $$;
 comment on function app.record_selection(text, uuid, text) is 'Notes what was chosen from a search; false when the user has no such search.';
 
 -- Who may do what.
-select app.give_to_definer(
+select app.give_to('parley_definer',
   'app.search_content(text, vector, text, text, text[], integer, double precision, jsonb, text)',
   'app.record_search(uuid, text, text, text, jsonb, integer)', 'app.record_selection(text, uuid, text)');
 
@@ -201,3 +201,4 @@ grant select, insert, delete on public.ai_content_searches to service_role;
 grant select, insert, update on public.ai_content_searches to parley_definer;
 grant execute on function app.search_content(text, vector, text, text, text[], integer, double precision, jsonb, text),
   app.record_search(uuid, text, text, text, jsonb, integer), app.record_selection(text, uuid, text) to parley_app, parley_service;
+alter table public.ai_content_searches force row level security;

@@ -57,7 +57,7 @@ comment on function app.interaction_weight(text) is 'How much an interaction say
 
 create or replace function app.recommend_items(p_user_id text, p_item_type text default null, p_limit integer default 10)
   returns table (item_type text, item_id text, score double precision, reason text, people integer)
-  language plpgsql stable security definer set search_path = '' set plan_cache_mode = 'force_custom_plan'
+  language plpgsql stable security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = 'force_custom_plan'
 as $$
 begin
   if p_user_id is distinct from app.user_id() then
@@ -104,10 +104,11 @@ comment on function app.recommend_items(text, text, integer) is
   'item with the caller count twice. reason is viewed_before, similar_people or popular_here; people says how many others. '
   'Raises 42501 unless p_user_id is the caller.';
 
-select app.give_to_definer('app.recommend_items(text, text, integer)');
+select app.give_to('parley_definer', 'app.recommend_items(text, text, integer)');
 grant select on public.user_interactions to authenticated, parley_definer;
 grant insert (id, user_id, interaction_type, item_type, item_id, metadata) on public.user_interactions to authenticated;
 grant update (metadata) on public.user_interactions to authenticated;
 grant select, insert, update, delete on public.user_interactions to service_role;
 grant execute on function app.interaction_weight(text) to parley_definer;
 grant execute on function app.recommend_items(text, text, integer) to parley_app;
+alter table public.user_interactions force row level security;

@@ -287,19 +287,19 @@ create index if not exists idx_webhook_events_status on app.webhook_events (stat
 
 -- Runs for nobody's claims too (a deleted user), so it belongs to the migrating role.
 create or replace function app.forget_call() returns trigger
-  language plpgsql security definer set search_path = ''
+  language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
   delete from app.webhook_events where call_id = old.vapi_call_id;
   return null;
 end $$;
 comment on function app.forget_call() is 'Trigger: the events of a deleted interview''s call go with it.';
-revoke all on function app.forget_call() from public;
+select app.give_to('parley_owner', 'app.forget_call()');
 create or replace trigger _30_forget_call after delete on public.interview_sessions
   for each row when (old.vapi_call_id is not null) execute function app.forget_call();
 
 create or replace function app.delete_old_events() returns integer
-  language plpgsql set search_path = ''
+  language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_deleted integer;
@@ -312,7 +312,7 @@ end $$;
 comment on function app.delete_old_events() is 'For the schedule: empties the inbox of what is older than sixteen days; returns how many events went.';
 
 create or replace function app.guard_interview_status() returns trigger
-  language plpgsql set search_path = ''
+  language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 begin
   -- What was given up for its silence may still turn out to have ended well: the report of a call comes late.
@@ -338,7 +338,7 @@ create or replace trigger _20_updated_at before update on public.profiles
   for each row execute function app.touch_updated_at();
 
 create or replace function app.guard_timezone() returns trigger
-  language plpgsql set search_path = ''
+  language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform pg_catalog.now() at time zone new.timezone;
@@ -377,6 +377,10 @@ drop policy if exists "Users can update their own profile" on public.profiles;
 create policy "Users can update their own profile" on public.profiles for update to authenticated, parley_definer
   using (id = (select app.user_id()) or (select app.is_service()));
 
+drop policy if exists "A deletion reaches everybody's rows" on public.profiles;
+create policy "A deletion reaches everybody's rows" on public.profiles
+  for all to parley_owner using (true) with check (true);
+
 drop policy if exists "Users can view their own practice" on public.practice_attempts;
 create policy "Users can view their own practice" on public.practice_attempts for select to authenticated, parley_definer
   using (user_id = (select app.user_id()) or (select app.is_service()));
@@ -414,6 +418,11 @@ create policy "Users can view analytics of their own interviews" on public.voice
 drop policy if exists "Service role manages the inbox" on app.webhook_events;
 create policy "Service role manages the inbox" on app.webhook_events for all to service_role
   using ((select app.is_service())) with check ((select app.is_service()));
+drop policy if exists "A deletion reaches everybody's rows" on app.webhook_events;
+create policy "A deletion reaches everybody's rows" on app.webhook_events
+  for all to parley_owner using (true) with check (true);
+grant select (id), update (updated_at) on public.profiles to parley_owner;
+grant select (id, call_id), delete on app.webhook_events to parley_owner;
 grant select, insert, update, delete on app.webhook_events to service_role;
 grant execute on function app.delete_old_events() to service_role;
 
@@ -456,3 +465,9 @@ comment on function public.get_recent_interviews_with_feedback(text, integer) is
   'S5: a user''s interviews with their feedback, the last completed first, at most 100. Sees what its caller may see.';
 revoke all on function public.get_recent_interviews_with_feedback(text, integer) from public, anon, authenticated, service_role;
 grant execute on function public.get_recent_interviews_with_feedback(text, integer) to authenticated, service_role;
+alter table public.practice_attempts force row level security;
+alter table public.interview_sessions force row level security;
+alter table public.interview_responses force row level security;
+alter table public.interview_feedback force row level security;
+alter table public.voice_analytics force row level security;
+alter table app.webhook_events force row level security;

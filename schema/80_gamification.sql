@@ -191,7 +191,7 @@ comment on table app.leaderboard_histogram is
   'How many stand in each range of scores: a rank is the buckets above plus what is above inside one bucket, not a scan.';
 
 create or replace function app.hold_standings(p_alone boolean) returns void
-  language plpgsql set search_path = ''
+  language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 begin
   if p_alone then
@@ -243,7 +243,7 @@ create or replace function app.advance_streak(
   p_last date, p_today date, inout current_streak integer, inout longest_streak integer, inout freezes integer,
   inout started_on date, out frozen date[]
 )
-  language plpgsql immutable set search_path = ''
+  language plpgsql immutable set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_missed integer := p_today - p_last - 1;
@@ -335,10 +335,10 @@ end;
 comment on function app.achievement_progress(text) is 'Every achievement with the user''s progress; unlocked_at is null where it is locked.';
 
 -- Keeping what is derived. These triggers also run for nobody's claims (a deleted user, an operator), so their functions
--- belong to the migrating role.
+-- belong to parley_owner.
 
 create or replace function app.count_leaderboard_score() returns trigger
-  language plpgsql security definer set search_path = ''
+  language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
   -- Sorted, so that two transactions take the rows that they share in the same order.
@@ -360,7 +360,7 @@ create or replace trigger _50_histogram after insert or delete or update of scor
   for each row execute function app.count_leaderboard_score();
 
 create or replace function app.show_on_leaderboard() returns trigger
-  language plpgsql security definer set search_path = ''
+  language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
   update public.leaderboard set display_name = new.display_name, opted_out = new.leaderboard_opt_out where user_id = new.id;
@@ -442,15 +442,33 @@ drop policy if exists "Ranking reads the histogram" on app.leaderboard_histogram
 create policy "Ranking reads the histogram" on app.leaderboard_histogram for select to parley_definer
   using ((select app.claims()) is not null);
 
-revoke all on function app.count_leaderboard_score(), app.show_on_leaderboard() from public;
+drop policy if exists "A profile's name and opt-out reach the standings" on public.leaderboard;
+create policy "A profile's name and opt-out reach the standings" on public.leaderboard
+  for all to parley_owner using (true) with check (true);
+drop policy if exists "A profile's name and opt-out reach the standings" on app.leaderboard_scores;
+create policy "A profile's name and opt-out reach the standings" on app.leaderboard_scores
+  for all to parley_owner using (true) with check (true);
+
+select app.give_to('parley_owner', 'app.count_leaderboard_score()', 'app.show_on_leaderboard()');
+select app.own_tables('app.leaderboard_histogram');
 
 grant select on public.leaderboard to anon, authenticated;
 grant select on app.achievement_catalogue to authenticated, parley_definer;
 grant select, insert, update on public.achievements, public.user_progress, public.streaks, public.leaderboard, app.xp_events,
   app.leaderboard_scores to parley_definer;
 grant select on app.leaderboard_histogram to parley_definer;
+grant select (id, user_id), update (display_name, opted_out) on public.leaderboard to parley_owner;
+grant select (user_id, period, period_key, is_hidden), update (is_hidden) on app.leaderboard_scores to parley_owner;
 grant execute on function app.level_for_xp(bigint), app.streak_status(text, timestamptz), app.achievement_metrics(text),
   app.achievement_progress(text) to authenticated, service_role, parley_definer;
 grant execute on function app.leaderboard_key(text, timestamptz) to anon, authenticated, service_role, parley_definer;
 grant execute on function app.hold_standings(boolean), app.score_bucket(integer), app.bucket_end(integer),
   app.advance_streak(date, date, integer, integer, integer, date) to parley_definer;
+grant execute on function app.hold_standings(boolean), app.score_bucket(integer) to parley_owner;
+alter table public.profiles force row level security;
+alter table public.achievements force row level security;
+alter table public.user_progress force row level security;
+alter table public.streaks force row level security;
+alter table public.leaderboard force row level security;
+alter table app.xp_events force row level security;
+alter table app.leaderboard_scores force row level security;

@@ -16,7 +16,7 @@ comment on function app.pay_xp(text, text, integer, text, text, date, timestampt
   'Writes an event into the ledger; returns its amount, or null when its key was paid before.';
 
 create or replace function app.note_progress(p_user_id text, p_skill text, p_score numeric, p_at timestamptz) returns boolean
-  language plpgsql volatile set search_path = ''
+  language plpgsql volatile set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_best numeric := (select u.best_score from public.user_progress u where u.user_id = p_user_id and u.skill = p_skill);
@@ -34,7 +34,7 @@ end $$;
 comment on function app.note_progress(text, text, numeric, timestamptz) is 'Counts a scored attempt at a skill; true when it beats an earlier best.';
 
 create or replace function app.credit_xp(p_user_id text, p_amount integer, p_score numeric, p_at timestamptz) returns void
-  language plpgsql volatile set search_path = ''
+  language plpgsql volatile set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_week text := app.leaderboard_key('weekly', p_at);
@@ -73,7 +73,7 @@ comment on function app.credit_xp(text, integer, numeric, timestamptz) is
   'Adds points (and an interview''s score) to what is cached of the ledger: profile, leaderboard and windows.';
 
 create or replace function app.unlock_achievements(p_user_id text, p_local_date date, p_at timestamptz) returns text[]
-  language plpgsql volatile set search_path = ''
+  language plpgsql volatile set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_unlocked text[] := '{}';
@@ -105,7 +105,7 @@ end $$;
 comment on function app.unlock_achievements(text, date, timestamptz) is 'Unlocks and pays what a user has reached; returns the new types.';
 
 create or replace function app.touch_streak(p_user_id text, p_timezone text, p_at timestamptz) returns public.streaks
-  language plpgsql volatile set search_path = ''
+  language plpgsql volatile set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_streak public.streaks;
@@ -138,7 +138,7 @@ comment on function app.touch_streak(text, text, timestamptz) is 'Counts activit
 
 create or replace function app.record_activity(p_user_id text, p_kind text, p_ref_id uuid, p_at timestamptz default app.now())
   returns jsonb
-  language plpgsql volatile security definer set search_path = ''
+  language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_profile public.profiles;
@@ -251,7 +251,7 @@ comment on function app.record_activity(text, text, uuid, timestamptz) is
 -- Standings.
 
 create or replace function app.leaderboard_rank(p_period text, p_period_key text, p_score integer) returns bigint
-  language plpgsql stable security definer set search_path = ''
+  language plpgsql stable security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_bucket integer := app.score_bucket(p_score);
@@ -273,7 +273,7 @@ comment on function app.leaderboard_rank(text, text, integer) is
 create or replace function app.leaderboard_page(
   p_user_id text, p_period text default 'all_time', p_period_key text default null, p_limit integer default 10
 ) returns table (section text, rank bigint, display_name text, score integer, is_me boolean)
-  language plpgsql stable security definer set search_path = ''
+  language plpgsql stable security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_key text := coalesce(p_period_key, app.leaderboard_key(p_period, app.now()));
@@ -323,7 +323,7 @@ comment on function app.leaderboard_page(text, text, text, integer) is
   'p_user_id is null for anonymous callers; raises 42501 for another''s id, 22023 for an unknown period.';
 
 create or replace function app.refresh_leaderboard_ranks(p_at timestamptz default app.now()) returns integer
-  language plpgsql volatile security definer set search_path = ''
+  language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_week text := app.leaderboard_key('weekly', p_at - interval '7 days');
@@ -415,7 +415,7 @@ end;
 comment on function public.get_user_interview_stats(text) is
   'S5: one row of figures about a user''s interviews; score_trend is points per interview over the last ten. Sees what its caller may see.';
 
-select app.give_to_definer(
+select app.give_to('parley_definer',
   'app.record_activity(text, text, uuid, timestamptz)', 'app.leaderboard_rank(text, text, integer)',
   'app.leaderboard_page(text, text, text, integer)', 'app.refresh_leaderboard_ranks(timestamptz)');
 revoke all on function public.get_user_interview_stats(text) from public, anon, authenticated, service_role;

@@ -3,7 +3,7 @@
 -- only then a unit.
 
 create or replace function app.conversation_tail(p_messages jsonb, p_characters integer) returns jsonb
-  language plpgsql immutable parallel safe set search_path = ''
+  language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp
 as $$
 begin
   return (
@@ -18,7 +18,7 @@ comment on function app.conversation_tail(jsonb, integer) is
   'The newest messages whose contents together are no longer than this, oldest first; null: all.';
 
 create or replace function app.choose_provider(p_request jsonb, p_tier text, p_own_keys text[], p_allowed text[])
-  returns jsonb language plpgsql stable set search_path = ''
+  returns jsonb language plpgsql stable set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_asked constant text := app.canonical_provider(nullif(p_request ->> 'provider', 'auto'));
@@ -58,7 +58,7 @@ comment on function app.choose_provider(jsonb, text, text[], text[]) is
   'The effective provider, where it comes from, and the model; or the outcome that forbids the call.';
 
 create or replace function app.answer_without_model(p_request jsonb, p_earlier app.ai_requests, p_reply jsonb) returns void
-  language plpgsql set search_path = ''
+  language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 declare
   -- The reply itself: what the retry is told is what the first request was told, where its answer came from included.
@@ -86,7 +86,7 @@ comment on function app.answer_without_model(jsonb, app.ai_requests, jsonb) is
   'Remembers begin_request''s reply that took no unit for a retry with the same idempotency key; a unit that an earlier try holds goes back.';
 
 create or replace function app.effective_provider(p_claims jsonb, p_default_provider text) returns jsonb
-  language plpgsql security definer set search_path = ''
+  language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_tier text;
@@ -102,7 +102,7 @@ comment on function app.effective_provider(jsonb, text) is
   'What app.choose_provider gives the caller who asks for no provider: the one that the next call would go to.';
 
 create or replace function app.find_earlier_request(p_request jsonb, out earlier app.ai_requests, out reply jsonb)
-  language plpgsql set search_path = ''
+  language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_id constant text := p_request ->> 'request_id';
@@ -137,7 +137,7 @@ create or replace function app.hold_request(
   p_request jsonb, p_earlier app.ai_requests, p_takes_unit boolean, p_tokens bigint,
   out outcome text, out request_id text, out fence integer
 )
-  language plpgsql set search_path = ''
+  language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_id constant text := p_request ->> 'request_id';
@@ -188,7 +188,7 @@ comment on function app.hold_request(jsonb, app.ai_requests, boolean, bigint) is
   'Makes the request''s row with a unit or tokens, or takes over the earlier one under a new fence. reserved, refused (at the limit), or begun_meanwhile: look for the earlier request again.';
 
 create or replace function app.admit_call(p_claims jsonb, p_request jsonb) returns jsonb
-  language plpgsql set search_path = ''
+  language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_id constant text := p_request ->> 'request_id';
@@ -281,7 +281,7 @@ comment on function app.admit_call(jsonb, jsonb) is
   'What begin_request replies about a model call: an earlier request, a conversation, an answer without a model, or a route and a unit.';
 
 create or replace function app.admit_retrieval(p_request jsonb) returns jsonb
-  language plpgsql set search_path = ''
+  language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_found record;
@@ -306,7 +306,7 @@ comment on function app.admit_retrieval(jsonb) is
   'What begin_request replies about a search or an import: an earlier request, or a row that holds the tokens to embed.';
 
 create or replace function app.begin_request(p_claims jsonb, p_request jsonb) returns jsonb
-  language plpgsql security definer set search_path = '' set enable_seqscan = off
+  language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
   set plan_cache_mode = force_generic_plan
 as $$
 declare
@@ -344,7 +344,7 @@ end $$;
 comment on function app.begin_request(jsonb, jsonb) is
   'Everything before a model call (provision, idempotency, conversation, FAQ, route, cache, unit), or before a search or an import (provision, idempotency, tokens to embed). See docs/architecture.md.';
 
-select app.give_to_definer('app.begin_request(jsonb, jsonb)', 'app.effective_provider(jsonb, text)');
+select app.give_to('parley_definer', 'app.begin_request(jsonb, jsonb)', 'app.effective_provider(jsonb, text)');
 grant execute on function app.conversation_tail(jsonb, integer), app.choose_provider(jsonb, text, text[], text[]),
   app.answer_without_model(jsonb, app.ai_requests, jsonb), app.find_earlier_request(jsonb),
   app.hold_request(jsonb, app.ai_requests, boolean, bigint), app.admit_call(jsonb, jsonb), app.admit_retrieval(jsonb)

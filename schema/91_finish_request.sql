@@ -3,7 +3,7 @@
 create or replace function app.record_calls(
   p_request_id text, p_operation text, p_tier text, p_calls jsonb, p_at timestamptz, p_day date, p_answered boolean
 ) returns void
-  language plpgsql set search_path = ''
+  language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_user constant text := app.user_id();
@@ -44,7 +44,7 @@ comment on function app.record_calls(text, text, text, jsonb, timestamptz, date,
   'Writes a request''s upstream calls to the ledger and to its user''s day.';
 
 create or replace function app.append_messages(p_conversation jsonb, p_calls jsonb) returns jsonb
-  language plpgsql set search_path = ''
+  language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_tokens bigint;
@@ -87,7 +87,7 @@ comment on function app.append_messages(jsonb, jsonb) is
   'Appends turns to the caller''s conversation, made where it is absent unless it existed before; returns {"id", "version"}, null where it was deleted or is somebody else''s.';
 
 create or replace function app.finish_request(p_claims jsonb, p_outcome jsonb) returns jsonb
-  language plpgsql security definer set search_path = '' set enable_seqscan = off
+  language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
   set plan_cache_mode = force_generic_plan
 as $$
 declare
@@ -172,7 +172,7 @@ comment on function app.finish_request(jsonb, jsonb) is
   'Everything after a model call, a search or an import: settle or give back, ledger, rollup, cache, conversation, stored answer. Once by request and fence. See docs/architecture.md.';
 
 create or replace function app.count_past_unit(p_day date) returns void
-  language plpgsql set search_path = ''
+  language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_today constant date := app.today();
@@ -196,7 +196,7 @@ end $$;
 comment on function app.count_past_unit(date) is 'Counts a unit that was already given, beyond the limit if need be.';
 
 create or replace function app.record_offline_call(p_claims jsonb, p_outcome jsonb) returns jsonb
-  language plpgsql security definer set search_path = '' set enable_seqscan = off
+  language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
   set plan_cache_mode = force_generic_plan
 as $$
 declare
@@ -253,7 +253,7 @@ end $$;
 comment on function app.record_offline_call(jsonb, jsonb) is
   'Replays a call that was made while the database was away, once by request_id: {"request_id", "operation", "occurred_at", "takes_unit", "calls"}. recorded, already_recorded or subject_deleted.';
 
-select app.give_to_definer('app.finish_request(jsonb, jsonb)', 'app.record_offline_call(jsonb, jsonb)');
+select app.give_to('parley_definer', 'app.finish_request(jsonb, jsonb)', 'app.record_offline_call(jsonb, jsonb)');
 grant execute on function app.record_calls(text, text, text, jsonb, timestamptz, date, boolean),
   app.append_messages(jsonb, jsonb), app.count_past_unit(date) to parley_definer;
 grant execute on function app.finish_request(jsonb, jsonb), app.record_offline_call(jsonb, jsonb) to parley_app, parley_service;

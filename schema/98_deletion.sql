@@ -2,7 +2,7 @@
 -- here. The ledger keeps its rows without the name.
 
 create or replace function app.forget_user(p_user_id text) returns void
-  language plpgsql security definer set search_path = '' set lock_timeout = '5s'
+  language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '5s'
 as $$
 declare
   v_caller constant text := 'user:' || p_user_id;
@@ -32,7 +32,7 @@ comment on function app.forget_user(text) is
 
 -- Also when an operator deletes the row by hand, for nobody's claims.
 create or replace function app.forget_deleted_user() returns trigger
-  language plpgsql security definer set search_path = ''
+  language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform app.forget_user(old.id);
@@ -43,7 +43,7 @@ drop trigger if exists _10_forget on public."user";
 create trigger _10_forget before delete on public."user" for each row execute function app.forget_deleted_user();
 
 create or replace function app.delete_user(p_user_id text) returns boolean
-  language plpgsql security definer set search_path = ''
+  language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform app.require_caller(p_user_id);
@@ -58,9 +58,9 @@ comment on function app.delete_user(text) is
   'another''s id, 55P03 where somebody holds a lock for over five seconds (ask again).';
 
 -- Supabase keeps accounts in auth.users: its users are mirrored. The trigger runs for nobody's claims, so its function
--- belongs to the migrating role.
+-- belongs to parley_owner.
 create or replace function app.mirror_auth_user() returns trigger
-  language plpgsql security definer set search_path = ''
+  language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
   if tg_op = 'INSERT' then
@@ -88,7 +88,8 @@ begin
   end if;
 end $$;
 
-select app.give_to_definer('app.delete_user(text)');
-revoke all on function app.forget_user(text), app.forget_deleted_user(), app.mirror_auth_user() from public;
+select app.give_to('parley_definer', 'app.delete_user(text)');
+select app.give_to('parley_owner', 'app.forget_user(text)', 'app.forget_deleted_user()', 'app.mirror_auth_user()');
+grant execute on function app.tenant_index_name(text) to parley_owner;
 grant execute on function app.forget_user(text) to parley_definer;
 grant execute on function app.delete_user(text) to parley_app, parley_service;

@@ -61,7 +61,10 @@ def new_database(server: Server, template: str) -> Iterator[ScratchDatabase]:
                 sql.Identifier(name), sql.Identifier(template), sql.SQL("file_copy")
             )
         )
-        # ALTER DATABASE .. SET belongs to the database's name and is not cloned.
+        # What belongs to the database's name is not cloned: who may do what in it, and its settings.
+        temporary = owner.execute("select has_database_privilege('public', %s, 'temporary')", (template,)).fetchone()
+        if temporary == (False,):
+            owner.execute(sql.SQL("revoke temporary on database {} from public").format(sql.Identifier(name)))
         settings = owner.execute(
             """
             select unnest(s.setconfig) from pg_catalog.pg_db_role_setting as s

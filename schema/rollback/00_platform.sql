@@ -3,6 +3,7 @@
 do $$
 begin
   execute format('alter database %I reset search_path', current_database());
+  execute format('grant temporary on database %I to public', current_database());
 end $$;
 drop function if exists app.touch_updated_at();
 drop function if exists app.tenant_id();
@@ -14,10 +15,12 @@ drop function if exists app.user_id();
 drop function if exists app.claims();
 drop function if exists app.drop_table_unless_adopted(text, text);
 drop function if exists app.adopt_as_text(regclass, text);
-drop function if exists app.give_to_definer(regprocedure[]);
+drop function if exists app.own_tables(regclass[]);
+drop function if exists app.give_to(text, regprocedure[]);
 drop table if exists app.adopted_tables;
 alter default privileges grant execute on functions to public;
-revoke usage on schema public, extensions, app from parley_definer, parley_app, parley_service;
+revoke usage on schema public, extensions, app from parley_definer, parley_owner, parley_app, parley_service;
+revoke create on schema app from parley_owner;
 do $$
 begin
   drop schema app;

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 Row = Mapping[str, Any]
@@ -219,6 +219,7 @@ class Access:
         nobody: what the service's roles may do without claims.
         app: what the login parley_app may do beyond the API's roles, by kind of actor.
         definer: what the functions that run as parley_definer can reach at all, by kind of actor.
+        owner: what the functions that run as parley_owner can reach, whoever calls.
     """
 
     anonymous: str = ""
@@ -228,9 +229,12 @@ class Access:
     nobody: str = ""
     app: Mapping[str, str] = field(default_factory=dict)
     definer: Mapping[str, str] = field(default_factory=dict)
+    owner: str = ""
 
     def clauses(self, way: str, role: str, kind: str) -> str:
         """The expectation for one kind of actor that comes one way."""
+        if way == "owner":
+            return self.owner
         if way == "definer":
             return self.definer.get(kind, self.definer.get("user", "") if kind == "admin" else "")
         special = self.app if role == "parley_app" else {}
@@ -286,7 +290,7 @@ _STANDINGS = {
     "service": "all: select insert update",
 }
 
-EXPECTED: Mapping[str, Access] = {
+_BY_CALLER: Mapping[str, Access] = {
     # Who there is.
     "public.user": Access(
         user="own: select", service="all: select insert delete",
@@ -401,7 +405,7 @@ EXPECTED: Mapping[str, Access] = {
         anonymous="shown: select", user="shown: select; own: select", service=_ALL, definer=_STANDINGS
     ),
     "app.leaderboard_scores": Access(definer=_STANDINGS),
-    # Counts of nobody in particular; the trigger that keeps them belongs to the migrating role.
+    # Counts of nobody in particular; the trigger that keeps them belongs to parley_owner.
     "app.leaderboard_histogram": Access(
         definer=dict.fromkeys(("anonymous", "user", "service"), "all: select")
     ),
@@ -414,3 +418,20 @@ EXPECTED: Mapping[str, Access] = {
     "app.adopted_tables": Access(),
     "app.schema_migrations": Access(),
 }  # fmt: skip
+
+# What the functions of parley_owner reach, whoever calls: all of their own tables, of others what they work on.
+_LOCKED = "all: select update"
+_KEPT = "all: select update delete"
+_OWNER: Mapping[str, str] = {
+    "public.user": "all: select insert delete", "app.deleted_subjects": "all: select insert",
+    "public.ai_provider_preferences": _LOCKED, "public.user_ai_settings": _LOCKED, "public.profiles": _LOCKED,
+    "app.provider_keys": _LOCKED, "public.leaderboard": _LOCKED, "app.leaderboard_scores": _LOCKED,
+    "app.settings": "all: select", "app.ai_requests": "all: select update delete",
+    "app.cache_fills": "all: select delete", "app.webhook_events": "all: select delete",
+    "public.ai_usage": _KEPT, "public.ai_usage_logs": _KEPT, "app.ai_usage_YYYY_MM": _KEPT, "app.ai_usage_rest": _ALL,
+    "app.usage_archive": _ALL, "app.usage_by_day": _ALL, "app.rolled_up_days": _ALL, "public.embeddings": _ALL,
+    "app.leaderboard_histogram": _ALL,
+}  # fmt: skip
+EXPECTED: Mapping[str, Access] = {
+    name: replace(access, owner=_OWNER.get(name, "")) for name, access in _BY_CALLER.items()
+}

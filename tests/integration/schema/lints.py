@@ -109,9 +109,32 @@ LINTS: Mapping[str, LiteralString] = {
         where f.prosecdef
           and not exists (select from unnest(f.proconfig) as s (setting) where s.setting like 'search\\_path=%')
     """,
+    # What a session makes in pg_temp is found before anything else unless the path says otherwise (CVE-2007-2138).
+    "function whose search_path does not end in pg_temp": """
+        select f.name from functions as f, unnest(f.proconfig) as s (setting)
+        where s.setting like 'search\\_path=%' and s.setting !~ ', pg_temp$'
+    """,
     "definer function that does not belong to parley_definer": """
         select f.name from functions as f
         where f.prosecdef and f.proowner <> to_regrole('parley_definer')
+    """,
+    "definer function whose owner can log in, is a superuser or bypasses row-level security": """
+        select f.name from functions as f inner join pg_roles as o on o.oid = f.proowner
+        where f.prosecdef and (o.rolsuper or o.rolbypassrls or o.rolcanlogin or o.rolcreaterole or o.rolcreatedb)
+    """,
+    "role that may make temporary objects": """
+        select c.role from unnest(array['anon', 'authenticated', 'service_role', 'parley_definer', 'parley_owner',
+          'parley_app', 'parley_service']) as c (role)
+        where has_database_privilege(c.role, current_database(), 'temporary')
+    """,
+    "schema that a login may create in": """
+        select c.role || ' in ' || n.nspname from pg_namespace as n,
+          unnest(array['anon', 'authenticated', 'service_role', 'parley_definer', 'parley_app', 'parley_service'])
+            as c (role)
+        where has_schema_privilege(c.role, n.oid, 'create')
+    """,
+    "table whose owner row-level security does not hold": """
+        select r.name from relations as r where r.relkind in ('r', 'p') and not r.relforcerowsecurity
     """,
     # 0013
     "table without row-level security": """
@@ -256,6 +279,50 @@ ALLOWED: Mapping[str, frozenset[str]] = {
             "public.get_usage_stats",
             "public.get_user_interview_stats",
             "public.match_embeddings",
+        }
+    ),
+    "table whose owner row-level security does not hold": frozenset(
+        {
+            "app.achievement_catalogue",
+            "app.adopted_tables",
+            "app.ai_tiers",
+            "app.ai_usage_YYYY_MM",
+            "app.ai_usage_rest",
+            "app.deleted_subjects",
+            "app.leaderboard_histogram",
+            "app.rolled_up_days",
+            "app.schema_migrations",
+            "app.settings",
+            "app.usage_archive",
+            "app.usage_by_day",
+            "public.ai_precomputed_responses",
+            "public.ai_usage",
+            "public.ai_usage_logs",
+            "public.content_items",
+            "public.embeddings",
+            "public.organization",
+            "public.user",
+        }
+    ),
+    "policy that is always true": frozenset(
+        {
+            f"{table}: A deletion reaches everybody's rows"
+            for table in (
+                "public.user",
+                "app.deleted_subjects",
+                "public.ai_provider_preferences",
+                "public.user_ai_settings",
+                "app.provider_keys",
+                "app.cache_fills",
+                "public.profiles",
+                "app.webhook_events",
+            )
+        }
+        | {
+            "app.ai_requests: Deletion and health reach everybody's requests",
+            "app.settings: The ledger's upkeep reads the settings",
+            "public.leaderboard: A profile's name and opt-out reach the standings",
+            "app.leaderboard_scores: A profile's name and opt-out reach the standings",
         }
     ),
     "definer function that does not belong to parley_definer": frozenset(

@@ -31,7 +31,7 @@ class Actor:
     `kind` says whose expectation applies; `label` whose rows are the actor's own.
     """
 
-    way: Literal["api", "login", "definer"]
+    way: Literal["api", "login", "definer", "owner"]
     role: str
     name: str
     kind: Literal["anonymous", "user", "admin", "service", "nobody"]
@@ -63,6 +63,7 @@ ACTORS: Sequence[Actor] = (
     Actor("login", "parley_app", "an impostor", "anonymous", SERVICE),
     *(Actor("login", "parley_service", *who) for who in (_SERVICE, _NOBODY)),
     *(Actor("definer", "parley_definer", *who) for who in (_VISITOR, _ALICE, _CAROL, _DANA, _SERVICE, _NOBODY)),
+    *(Actor("owner", "parley_owner", *who) for who in (_ALICE, _NOBODY)),
 )
 
 
@@ -91,7 +92,7 @@ class Table:
 
 def wanted(table: Table, actor: Actor) -> dict[str, frozenset[str]]:
     """Whose rows each verb is to reach, by what the table's expectation says of the actor."""
-    labels = frozenset(table.rows) or frozenset("*")
+    labels = frozenset(table.keys) if table.rows else frozenset("*")
     return expected(
         EXPECTED.get(expectation_name(table.name), Access()),
         way=actor.way, role=actor.role, kind=actor.kind, own=actor.label, organization=actor.organization,

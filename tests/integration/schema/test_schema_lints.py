@@ -63,6 +63,17 @@ FAULTS = {
     "definer function without a fixed search_path": """
         create function public.x() returns int language sql security definer return 1
     """,
+    "function whose search_path does not end in pg_temp": """
+        create function public.x() returns int language sql set search_path = '' as 'select 1'
+    """,
+    "definer function whose owner can log in, is a superuser or bypasses row-level security": """
+        create function public.x() returns int language sql security definer return 1
+    """,
+    "role that may make temporary objects": """
+        do $$ begin execute format('grant temporary on database %I to parley_app', current_database()); end $$
+    """,
+    "schema that a login may create in": "grant create on schema public to parley_app",
+    "table whose owner row-level security does not hold": "create table public.x (id int primary key)",
     "definer function that does not belong to parley_definer": """
         create function public.x() returns int language sql security definer return 1
     """,

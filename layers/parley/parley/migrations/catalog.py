@@ -17,6 +17,11 @@ _OURS: LiteralString = """
     members as (select d.objid from pg_depend as d where d.deptype = 'e')
 """
 _QUERIES: Mapping[str, LiteralString] = {
+    "database": """
+        select 'itself', null::jsonb, coalesce(d.datacl, acldefault('d', d.datdba))::text[]
+        from pg_database as d
+        where d.datname = current_database()
+    """,
     "schema": """
         select n.nspname, to_jsonb(array[n.nspowner::regrole::text, obj_description(n.oid, 'pg_namespace')]),
           coalesce(n.nspacl, acldefault('n', n.nspowner))::text[]

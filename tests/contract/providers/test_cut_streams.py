@@ -187,7 +187,7 @@ def test_an_unknown_finish_reason_is_not_passed_off_as_a_known_one(
         adapter = adapters[provider]
         with pytest.raises(ProviderError) as caught:
             call(adapter, request(provider), streamed)
-        assert caught.value.code == "bad_response"
+        assert caught.value.code == "no_answer"
 
 
 def test_a_blocked_prompt_is_refused_in_a_stream_too() -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -18,7 +18,7 @@ from parley.core.clock import Clock, SystemClock
 from parley.core.provider_names import ProviderName
 from parley.providers import errors
 from parley.providers.errors import ProviderError, ProviderErrorCode, StreamCancelled
-from parley.providers.protocol import Completion, CompletionRequest, Embeddings, Usage
+from parley.providers.protocol import Completion, CompletionRequest, Embeddings, FinishReason, Usage
 from parley.providers.transport import DeadlineExceeded, HttpClient, events, until
 
 if TYPE_CHECKING:
@@ -36,6 +36,23 @@ def storable(text: str) -> str:
     if text.isascii():
         return text.replace("\x00", "")
     return text.encode(errors="replace").decode().replace("\x00", "")
+
+
+def finish_reason(
+    provider: ProviderName,
+    meanings: Mapping[str, FinishReason | ProviderErrorCode],
+    reason: str | None,
+    usage: Usage | None,
+) -> FinishReason:
+    """Why an answer ended, by the provider's own word for it.
+
+    Raises ProviderError, with what the answer used all the same, for a reason that is no answer's; one that we do not
+    know is most likely of this prompt's making.
+    """
+    meaning = meanings.get(reason, "no_answer") if reason else "bad_response"
+    if meaning == "stop" or meaning == "length" or meaning == "refusal":  # mypy narrows no tuple
+        return meaning
+    raise ProviderError(provider, meaning, upstream_status=200, upstream_code=reason, usage=usage)
 
 
 class StreamReader(ABC):

@@ -9,6 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from local.emulator.client import Emulator
 from parley.core.provider_names import ProviderName
 from testing.functions import Answer, Functions, make_token
 from testing.providers import over, unstreamed
@@ -197,3 +198,36 @@ def test_what_is_too_large_for_every_account_is_the_callers_to_shorten(
     answer = ask(functions)
     assert (answer.status, answer.json["code"]) == (400, "request_too_large")
     assert providers.asked == ["openai", "anthropic", "google"]
+
+
+def impatient(functions: Functions, seconds: str) -> Functions:
+    functions.environment["PARLEY_REQUEST_SECONDS"] = seconds
+    return functions
+
+
+def test_an_answer_that_stalls_is_504_within_the_requests_time_and_holds_nothing(
+    functions: Functions, emulator: Emulator, database: Any
+) -> None:
+    emulator.fault("silent", vendor="openai", delay=30)
+    answer = ask(impatient(functions, "1.5"))
+    assert (answer.status, answer.json["code"]) == (504, "upstream_timeout")
+    with database.connect() as owner:
+        assert owner.execute("select state, error_code from app.ai_requests").fetchone() == (
+            "released",
+            "upstream_timeout",
+        )
+
+
+def test_a_stream_that_stalls_ends_with_an_error_event_and_its_usage_in_the_ledger(
+    functions: Functions, emulator: Emulator, database: Any
+) -> None:
+    emulator.fault("silent", vendor="anthropic", delay=30)
+    body = {"message": "Hello", "provider": "anthropic"}
+    options: dict[str, Any] = {"token": make_token("ada")}
+    answer = impatient(functions, "1.5").request("chat_stream", "POST", "/api/chat/stream", body, **options)
+    assert "event: error" in answer.text
+    assert '"code":"upstream_timeout"' in answer.text
+    with database.connect() as owner:
+        rows = owner.execute("select provider, tokens_prompt > 0 from ai_usage").fetchall()
+        assert rows == [("anthropic", True)]
+        assert owner.execute("select count(*) from app.ai_requests where state = 'reserved'").fetchone() == (0,)

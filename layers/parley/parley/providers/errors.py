@@ -243,7 +243,7 @@ def error_object(parsed: Any) -> dict[str, Any] | None:
     if isinstance(parsed, list) and parsed:
         parsed = parsed[0]
     error = parsed.get("error") if isinstance(parsed, dict) else None
-    if isinstance(error, str):
+    if isinstance(error, str) and error:
         return {"message": error}
     return error if isinstance(error, dict) else None
 

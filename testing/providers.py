@@ -29,7 +29,7 @@ def over(
 ) -> dict[ProviderName, Provider]:
     """The adapters, their real SDKs included, over a transport that answers with `handler`."""
     client = httpx2.Client(transport=httpx2.MockTransport(handler), headers={"accept-encoding": "identity"})
-    return build_providers(http=lambda: client, clock=clock)
+    return build_providers(http=SharedClient(client), clock=clock)
 
 
 @contextmanager

@@ -140,7 +140,7 @@ ROWS = [
     Row(*anthropic(402, "billing_error"), "quota_exhausted"),
     Row(*anthropic(403, "permission_error"), "credentials_rejected"),
     Row(*anthropic(404, "not_found_error"), "model_not_found"),
-    Row(*anthropic(413, "request_too_large"), "context_length_exceeded"),
+    Row(*anthropic(413, "request_too_large"), "request_too_large"),
     Row(*anthropic(429, "rate_limit_error"), "rate_limited", 12.0, "rate_limit_error", {"retry-after": "12"}),
     Row(*anthropic(500, "api_error"), "upstream_error"),
     Row(*anthropic(503, "api_error"), "overloaded"),
@@ -178,6 +178,141 @@ ROWS = [
 ]
 
 
+VERIFY = (
+    " Please go to: https://platform.openai.com/settings/organization/general and click on Verify Organization. If you"
+    " just verified, it can take up to 15 minutes for access to propagate."
+)
+TOO_LARGE = (
+    "Request too large for gpt-4o in organization org-x on tokens per min (TPM): Limit 30000, Requested 31538. The"
+    " input or output tokens must be reduced in order to run successfully. Visit"
+    " https://platform.openai.com/account/rate-limits to learn more."
+)
+LIMITS = "You have reached your specified API usage limits. You will regain access on 2026-12-01 at 00:00 UTC."
+SPENDING = "Your project has exceeded its monthly spending cap. Please go to AI Studio at https://ai.studio/spend."
+DEPLETED = (
+    "Your prepayment credits are depleted. Please go to AI Studio at https://ai.studio/projects to manage billing."
+)
+TEMPORARY = "Rate limit reached for gpt-4o in organization org-x on tokens per min (TPM): Limit 30000, Used 20000, "
+# The sentences are the providers', as public reports quote them.
+ACCOUNTS = [
+    Row(*anthropic(400, INVALID, LIMITS), "quota_exhausted"),
+    Row(*anthropic(400, INVALID, LIMITS.replace("API", "workspace API")), "quota_exhausted"),
+    Row(
+        *anthropic(
+            400,
+            INVALID,
+            "Your credit balance is too low to access the Claude API. Please go to Plans & Billing to upgrade.",
+        ),
+        "quota_exhausted",
+    ),
+    Row(*anthropic(429, "rate_limit_error", LIMITS), "quota_exhausted", headers={"retry-after": "7"}),
+    Row(*anthropic(400, INVALID, "This organization has been disabled."), "credentials_rejected"),
+    Row(*anthropic(404, "not_found_error", "This organization has been disabled."), "credentials_rejected"),
+    Row(
+        *anthropic(400, INVALID, "Your organization has been suspended due to unusual activity."),
+        "credentials_rejected",
+    ),
+    Row(*anthropic(400, INVALID, "Your account is on hold. Please contact support."), "credentials_rejected"),
+    Row(*anthropic(429, "rate_limit_error", "Extra usage is required for long context requests."), "request_too_large"),
+    Row(*google(429, "RESOURCE_EXHAUSTED", DEPLETED), "quota_exhausted"),
+    Row(*google(429, "RESOURCE_EXHAUSTED", DEPLETED, delay("8s")), "quota_exhausted"),
+    Row(*google(429, "RESOURCE_EXHAUSTED", SPENDING), "quota_exhausted"),
+    Row(*google(403, "PERMISSION_DENIED", "Off.", reason("BILLING_DISABLED")), "quota_exhausted"),
+    Row(*google(403, "PERMISSION_DENIED", "Consumer suspended.", reason("CONSUMER_SUSPENDED")), "credentials_rejected"),
+    Row(
+        *google(403, "PERMISSION_DENIED", "Your API key was reported as leaked. Please use another."),
+        "credentials_rejected",
+    ),
+    Row(*google(400, "INVALID_ARGUMENT", "API key expired. Please renew the API key."), "credentials_rejected"),
+    Row(
+        *google(400, "INVALID_ARGUMENT", "Your project has been denied access. Please contact support."),
+        "credentials_rejected",
+    ),
+    Row(*google(429, "RESOURCE_EXHAUSTED", "No capacity.", reason("MODEL_CAPACITY_EXHAUSTED")), "overloaded"),
+    Row(
+        *google(400, "INVALID_ARGUMENT", "Request payload size exceeds the limit: 20971520 bytes."), "request_too_large"
+    ),
+    Row(
+        *openai(400, INVALID, "unsupported_value", "Your organization must be verified to stream this model." + VERIFY),
+        "credentials_rejected",
+    ),
+    Row(
+        *openai(404, INVALID, "model_not_found", "Your organization must be verified to use the model `o3`." + VERIFY),
+        "credentials_rejected",
+    ),
+    Row(
+        *openai(401, INVALID, None, "The OpenAI account associated with this API key has been deactivated."),
+        "credentials_rejected",
+    ),
+    Row(
+        *openai(
+            403, INVALID, None, "Your access was terminated due to violation of our policies, please check your email."
+        ),
+        "credentials_rejected",
+    ),
+    Row(*openai(400, INVALID, None, "This project has been archived."), "credentials_rejected"),
+    Row(*openai(400, INVALID, None, "Billing hard limit has been reached."), "quota_exhausted"),
+    Row(
+        *openai(429, "requests", None, "You exceeded your current quota, please check your plan and billing details."),
+        "quota_exhausted",
+    ),
+    Row(
+        *openai(429, None, None, "Your account is not active, please check your billing details on our website."),
+        "quota_exhausted",
+    ),
+    Row(*openai(429, "tokens", "rate_limit_exceeded", TOO_LARGE), "request_too_large", headers={"retry-after": "1"}),
+    Row(
+        *openai(429, "tokens", "rate_limit_exceeded", TOO_LARGE.replace(" in organization org-x", "")),
+        "request_too_large",
+    ),
+    Row(
+        *openai(429, "tokens", "rate_limit_exceeded", TEMPORARY + "Requested 40000. Please try again in 6s."),
+        "request_too_large",
+    ),
+    Row(
+        *openai(429, "tokens", "rate_limit_exceeded", TEMPORARY + "Requested 15000. Please try again in 6s."),
+        "rate_limited",
+    ),
+    Row("openai", 413, HTML, "request_too_large"),
+]
+SAID_BY_A_CALLER = [
+    "Your credit balance is too low to access the Anthropic API.",
+    "You exceeded your current quota, please check your plan and billing details.",
+    "This organization has been disabled.",
+    "prompt is too long",
+    "API key not valid. Please pass a valid API key.",
+    LIMITS,
+    DEPLETED,
+    TOO_LARGE,
+]
+
+
+@pytest.mark.parametrize("said", SAID_BY_A_CALLER)
+@pytest.mark.parametrize(
+    "quoting",
+    [
+        "stop_sequences.0: '{}' is not allowed",
+        "Invalid 'stop[0]': {}",
+        "'{}' is not one of the supported stop sequences. - 'stop'",
+        "Invalid schema for response_format 'answer': {}",
+        "* GenerateContentRequest.generation_config.stop_sequences[0]: {}\n",
+        'The model "{}" does not exist. {}',
+        "messages.0.content: Input tag\n{}\nfound using 'type'",
+        "`{}`",
+        "[{}] is too long",
+    ],
+)
+@pytest.mark.parametrize("build", [anthropic, google, openai])
+def test_what_a_caller_can_say_never_changes_what_a_refusal_means(build: Any, quoting: str, said: str) -> None:
+    message = quoting.format(said, said)
+    body = build(400, INVALID, None, message) if build is openai else build(400, INVALID, message)
+    provider, status, document = body
+    row = Row(provider, status, document, "invalid_request")
+    with pytest.raises(ProviderError) as caught:
+        over(lambda _: answer(row))[row.provider].complete(request(row.provider), KEY)
+    assert caught.value.code == "invalid_request"
+
+
 def answer(row: Row) -> httpx2.Response:
     content = row.body if isinstance(row.body, bytes) else json.dumps(row.body).encode()
     kind = {"content-type": "text/html" if content == HTML else "application/json"}
@@ -185,7 +320,7 @@ def answer(row: Row) -> httpx2.Response:
 
 
 @pytest.mark.parametrize("streamed", [False, True], ids=["unstreamed", "streamed"])
-@pytest.mark.parametrize("row", ROWS, ids=str)
+@pytest.mark.parametrize("row", [*ROWS, *ACCOUNTS], ids=str)
 def test_an_upstream_fault_becomes_one_code_with_its_wait(row: Row, streamed: bool) -> None:
     adapter = over(lambda _: answer(row), FrozenClock())[row.provider]
     with pytest.raises(ProviderError) as caught:
@@ -310,7 +445,7 @@ def test_any_retry_after_header_is_a_wait_of_at_most_a_day_or_none(headers: dict
     ("code", "own_key", "shown", "status", "wait"),
     [
         ("credentials_rejected", False, "upstream_credentials_rejected", 502, None),
-        ("credentials_rejected", True, "own_key_rejected", 400, None),
+        ("credentials_rejected", True, "own_key_rejected", 403, None),
         ("quota_exhausted", False, "upstream_quota_exhausted", 502, None),
         ("quota_exhausted", True, "own_key_quota_exhausted", 402, None),
         ("rate_limited", False, "upstream_rate_limited", 429, 3),
@@ -322,7 +457,10 @@ def test_any_retry_after_header_is_a_wait_of_at_most_a_day_or_none(headers: dict
         ("stream_interrupted", False, "stream_interrupted", 502, 3),
         ("timeout", False, "upstream_timeout", 504, 3),
         ("context_length_exceeded", False, "context_length_exceeded", 400, None),
+        ("request_too_large", False, "request_too_large", 400, None),
+        ("request_too_large", True, "request_too_large", 400, None),
         ("content_refused", False, "content_refused", 400, None),
+        ("no_answer", False, "upstream_no_answer", 502, None),
         ("invalid_request", False, "upstream_invalid_request", 400, None),
         ("model_not_found", False, "model_not_found", 400, None),
         ("unsupported", False, "unsupported", 400, None),

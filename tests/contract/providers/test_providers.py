@@ -6,7 +6,7 @@ import json
 import math
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx2
@@ -156,6 +156,33 @@ def test_an_unstreamed_refusal_is_a_finish_reason_or_a_refused_prompt(emulator: 
     with pytest.raises(ProviderError) as caught:
         adapters["google"].complete(request("google"), KEY)
     assert caught.value.code == "content_refused"
+
+
+def answering(response: httpx2.Response) -> Callable[[httpx2.Request], httpx2.Response]:
+    return lambda _: response
+
+
+HELD_BACK = ("SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "MODEL_ARMOR", "ESCALATION")
+IMAGES_HELD_BACK = ("IMAGE_SAFETY", "IMAGE_PROHIBITED_CONTENT", "IMAGE_RECITATION")
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_every_finish_reason_of_the_sdk_is_an_answer_a_refusal_or_no_answer(streamed: bool) -> None:
+    from google.genai.types import FinishReason
+
+    reasons = [reason.name for reason in FinishReason]
+    assert len(reasons) == 24
+    found: dict[str, str] = {}
+    for reason in reasons:
+        body = {"candidates": [{"finishReason": reason}], "modelVersion": "m", "usageMetadata": {"promptTokenCount": 7}}
+        answer = event_stream(sse(body)) if streamed else httpx2.Response(200, json=body)
+        try:
+            found[reason] = call(over(answering(answer))["google"], request("google"), streamed).finish_reason
+        except ProviderError as error:
+            found[reason] = error.code
+    expected = dict.fromkeys(reasons, "no_answer") | dict.fromkeys(HELD_BACK + IMAGES_HELD_BACK, "refusal")
+    expected |= {"STOP": "stop", "MAX_TOKENS": "length", "CONTINUATION": "length"}
+    assert found == expected | {"PUP_LIMITED_DISABLED": "credentials_rejected"}
 
 
 @pytest.mark.parametrize("streamed", [False, True])

@@ -166,7 +166,7 @@ def test_a_verified_own_key_makes_free_byok_and_calls_are_made_with_it(
 def test_a_key_the_vendor_rejects_is_not_verified(with_kms: Functions) -> None:
     key_request(with_kms, "PUT", key="sk-invalid-0000000000")
     answer = key_request(with_kms, "POST", verb="/verify")
-    assert (answer.status, answer.json["code"]) == (400, "own_key_rejected")
+    assert (answer.status, answer.json["code"]) == (403, "own_key_rejected")
     settings = with_kms.request("account", "GET", "/api/settings", token=make_token("ada"))
     assert (settings.json["tier"], settings.json["api_keys"]["openai"]["verified"]) == ("free", False)
 

@@ -100,7 +100,7 @@ def test_a_key_the_vendor_rejects_is_the_callers_to_mend(with_kms: Functions, em
     store(with_kms, "openai")
     emulator.fault("unauthorized", vendor="openai")
     answer = ask(with_kms)
-    assert (answer.status, answer.json["code"]) == (400, "own_key_rejected")
+    assert (answer.status, answer.json["code"]) == (403, "own_key_rejected")
 
 
 def test_a_key_that_is_rotated_while_it_is_verified_counts(

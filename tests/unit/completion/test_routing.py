@@ -37,7 +37,9 @@ CODES: list[ProviderErrorCode] = [
     "credentials_rejected",
     "model_not_found",
     "context_length_exceeded",
+    "request_too_large",
     "content_refused",
+    "no_answer",
     "invalid_request",
 ]
 
@@ -158,7 +160,7 @@ def test_whatever_fails_tries_and_time_stay_bounded(
     except ProviderError as error:
         failed = error
     assert [attempt.ok for attempt in log] == [False] * (len(log) - bool(routed)) + [True] * bool(routed)
-    assert failed is None or not log or failed.code == log[-1].error_code
+    assert failed is None or not log or failed.code in {attempt.error_code for attempt in log}
     assert len(log) == len(world.calls) <= MAX_ATTEMPTS
     assert all(world.models.count(candidate.model) <= MAX_ATTEMPTS_EACH for candidate in order)
     assert set(world.models) <= {candidate.model for candidate in order[:width]}
@@ -224,12 +226,76 @@ def test_a_long_wait_is_spent_where_nobody_else_is_left_and_it_fits_the_deadline
     assert world.clock.slept == []
 
 
-@pytest.mark.parametrize("code", ["invalid_request", "content_refused"])
-def test_a_fault_of_the_request_is_not_taken_elsewhere(code: ProviderErrorCode) -> None:
-    world = World(openai=[Step(code)])
-    with pytest.raises(ProviderError):
+def test_what_one_providers_rules_refuse_is_asked_of_nobody_else() -> None:
+    world = World(openai=[Step("upstream_error")] * 2, anthropic=[Step("content_refused")])
+    with pytest.raises(ProviderError) as caught:
         world.complete()
-    assert len(world.calls) == 1
+    assert caught.value.code == "content_refused"
+    assert DEFAULTS["google"] not in world.models
+
+
+@pytest.mark.parametrize(
+    "code", ["invalid_request", "request_too_large", "no_answer", "credentials_rejected", "quota_exhausted"]
+)
+@pytest.mark.parametrize("own_keys", [False, True])
+def test_what_one_provider_cannot_do_is_not_tried_there_again_and_goes_to_the_next(
+    code: ProviderErrorCode, own_keys: bool
+) -> None:
+    world = World(openai=[Step(code)])
+    assert world.complete(Plan(ALL, pinned=True, own_keys=own_keys)).provider == "anthropic"
+    assert world.models == [DEFAULTS["openai"], DEFAULTS["anthropic"]]
+    assert world.clock.slept == []
+
+
+def told(**scripts: list[Step]) -> tuple[str, str]:
+    """Who failed how, of what a caller is told."""
+    with pytest.raises(ProviderError) as caught:
+        World(0.0, **scripts).complete()
+    return caught.value.provider, caught.value.code
+
+
+def test_of_several_errors_the_caller_is_told_the_one_that_helps() -> None:
+    refused, spent, down = [Step("invalid_request")], [Step("quota_exhausted")], [Step("upstream_error")] * 2
+    assert told(openai=refused, anthropic=refused, google=refused) == ("openai", "invalid_request")
+    assert told(openai=refused, anthropic=[Step("request_too_large")], google=refused) == ("openai", "invalid_request")
+    assert told(openai=spent, anthropic=refused, google=spent) == ("anthropic", "invalid_request")
+    assert told(openai=spent, anthropic=[Step("credentials_rejected")], google=spent) == ("openai", "quota_exhausted")
+    assert told(openai=refused, anthropic=down, google=spent) == ("anthropic", "upstream_error")
+
+
+@pytest.mark.parametrize("own_keys", [False, True])
+@pytest.mark.parametrize("code", ["invalid_request", "request_too_large", "no_answer", "content_refused"])
+def test_what_one_callers_content_causes_counts_against_nobody(code: ProviderErrorCode, own_keys: bool) -> None:
+    world = World(openai=[Step(code)] * 5)
+    log: list[Attempt] = []
+    for _ in range(5):
+        with pytest.raises(ProviderError):
+            world.complete(Plan(ALL[:1], own_keys=own_keys), log=log)
+    assert len(world.calls) == 5
+    assert not any(attempt.counts for attempt in log)
+    assert world.complete(Plan(ALL, own_keys=own_keys)).provider == "openai"
+
+
+@pytest.mark.parametrize(
+    ("code", "own_keys", "counts"),
+    [
+        ("rate_limited", True, False),
+        ("quota_exhausted", True, False),
+        ("credentials_rejected", True, False),
+        ("rate_limited", False, True),
+        ("quota_exhausted", False, True),
+        ("credentials_rejected", False, True),
+        ("upstream_error", True, True),
+        ("timeout", False, True),
+    ],
+)
+def test_what_the_own_key_causes_counts_against_nobody_and_what_the_provider_does_counts(
+    code: ProviderErrorCode, own_keys: bool, counts: bool
+) -> None:
+    world = World(openai=[Step(code, retry_after=60)])
+    log: list[Attempt] = []
+    world.complete(Plan(ALL, own_keys=own_keys), log=log)
+    assert [attempt.counts for attempt in log] == [counts, True]
 
 
 @pytest.mark.parametrize("code", ["credentials_rejected", "quota_exhausted", "model_not_found"])

@@ -165,6 +165,7 @@ class Attempt:
     Attributes:
         ok: whether the provider did its part; a stream that its reader cancelled counts as ok.
         usage: tokens used, also by a call that failed midway; None where the provider reported none.
+        counts: whether health hears of it. What a caller's content or own key causes says nothing of the provider.
     """
 
     provider: ProviderName
@@ -173,6 +174,7 @@ class Attempt:
     error_code: str | None
     latency_ms: int
     usage: Usage | None = None
+    counts: bool = True
 
     def as_json(self) -> dict[str, Any]:
         """The member of `attempts`."""
@@ -349,7 +351,7 @@ class Outcome:
             "occurred_at": self.occurred_at.isoformat(),
             "state": self.state,
             "calls": [call.as_json() for call in self.calls],
-            "attempts": [attempt.as_json() for attempt in self.attempts],
+            "attempts": [attempt.as_json() for attempt in self.attempts if attempt.counts],
             "takes_unit": self.takes_unit,
             "error_code": self.error_code,
             "answer": self.answer,

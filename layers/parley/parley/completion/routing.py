@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random as random_module
 from collections.abc import Callable, Collection, Generator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -20,7 +20,6 @@ from parley.providers.catalogue import Catalogue
 from parley.providers.errors import (
     ACCOUNT_FAULTS,
     PROVIDER_FAULTS,
-    REQUEST_FAULTS,
     ProviderError,
     ProviderErrorCode,
     StreamCancelled,
@@ -41,6 +40,11 @@ BACKOFF_CAP_SECONDS = 4.0
 # The last minute's calls of all containers: enough of them, half of them failed.
 UNHEALTHY_CALLS = 5
 UNHEALTHY_SHARE = 0.5
+
+# What the caller could change to be answered.
+_REQUEST_FAULTS: frozenset[ProviderErrorCode] = frozenset(
+    {"invalid_request", "request_too_large", "context_length_exceeded", "model_not_found"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +88,33 @@ class _CandidateState:
 
 @dataclass(slots=True)
 class _RequestState:
-    """What one request has tried, and who may still be tried."""
+    """What one request has tried, and who may still be tried.
+
+    Attributes:
+        errors: the last one of each candidate, in the order in which they came.
+        final_error: what ends the request, whoever is left.
+    """
 
     plan: Plan
     deadline: float
     candidates: list[_CandidateState]
     attempts: list[Attempt]
-    last_error: ProviderError | None = None
+    errors: dict[Candidate, ProviderError] = field(default_factory=dict)
+    final_error: ProviderError | None = None
+
+    def failed(self, candidate: Candidate, error: ProviderError) -> None:
+        self.errors.pop(candidate, None)
+        self.errors[candidate] = error
+
+    def error(self) -> ProviderError | None:
+        """What the caller is told: the last error that waiting cures, else the first that the caller can mend, else
+        the first. None where nothing was tried.
+        """
+        if self.final_error is not None:
+            return self.final_error
+        passing = [error for error in self.errors.values() if error.retryable]
+        of_the_request = [error for error in self.errors.values() if error.code in _REQUEST_FAULTS]
+        return next(iter([*passing[-1:], *of_the_request, *self.errors.values()]), None)
 
 
 class Router:
@@ -171,7 +195,7 @@ class Router:
         deadline: float,
         attempts: list[Attempt],
     ) -> Completion:
-        """Make the unstreamed call. Raises ProviderError, the last one, where no candidate answered.
+        """Make the unstreamed call. Raises ProviderError where no candidate answered.
 
         Args:
             deadline: on the clock's monotonic scale; bounds waits and calls together.
@@ -239,7 +263,8 @@ class Router:
     def _wait_for_next(self, state: _RequestState) -> _CandidateState:
         """Wait for whoever is to be tried next. Raises ProviderError where nobody is left in time."""
         now = self._clock.monotonic()
-        if sum(one.tries for one in state.candidates) < MAX_ATTEMPTS and not self._given_up:
+        tries = sum(one.tries for one in state.candidates)
+        if tries < MAX_ATTEMPTS and state.final_error is None and not self._given_up:
             left = [one for one in state.candidates if not one.ruled_out and one.tries < MAX_ATTEMPTS_EACH]
             # An open circuit fails fast, unless the provider just told this very request how long to wait.
             left = [one for one in left if one.stated_wait or self._open_until(state, one) <= now]
@@ -249,7 +274,7 @@ class Router:
                 chosen = next(soon, None) or min(in_time, key=lambda one: one.not_before)
                 self._clock.sleep(chosen.not_before - now)
                 return chosen
-        raise state.last_error or self._error_without_a_try(state, now)
+        raise state.error() or self._error_without_a_try(state, now)
 
     def _error_without_a_try(self, state: _RequestState, now: float) -> ProviderError:
         """Why nothing was tried: every circuit is open, or no time is left."""
@@ -297,39 +322,49 @@ class Router:
     def _failed(self, state: _RequestState, chosen: _CandidateState, error: ProviderError, started: float) -> None:
         """Record a failed try and decide who may still be tried."""
         candidate, now = chosen.candidate, self._clock.monotonic()
-        state.last_error = error
+        tells = _tells_of_the_provider(error.code, state.plan.own_keys)
         code = "cancelled" if self._given_up else error.code
-        state.attempts.append(self._attempt(candidate, code, started, error.usage))
-        if self._given_up:  # an error of our own making says nothing about the provider
-            return
-        if _tells_of_the_provider(error.code, state.plan.own_keys):
-            self._circuits.failed(_circuit_key(state, chosen), error, now)
+        state.attempts.append(self._attempt(candidate, code, started, error.usage, counts=tells or self._given_up))
+        state.failed(candidate, error)
         chosen.tries += 1
+        if self._given_up or error.code == "content_refused" or (error.code == "model_not_found" and state.plan.pinned):
+            # An error of our own making says nothing about the provider; what one's rules refuse is asked of nobody
+            # else; and a model that the caller named and its provider does not know is the caller's to hear of.
+            state.final_error = error
+            return
+        if tells:
+            self._circuits.failed(_circuit_key(state, chosen), error, now)
         if error.retryable:
             backoff = min(BACKOFF_BASE_SECONDS * 2**chosen.tries, BACKOFF_CAP_SECONDS) * self._random()
             chosen.not_before = now + (backoff if error.retry_after is None else error.retry_after)
             chosen.stated_wait = error.retry_after is not None
             return
         for other in state.candidates:
-            if other is chosen or self._fails_alike(state.plan, error, candidate, other.candidate):
+            if other is chosen or self._fails_alike(error, candidate, other.candidate):
                 other.ruled_out = True
 
-    def _fails_alike(self, plan: Plan, error: ProviderError, failed: Candidate, other: Candidate) -> bool:
+    def _fails_alike(self, error: ProviderError, failed: Candidate, other: Candidate) -> bool:
         """Whether `other` cannot help with an error that waiting does not cure."""
-        if error.code in ACCOUNT_FAULTS:
-            return other.provider == failed.provider
         if error.code == "context_length_exceeded":
             return not self._is_wider(other.model, failed.model)
-        return error.code in REQUEST_FAULTS or (error.code == "model_not_found" and plan.pinned)
+        return other.provider == failed.provider
 
     def _is_wider(self, model: str, than: str) -> bool:
         one, other = self._catalogue.find(model), self._catalogue.find(than)
         return one is not None and other is not None and one.context_window > other.context_window
 
-    def _attempt(self, candidate: Candidate, error_code: str | None, started: float, usage: Usage | None) -> Attempt:
+    def _attempt(
+        self,
+        candidate: Candidate,
+        error_code: str | None,
+        started: float,
+        usage: Usage | None,
+        *,
+        counts: bool = True,
+    ) -> Attempt:
         milliseconds = round((self._clock.monotonic() - started) * 1000)
         ok = error_code in (None, "cancelled")
-        return Attempt(candidate.provider, candidate.model, ok, error_code, milliseconds, usage)
+        return Attempt(candidate.provider, candidate.model, ok, error_code, milliseconds, usage, counts)
 
     def _expected_seconds(self, candidate: Candidate, health: Mapping[str, Mapping[str, Any]], now: datetime) -> float:
         """What an answer costs in time, price included: a tenth of a cent weighs as much as a second.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -18,8 +18,8 @@ from parley.core.clock import Clock, SystemClock
 from parley.core.provider_names import ProviderName
 from parley.providers import errors
 from parley.providers.errors import ProviderError, ProviderErrorCode, StreamCancelled
-from parley.providers.protocol import Completion, CompletionRequest, Embeddings, Usage
-from parley.providers.transport import DeadlineExceeded, HttpClient, events, until
+from parley.providers.protocol import Completion, CompletionRequest, Embeddings, FinishReason, Usage
+from parley.providers.transport import DeadlineExceeded, SharedClient, events, until
 
 if TYPE_CHECKING:
     import httpx2
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 # What may stand in a header, and in a URL's path, without changing its meaning.
 _KEY = re.compile(r"[\x21-\x7e]+")
 _MODEL = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}")
+# After a stream's end marker nothing is needed any more, but a connection read to its end can be used again.
+_LINGER_SECONDS = 1.0
 
 T = TypeVar("T")
 
@@ -36,6 +38,23 @@ def storable(text: str) -> str:
     if text.isascii():
         return text.replace("\x00", "")
     return text.encode(errors="replace").decode().replace("\x00", "")
+
+
+def finish_reason(
+    provider: ProviderName,
+    meanings: Mapping[str, FinishReason | ProviderErrorCode],
+    reason: str | None,
+    usage: Usage | None,
+) -> FinishReason:
+    """Why an answer ended, by the provider's own word for it.
+
+    Raises ProviderError, with what the answer used all the same, for a reason that is no answer's; one that we do not
+    know is most likely of this prompt's making.
+    """
+    meaning = meanings.get(reason, "no_answer") if reason else "bad_response"
+    if meaning == "stop" or meaning == "length" or meaning == "refusal":  # mypy narrows no tuple
+        return meaning
+    raise ProviderError(provider, meaning, upstream_status=200, upstream_code=reason, usage=usage)
 
 
 class StreamReader(ABC):
@@ -64,14 +83,14 @@ class Adapter(ABC):
     """A provider's SDK behind the `Provider` protocol.
 
     Args:
-        http: opens the client that all adapters share.
+        http: the client that all adapters share.
         base_url: replaces the provider's own, e.g. by an emulator's.
     """
 
     name: ProviderName
     id_header: ClassVar[str]
 
-    def __init__(self, http: HttpClient, base_url: str | None = None, clock: Clock | None = None) -> None:
+    def __init__(self, http: SharedClient, base_url: str | None = None, clock: Clock | None = None) -> None:
         self._http = http
         self._base_url = base_url
         self._clock = clock or SystemClock()
@@ -129,24 +148,31 @@ class Adapter(ABC):
         text: list[str] = []
         response: httpx2.Response | None = None
         fault: ProviderError | None = None
+        lingering = False
+        alarm = self._http.deadline.set(request.timeout)
         try:
             response = self._opened(self._open(request, api_key, True), api_key)
-            if not response.headers.get("content-type", "").startswith("text/event-stream"):
-                raise ProviderError(self.name, "bad_response", upstream_status=200)
+            self._raise_unless_stream(response, deadline, api_key)
             for data in events(until(deadline, self._clock, response.iter_bytes())):
                 # Read on after the end marker: usage may follow, and a connection read to its end can be reused.
                 if delta := storable(reader.feed(data)):
                     text.append(delta)
                     yield delta
+                if reader.ended and not lingering:
+                    lingering = True
+                    self._http.deadline.take_back(alarm)
+                    alarm = self._http.deadline.set(min(_LINGER_SECONDS, request.timeout))
         except Exception as error:
-            fault = self._fault(error, api_key, "connection_failed" if response is None else "stream_interrupted")
+            interrupted: ProviderErrorCode = "connection_failed" if response is None else "stream_interrupted"
+            fault = self._fault(error, api_key, deadline, interrupted, opened=response is not None)
         finally:
+            self._http.deadline.take_back(alarm)
             if response is not None:
                 response.close()
         upstream_id = response.headers.get(self.id_header) if response is not None else None
         if reader.ended and not isinstance(fault, _Cancelled):
             return reader.completion("".join(text), upstream_id)
-        fault = fault or ProviderError(self.name, "stream_interrupted", upstream_status=200)
+        fault = fault or self._fault(_BrokenOff(), api_key, deadline, "stream_interrupted")
         fault.usage = reader.usage
         raise fault
 
@@ -161,13 +187,15 @@ class Adapter(ABC):
         """Make one unstreamed call and read its JSON."""
         deadline = self._deadline(model, api_key, timeout)
         response: httpx2.Response | None = None
+        alarm = self._http.deadline.set(timeout)
         try:
             response = self._opened(open_response(), api_key)
             body = b"".join(until(deadline, self._clock, response.iter_bytes()))
-            return read(json.loads(body), response.headers.get(self.id_header))
+            return read(self._payload(body, api_key), response.headers.get(self.id_header))
         except Exception as error:
-            fault = self._fault(error, api_key, "connection_failed", opened=response is not None)
+            fault = self._fault(error, api_key, deadline, "connection_failed", opened=response is not None)
         finally:
+            self._http.deadline.take_back(alarm)
             if response is not None:
                 response.close()
         # Not inside the except block: the SDK's exception holds the request with its key, and must not hang on ours.
@@ -183,6 +211,22 @@ class Adapter(ABC):
             response.close()
         raise errors.from_response(self.name, response.status_code, response.headers, body, api_key, self._clock.now())
 
+    def _payload(self, body: bytes, api_key: str) -> Any:
+        """The JSON of a 200. Raises ProviderError where it is an error all the same, ValueError where it is no JSON."""
+        payload = json.loads(body)
+        if error := errors.error_object(payload):
+            raise errors.from_error_object(self.name, 200, error, api_key)
+        return payload
+
+    def _raise_unless_stream(self, response: httpx2.Response, deadline: float, api_key: str) -> None:
+        """Raises ProviderError for a 200 that is no event stream; an error in JSON says what is wrong."""
+        content_type = response.headers.get("content-type", "").strip().lower()
+        if content_type.startswith("text/event-stream"):
+            return
+        if content_type.startswith("application/json"):
+            self._payload(b"".join(until(deadline, self._clock, response.iter_bytes())), api_key)
+        raise ProviderError(self.name, "bad_response", upstream_status=200)
+
     def _deadline(self, model: str, api_key: str, timeout: float) -> float:
         """When the call must be over. Raises ProviderError for a key or model that cannot be sent."""
         if not _KEY.fullmatch(api_key):
@@ -192,7 +236,13 @@ class Adapter(ABC):
         return self._clock.monotonic() + timeout
 
     def _fault(
-        self, error: Exception, api_key: str, interrupted: ProviderErrorCode, opened: bool = True
+        self,
+        error: Exception,
+        api_key: str,
+        deadline: float,
+        interrupted: ProviderErrorCode,
+        *,
+        opened: bool = True,
     ) -> ProviderError:
         """What an exception of the SDK, of the HTTP client or of reading the body means.
 
@@ -215,14 +265,22 @@ class Adapter(ABC):
             return _Cancelled(self.name, "stream_interrupted")
         if isinstance(error, DeadlineExceeded) or isinstance(cause, httpx2.TimeoutException):
             return ProviderError(self.name, "timeout")
+        if self._clock.monotonic() >= deadline:  # the alarm ended the wait, which reads like a broken connection
+            return ProviderError(self.name, "timeout")
+        if isinstance(error, _BrokenOff):
+            return ProviderError(self.name, interrupted, upstream_status=200)
         if isinstance(cause, httpx2.RequestError):
             return ProviderError(self.name, interrupted)
-        if isinstance(error, ValueError | LookupError | TypeError | AttributeError):
+        if isinstance(error, ValueError | LookupError | TypeError | AttributeError | RecursionError):
             # Before the answer: the SDK does not take the request. After it: JSON that is none, or not the provider's.
             if opened:
                 return ProviderError(self.name, "bad_response", upstream_status=200)
             return ProviderError(self.name, "invalid_request")
         raise error
+
+
+class _BrokenOff(Exception):
+    """The stream ended without its end marker."""
 
 
 class _Cancelled(ProviderError):

@@ -10,8 +10,8 @@ from urllib.parse import quote
 
 from parley.core.provider_names import ProviderName
 from parley.providers import errors
-from parley.providers.adapter import Adapter, StreamReader
-from parley.providers.errors import ProviderError
+from parley.providers.adapter import Adapter, StreamReader, finish_reason
+from parley.providers.errors import ProviderError, ProviderErrorCode
 from parley.providers.protocol import Completion, CompletionRequest, FinishReason, Usage
 from parley.providers.transport import event_json, timeouts
 
@@ -19,12 +19,15 @@ if TYPE_CHECKING:
     import httpx2
     from anthropic import Anthropic
 
-_FINISH: dict[str, FinishReason] = {
+_FINISH: dict[str, FinishReason | ProviderErrorCode] = {
     "end_turn": "stop",
     "stop_sequence": "stop",
     "max_tokens": "length",
     "model_context_window_exceeded": "length",
     "refusal": "refusal",
+    # No tools are offered, the server's own neither.
+    "tool_use": "no_answer",
+    "pause_turn": "no_answer",
 }
 
 
@@ -102,7 +105,7 @@ class AnthropicAdapter(Adapter):
         usage = usage_of(payload.get("usage") or {})
         return Completion(
             text="".join(block["text"] for block in payload["content"] if block["type"] == "text"),
-            finish_reason=_finish(payload["stop_reason"], usage),
+            finish_reason=finish_reason("anthropic", _FINISH, payload["stop_reason"], usage),
             model=payload["model"],
             usage=usage,
             upstream_id=upstream_id,
@@ -135,14 +138,6 @@ def usage_of(reported: dict[str, Any]) -> Usage | None:
         reasoning_tokens=(reported.get("output_tokens_details") or {}).get("thinking_tokens") or 0,
         service_tier=None if tier == "standard" else tier,
     )
-
-
-def _finish(reason: str | None, usage: Usage | None) -> FinishReason:
-    """Why the answer ended. Raises ProviderError for a reason we do not know, with what it used all the same."""
-    finish = _FINISH.get(reason or "")
-    if finish is None:
-        raise ProviderError("anthropic", "bad_response", upstream_status=200, upstream_code=reason, usage=usage)
-    return finish
 
 
 class _Reader(StreamReader):
@@ -178,5 +173,5 @@ class _Reader(StreamReader):
         self.usage = usage_of(self._reported)
 
     def completion(self, text: str, upstream_id: str | None) -> Completion:
-        finish = _finish(self._stop_reason, self.usage)
+        finish = finish_reason("anthropic", _FINISH, self._stop_reason, self.usage)
         return Completion(text, finish, self._model, self.usage, upstream_id)

@@ -1,7 +1,8 @@
 """What went wrong upstream, in Parley's words: the error table, and what a caller is shown of it.
 
-The providers' documented codes come first, then what only their message tells, then the HTTP status. Sources: the error
-pages of the three providers, the types in their SDKs, and Google's `google.rpc` details.
+What only a provider's message tells comes first, then its documented codes, then the HTTP status. Sources: the error
+pages of the three providers, the types in their SDKs, Google's `google.rpc` details and `google.api.ErrorReason`, and
+for the sentences public bug reports about the three.
 """
 
 from __future__ import annotations
@@ -16,15 +17,18 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
 from parley.core.provider_names import ProviderName
+from parley.providers import sentences
 from parley.providers.protocol import Usage
 
 ProviderErrorCode = Literal[
     "rate_limited",  # 429, waiting helps
-    "quota_exhausted",  # the key's account is out of credit: waiting does not help
-    "credentials_rejected",  # 401, 403: the key is bad
+    "quota_exhausted",  # the key's account is spent or capped: waiting does not help
+    "credentials_rejected",  # 401, 403: the key is bad, or its account disabled, unverified or suspended
     "model_not_found",
     "context_length_exceeded",
+    "request_too_large",  # for this account or transport at once, whatever the model's window
     "content_refused",  # refused before generating (safety filter on the prompt)
+    "no_answer",  # the model ended without one, for a reason of this prompt
     "invalid_request",
     "overloaded",  # 503, 529
     "upstream_error",  # 5xx
@@ -47,11 +51,9 @@ RETRYABLE: frozenset[ProviderErrorCode] = frozenset(
         "stream_interrupted",
     }
 )
-# Faults of the request: another provider would refuse it too, or must not be asked to do what the first one refused.
-REQUEST_FAULTS: frozenset[ProviderErrorCode] = frozenset({"invalid_request", "content_refused"})
 # Faults of the account that the key belongs to.
 ACCOUNT_FAULTS: frozenset[ProviderErrorCode] = frozenset({"credentials_rejected", "quota_exhausted"})
-# Faults that show how the provider is, whoever asks.
+# Faults that show how the provider is, whoever asks and whatever for.
 PROVIDER_FAULTS: frozenset[ProviderErrorCode] = frozenset(
     {"overloaded", "upstream_error", "bad_response", "timeout", "connection_failed", "stream_interrupted"}
 )
@@ -99,7 +101,9 @@ _BY_CODE: dict[str, ProviderErrorCode] = {
     "insufficient_quota": "quota_exhausted",
     "billing_hard_limit_reached": "quota_exhausted",
     "billing_not_active": "quota_exhausted",
+    "billing_limit_user_error": "quota_exhausted",
     "account_deactivated": "credentials_rejected",
+    "access_terminated": "credentials_rejected",
     "invalid_api_key": "credentials_rejected",
     "invalid_organization": "credentials_rejected",
     "unsupported_country_region_territory": "credentials_rejected",
@@ -120,7 +124,7 @@ _BY_CODE: dict[str, ProviderErrorCode] = {
     "permission_error": "credentials_rejected",
     "billing_error": "quota_exhausted",
     "not_found_error": "model_not_found",
-    "request_too_large": "context_length_exceeded",
+    "request_too_large": "request_too_large",
     "rate_limit_error": "rate_limited",
     "overloaded_error": "overloaded",
     "timeout_error": "timeout",
@@ -128,7 +132,16 @@ _BY_CODE: dict[str, ProviderErrorCode] = {
     "API_KEY_INVALID": "credentials_rejected",
     "API_KEY_EXPIRED": "credentials_rejected",
     "API_KEY_SERVICE_BLOCKED": "credentials_rejected",
+    "API_KEY_HTTP_REFERRER_BLOCKED": "credentials_rejected",
+    "API_KEY_IP_ADDRESS_BLOCKED": "credentials_rejected",
+    "API_KEY_ANDROID_APP_BLOCKED": "credentials_rejected",
+    "API_KEY_IOS_APP_BLOCKED": "credentials_rejected",
+    "CONSUMER_INVALID": "credentials_rejected",
+    "CONSUMER_SUSPENDED": "credentials_rejected",
+    "USER_PROJECT_DENIED": "credentials_rejected",
+    "ACCOUNT_STATE_INVALID": "credentials_rejected",
     "SERVICE_DISABLED": "credentials_rejected",
+    "MODEL_CAPACITY_EXHAUSTED": "overloaded",
     "BILLING_DISABLED": "quota_exhausted",
     "UNAUTHENTICATED": "credentials_rejected",
     "PERMISSION_DENIED": "credentials_rejected",
@@ -141,18 +154,8 @@ _BY_CODE: dict[str, ProviderErrorCode] = {
     "ABORTED": "upstream_error",
     "CANCELLED": "upstream_error",
 }
-_BY_MESSAGE: tuple[tuple[re.Pattern[str], ProviderErrorCode], ...] = (
-    (
-        re.compile(
-            r"prompt is too long|maximum context length|context (window|limit|length)"
-            r"|exceeds the maximum number of tokens",
-            re.IGNORECASE,
-        ),
-        "context_length_exceeded",
-    ),
-    (re.compile(r"credit balance is too low|exceeded your current quota", re.IGNORECASE), "quota_exhausted"),
-    (re.compile(r"api key (not valid|expired|not found)", re.IGNORECASE), "credentials_rejected"),
-)
+# Google writes it for limits by the minute as well, and only the details tell them apart.
+_CURRENT_QUOTA = "you exceeded your current quota"
 _BY_STATUS: dict[int, ProviderErrorCode] = {
     401: "credentials_rejected",
     402: "quota_exhausted",
@@ -160,7 +163,7 @@ _BY_STATUS: dict[int, ProviderErrorCode] = {
     404: "model_not_found",
     408: "timeout",
     409: "upstream_error",  # OpenAI: another request changed the same thing; asks to try again
-    413: "context_length_exceeded",
+    413: "request_too_large",
     425: "rate_limited",
     429: "rate_limited",
     499: "upstream_error",
@@ -191,7 +194,7 @@ def from_response(
         return ProviderError(provider, "bad_response", upstream_status=status)
     try:
         parsed = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         parsed = None
     error = error_object(parsed)
     if error is None:
@@ -208,7 +211,7 @@ def from_response(
 def from_error_object(provider: ProviderName, status: int, error: dict[str, Any], api_key: str) -> ProviderError:
     """The fault that a provider's error object stands for, be it a body's or a stream event's (`status` 200)."""
     message = str(error.get("message") or "")
-    details = [item for item in error.get("details") or () if isinstance(item, dict)]
+    details = _dicts(error.get("details"))
     names = [
         name
         for name in (
@@ -219,14 +222,13 @@ def from_error_object(provider: ProviderName, status: int, error: dict[str, Any]
         )
         if isinstance(name, str) and _CODE.fullmatch(name)
     ]
-    code = next((_BY_CODE[name] for name in names if name in _BY_CODE), None)
-    if code is None or code == "rate_limited":
-        # Google and Anthropic report an empty account as a rate limit or as an invalid request.
-        told = next((meaning for pattern, meaning in _BY_MESSAGE if pattern.search(message)), None)
-        if code is None:
-            code = told or _by_status(status if status != 200 else _inner_status(error))
-        elif told == "quota_exhausted" and _daily(details):
-            code = told
+    code = sentences.meaning(message)
+    if "RESOURCE_EXHAUSTED" in names and message.lower().startswith(_CURRENT_QUOTA) and not _daily(details):
+        code = "rate_limited"
+    if code is None:
+        code = next((_BY_CODE[name] for name in names if name in _BY_CODE), None)
+    if code is None:
+        code = _by_status(status if status != 200 else _inner_status(error))
     return ProviderError(
         provider,
         code,
@@ -241,7 +243,7 @@ def error_object(parsed: Any) -> dict[str, Any] | None:
     if isinstance(parsed, list) and parsed:
         parsed = parsed[0]
     error = parsed.get("error") if isinstance(parsed, dict) else None
-    if isinstance(error, str):
+    if isinstance(error, str) and error:
         return {"message": error}
     return error if isinstance(error, dict) else None
 
@@ -281,12 +283,7 @@ def _inner_status(error: dict[str, Any]) -> int:
 
 def _daily(details: list[dict[str, Any]]) -> bool:
     """Whether Google's rate limit is one by the day, or says nothing of minutes: no wait within a request helps."""
-    quotas = [
-        str(violation.get("quotaId", ""))
-        for item in details
-        for violation in item.get("violations") or ()
-        if isinstance(violation, dict)
-    ]
+    quotas = [str(violation.get("quotaId", "")) for item in details for violation in _dicts(item.get("violations"))]
     return any("PerDay" in quota for quota in quotas) or not (quotas or _retry_info(details))
 
 
@@ -298,6 +295,11 @@ def _retry_info(details: list[dict[str, Any]]) -> float | None:
         if seconds is not None:
             return _bounded(seconds)
     return None
+
+
+def _dicts(value: Any) -> list[dict[str, Any]]:
+    """The objects of a JSON list; none of what is no list."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def _number(text: str | None) -> float | None:

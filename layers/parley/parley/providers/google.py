@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from parley.core.provider_names import ProviderName
 from parley.providers import errors
-from parley.providers.adapter import Adapter, StreamReader
-from parley.providers.errors import ProviderError
+from parley.providers.adapter import Adapter, StreamReader, finish_reason
+from parley.providers.errors import ProviderError, ProviderErrorCode
 from parley.providers.protocol import Completion, CompletionRequest, Embeddings, FinishReason, Usage
 from parley.providers.transport import HEADERS, HeldBack, event_json
 
@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from google.genai import Client
     from google.genai.types import HttpOptions
 
-_FINISH: dict[str, FinishReason] = {
+# Every member of the SDK's FinishReason.
+_FINISH: dict[str, FinishReason | ProviderErrorCode] = {
     "STOP": "stop",
     "MAX_TOKENS": "length",
     "CONTINUATION": "length",
+    # A filter held the answer back.
     "SAFETY": "refusal",
     "RECITATION": "refusal",
     "BLOCKLIST": "refusal",
@@ -30,6 +32,22 @@ _FINISH: dict[str, FinishReason] = {
     "SPII": "refusal",
     "MODEL_ARMOR": "refusal",
     "ESCALATION": "refusal",
+    "IMAGE_SAFETY": "refusal",
+    "IMAGE_PROHIBITED_CONTENT": "refusal",
+    "IMAGE_RECITATION": "refusal",
+    # The model could not answer this prompt; another may.
+    "LANGUAGE": "no_answer",
+    "OTHER": "no_answer",
+    "FINISH_REASON_UNSPECIFIED": "no_answer",
+    "MALFORMED_FUNCTION_CALL": "no_answer",
+    "MALFORMED_RESPONSE": "no_answer",
+    "MISSING_THOUGHT_SIGNATURE": "no_answer",
+    "UNEXPECTED_TOOL_CALL": "no_answer",
+    "TOO_MANY_TOOL_CALLS": "no_answer",
+    "IMAGE_OTHER": "no_answer",
+    "NO_IMAGE": "no_answer",
+    # The account is limited or disabled.
+    "PUP_LIMITED_DISABLED": "credentials_rejected",
 }
 _ROLES = {"user": "user", "assistant": "model"}
 
@@ -107,10 +125,12 @@ class GoogleAdapter(Adapter):
     def _completion(self, payload: dict[str, Any], upstream_id: str | None) -> Completion:
         usage = usage_of(payload)
         _raise_if_blocked(payload, usage)
+        if not payload.get("candidates") and usage is not None:
+            raise ProviderError("google", "no_answer", upstream_status=200, usage=usage)
         candidate = payload["candidates"][0]
         return Completion(
             text=_text(candidate),
-            finish_reason=_finish(candidate["finishReason"], usage),
+            finish_reason=finish_reason("google", _FINISH, candidate.get("finishReason"), usage),
             model=payload["modelVersion"],
             usage=usage,
             upstream_id=upstream_id or payload.get("responseId"),
@@ -177,14 +197,6 @@ def _unit(values: list[float]) -> list[float]:
     return [value / length for value in values] if length else values
 
 
-def _finish(reason: str | None, usage: Usage | None) -> FinishReason:
-    """Why the answer ended. Raises ProviderError for a reason we do not know, with what it used all the same."""
-    finish = _FINISH.get(reason or "")
-    if finish is None:
-        raise ProviderError("google", "bad_response", upstream_status=200, upstream_code=reason, usage=usage)
-    return finish
-
-
 class _Reader(StreamReader):
     """Ends with the chunk that has a finishReason; every chunk reports usage, cumulatively."""
 
@@ -209,5 +221,5 @@ class _Reader(StreamReader):
         return text
 
     def completion(self, text: str, upstream_id: str | None) -> Completion:
-        finish = _finish(self._finish, self.usage)
+        finish = finish_reason("google", _FINISH, self._finish, self.usage)
         return Completion(text, finish, self._model, self.usage, upstream_id or self.upstream_id)

@@ -13,8 +13,8 @@ from urllib.parse import quote
 
 from parley.core.provider_names import ProviderName
 from parley.providers import errors
-from parley.providers.adapter import Adapter, StreamReader
-from parley.providers.errors import ProviderError
+from parley.providers.adapter import Adapter, StreamReader, finish_reason
+from parley.providers.errors import ProviderErrorCode
 from parley.providers.protocol import Completion, CompletionRequest, Embeddings, FinishReason, Usage
 from parley.providers.transport import event_json, timeouts
 
@@ -22,7 +22,14 @@ if TYPE_CHECKING:
     import httpx2
     from openai import OpenAI
 
-_FINISH: dict[str, FinishReason] = {"stop": "stop", "length": "length", "content_filter": "refusal"}
+# No tools are offered, so a call of one is no answer.
+_FINISH: dict[str, FinishReason | ProviderErrorCode] = {
+    "stop": "stop",
+    "length": "length",
+    "content_filter": "refusal",
+    "tool_calls": "no_answer",
+    "function_call": "no_answer",
+}
 
 
 class OpenAIAdapter(Adapter):
@@ -100,7 +107,7 @@ class OpenAIAdapter(Adapter):
         usage = usage_of(payload)
         return Completion(
             text=refusal or message.get("content") or "",
-            finish_reason="refusal" if refusal else _finish(choice["finish_reason"], usage),
+            finish_reason="refusal" if refusal else finish_reason("openai", _FINISH, choice["finish_reason"], usage),
             model=payload["model"],
             usage=usage,
             upstream_id=upstream_id,
@@ -142,14 +149,6 @@ def usage_of(payload: dict[str, Any]) -> Usage | None:
     )
 
 
-def _finish(reason: str | None, usage: Usage | None) -> FinishReason:
-    """Why the answer ended. Raises ProviderError for a reason we do not know, with what it used all the same."""
-    finish = _FINISH.get(reason or "")
-    if finish is None:
-        raise ProviderError("openai", "bad_response", upstream_status=200, upstream_code=reason, usage=usage)
-    return finish
-
-
 class _Reader(StreamReader):
     """Ends with a finish_reason, then `[DONE]`; usage comes in a chunk of its own or in any other."""
 
@@ -181,7 +180,7 @@ class _Reader(StreamReader):
         return text
 
     def completion(self, text: str, upstream_id: str | None) -> Completion:
-        finish = _finish(self._finish, self.usage)
+        finish = finish_reason("openai", _FINISH, self._finish, self.usage)
         return Completion(text, "refusal" if self._refused else finish, self._model, self.usage, upstream_id)
 
 

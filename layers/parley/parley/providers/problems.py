@@ -10,11 +10,17 @@ from parley.providers.errors import ProviderError, ProviderErrorCode
 # What a caller sees: code, status, and what happened in a sentence that names no foreign text.
 _SHOWN: dict[ProviderErrorCode, tuple[str, int, str]] = {
     "rate_limited": ("upstream_rate_limited", 429, "The model provider limits how often it may be called right now."),
-    "quota_exhausted": ("upstream_quota_exhausted", 502, "The operator's account with the provider is exhausted."),
+    "quota_exhausted": (
+        "upstream_quota_exhausted",
+        502,
+        "The operator's account with the provider is spent or capped.",
+    ),
     "credentials_rejected": ("upstream_credentials_rejected", 502, "The provider rejected the operator's key."),
     "model_not_found": ("model_not_found", 400, "The provider does not know this model."),
     "context_length_exceeded": ("context_length_exceeded", 400, "The prompt is too long for this model. Shorten it."),
+    "request_too_large": ("request_too_large", 400, "The request is too large for the provider's limits. Shorten it."),
     "content_refused": ("content_refused", 400, "The provider's safety rules refused the prompt."),
+    "no_answer": ("upstream_no_answer", 502, "The model ended without an answer to this prompt."),
     "invalid_request": ("upstream_invalid_request", 400, "The provider does not accept this request for this model."),
     "overloaded": ("upstream_overloaded", 503, "The model provider is overloaded."),
     "upstream_error": ("upstream_error", 502, "The model provider failed."),
@@ -26,8 +32,12 @@ _SHOWN: dict[ProviderErrorCode, tuple[str, int, str]] = {
 }
 _SHOWN_WITH_OWN_KEY: dict[ProviderErrorCode, tuple[str, int, str]] = {
     "rate_limited": ("own_key_rate_limited", 429, "The provider limits your own key right now."),
-    "quota_exhausted": ("own_key_quota_exhausted", 402, "The provider account of your own key is exhausted."),
-    "credentials_rejected": ("own_key_rejected", 400, "The provider rejected your own key. Store a valid one."),
+    "quota_exhausted": ("own_key_quota_exhausted", 402, "The provider account of your own key is spent or capped."),
+    "credentials_rejected": (
+        "own_key_rejected",
+        403,
+        "The provider rejected your own key or its account. Store a valid one.",
+    ),
 }
 # Where the provider asks for a wait but not for how long.
 _DEFAULT_RETRY_AFTER: dict[ProviderErrorCode, int] = {"rate_limited": 10, "overloaded": 5}

@@ -10,17 +10,17 @@ from parley.providers.anthropic import AnthropicAdapter
 from parley.providers.google import GoogleAdapter
 from parley.providers.openai import OpenAIAdapter
 from parley.providers.protocol import Provider
-from parley.providers.transport import HttpClient, SharedClient
+from parley.providers.transport import SharedClient
 
 
 def build_providers(
-    base_urls: Mapping[ProviderName, str] | None = None, http: HttpClient | None = None, clock: Clock | None = None
+    base_urls: Mapping[ProviderName, str] | None = None, http: SharedClient | None = None, clock: Clock | None = None
 ) -> dict[ProviderName, Provider]:
     """The three adapters over one HTTP client. Imports no SDK and opens nothing: the first call does.
 
     Args:
         base_urls: replace the providers' own.
-        http: opens the shared client; tests inject theirs.
+        http: the client that all share; tests inject theirs.
     """
     urls = base_urls or {}
     http = http or SharedClient()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import socket
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -18,9 +20,9 @@ if TYPE_CHECKING:
 else:
     BaseTransport = object  # only an interface: importing this module must not import httpx2
 
-HttpClient = Callable[[], "httpx2.Client"]
-
 _CONNECT_SECONDS = 5.0
+# How long after its moment an alarm that nobody took back rings again.
+_RING_AGAIN_SECONDS = 0.5
 # Answers are small, and a compressed event stream arrives in larger pieces.
 HEADERS = {"accept-encoding": "identity"}
 
@@ -31,15 +33,66 @@ class DeadlineExceeded(Exception):
     """The call took longer than it may."""
 
 
+class Alarm:
+    """Calls `ring` when a moment that was set has come, again and again until it is taken back.
+
+    One thread sleeps until the earliest moment. A moment that is taken back does not wake it, so a call that ends in
+    time costs two locks.
+    """
+
+    def __init__(self, ring: Callable[[], None]) -> None:
+        self._ring = ring
+        self._changed = threading.Condition()
+        self._moments: list[float] = []
+        self._wakes_at = 0.0
+        self._thread: threading.Thread | None = None
+
+    def set(self, seconds: float) -> float:
+        """Ring in so many seconds; the moment, for `take_back`."""
+        moment = time.monotonic() + seconds
+        with self._changed:
+            self._moments.append(moment)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="upstream-deadline", daemon=True)
+                self._thread.start()
+            elif moment < self._wakes_at:
+                self._changed.notify()
+        return moment
+
+    def take_back(self, moment: float) -> None:
+        """Ring for this one no more."""
+        with self._changed:
+            self._moments.remove(moment)
+
+    def _run(self) -> None:
+        with self._changed:
+            while True:
+                earliest = min(self._moments, default=math.inf)
+                now = time.monotonic()
+                if earliest <= now:
+                    self._ring()
+                    earliest = now + _RING_AGAIN_SECONDS
+                self._wakes_at = earliest
+                self._changed.wait(None if earliest == math.inf else earliest - now)
+
+
 class SharedClient:
     """Opens one `httpx2.Client` when it is first called, and returns the same one ever after.
 
     Keep-alive saves the TLS handshake of all but the first call.
+
+    Args:
+        client: used instead of one that is opened.
+
+    Attributes:
+        deadline: ends every wait on an upstream connection when it rings. The client's own timeouts bound each read,
+            not their sum.
     """
 
-    def __init__(self) -> None:
-        self._client: httpx2.Client | None = None
+    def __init__(self, client: httpx2.Client | None = None) -> None:
+        self._client = client
         self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+        self.deadline = Alarm(self.interrupt)
 
     def __call__(self) -> httpx2.Client:
         if self._client is None:
@@ -81,7 +134,7 @@ def timeouts(seconds: float) -> httpx2.Timeout:
 def until(deadline: float, clock: Clock, chunks: Iterable[bytes]) -> Iterator[bytes]:
     """Pass the chunks on; raise DeadlineExceeded once one arrives too late.
 
-    The client's own timeouts bound each read, not their sum: a body that trickles would never end.
+    Where nothing arrives, `SharedClient.deadline` ends the wait; what had arrived before is still read after that.
     """
     for chunk in chunks:
         if clock.monotonic() > deadline:
@@ -131,7 +184,7 @@ class HeldBack(BaseTransport):
     missing end marker, and makes further calls of its own accord (continuations).
     """
 
-    def __init__(self, http: HttpClient) -> None:
+    def __init__(self, http: SharedClient) -> None:
         self._http = http
         # One call at a time per thread: a response can never be taken for another thread's.
         self._kept = threading.local()

@@ -1,0 +1,233 @@
+"""What a caller is answered when providers fail in ways that the emulator does not know, and what others feel of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import httpx2
+import pytest
+
+from local.emulator.client import Emulator
+from parley.core.provider_names import ProviderName
+from testing.functions import Answer, Functions, make_token
+from testing.providers import over, unstreamed
+
+Handler = Callable[[ProviderName, httpx2.Request], httpx2.Response]
+HOSTS: dict[str, ProviderName] = {
+    "api.openai.com": "openai",
+    "api.anthropic.com": "anthropic",
+    "generativelanguage.googleapis.com": "google",
+}
+LIMITS = "You have reached your specified API usage limits. You will regain access on 2026-12-01 at 00:00 UTC."
+TOO_LARGE = (
+    "Request too large for gpt-6-luna in organization org-x on tokens per min (TPM): Limit 30000, Requested 31538. The"
+    " input or output tokens must be reduced in order to run successfully."
+)
+
+
+class Providers:
+    """The three providers, who answer "Hi." but for those that were given something else to say."""
+
+    def __init__(self) -> None:
+        self.asked: list[ProviderName] = []
+        self.answers: dict[ProviderName, httpx2.Response] = {}
+
+    def __call__(self, request: httpx2.Request) -> httpx2.Response:
+        name = HOSTS[request.url.host]
+        self.asked.append(name)
+        good = httpx2.Response(200, content=unstreamed(name, {}))
+        return self.answers.get(name, good)
+
+    def say(self, name: ProviderName, status: int, body: Any) -> None:
+        """Answer so from now on."""
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self.answers[name] = httpx2.Response(status, content=content)
+
+
+@pytest.fixture
+def providers(functions: Functions) -> Providers:
+    """In the place of the chat functions' own."""
+    made = Providers()
+    for name in ("chat", "generate_interview_questions"):
+        functions.module(name).services.providers = over(made)
+    return made
+
+
+def ask(functions: Functions, message: str = "Hello", user: str = "ada", **members: Any) -> Answer:
+    body = {"message": message, "cache": "off"} | members
+    return functions.request("chat", "POST", "/api/chat", body, token=make_token(user))
+
+
+def anthropic(kind: str, message: str) -> dict[str, Any]:
+    return {"type": "error", "error": {"type": kind, "message": message}}
+
+
+def openai(kind: str, code: str | None, message: str) -> dict[str, Any]:
+    return {"error": {"message": message, "type": kind, "param": None, "code": code}}
+
+
+def health(database: Any) -> dict[str, Any]:
+    with database.connect() as owner:
+        found: dict[str, Any] = owner.execute("select app.provider_health()").fetchone()[0]
+        return found
+
+
+def test_a_capped_account_goes_to_the_next_provider_at_once(functions: Functions, providers: Providers) -> None:
+    providers.say("anthropic", 400, anthropic("invalid_request_error", LIMITS))
+    answer = ask(functions, provider="anthropic", model="claude-haiku-5-5")
+    assert (answer.status, answer.json["provider"], answer.json["fallback"]) == (200, "openai", True)
+    assert providers.asked == ["anthropic", "openai"]
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "body", "shown"),
+    [
+        ("anthropic", 400, anthropic("invalid_request_error", LIMITS), (402, "own_key_quota_exhausted")),
+        (
+            "google",
+            429,
+            {
+                "error": {
+                    "code": 429,
+                    "status": "RESOURCE_EXHAUSTED",
+                    "message": "Your prepayment credits are depleted.",
+                }
+            },
+            (402, "own_key_quota_exhausted"),
+        ),
+        (
+            "anthropic",
+            400,
+            anthropic("invalid_request_error", "This organization has been disabled."),
+            (403, "own_key_rejected"),
+        ),
+        (
+            "openai",
+            404,
+            openai(
+                "invalid_request_error", "model_not_found", "Your organization must be verified to use the model `o3`."
+            ),
+            (403, "own_key_rejected"),
+        ),
+        (
+            "openai",
+            401,
+            openai("invalid_request_error", "invalid_api_key", "Incorrect key."),
+            (403, "own_key_rejected"),
+        ),
+    ],
+)
+def test_an_own_key_whose_account_is_spent_or_closed_is_called_once_and_told_as_such(
+    with_kms: Functions, providers: Providers, name: ProviderName, status: int, body: Any, shown: tuple[int, str]
+) -> None:
+    path = f"/api/settings/api-keys/{name}"
+    with_kms.request("store_key", "PUT", path, {"api_key": f"sk-own-{name}-1111"}, token=make_token("ada"))
+    with_kms.request("verify_key", "POST", f"{path}/verify", token=make_token("ada"))
+    providers.say(name, status, body)
+    answer = ask(with_kms)
+    assert (answer.status, answer.json["code"]) == shown
+    assert "Retry-After" not in answer.headers
+    assert providers.asked == [name]
+    # It is one caller's account: nobody else is diverted.
+    providers.answers.clear()
+    assert ask(with_kms, user="bob", provider=name).json["provider"] == name
+
+
+def test_a_refusal_that_quotes_a_callers_billing_sentence_diverts_nobody_else(
+    functions: Functions, providers: Providers
+) -> None:
+    said = "Your credit balance is too low to access the Anthropic API."
+    providers.say("anthropic", 400, anthropic("invalid_request_error", f"stop_sequences.0: '{said}' is not allowed"))
+    answer = ask(functions, provider="anthropic", stop=[said])
+    assert (answer.status, answer.json["provider"]) == (200, "openai")
+    providers.answers.clear()
+    assert ask(functions, user="bob", provider="anthropic").json["provider"] == "anthropic"
+
+
+def test_where_every_provider_refuses_the_first_ones_refusal_is_told(
+    functions: Functions, providers: Providers
+) -> None:
+    providers.say("anthropic", 400, anthropic("invalid_request_error", "No."))
+    providers.say("openai", 400, openai("invalid_request_error", "unsupported_value", "No."))
+    providers.say("google", 400, {"error": {"code": 400, "status": "INVALID_ARGUMENT", "message": "No."}})
+    answer = ask(functions, provider="anthropic")
+    assert (answer.status, answer.json["code"]) == (400, "upstream_invalid_request")
+    assert answer.json["upstream"]["provider"] == "anthropic"
+    assert providers.asked == ["anthropic", "openai", "google"]
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "body"),
+    [
+        ("openai", 429, openai("tokens", "rate_limit_exceeded", TOO_LARGE)),
+        ("openai", 400, openai("invalid_request_error", None, "No.")),
+        ("google", 200, {"modelVersion": "m", "candidates": [{"finishReason": "LANGUAGE"}]}),
+        ("google", 200, {"modelVersion": "m", "candidates": [{"finishReason": "A_NEW_ONE"}]}),
+    ],
+)
+def test_what_one_callers_content_causes_is_asked_once_and_counts_against_no_provider(
+    functions: Functions, providers: Providers, database: Any, name: ProviderName, status: int, body: Any
+) -> None:
+    providers.say(name, status, body)
+    for _ in range(5):
+        assert ask(functions, "Long.", provider=name).json["fallback"]
+    assert providers.asked.count(name) == 5
+    assert name not in health(database)
+    providers.answers.clear()
+    assert ask(functions, user="bob", provider=name).json["provider"] == name
+
+
+def test_five_refused_prompts_demote_no_provider(functions: Functions, providers: Providers, database: Any) -> None:
+    providers.say("google", 200, {"promptFeedback": {"blockReason": "SAFETY"}})
+    for _ in range(5):
+        answer = ask(functions, "Bad.", provider="google")
+        assert (answer.status, answer.json["code"]) == (400, "content_refused")
+    assert health(database) == {}
+    assert providers.asked == ["google"] * 5
+
+
+def test_what_is_too_large_for_every_account_is_the_callers_to_shorten(
+    functions: Functions, providers: Providers
+) -> None:
+    providers.say("openai", 429, openai("tokens", "rate_limit_exceeded", TOO_LARGE))
+    providers.say("anthropic", 413, anthropic("request_too_large", "Request exceeds the maximum size"))
+    too_large = "Request payload size exceeds the limit: 20971520 bytes."
+    providers.say("google", 400, {"error": {"code": 400, "status": "INVALID_ARGUMENT", "message": too_large}})
+    answer = ask(functions)
+    assert (answer.status, answer.json["code"]) == (400, "request_too_large")
+    assert providers.asked == ["openai", "anthropic", "google"]
+
+
+def impatient(functions: Functions, seconds: str) -> Functions:
+    functions.environment["PARLEY_REQUEST_SECONDS"] = seconds
+    return functions
+
+
+def test_an_answer_that_stalls_is_504_within_the_requests_time_and_holds_nothing(
+    functions: Functions, emulator: Emulator, database: Any
+) -> None:
+    emulator.fault("silent", vendor="openai", delay=30)
+    answer = ask(impatient(functions, "1.5"))
+    assert (answer.status, answer.json["code"]) == (504, "upstream_timeout")
+    with database.connect() as owner:
+        assert owner.execute("select state, error_code from app.ai_requests").fetchone() == (
+            "released",
+            "upstream_timeout",
+        )
+
+
+def test_a_stream_that_stalls_ends_with_an_error_event_and_its_usage_in_the_ledger(
+    functions: Functions, emulator: Emulator, database: Any
+) -> None:
+    emulator.fault("silent", vendor="anthropic", delay=30)
+    body = {"message": "Hello", "provider": "anthropic"}
+    options: dict[str, Any] = {"token": make_token("ada")}
+    answer = impatient(functions, "1.5").request("chat_stream", "POST", "/api/chat/stream", body, **options)
+    assert "event: error" in answer.text
+    assert '"code":"upstream_timeout"' in answer.text
+    with database.connect() as owner:
+        rows = owner.execute("select provider, tokens_prompt > 0 from ai_usage").fetchall()
+        assert rows == [("anthropic", True)]
+        assert owner.execute("select count(*) from app.ai_requests where state = 'reserved'").fetchone() == (0,)

@@ -2,10 +2,10 @@
 
     python benchmarks/canary_keys.py [--keys 1000]
 
-Each key is stored, verified and called with while the vendor fails in one way after another, sent in malformed bodies,
-paths and queries, and moved under a new KMS key (moto) while requests go on. Then the processes' output, every answer
-and a dump of every table are searched for the keys, whole, in part, or in base64. A row that was moved to another user
-must not open. Exits 1 when a key is found, a request of the rotation fails, or a moved row opens.
+Each key is stored, verified and called with while the provider fails in one way after another, sent in malformed
+bodies, paths and queries, and moved under a new KMS key (moto) while requests go on. Then the processes' output, every
+answer and a dump of every table are searched for the keys, whole, in part, or in base64. A row that was moved to
+another user must not open. Exits 1 when a key is found, a request of the rotation fails, or a moved row opens.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from testing.figures import Verdict
 from testing.functions import Functions, function_environment, make_token
 from testing.workers import Worker, messages, workers
 
-VENDORS = ("openai", "anthropic", "google")
+PROVIDERS = ("openai", "anthropic", "google")
 OPERATORS = "sk-operator"
 _PIECE = 12  # so many characters of a key in a row are a find
 
@@ -71,9 +71,9 @@ class Client:
         self.statuses[status] += 1
         return int(status)
 
-    def path(self, vendor: str) -> str:
+    def path(self, provider: str) -> str:
         """Where a key is stored."""
-        return f"/api/settings/api-keys/{vendor}"
+        return f"/api/settings/api-keys/{provider}"
 
 
 def prove(database: ScratchDatabase, emulator: Emulator, verdict: Verdict, count: int, seed: int = 1) -> None:
@@ -93,17 +93,17 @@ def prove(database: ScratchDatabase, emulator: Emulator, verdict: Verdict, count
         before = function_environment(database.app_url, emulator.url) | common | {"PARLEY_KMS_KEY_ID": old}
         after = before | {"PARLEY_KMS_KEY_ID": new}
         with (
-            workers(len(VENDORS), container, before, database.service_url, log) as running,
-            ThreadPoolExecutor(len(VENDORS)) as lanes,
+            workers(len(PROVIDERS), container, before, database.service_url, log) as running,
+            ThreadPoolExecutor(len(PROVIDERS)) as lanes,
         ):
-            # A lane for each vendor, so that a fault meets the request that it was made for.
+            # A lane for each provider, so that a fault meets the request that it was made for.
             clients = [Client(worker) for worker in running]
             byok = sum(lanes.map(_through_faults, clients, [emulator] * 3, [keys] * 3, range(3), [seed] * 3))
             verdict(f"{count} keys: verified after their faults, and byok then", byok == count, byok)
             client = clients[0]
             with_operators = [r for r in emulator.requests() if OPERATORS in json.dumps(r["headers"])]
             verdict("calls of byok users with an operator's key", not with_operators, len(with_operators))
-            rotator = Worker(container, len(VENDORS), after, database.service_url, log)
+            rotator = Worker(container, len(PROVIDERS), after, database.service_url, log)
             failed = _through_rotation(client, rotator, keys, verdict)
             verdict("requests that failed during the rotation", failed == 0, failed)
             _move_rows(database, client, verdict, count)
@@ -119,12 +119,12 @@ def prove(database: ScratchDatabase, emulator: Emulator, verdict: Verdict, count
 
 
 def _through_faults(client: Client, emulator: Emulator, keys: Sequence[str], lane: int, seed: int) -> int:
-    """Store, misuse, verify and use every key of one vendor; how many made their user byok."""
+    """Store, misuse, verify and use every key of one provider; how many made their user byok."""
     chance, faults = random.Random(seed + lane), sorted(NAMES)
     byok = 0
-    for number, key in [*enumerate(keys)][lane :: len(VENDORS)]:
-        user, vendor = f"user-{number}", VENDORS[number % len(VENDORS)]
-        path = client.path(vendor)
+    for number, key in [*enumerate(keys)][lane :: len(PROVIDERS)]:
+        user, provider = f"user-{number}", PROVIDERS[number % len(PROVIDERS)]
+        path = client.path(provider)
         misuse: list[tuple[str, str, str, Any]] = [
             ("store_key", "PUT", path, '{"api_key": "' + key),
             ("store_key", "PUT", path, {"api_key": key, "also": key}),
@@ -135,16 +135,16 @@ def _through_faults(client: Client, emulator: Emulator, keys: Sequence[str], lan
             ("verify_key", "POST", f"{client.path(key)}/verify", None),
             ("chat", "POST", f"/api/chat?key={key}", {"message": "hello", "provider": key}),
             ("chat", "POST", "/api/chat", {"message": "hello", "temperature": key}),
-            ("chat", "POST", "/api/chat", {"message": "hello", "provider": vendor, "model": key, "cache": "off"}),
+            ("chat", "POST", "/api/chat", {"message": "hello", "provider": provider, "model": key, "cache": "off"}),
             ("get_provider", "GET", f"/api/ai-provider?scope={key}", None),
         ]
         client.ask(*chance.choice(misuse), user=user)
         client.ask("store_key", "PUT", path, {"api_key": key}, user=user)
-        emulator.fault(faults[number % len(faults)], vendor=vendor, delay=0.1)
+        emulator.fault(faults[number % len(faults)], provider=provider, delay=0.1)
         client.ask("verify_key", "POST", f"{path}/verify", user=user)
         client.ask("verify_key", "POST", f"{path}/verify", user=user)
         for fault in (faults[(number * 7 + 3) % len(faults)], "unauthorized"):
-            emulator.fault(fault, vendor=vendor, delay=0.1)
+            emulator.fault(fault, provider=provider, delay=0.1)
             client.ask("chat", "POST", "/api/chat", {"message": f"hello {number} {fault}", "cache": "off"}, user=user)
         client.ask(*chance.choice(misuse), user=user)
         client.ask("account", "GET", "/api/settings", user=user)
@@ -157,8 +157,8 @@ def _through_rotation(client: Client, rotator: Worker, keys: Sequence[str], verd
     rotator.send(None)
     failed = number = 0
     while not rotator.connection.poll(0) or number < 10:
-        user, vendor = f"user-{number % len(keys)}", VENDORS[number % len(keys) % len(VENDORS)]
-        ways = (("verify_key", f"{client.path(vendor)}/verify", None),
+        user, provider = f"user-{number % len(keys)}", PROVIDERS[number % len(keys) % len(PROVIDERS)]
+        ways = (("verify_key", f"{client.path(provider)}/verify", None),
                 ("chat", "/api/chat", {"message": f"hello {number}", "cache": "off"}))  # fmt: skip
         name, path, body = ways[number % 2]
         failed += client.ask(name, "POST", path, body, user=user) != 200
@@ -170,7 +170,7 @@ def _through_rotation(client: Client, rotator: Worker, keys: Sequence[str], verd
 
 
 def _move_rows(database: ScratchDatabase, client: Client, verdict: Verdict, count: int) -> None:
-    """Give each user the next one's ciphertext of the same vendor; none may open."""
+    """Give each user the next one's ciphertext of the same provider; none may open."""
     with database.connect() as owner:
         owner.execute(
             "update app.provider_keys k set ciphertext = o.ciphertext from app.provider_keys o"
@@ -179,7 +179,7 @@ def _move_rows(database: ScratchDatabase, client: Client, verdict: Verdict, coun
         )
     tried = min(count, 60) // 3 * 3
     statuses = [
-        client.ask("verify_key", "POST", f"{client.path(VENDORS[number % 3])}/verify", user=f"user-{number}")
+        client.ask("verify_key", "POST", f"{client.path(PROVIDERS[number % 3])}/verify", user=f"user-{number}")
         for number in range(tried)
     ]
     verdict(f"{tried} rows moved to another user: opened", set(statuses) == {409}, tried - statuses.count(409))

@@ -3,9 +3,9 @@
     sam build && python benchmarks/cold_start.py [--runs 7] [--plain-runs 3] [--only chat]
 
 Each figure is the median of fresh processes that have nothing on their path but `.aws-sam/build` (and boto3, as Lambda
-has it); user and system time of the process alone, so another process's load does not count. Database, vendors and KMS
-are real servers beside it. `plain` is the same without bytecode, as SAM would ship it. Exits with 1 where a target is
-missed.
+has it); user and system time of the process alone, so another process's load does not count. Database, providers and
+KMS are real servers beside it. `plain` is the same without bytecode, as SAM would ship it. Exits with 1 where a target
+is missed.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def _site_packages() -> str:
 
 @contextmanager
 def servers() -> Iterator[tuple[dict[str, str], dict[str, str]]]:
-    """Database, vendors and AWS; the environment of parley_app's functions, and URLs by login."""
+    """Database, providers and AWS; the environment of parley_app's functions, and URLs by login."""
     import boto3
     import psycopg
     from moto.server import ThreadedMotoServer

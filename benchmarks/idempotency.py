@@ -2,7 +2,7 @@
 
     python benchmarks/idempotency.py [--processes 50] [--keys 20]
 
-Chat, search and import, each in the same way. Every process is a container with functions of its own; vendors are
+Chat, search and import, each in the same way. Every process is a container with functions of its own; providers are
 emulated and count their calls. At once: all send the same request while the model takes a third of a second. After a
 crash: the process that got to call is killed before it has the answer; the clock passes the end of its lease; all
 others ask at once. Exits 1 when something differs.

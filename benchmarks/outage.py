@@ -5,7 +5,7 @@
 Every container is a process with its own chat and get_provider functions, which it calls without a pause; the server
 keeps its promises of durability and is stopped in turn by a fast and an immediate shutdown, a second each time. Usage
 goes through SQS (moto) to usage_replay, which sees every fifth message twice. At the end the ledger is compared with
-what the vendors' emulator answered. Exits 1 when something does not hold.
+what the providers' emulator answered. Exits 1 when something does not hold.
 """
 
 from __future__ import annotations

@@ -156,8 +156,8 @@ class Functions:
             module.services.database.close()
 
 
-def function_environment(database_url: str, vendors_url: str) -> dict[str, str]:
-    """A function's environment: a database, and an emulator in the vendors' place."""
+def function_environment(database_url: str, providers_url: str) -> dict[str, str]:
+    """A function's environment: a database, and an emulator in the providers' place."""
     return {
         "DATABASE_URL": database_url,
         "PARLEY_JWT_SECRET": SECRET,
@@ -166,7 +166,7 @@ def function_environment(database_url: str, vendors_url: str) -> dict[str, str]:
         "OPENAI_API_KEY": "sk-operator-openai",
         "ANTHROPIC_API_KEY": "sk-operator-anthropic",
         "GEMINI_API_KEY": "sk-operator-google",
-        "OPENAI_BASE_URL": f"{vendors_url}/openai/v1",
-        "ANTHROPIC_BASE_URL": f"{vendors_url}/anthropic",
-        "GEMINI_BASE_URL": f"{vendors_url}/google",
+        "OPENAI_BASE_URL": f"{providers_url}/openai/v1",
+        "ANTHROPIC_BASE_URL": f"{providers_url}/anthropic",
+        "GEMINI_BASE_URL": f"{providers_url}/google",
     }

@@ -2,7 +2,7 @@
 
     python -m testing.handler_process FOLDER
 
-The lines on standard input are lists of API Gateway events, or of messages that are put to the vendor directly.
+The lines on standard input are lists of API Gateway events, or of messages that are put to the provider directly.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ _QUESTIONS_A_DAY = 10  # of the free tier; then the next user asks
 
 @dataclass
 class Parley:
-    """Database and vendors, and what a function needs to reach them.
+    """Database and providers, and what a function needs to reach them.
 
     Attributes:
         processes: the ids of what runs beside the function, by name.

@@ -1,4 +1,4 @@
-"""The fixtures everybody shares: a real Postgres, a database of one's own, and the vendors' emulator.
+"""The fixtures everybody shares: a real Postgres, a database of one's own, and the providers' emulator.
 
 `PARLEY_TEST_POSTGRES=16` runs everything on PostgreSQL 16. Under pytest-xdist each worker has a server of its own:
 roles belong to the whole cluster, and a start costs half a second.
@@ -85,6 +85,6 @@ def _running_emulator() -> Iterator[Emulator]:
 
 @pytest.fixture
 def emulator(_running_emulator: Emulator) -> Emulator:
-    """The vendors' emulator, with no faults queued, nothing scripted and nothing recorded."""
+    """The providers' emulator, with no faults queued, nothing scripted and nothing recorded."""
     _running_emulator.reset()
     return _running_emulator

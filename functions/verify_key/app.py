@@ -1,4 +1,4 @@
-"""POST /api/settings/api-keys/{provider}/verify: asks the vendor whether the stored key works."""
+"""POST /api/settings/api-keys/{provider}/verify: asks the provider whether the stored key works."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def compose(call: Call, script: Script | None = None, change: str | None = None)
     """What the model answers: a function of the call alone unless scripted.
 
     `change` names a fault of the content: refusal, truncated_json, fenced_json, unknown_finish. A scripted text is
-    given as it is; any other is held to max tokens (reasoning counts, as it does with the vendors) and stop sequences.
+    given as it is; any other is held to max tokens (reasoning counts, as with the providers) and stop sequences.
     """
     finish, stop_sequence = "stop", None
     reasoning = REASONING_TOKENS if call.reasoning else 0

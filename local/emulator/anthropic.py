@@ -32,7 +32,7 @@ _FINISH: Final = {
     "stop_sequence": "stop_sequence",
     "length": "max_tokens",
     "refusal": "refusal",
-    "unknown": "vendor_specific",
+    "unknown": "provider_specific",
 }
 # kind: status, type, message
 _PROBLEMS: Final[dict[str, tuple[int, str, str]]] = {
@@ -196,7 +196,7 @@ def _blocks(call: Call, answer: Answer) -> list[Json]:
         try:
             given = json.loads(answer.text)
         except ValueError:
-            given = {}  # cut short: the vendor sends the arguments it could complete
+            given = {}  # cut short: the provider sends the arguments it could complete
         blocks.append({"type": "tool_use", "id": "toolu_emulated", "name": call.tool, "input": given})
     elif answer.text:
         blocks.append({"type": "text", "text": answer.text})

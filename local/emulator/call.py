@@ -1,4 +1,4 @@
-"""What the vendors' requests and answers have in common, once their wire formats are taken off."""
+"""What the providers' requests and answers have in common, once their wire formats are taken off."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Usage:
     """Token counts of one answer.
 
     `prompt` is everything that went in, cached or not; `completion` is everything that came out, reasoning included.
-    The cached part is read from (`cached`) or written to the vendor's cache, for five minutes or for an hour.
+    The cached part is read from (`cached`) or written to the provider's cache, for five minutes or for an hour.
     """
 
     prompt: int
@@ -42,7 +42,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A vendor's request, understood.
+    """A provider's request, understood.
 
     `operation` is one of complete, embed, models, model. `texts` are all prompt texts in order, the system prompt
     first; `question` is the last user message. `schema` is the JSON schema the answer has to fit; `tool` the tool that
@@ -87,9 +87,9 @@ class Twist:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A vendor's error before it is put into that vendor's words.
+    """A provider's error before it is put into that provider's words.
 
-    `kind` names it (the fault names and: missing_key, unknown_path); `message` replaces the vendor's usual words.
+    `kind` names it (the fault names and: missing_key, unknown_path); `message` replaces the provider's usual words.
     """
 
     kind: str
@@ -101,26 +101,26 @@ class Problem:
 
 
 class CallError(Exception):
-    """The request is one the vendor would refuse; `problem` says how."""
+    """The request is one the provider would refuse; `problem` says how."""
 
     def __init__(self, kind: str, message: str | None = None, model: str = "") -> None:
         super().__init__(kind, message)
         self.problem = Problem(kind, model=model, message=message)
 
 
-class Vendor(Protocol):
-    """A vendor's wire format."""
+class Provider(Protocol):
+    """A provider's wire format."""
 
     def key(self, request: Request) -> str:
         """The API key a request carries; empty without one."""
         ...
 
     def understand(self, path: str, request: Request, body: Json) -> Call:
-        """Read a request to `path`, which is what follows the vendor's prefix. Raises CallError."""
+        """Read a request to `path`, which is what follows the provider's prefix. Raises CallError."""
         ...
 
     def reply(self, call: Call, answer: Answer, twist: Twist, number: int) -> Reply:
-        """Put a completion into the vendor's format; `number` makes ids unique."""
+        """Put a completion into the provider's format; `number` makes ids unique."""
         ...
 
     def data(self, call: Call, number: int) -> Reply:
@@ -128,12 +128,12 @@ class Vendor(Protocol):
         ...
 
     def problem(self, problem: Problem, number: int) -> Reply:
-        """Put an error into the vendor's status, body and headers."""
+        """Put an error into the provider's status, body and headers."""
         ...
 
 
 def dump(value: object) -> bytes:
-    """Compact JSON, as the vendors send it."""
+    """Compact JSON, as the providers send it."""
     return _encode(value).encode()
 
 
@@ -170,5 +170,5 @@ def deltas(text: str, words: int) -> Iterable[str]:
 
 
 def foreign(model: str, *families: str) -> bool:
-    """Whether a model is unknown to a vendor: of another vendor's family, or named unknown on purpose."""
+    """Whether a model is unknown to a provider: of another provider's family, or named unknown on purpose."""
     return model.startswith(("unknown", *families))

@@ -73,9 +73,9 @@ class Emulator:
         finally:
             ready.set()  # a port that is taken is reported at once
 
-    def fault(self, name: str, vendor: str = "*", **parameters: Any) -> None:
+    def fault(self, name: str, provider: str = "*", **parameters: Any) -> None:
         """Queue a fault; the parameters are the fields of `local.emulator.faults.Fault`."""
-        self._control("POST", "faults", {"fault": name, "vendor": vendor} | parameters)
+        self._control("POST", "faults", {"fault": name, "provider": provider} | parameters)
 
     def answer(self, text: str, match: str = "", usage: dict[str, int] | None = None, times: int | None = None) -> None:
         """Make the next answers (all, without `times`) to messages that contain `match` exactly `text`.
@@ -84,13 +84,13 @@ class Emulator:
         """
         self._control("POST", "answers", {"text": text, "match": match, "usage": usage, "times": times})
 
-    def requests(self, vendor: str | None = None) -> list[dict[str, Any]]:
-        """The requests recorded, oldest first, of one vendor or of all."""
+    def requests(self, provider: str | None = None) -> list[dict[str, Any]]:
+        """The requests recorded, oldest first, of one provider or of all."""
         records: list[dict[str, Any]] = self._control("GET", "requests")["requests"]
-        return [record for record in records if vendor in (None, record["vendor"])]
+        return [record for record in records if provider in (None, record["provider"])]
 
     def counts(self) -> dict[str, int]:
-        """How many requests came, by vendor and path: `{"openai /v1/embeddings": 3}`."""
+        """How many requests came, by provider and path: `{"openai /v1/embeddings": 3}`."""
         counts: dict[str, int] = self._control("GET", "counts")["counts"]
         return counts
 

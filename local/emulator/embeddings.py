@@ -54,7 +54,7 @@ def embed(text: str, dimensions: int) -> array[float]:
             if previous:
                 add(f"{previous} {word}", _PAIR_WEIGHT)
             previous = word
-    if not any(vector.values()):  # a vendor never answers zeros
+    if not any(vector.values()):  # a provider never answers zeros
         add(text, _WORD_WEIGHT)
     length = math.sqrt(sum(value * value for value in vector.values()))
     values = array("f", bytes(4 * dimensions))

@@ -1,4 +1,4 @@
-"""Faults on demand: what a vendor does wrong next, queued by a test or asked for inside a message."""
+"""Faults on demand: what a provider does wrong next, queued by a test or asked for inside a message."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Final
 from local.emulator.call import Twist
 from local.emulator.http import Pace, Reply
 
-# An error status with the vendor's own body.
+# An error status with the provider's own body.
 ERRORS: Final = frozenset(
     (
         "rate_limit",
@@ -52,14 +52,14 @@ _MARKER: Final = re.compile(r"\[\[fault:\s*([^\]]+)\]\]")
 class Fault:
     """One fault and whom it hits.
 
-    `vendor` "*" is any; `path` and `model`, if given, have to be contained in the request's. It hits `times` requests.
-    `delay` is the time before the first byte (slow; the length of silence for silent), `between` that between chunks,
-    both in seconds. `retry_after` is sent as it is: seconds or a date. `cut_after` counts bytes of the body; without
-    it the body is cut in half. `status` chooses between the vendor's several shapes of quota_exhausted.
+    `provider` "*" is any; `path` and `model`, if given, have to be contained in the request's. It hits `times`
+    requests. `delay` is the time before the first byte (slow; the length of silence for silent), `between` that between
+    chunks, both in seconds. `retry_after` is sent as it is: seconds or a date. `cut_after` counts bytes of the body;
+    without it the body is cut in half. `status` chooses between the provider's several shapes of quota_exhausted.
     """
 
     fault: str
-    vendor: str = "*"
+    provider: str = "*"
     times: int = 1
     path: str = ""
     model: str = ""
@@ -78,9 +78,9 @@ class Fault:
             raise ValueError(f"unknown fault or parameter: {sorted(unknown) or values.get('fault')}")
         return cls(**{name: types.get(name, str)(value) for name, value in values.items() if value is not None})
 
-    def hits(self, vendor: str, path: str, model: str) -> bool:
+    def hits(self, provider: str, path: str, model: str) -> bool:
         """Whether a request is one this fault is for."""
-        return self.vendor in ("*", vendor) and self.path in path and self.model in model
+        return self.provider in ("*", provider) and self.path in path and self.model in model
 
     def pace(self, reply: Reply, usual: Pace) -> Pace:
         """When the bytes of the reply go out under this fault."""
@@ -110,16 +110,16 @@ class Faults:
         """Forget all queued faults."""
         self._queue.clear()
 
-    def take(self, vendor: str, path: str, model: str, question: str) -> Fault | None:
+    def take(self, provider: str, path: str, model: str, question: str) -> Fault | None:
         """The fault that hits this request: the oldest queued one, else one the question asks for."""
         for fault in self._queue:
-            if fault.hits(vendor, path, model):
+            if fault.hits(provider, path, model):
                 fault.times -= 1
                 if fault.times <= 0:
                     self._queue.remove(fault)
                 return fault
         asked = asked_in(question)
-        return asked if asked and asked.hits(vendor, path, model) else None
+        return asked if asked and asked.hits(provider, path, model) else None
 
 
 def asked_in(question: str) -> Fault | None:

@@ -32,7 +32,7 @@ _FINISH: Final = {
     "stop_sequence": "STOP",
     "length": "MAX_TOKENS",
     "refusal": "SAFETY",
-    "unknown": "VENDOR_SPECIFIC",
+    "unknown": "PROVIDER_SPECIFIC",
 }
 _TYPES: Final = "type.googleapis.com/google.rpc."
 # kind: status, name of the status, message

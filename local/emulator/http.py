@@ -1,7 +1,7 @@
 """HTTP/1.1 on an asyncio protocol: just enough of it, and cheap enough to stand beside a benchmark.
 
-A reply whose pace asks for no waiting is written in one go, without creating a task. Everything a misbehaving vendor
-does on the wire (late, silent, cut, reset) is a property of the reply's `Pace`, so vendors need not know of it.
+A reply whose pace asks for no waiting is written in one go, without creating a task. Everything a misbehaving provider
+does on the wire (late, silent, cut, reset) is a property of the reply's `Pace`, so providers need not know of it.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ FINISH: Final = {
     "stop_sequence": "stop",
     "length": "length",
     "refusal": "stop",
-    "unknown": "vendor_specific",
+    "unknown": "provider_specific",
 }
 _LARGEST_BATCH: Final = 2048
 # Prompts from this length on are cached by themselves, in blocks; here always as if the prefix had been seen before.

@@ -58,7 +58,7 @@ def _response(call: Call, answer: Answer, twist: Twist, number: int) -> Json:
         "id": f"resp_{number:032x}",
         "object": "response",
         "created_at": int(time.time()),
-        "status": "incomplete" if cut else "vendor_specific" if answer.finish == "unknown" else "completed",
+        "status": "incomplete" if cut else "provider_specific" if answer.finish == "unknown" else "completed",
         "error": None,
         "incomplete_details": {"reason": "max_output_tokens"} if cut else None,
         "instructions": call.body.get("instructions"),

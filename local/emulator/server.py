@@ -1,4 +1,4 @@
-"""The emulator itself: which vendor a request is for, what goes wrong with it, and the control endpoints."""
+"""The emulator itself: which provider a request is for, what goes wrong with it, and the control endpoints."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from local.emulator.answers import Script, compose
 from local.emulator.anthropic import Anthropic
-from local.emulator.call import Call, CallError, Json, Problem, Twist, Vendor, dump
+from local.emulator.call import Call, CallError, Json, Problem, Provider, Twist, dump
 from local.emulator.faults import BAD_GATEWAY, BODIES, CONTENTS, ERRORS, TWISTS, Fault, Faults
 from local.emulator.google import Google
 from local.emulator.http import Connection, Exchange, Pace, Reply, Request
@@ -21,17 +21,17 @@ from local.emulator.openai import OpenAI
 
 # A benchmark sends millions of requests: only so many of the last ones are kept, all are counted.
 KEPT_REQUESTS: Final = 2000
-# What waiting a vendor suggests when the fault does not say.
+# What waiting a provider suggests when the fault does not say.
 DEFAULT_RETRY_AFTER: Final = {"rate_limit": "7", "unavailable": "3"}
 _SECRETS: Final = ("authorization", "x-api-key", "x-goog-api-key")
 
 
 @dataclass(slots=True)
 class Record(Exchange):
-    """One request to a vendor, as `GET /control/requests` tells it; times are seconds since the epoch."""
+    """One request to a provider, as `GET /control/requests` tells it; times are seconds since the epoch."""
 
     number: int
-    vendor: str
+    provider: str
     method: str
     path: str
     headers: dict[str, str]
@@ -64,11 +64,11 @@ class Record(Exchange):
 
 
 class Server:
-    """Three vendors behind one port. `first_token` and `between` are the seconds a healthy model takes."""
+    """Three providers behind one port. `first_token` and `between` are the seconds a healthy model takes."""
 
     def __init__(self, first_token: float = 0.0, between: float = 0.0) -> None:
         self._pace = Pace(before=first_token, between=between)
-        self._vendors: dict[str, Vendor] = {"openai": OpenAI(), "anthropic": Anthropic(), "google": Google()}
+        self._providers: dict[str, Provider] = {"openai": OpenAI(), "anthropic": Anthropic(), "google": Google()}
         self._faults = Faults()
         self._scripts: list[Script] = []
         self._records: deque[Record] = deque(maxlen=KEPT_REQUESTS)
@@ -94,44 +94,46 @@ class Server:
         name, _, rest = request.path.lstrip("/").partition("/")
         if name == "control":
             return self._control(rest, request), Exchange()
-        vendor = self._vendors.get(name)
-        if vendor is None:
-            return Reply(404, (b"no such vendor\n",), "text/plain"), Exchange()
+        provider = self._providers.get(name)
+        if provider is None:
+            return Reply(404, (b"no such provider\n",), "text/plain"), Exchange()
         path = "/" + rest
         number = next(self._numbers)
         self._counts[f"{name} {path}"] += 1
         record = Record(number, name, request.method, path, request.headers, None, time.time())
         self._records.append(record)
-        return self._answer(vendor, path, request, record), record
+        return self._answer(provider, path, request, record), record
 
-    def _answer(self, vendor: Vendor, path: str, request: Request, record: Record) -> Reply:
-        key = vendor.key(request)
+    def _answer(self, provider: Provider, path: str, request: Request, record: Record) -> Reply:
+        key = provider.key(request)
         if not key or key == "invalid" or key.startswith("sk-invalid"):
-            return vendor.problem(Problem("unauthorized" if key else "missing_key", key=key), record.number)
+            return provider.problem(Problem("unauthorized" if key else "missing_key", key=key), record.number)
         try:
             record.body = body = json.loads(request.body) if request.body else {}
             if not isinstance(body, dict):
                 raise CallError("bad_request", "The request body has to be a JSON object.")
-            call = vendor.understand(path, request, body)
+            call = provider.understand(path, request, body)
             record.operation, record.model, record.streamed = call.operation, call.model, call.streamed
-            fault = self._faults.take(record.vendor, path, call.model, call.question)
+            fault = self._faults.take(record.provider, path, call.model, call.question)
             if fault is None:
-                return self._healthy(vendor, call, record.number, None)
+                return self._healthy(provider, call, record.number, None)
             record.fault = fault.fault
-            return self._faulty(vendor, call, fault, key, record.number)
+            return self._faulty(provider, call, fault, key, record.number)
         except CallError as error:
-            return vendor.problem(error.problem, record.number)
+            return provider.problem(error.problem, record.number)
         except (ValueError, TypeError, AttributeError, KeyError) as error:
-            # Whatever does not have the shape it should is the caller's mistake, as it is with the vendors.
-            return vendor.problem(Problem("bad_request", message=f"Could not read the request: {error}"), record.number)
+            # Whatever does not have the shape it should is the caller's mistake, as it is with the providers.
+            return provider.problem(
+                Problem("bad_request", message=f"Could not read the request: {error}"), record.number
+            )
 
-    def _healthy(self, vendor: Vendor, call: Call, number: int, fault: Fault | None) -> Reply:
+    def _healthy(self, provider: Provider, call: Call, number: int, fault: Fault | None) -> Reply:
         """The right reply, except for what the fault changes in its content or rendering."""
         if call.operation != "complete":
-            return vendor.data(call, number)
+            return provider.data(call, number)
         change = fault.fault if fault and fault.fault in CONTENTS else None
         answer = compose(call, self._script(call), change)
-        reply = vendor.reply(call, answer, TWISTS.get(fault.fault, Twist()) if fault else Twist(), number)
+        reply = provider.reply(call, answer, TWISTS.get(fault.fault, Twist()) if fault else Twist(), number)
         if self._pace == Pace():
             return reply
         if call.streamed:
@@ -139,7 +141,7 @@ class Server:
         # An unstreamed answer takes as long to generate as a streamed one; a word is about a delta.
         return reply.paced(Pace(before=self._pace.before + self._pace.between * len(answer.text.split())))
 
-    def _faulty(self, vendor: Vendor, call: Call, fault: Fault, key: str, number: int) -> Reply:
+    def _faulty(self, provider: Provider, call: Call, fault: Fault, key: str, number: int) -> Reply:
         kind = fault.fault
         if kind == "mid_stream_error" and not call.streamed:
             kind = "server_error"
@@ -147,11 +149,11 @@ class Server:
             reply = BAD_GATEWAY
         elif kind in ERRORS:
             retry_after = fault.retry_after or DEFAULT_RETRY_AFTER.get(kind)
-            reply = vendor.problem(Problem(kind, call.model, key, retry_after, fault.status), number)
+            reply = provider.problem(Problem(kind, call.model, key, retry_after, fault.status), number)
         elif kind in BODIES:
             reply = BODIES[kind]
         else:
-            reply = self._healthy(vendor, call, number, fault)
+            reply = self._healthy(provider, call, number, fault)
         return reply.paced(fault.pace(reply, reply.pace))
 
     def _script(self, call: Call) -> Script | None:

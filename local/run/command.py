@@ -27,8 +27,8 @@ from parley.core.config import ConfigurationError, Settings
 from parley.migrations.files import MigrationError
 
 # What of a developer's shell reaches the functions, beside the template's own values.
-_VENDOR_VARIABLES = tuple(
-    f"{vendor}_{what}" for vendor in ("OPENAI", "ANTHROPIC", "GEMINI") for what in ("API_KEY", "BASE_URL")
+_PROVIDER_VARIABLES = tuple(
+    f"{provider}_{what}" for provider in ("OPENAI", "ANTHROPIC", "GEMINI") for what in ("API_KEY", "BASE_URL")
 )
 
 
@@ -37,13 +37,13 @@ class Refused(RuntimeError):
 
 
 def overrides(shell: Mapping[str, str]) -> dict[str, str]:
-    """What a developer's shell gives the functions: PARLEY_*, AI_PROVIDER, the vendors' keys and URLs."""
+    """What a developer's shell gives the functions: PARLEY_*, AI_PROVIDER, the providers' keys and URLs."""
     return {
         name: value
         for name, value in shell.items()
         if value
         and name != "PARLEY_DATA_DIR"
-        and (name.startswith("PARLEY_") or name == "AI_PROVIDER" or name in _VENDOR_VARIABLES)
+        and (name.startswith("PARLEY_") or name == "AI_PROVIDER" or name in _PROVIDER_VARIABLES)
     }
 
 
@@ -110,7 +110,7 @@ async def _start(platform: Platform, stack: contextlib.AsyncExitStack, folder: P
         finally:
             # Cancelling a start half-way can lose the child and hang; what came up is stopped by `close`.
             await asyncio.wait({services})
-        _say(4, "functions, KMS, SQS and vendors")
+        _say(4, "functions, KMS, SQS and providers")
         services.result()
         await platform.serve(logins)
     except (MigrationError, PostgresError, ScheduleError, ServiceError, TemplateError) as error:
@@ -162,10 +162,10 @@ def _banner(platform: Platform, seconds: float) -> str:
     }
     post = f"-H 'Content-Type: application/json' -H 'Authorization: Bearer {user}' -d"
     spelled = {"OPENAI": "OpenAI", "ANTHROPIC": "Anthropic", "GEMINI": "Gemini"}
-    vendors = ", ".join(spelled[vendor] for vendor in platform.live_vendors)
+    providers = ", ".join(spelled[provider] for provider in platform.live_providers)
     answering = (
-        f"{vendors} live, the others emulated"
-        if vendors
+        f"{providers} live, the others emulated"
+        if providers
         else "emulated; set OPENAI_API_KEY, ANTHROPIC_API_KEY or GEMINI_API_KEY for a real one"
     )
     return f"""

@@ -1,4 +1,4 @@
-"""What stands in for AWS, together: the gateway, the functions, their schedules and queues, KMS, SQS and the vendors.
+"""What stands in for AWS, together: the gateway, the functions, their schedules and queues, KMS, SQS and the providers.
 
 `make run` and the tests that need a running Parley use the same class.
 """
@@ -37,7 +37,7 @@ _DATABASE_PARAMETERS = {
     "DatabaseServiceSecretArn": "service",
     "DatabaseOwnerSecretArn": "owner",
 }
-_VENDORS = {"OPENAI": "/openai/v1", "ANTHROPIC": "/anthropic", "GEMINI": "/google"}
+_PROVIDERS = {"OPENAI": "/openai/v1", "ANTHROPIC": "/anthropic", "GEMINI": "/google"}
 _FROM_SHELL = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
 _TICK_SECONDS = 1.0
 
@@ -61,12 +61,12 @@ class Platform:
         data_dir: keeps keys and logs.
         port: a port, 0 for a free one, or a socket from `bind`.
         environment: variables that replace what the template and this class would give the functions.
-        emulator: address of a vendors' emulator that runs already; by default one is started.
+        emulator: address of a providers' emulator that runs already; by default one is started.
         template: path of the template; its folder is where code is found.
         host: the address that everything listens on.
         quiet: write logs to their files alone.
 
-    `url` is where the API is; `emulator_url` where the vendors are emulated, for faults and counts
+    `url` is where the API is; `emulator_url` where the providers are emulated, for faults and counts
     (`local.emulator.client.Emulator.at`).
     """
 
@@ -101,9 +101,9 @@ class Platform:
         return f"http://{self._host}:{self._socket.getsockname()[1]}"
 
     @property
-    def live_vendors(self) -> list[str]:
-        """The vendors that are called for real, because the environment has a key for them."""
-        return [vendor for vendor in _VENDORS if self._environment.get(f"{vendor}_API_KEY")]
+    def live_providers(self) -> list[str]:
+        """The providers that are called for real, because the environment has a key for them."""
+        return [provider for provider in _PROVIDERS if self._environment.get(f"{provider}_API_KEY")]
 
     def token(self, user: str, organization: str | None = None, role: str | None = None) -> str:
         """A token for `Authorization: Bearer`; role `admin` administers the organization."""
@@ -185,9 +185,9 @@ class Platform:
         }
         if login in vars(logins):
             local |= {"DATABASE_URL": getattr(logins, login), "PARLEY_DATABASE_SECRET_ARN": ""}
-        for vendor, path in _VENDORS.items():
-            if vendor not in self.live_vendors:
-                local |= {f"{vendor}_API_KEY": "emulated", f"{vendor}_BASE_URL": self.emulator_url + path}
+        for provider, path in _PROVIDERS.items():
+            if provider not in self.live_providers:
+                local |= {f"{provider}_API_KEY": "emulated", f"{provider}_BASE_URL": self.emulator_url + path}
         return declared | local | self._environment
 
     def _function(self, definition: FunctionDefinition, logins: Logins) -> Function:

@@ -1,4 +1,4 @@
-"""Child processes beside the functions: KMS and SQS, and the vendors' emulator."""
+"""Child processes beside the functions: KMS and SQS, and the providers' emulator."""
 
 from __future__ import annotations
 

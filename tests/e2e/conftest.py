@@ -17,7 +17,7 @@ from parley.migrations.runner import up
 
 @pytest.fixture(scope="session")
 def platform(postgres: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """Parley as `make run` serves it, on a free port and a database of its own; the vendors are emulated."""
+    """Parley as `make run` serves it, on a free port and a database of its own; the providers are emulated."""
     with psycopg.connect(postgres.url(), autocommit=True) as owner:
         owner.execute("create database platform")
     logins = Logins(*(postgres.url(user, "platform") for user in ("postgres", "parley_app", "parley_service")))

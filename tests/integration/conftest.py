@@ -17,7 +17,7 @@ from testing.functions import Functions, function_environment, make_token
 
 @pytest.fixture
 def environment(database: Any, emulator: Emulator) -> dict[str, str]:
-    """A function's environment: this test's database, and the emulator in the vendors' place."""
+    """A function's environment: this test's database, and the emulator in the providers' place."""
     return function_environment(database.app_url, emulator.url)
 
 

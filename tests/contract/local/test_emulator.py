@@ -1,4 +1,4 @@
-"""The emulator of the model vendors, held to what the vendors' own SDKs accept, over real HTTP."""
+"""The emulator of the model providers, held to what the providers' own SDKs accept, over real HTTP."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from local.emulator.client import Emulator
 
 GPT, CLAUDE, GEMINI = "gpt-6-luna", "claude-haiku-5-5", "gemini-3.8-flash"
 ASK = "What is a vector index?"
-VENDORS = ("openai", "anthropic", "google")
+PROVIDERS = ("openai", "anthropic", "google")
 
 
 ERRORS: dict[str, Any] = {
@@ -84,23 +84,23 @@ class Clients:
         options = types.HttpOptions(base_url=f"{url}/google", httpx_client=http)
         self.google = genai.Client(api_key=key, http_options=options)
 
-    def complete(self, vendor: str, text: str = ASK, model: str | None = None) -> Any:
+    def complete(self, provider: str, text: str = ASK, model: str | None = None) -> Any:
         """One unstreamed completion in the SDK's own type."""
         messages: Any = [{"role": "user", "content": text}]
-        if vendor == "openai":
+        if provider == "openai":
             return self.openai.chat.completions.create(model=model or GPT, messages=messages)
-        if vendor == "anthropic":
+        if provider == "anthropic":
             return self.anthropic.messages.create(model=model or CLAUDE, max_tokens=500, messages=messages)
         return self.google.models.generate_content(model=model or GEMINI, contents=text)
 
-    def stream(self, vendor: str, text: str = ASK) -> Any:
+    def stream(self, provider: str, text: str = ASK) -> Any:
         """One streamed completion as the SDK's raw stream."""
         messages: Any = [{"role": "user", "content": text}]
-        if vendor == "openai":
+        if provider == "openai":
             return self.openai.chat.completions.create(
                 model=GPT, messages=messages, stream=True, stream_options={"include_usage": True}
             )
-        if vendor == "anthropic":
+        if provider == "anthropic":
             return self.anthropic.messages.create(model=CLAUDE, max_tokens=500, messages=messages, stream=True)
         return self.google.models.generate_content_stream(model=GEMINI, contents=text)
 
@@ -110,31 +110,31 @@ def clients(emulator: Emulator, http: httpx2.Client) -> Clients:
     return Clients(emulator.url, http)
 
 
-def text_of(vendor: str, answer: Any) -> Any:
-    if vendor == "openai":
+def text_of(provider: str, answer: Any) -> Any:
+    if provider == "openai":
         return answer.choices[0].message.content
-    return answer.content[0].text if vendor == "anthropic" else answer.text
+    return answer.content[0].text if provider == "anthropic" else answer.text
 
 
-def piece_of(vendor: str, event: Any) -> str:
-    if vendor == "openai":
+def piece_of(provider: str, event: Any) -> str:
+    if provider == "openai":
         return (event.choices[0].delta.content or "") if event.choices else ""
-    if vendor == "anthropic":
+    if provider == "anthropic":
         return str(event.delta.text) if event.type == "content_block_delta" else ""
     return event.text or ""
 
 
-def counts_of(vendor: str, usage: Any) -> tuple[int, int]:
+def counts_of(provider: str, usage: Any) -> tuple[int, int]:
     names = {
         "openai": ("prompt_tokens", "completion_tokens"),
         "anthropic": ("input_tokens", "output_tokens"),
         "google": ("prompt_token_count", "candidates_token_count"),
     }
-    return getattr(usage, names[vendor][0]), getattr(usage, names[vendor][1])
+    return getattr(usage, names[provider][0]), getattr(usage, names[provider][1])
 
 
-def usage_of(vendor: str, answer: Any) -> Any:
-    return answer.usage_metadata if vendor == "google" else answer.usage
+def usage_of(provider: str, answer: Any) -> Any:
+    return answer.usage_metadata if provider == "google" else answer.usage
 
 
 def collect(stream: Any, received: list[Any]) -> None:
@@ -152,142 +152,144 @@ def tokens(text: str) -> int:
     return math.ceil(len(text) / 4)
 
 
-@pytest.mark.parametrize("vendor", VENDORS)
-class TestEveryVendor:
-    def test_answers_what_was_asked_and_counts_a_token_for_four_characters(self, clients: Clients, vendor: str) -> None:
-        answer = clients.complete(vendor)
-        text = text_of(vendor, answer)
+@pytest.mark.parametrize("provider", PROVIDERS)
+class TestEveryProvider:
+    def test_answers_what_was_asked_and_counts_a_token_for_four_characters(
+        self, clients: Clients, provider: str
+    ) -> None:
+        answer = clients.complete(provider)
+        text = text_of(provider, answer)
         assert ASK in text
-        assert counts_of(vendor, usage_of(vendor, answer)) == (tokens(ASK), tokens(text))
+        assert counts_of(provider, usage_of(provider, answer)) == (tokens(ASK), tokens(text))
 
-    def test_gives_the_same_answer_to_the_same_request_under_another_id(self, clients: Clients, vendor: str) -> None:
-        first, second = clients.complete(vendor), clients.complete(vendor)
-        assert text_of(vendor, first) == text_of(vendor, second)
-        name = "response_id" if vendor == "google" else "id"
+    def test_gives_the_same_answer_to_the_same_request_under_another_id(self, clients: Clients, provider: str) -> None:
+        first, second = clients.complete(provider), clients.complete(provider)
+        assert text_of(provider, first) == text_of(provider, second)
+        name = "response_id" if provider == "google" else "id"
         assert getattr(first, name) != getattr(second, name)
 
-    def test_streams_the_same_text_and_the_same_usage(self, clients: Clients, vendor: str) -> None:
-        whole = clients.complete(vendor)
-        events = list(clients.stream(vendor))
-        pieces = [piece for event in events if (piece := piece_of(vendor, event))]
+    def test_streams_the_same_text_and_the_same_usage(self, clients: Clients, provider: str) -> None:
+        whole = clients.complete(provider)
+        events = list(clients.stream(provider))
+        pieces = [piece for event in events if (piece := piece_of(provider, event))]
         assert len(pieces) > 2
-        assert "".join(pieces) == text_of(vendor, whole)
-        last = next(event for event in reversed(events) if getattr(event, "usage", None) or vendor == "google")
-        assert counts_of(vendor, usage_of(vendor, last)) == counts_of(vendor, usage_of(vendor, whole))
+        assert "".join(pieces) == text_of(provider, whole)
+        last = next(event for event in reversed(events) if getattr(event, "usage", None) or provider == "google")
+        assert counts_of(provider, usage_of(provider, last)) == counts_of(provider, usage_of(provider, whole))
 
     def test_gives_exactly_the_scripted_answer_and_usage(
-        self, emulator: Emulator, clients: Clients, vendor: str
+        self, emulator: Emulator, clients: Clients, provider: str
     ) -> None:
         emulator.answer("Forty-two.", match="vector", usage={"prompt": 1000, "completion": 7}, times=1)
-        scripted, usual = clients.complete(vendor), clients.complete(vendor)
-        assert text_of(vendor, scripted) == "Forty-two."
-        assert counts_of(vendor, usage_of(vendor, scripted)) == (1000, 7)
-        assert ASK in text_of(vendor, usual)
+        scripted, usual = clients.complete(provider), clients.complete(provider)
+        assert text_of(provider, scripted) == "Forty-two."
+        assert counts_of(provider, usage_of(provider, scripted)) == (1000, 7)
+        assert ASK in text_of(provider, usual)
 
-    def test_refuses_a_key_it_knows_to_be_wrong(self, emulator: Emulator, http: httpx2.Client, vendor: str) -> None:
-        with pytest.raises(ERRORS[vendor]) as e:
-            Clients(emulator.url, http, key="sk-invalid-9876").complete(vendor)
+    def test_refuses_a_key_it_knows_to_be_wrong(self, emulator: Emulator, http: httpx2.Client, provider: str) -> None:
+        with pytest.raises(ERRORS[provider]) as e:
+            Clients(emulator.url, http, key="sk-invalid-9876").complete(provider)
         assert "sk-invalid-9876" not in str(e.value)
-        assert status_of(e.value) == (400 if vendor == "google" else 401)
-        if vendor == "google":
+        assert status_of(e.value) == (400 if provider == "google" else 401)
+        if provider == "google":
             assert e.value.details["error"]["details"][0]["reason"] == "API_KEY_INVALID"
 
-    def test_does_not_know_another_vendors_model(self, clients: Clients, vendor: str) -> None:
-        other = CLAUDE if vendor == "openai" else GPT
-        with pytest.raises(ERRORS[vendor]) as e:
-            clients.complete(vendor, model=other)
+    def test_does_not_know_another_providers_model(self, clients: Clients, provider: str) -> None:
+        other = CLAUDE if provider == "openai" else GPT
+        with pytest.raises(ERRORS[provider]) as e:
+            clients.complete(provider, model=other)
         assert status_of(e.value) == 404
 
-    def test_lists_its_models(self, clients: Clients, vendor: str) -> None:
+    def test_lists_its_models(self, clients: Clients, provider: str) -> None:
         listed = {
             "openai": lambda: [model.id for model in clients.openai.models.list()],
             "anthropic": lambda: [model.id for model in clients.anthropic.models.list()],
             "google": lambda: [str(model.name).removeprefix("models/") for model in clients.google.models.list()],
-        }[vendor]()
-        assert {"openai": GPT, "anthropic": CLAUDE, "google": GEMINI}[vendor] in listed
+        }[provider]()
+        assert {"openai": GPT, "anthropic": CLAUDE, "google": GEMINI}[provider] in listed
 
-    def test_records_requests_without_their_keys(self, emulator: Emulator, clients: Clients, vendor: str) -> None:
-        clients.complete(vendor)
-        (record,) = emulator.requests(vendor)
+    def test_records_requests_without_their_keys(self, emulator: Emulator, clients: Clients, provider: str) -> None:
+        clients.complete(provider)
+        (record,) = emulator.requests(provider)
         assert (record["operation"], record["streamed"], record["status"]) == ("complete", False, 200)
         assert ASK in json.dumps(record["body"])
         assert "sk-test" not in json.dumps(record)
         assert sum(emulator.counts().values()) == 1
 
-    def test_notices_a_client_that_closes_a_stream(self, emulator: Emulator, clients: Clients, vendor: str) -> None:
+    def test_notices_a_client_that_closes_a_stream(self, emulator: Emulator, clients: Clients, provider: str) -> None:
         emulator.fault("slow", delay=0.0, between=0.02)
-        stream = clients.stream(vendor)
-        next(event for event in stream if piece_of(vendor, event))
+        stream = clients.stream(provider)
+        next(event for event in stream if piece_of(provider, event))
         stream.close()
         record = emulator.closed(emulator.requests()[0]["number"])
         assert record["finished_at"] is None
 
-    def test_fails_as_its_sdk_knows_it(self, emulator: Emulator, clients: Clients, vendor: str) -> None:
-        for fault, status in STATUSES[vendor].items():
-            emulator.fault(fault, vendor=vendor)
-            with pytest.raises(ERRORS[vendor]) as e:
-                clients.complete(vendor)
+    def test_fails_as_its_sdk_knows_it(self, emulator: Emulator, clients: Clients, provider: str) -> None:
+        for fault, status in STATUSES[provider].items():
+            emulator.fault(fault, provider=provider)
+            with pytest.raises(ERRORS[provider]) as e:
+                clients.complete(provider)
             assert status_of(e.value) == status, fault
-        assert emulator.requests()[-1]["fault"] == list(STATUSES[vendor])[-1]
+        assert emulator.requests()[-1]["fault"] == list(STATUSES[provider])[-1]
 
     def test_says_when_to_come_back_in_seconds_or_as_a_date(
-        self, emulator: Emulator, clients: Clients, vendor: str
+        self, emulator: Emulator, clients: Clients, provider: str
     ) -> None:
         for value in ("11", format_datetime(datetime(2030, 1, 1, tzinfo=UTC), usegmt=True)):
             emulator.fault("rate_limit", retry_after=value)
-            with pytest.raises(ERRORS[vendor]) as e:
-                clients.stream(vendor).__next__()
+            with pytest.raises(ERRORS[provider]) as e:
+                clients.stream(provider).__next__()
             assert e.value.response.headers["retry-after"] == value
 
-    def test_fails_in_the_middle_of_a_stream(self, emulator: Emulator, clients: Clients, vendor: str) -> None:
+    def test_fails_in_the_middle_of_a_stream(self, emulator: Emulator, clients: Clients, provider: str) -> None:
         emulator.fault("mid_stream_error")
         received: list[Any] = []
         with pytest.raises((openai.APIError, anthropic.APIStatusError, google_errors.ServerError)):
-            collect(clients.stream(vendor), received)
-        assert "".join(piece_of(vendor, event) for event in received)
+            collect(clients.stream(provider), received)
+        assert "".join(piece_of(provider, event) for event in received)
 
-    def test_cuts_a_stream(self, emulator: Emulator, clients: Clients, vendor: str) -> None:
+    def test_cuts_a_stream(self, emulator: Emulator, clients: Clients, provider: str) -> None:
         emulator.fault("cut")
         received: list[Any] = []
         with pytest.raises((openai.APIConnectionError, httpx2.RemoteProtocolError)):
-            collect(clients.stream(vendor), received)
+            collect(clients.stream(provider), received)
         assert received
 
     @pytest.mark.parametrize("fault", ["reset", "cut"])
-    def test_loses_the_connection(self, emulator: Emulator, clients: Clients, vendor: str, fault: str) -> None:
+    def test_loses_the_connection(self, emulator: Emulator, clients: Clients, provider: str, fault: str) -> None:
         emulator.fault(fault)
         with pytest.raises((openai.APIConnectionError, anthropic.APIConnectionError, httpx2.TransportError)):
-            clients.complete(vendor)
+            clients.complete(provider)
 
-    def test_falls_silent_after_the_first_chunk(self, emulator: Emulator, clients: Clients, vendor: str) -> None:
+    def test_falls_silent_after_the_first_chunk(self, emulator: Emulator, clients: Clients, provider: str) -> None:
         emulator.fault("silent", delay=0.1)
         received: list[Any] = []
         with pytest.raises((openai.APIConnectionError, httpx2.TransportError)):
-            collect(clients.stream(vendor), received)
+            collect(clients.stream(provider), received)
         assert len(received) == 1
         emulator.fault("silent", delay=0.1)
         with pytest.raises((openai.APIConnectionError, anthropic.APIConnectionError, httpx2.TransportError)):
-            clients.complete(vendor)
+            clients.complete(provider)
 
     @pytest.mark.parametrize("fault", ["html", "empty", "invalid_json"])
     def test_answers_200_with_a_body_that_is_no_completion(
-        self, emulator: Emulator, clients: Clients, vendor: str, fault: str
+        self, emulator: Emulator, clients: Clients, provider: str, fault: str
     ) -> None:
         # The SDKs differ: some raise, some hand on the body as a string, Google's takes nothing for an empty answer.
         emulator.fault(fault)
         text = None
         with contextlib.suppress(json.JSONDecodeError, AttributeError, TypeError):
-            text = text_of(vendor, clients.complete(vendor))
+            text = text_of(provider, clients.complete(provider))
         assert text is None
 
-    def test_forgets_the_usage(self, emulator: Emulator, clients: Clients, vendor: str) -> None:
+    def test_forgets_the_usage(self, emulator: Emulator, clients: Clients, provider: str) -> None:
         emulator.fault("no_usage", times=2)
-        assert usage_of(vendor, clients.complete(vendor)) is None
-        assert not any(getattr(event, "usage", None) for event in clients.stream(vendor))
+        assert usage_of(provider, clients.complete(provider)) is None
+        assert not any(getattr(event, "usage", None) for event in clients.stream(provider))
 
-    def test_obeys_a_fault_asked_for_in_the_message(self, clients: Clients, vendor: str) -> None:
-        with pytest.raises(ERRORS[vendor]) as e:
-            clients.complete(vendor, f"{ASK} [[fault:unavailable retry_after=4]]")
+    def test_obeys_a_fault_asked_for_in_the_message(self, clients: Clients, provider: str) -> None:
+        with pytest.raises(ERRORS[provider]) as e:
+            clients.complete(provider, f"{ASK} [[fault:unavailable retry_after=4]]")
         assert e.value.response.headers["retry-after"] == "4"
 
 
@@ -314,7 +316,7 @@ class TestFinishReasons:
         assert "vector" not in str(chat.choices[0].message.content)
         assert (message.stop_reason, message.stop_sequence) == ("stop_sequence", "vector")
 
-    def test_each_vendor_refuses_in_its_own_way(self, emulator: Emulator, clients: Clients) -> None:
+    def test_each_provider_refuses_in_its_own_way(self, emulator: Emulator, clients: Clients) -> None:
         emulator.fault("refusal", times=4)
         assert clients.complete("openai").choices[0].message.refusal
         assert clients.complete("anthropic").stop_reason == "refusal"
@@ -324,10 +326,10 @@ class TestFinishReasons:
 
     def test_an_unknown_finish_reason_reaches_the_client(self, emulator: Emulator, clients: Clients) -> None:
         emulator.fault("unknown_finish", times=3)
-        assert clients.complete("openai").choices[0].finish_reason == "vendor_specific"
-        assert clients.complete("anthropic").stop_reason == "vendor_specific"
-        with pytest.warns(UserWarning, match="VENDOR_SPECIFIC"):
-            assert clients.complete("google").candidates[0].finish_reason.value == "VENDOR_SPECIFIC"
+        assert clients.complete("openai").choices[0].finish_reason == "provider_specific"
+        assert clients.complete("anthropic").stop_reason == "provider_specific"
+        with pytest.warns(UserWarning, match="PROVIDER_SPECIFIC"):
+            assert clients.complete("google").candidates[0].finish_reason.value == "PROVIDER_SPECIFIC"
 
 
 class TestUsage:
@@ -566,8 +568,8 @@ class TestTheRest:
         assert a.value.type == "billing_error"
 
     def test_a_fault_hits_only_what_it_is_meant_for(self, emulator: Emulator, clients: Clients) -> None:
-        emulator.fault("server_error", vendor="openai", path="embeddings")
-        emulator.fault("server_error", vendor="openai", model="gpt-5")
+        emulator.fault("server_error", provider="openai", path="embeddings")
+        emulator.fault("server_error", provider="openai", model="gpt-5")
         clients.complete("anthropic")
         clients.complete("openai")
         with pytest.raises(openai.InternalServerError):

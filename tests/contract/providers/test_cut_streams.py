@@ -112,7 +112,7 @@ def test_a_stream_cut_on_a_real_connection_is_interrupted(
     emulator: Emulator, adapters: Adapters, provider: ProviderName, cut_after: int
 ) -> None:
     emulator.answer(TEXT)
-    emulator.fault("cut", vendor=provider, cut_after=cut_after)
+    emulator.fault("cut", provider=provider, cut_after=cut_after)
     with pytest.raises(ProviderError) as caught:
         drain(adapters[provider].stream(request(provider), KEY))
     assert caught.value.code == "stream_interrupted"
@@ -136,7 +136,7 @@ def test_an_interrupted_stream_is_one_attempt_with_what_it_used(emulator: Emulat
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_an_error_event_in_a_stream_is_an_error(emulator: Emulator, adapters: Adapters, provider: ProviderName) -> None:
-    emulator.fault("mid_stream_error", vendor=provider)
+    emulator.fault("mid_stream_error", provider=provider)
     deltas: list[str] = []
     with pytest.raises(ProviderError) as caught:
         drain(adapters[provider].stream(request(provider), KEY), deltas)
@@ -183,7 +183,7 @@ def test_an_unknown_finish_reason_is_not_passed_off_as_a_known_one(
     emulator: Emulator, adapters: Adapters, provider: ProviderName
 ) -> None:
     for streamed in (True, False):
-        emulator.fault("unknown_finish", vendor=provider)
+        emulator.fault("unknown_finish", provider=provider)
         adapter = adapters[provider]
         with pytest.raises(ProviderError) as caught:
             call(adapter, request(provider), streamed)
@@ -203,7 +203,7 @@ def test_a_blocked_prompt_is_refused_in_a_stream_too() -> None:
 def test_closing_the_generator_closes_the_upstream_connection(
     emulator: Emulator, adapters: Adapters, provider: ProviderName
 ) -> None:
-    emulator.fault("slow", vendor=provider, delay=0, between=0.2)
+    emulator.fault("slow", provider=provider, delay=0, between=0.2)
     stream = adapters[provider].stream(request(provider), KEY)
     next(stream)
     stream.close()

@@ -391,12 +391,12 @@ def test_a_failed_connection_says_how_it_failed(provider: ProviderName, raised: 
 def test_the_same_holds_over_a_real_connection(
     emulator: Emulator, adapters: Adapters, provider: ProviderName, fault: str, code: str
 ) -> None:
-    emulator.fault(fault, vendor=provider)
+    emulator.fault(fault, provider=provider)
     with pytest.raises(ProviderError) as caught:
         adapters[provider].complete(request(provider), KEY)
     assert caught.value.code == code
     assert sum(emulator.counts().values()) == 1  # no SDK retries on its own
-    emulator.fault(fault, vendor=provider)
+    emulator.fault(fault, provider=provider)
     with pytest.raises(ProviderError) as caught:
         adapters[provider].check(request(provider).model, KEY, 5)
     assert caught.value.code == code

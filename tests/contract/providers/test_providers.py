@@ -144,15 +144,15 @@ def test_an_answer_cut_by_the_token_limit_says_so(adapters: Adapters, provider: 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_a_refusal_is_a_finish_reason(emulator: Emulator, adapters: Adapters, provider: ProviderName) -> None:
-    emulator.fault("refusal", vendor=provider)
+    emulator.fault("refusal", provider=provider)
     assert call(adapters[provider], request(provider), True).finish_reason == "refusal"
 
 
 def test_an_unstreamed_refusal_is_a_finish_reason_or_a_refused_prompt(emulator: Emulator, adapters: Adapters) -> None:
     for provider in ("openai", "anthropic"):
-        emulator.fault("refusal", vendor=provider)
+        emulator.fault("refusal", provider=provider)
         assert adapters[provider].complete(request(provider), KEY).finish_reason == "refusal"
-    emulator.fault("refusal", vendor="google")
+    emulator.fault("refusal", provider="google")
     with pytest.raises(ProviderError) as caught:
         adapters["google"].complete(request("google"), KEY)
     assert caught.value.code == "content_refused"
@@ -190,7 +190,7 @@ def test_every_finish_reason_of_the_sdk_is_an_answer_a_refusal_or_no_answer(stre
 def test_usage_that_was_not_reported_is_none(
     emulator: Emulator, adapters: Adapters, provider: ProviderName, streamed: bool
 ) -> None:
-    emulator.fault("no_usage", vendor=provider)
+    emulator.fault("no_usage", provider=provider)
     completion = call(adapters[provider], request(provider), streamed)
     assert completion.finish_reason == "stop"
     assert completion.usage is None
@@ -307,7 +307,7 @@ def test_anthropic_has_no_embeddings(adapters: Adapters) -> None:
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_a_silent_provider_times_out(emulator: Emulator, adapters: Adapters, provider: ProviderName) -> None:
-    emulator.fault("slow", vendor=provider, delay=2)
+    emulator.fault("slow", provider=provider, delay=2)
     with pytest.raises(ProviderError) as caught:
         adapters[provider].complete(request(provider, timeout=0.2), KEY)
     assert caught.value.code == "timeout"

@@ -163,7 +163,7 @@ def test_a_verified_own_key_makes_free_byok_and_calls_are_made_with_it(
     assert key_request(with_kms, "DELETE").json["tier"] == "free"
 
 
-def test_a_key_the_vendor_rejects_is_not_verified(with_kms: Functions) -> None:
+def test_a_key_the_provider_rejects_is_not_verified(with_kms: Functions) -> None:
     key_request(with_kms, "PUT", key="sk-invalid-0000000000")
     answer = key_request(with_kms, "POST", verb="/verify")
     assert (answer.status, answer.json["code"]) == (403, "own_key_rejected")

@@ -65,7 +65,7 @@ def test_an_unforeseen_error_is_an_internal_error_and_gives_back_what_was_held(
 def test_a_problem_is_the_code_that_the_caller_was_told(
     send: Send, functions: Functions, database: ScratchDatabase, emulator: Any, request_: Any
 ) -> None:
-    emulator.fault("bad_request", vendor="*", times=10)
+    emulator.fault("bad_request", provider="*", times=10)
     code = send(*request_).json["code"]
     assert code == "upstream_invalid_request"
     assert ended(database) == ("released", code, 0, 0, 0)

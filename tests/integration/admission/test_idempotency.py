@@ -33,8 +33,8 @@ def test_who_was_overtaken_by_a_retry_gives_no_second_answer(
 ) -> None:
     body, options = {"message": "What is a fjord?"}, {"token": make_token("ada"), "headers": {"Idempotency-Key": "one"}}
     retry = Functions(environment)
-    vendor = functions.module("chat").services.providers["openai"]
-    complete, answers = vendor.complete, []
+    provider = functions.module("chat").services.providers["openai"]
+    complete, answers = provider.complete, []
 
     def slow(*arguments: Any) -> Any:
         with database.connect() as owner:
@@ -42,14 +42,14 @@ def test_who_was_overtaken_by_a_retry_gives_no_second_answer(
         answers.append(retry.request("chat", "POST", "/api/chat", body, **options))
         return complete(*arguments)
 
-    monkeypatch.setattr(vendor, "complete", slow)
+    monkeypatch.setattr(provider, "complete", slow)
     late = functions.request("chat", "POST", "/api/chat", body, **options)
     assert (late.status, late.json["code"], late.headers["Retry-After"]) == (409, "request_in_progress", "1")
     (warning,) = [vars(record) for record in caplog.records if record.message == "usage outside the ledger"]
     assert (warning["state"], warning["calls"][0]["provider"]) == ("stale", "openai")
     assert warning["calls"][0]["output_tokens"] > 0
     assert "fjord" not in str(warning)
-    monkeypatch.setattr(vendor, "complete", complete)
+    monkeypatch.setattr(provider, "complete", complete)
     again = functions.request("chat", "POST", "/api/chat", body, **options)
     retry.close()
     assert (answers[0].status, again.text) == (200, answers[0].text)
@@ -65,8 +65,8 @@ def test_a_search_that_was_overtaken_by_a_retry_gives_no_second_answer(
         ("/api/search", {"query": "fjord"}),
     ]
     retry = Functions(environment)
-    vendor = functions.module("search").services.providers["openai"]
-    embed = vendor.embed
+    provider = functions.module("search").services.providers["openai"]
+    embed = provider.embed
 
     def overtaken(hours: int, path: str, body: Any) -> None:
         options: dict[str, Any] = {"token": make_token("ada"), "headers": {"Idempotency-Key": path}}
@@ -78,7 +78,7 @@ def test_a_search_that_was_overtaken_by_a_retry_gives_no_second_answer(
             answers.append(retry.request("search", "POST", path, body, **options))
             return embed(*arguments)
 
-        monkeypatch.setattr(vendor, "embed", slow)
+        monkeypatch.setattr(provider, "embed", slow)
         late = functions.request("search", "POST", path, body, **options)
         assert (late.status, late.json["code"], late.headers["Retry-After"]) == (409, "request_in_progress", "1")
         again = functions.request("search", "POST", path, body, **options)

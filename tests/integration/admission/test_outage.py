@@ -109,7 +109,7 @@ def test_what_an_organization_forbids_stays_forbidden(
     lose_database(functions, "chat", monkeypatch)
     answer = functions.request("chat", "POST", "/api/chat", {"message": "hello again"}, token=token)
     assert (answer.status, answer.json["provider"]) == (200, "google")
-    assert {record["vendor"] for record in emulator.requests()} == {"google"}
+    assert {record["provider"] for record in emulator.requests()} == {"google"}
     other = {"message": "hello", "provider": "openai"}
     assert_told_to_wait(functions.request("chat", "POST", "/api/chat", other, token=token))
 
@@ -159,15 +159,15 @@ def test_what_was_embedded_when_the_database_went_away_reaches_the_ledger_once(
     sqs = boto3.client("sqs")
     queue = sqs.create_queue(QueueName=f"usage-of-{key}")["QueueUrl"]
     functions.environment["PARLEY_USAGE_QUEUE_URL"] = queue
-    vendor = functions.module("search").services.providers["openai"]
-    embed = vendor.embed
+    provider = functions.module("search").services.providers["openai"]
+    embed = provider.embed
 
     def and_then_it_is_away(*arguments: Any) -> Any:
         found = embed(*arguments)
         lose_database(functions, "search", monkeypatch)
         return found
 
-    monkeypatch.setattr(vendor, "embed", and_then_it_is_away)
+    monkeypatch.setattr(provider, "embed", and_then_it_is_away)
     body = {"documents": [{"content": "a text of some length"}]}
     headers = {"Idempotency-Key": key} if key else None
     send = ("search", "POST", "/api/documents", body)

@@ -118,7 +118,7 @@ def test_a_failed_call_gives_its_unit_back(functions: Functions, token: Token, e
 def test_another_provider_answers_when_the_first_is_down(
     functions: Functions, token: Token, emulator: Emulator, database: Any
 ) -> None:
-    emulator.fault("server_error", vendor="openai", times=4)
+    emulator.fault("server_error", provider="openai", times=4)
     answer = ask(functions, "What is a fjord?", token("ada"))
     assert answer.status == 200
     assert answer.json["provider"] != "openai"
@@ -127,7 +127,7 @@ def test_another_provider_answers_when_the_first_is_down(
 
 
 def test_an_operators_bad_key_is_never_the_callers_401(functions: Functions, token: Token, emulator: Emulator) -> None:
-    emulator.fault("unauthorized", vendor="*", times=10)
+    emulator.fault("unauthorized", provider="*", times=10)
     answer = ask(functions, "What is a fjord?", token("ada"))
     assert answer.status == 502
     assert "sk-operator" not in answer.text
@@ -254,7 +254,7 @@ def test_a_stream_that_breaks_ends_with_an_error_and_is_neither_cached_nor_free(
     functions: Functions, token: Token, emulator: Emulator, database: Any, fault: str
 ) -> None:
     emulator.answer("A long enough answer to be cut in the middle of it, word after word after word.", match="fjord")
-    emulator.fault(fault, vendor="openai", **({"cut_after": 700} if fault == "cut" else {}))
+    emulator.fault(fault, provider="openai", **({"cut_after": 700} if fault == "cut" else {}))
     events = stream(functions, {"message": "What is a fjord?"}, token("ada"))
     assert [name for name, _ in events][-1] == "error"
     assert "done" not in dict(events)
@@ -277,7 +277,7 @@ def test_the_operators_bad_key_is_never_the_callers_fault(
     environment: dict[str, str], token: Token, emulator: Emulator
 ) -> None:
     alone = Functions({name: value for name, value in environment.items() if name[:6] not in ("ANTHRO", "GEMINI")})
-    emulator.fault("unauthorized", vendor="openai", times=9)
+    emulator.fault("unauthorized", provider="openai", times=9)
     answers = [ask(alone, "Hi", token("ada")) for _ in range(3)]
     alone.close()
     assert {(answer.status, answer.json["code"]) for answer in answers} == {(502, "upstream_credentials_rejected")}
@@ -290,7 +290,7 @@ def test_an_answer_in_anothers_place_is_not_kept_for_when_that_one_is_back(
     def send() -> dict[str, Any]:
         return dict(ask(functions, {"message": "What is a fjord?", "cache": cache}, token("ada")).json)
 
-    emulator.fault("server_error", vendor="openai", path="chat", times=2)
+    emulator.fault("server_error", provider="openai", path="chat", times=2)
     assert send()["fallback"] is True
     assert scalar(database, "select count(*) from ai_response_cache") == 0
     emulator.reset()
@@ -310,7 +310,7 @@ def test_whoever_leaves_the_choice_gets_a_stored_answer_and_is_told_whose(
 def test_a_stream_that_breaks_by_our_own_fault_may_be_tried_again_for_its_unit(
     functions: Functions, token: Token, database: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    vendor = functions.module("chat_stream").services.providers["openai"]
+    provider = functions.module("chat_stream").services.providers["openai"]
 
     def broken(*_: Any) -> Any:
         yield "A fjord"
@@ -318,7 +318,7 @@ def test_a_stream_that_breaks_by_our_own_fault_may_be_tried_again_for_its_unit(
 
     key = {"Idempotency-Key": "one"}
     with monkeypatch.context() as patched:
-        patched.setattr(vendor, "stream", broken)
+        patched.setattr(provider, "stream", broken)
         events = stream(functions, {"message": "What is a fjord?"}, token("ada"), headers=key)
     assert events[-1][0] == "error"
     assert stream(functions, {"message": "What is a fjord?"}, token("ada"), headers=key)[-1][0] == "done"
@@ -331,7 +331,7 @@ def test_what_auto_chooses_is_no_fallback_and_what_answers_in_its_place_is(
     functions = Functions(environment | {"AI_PROVIDER": "anthropic"})
     chosen = ask(functions, {"message": "Hi", "provider": "auto"}, token("ada")).json
     assert (chosen["provider"], chosen["fallback"]) == ("openai", False)
-    emulator.fault("server_error", vendor="openai", times=2)
+    emulator.fault("server_error", provider="openai", times=2)
     other = ask(functions, {"message": "Hello", "provider": "auto"}, token("ada")).json
     functions.close()
     assert other["fallback"] is (other["provider"] != "openai") is True
@@ -341,7 +341,7 @@ def test_what_auto_chooses_is_no_fallback_and_what_answers_in_its_place_is(
 def test_an_answer_that_ended_for_an_unknown_reason_is_in_the_ledger(
     functions: Functions, token: Token, emulator: Emulator, database: Any, provider: str
 ) -> None:
-    emulator.fault("unknown_finish", vendor=provider)
+    emulator.fault("unknown_finish", provider=provider)
     answer = ask(functions, {"message": "Hi", "provider": provider, "cache": "off"}, token("ada"))
     assert answer.status == 200, answer.text
     assert scalar(database, "select count(*) from ai_usage where tokens_completion > 0 and cost > 0") == 2
@@ -349,7 +349,7 @@ def test_an_answer_that_ended_for_an_unknown_reason_is_in_the_ledger(
 
 
 def test_an_error_event_says_when_to_come_back(functions: Functions, token: Token, emulator: Emulator) -> None:
-    emulator.fault("rate_limit", vendor="*", times=20, retry_after="77")
+    emulator.fault("rate_limit", provider="*", times=20, retry_after="77")
     name, document = stream(functions, {"message": "Hi"}, token("ada"))[-1]
     assert (name, document["code"], document["retry_after"]) == ("error", "upstream_rate_limited", 77)
 
@@ -437,7 +437,7 @@ def test_a_semantic_hit_takes_no_unit_but_tokens_to_embed_as_long_as_there_are_s
 def test_a_lookup_that_hangs_costs_the_answer_two_seconds_and_not_its_life(
     functions: Functions, token: Token, emulator: Emulator
 ) -> None:
-    emulator.fault("silent", vendor="openai", path="embeddings")
+    emulator.fault("silent", provider="openai", path="embeddings")
     body = {"message": "How do I reset my password?", "cache": "semantic"}
     event = api_event("POST", "/api/chat", body, token=token("ada"))
     assert functions.invoke("chat", event, seconds=6)["statusCode"] == 200

@@ -233,7 +233,7 @@ def test_a_fault_in_the_middle_ends_the_stream_with_an_error_event_and_keeps_the
 def test_a_model_that_never_begins_ends_in_an_error_event_and_the_unit_comes_back(
     caller: Caller, token: Token, emulator: Emulator, database: Any
 ) -> None:
-    emulator.fault("bad_request", vendor="*", times=10)
+    emulator.fault("bad_request", provider="*", times=10)
     events = caller.ask("Count to six.", token("ada")).events()
     assert [name for name, _ in events] == ["start", "error"]
     assert settled(database) == ("released", events[-1][1]["code"], 0)

@@ -89,7 +89,7 @@ def test_a_schedule_does_not_pay_for_pydantic(environment: dict[str, str], datab
 @pytest.mark.parametrize(
     ("provider", "sdk"), [("openai", "openai"), ("anthropic", "anthropic"), ("google", "google.genai")]
 )
-def test_a_call_loads_its_own_vendors_sdk_alone(environment: dict[str, str], provider: str, sdk: str) -> None:
+def test_a_call_loads_its_own_providers_sdk_alone(environment: dict[str, str], provider: str, sdk: str) -> None:
     answer, loaded = fresh(environment, "chat", chat("Hello", provider=provider))
     assert answer["statusCode"] == 200, answer
     assert loaded == {sdk, "httpx2"}

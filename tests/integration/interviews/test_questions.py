@@ -69,7 +69,7 @@ def test_a_short_answer_is_topped_up_by_one_more_call(functions: Functions, emul
 
 @pytest.mark.parametrize("fault", ["fenced_json", "truncated_json", "refusal", "empty", "html", "server_error"])
 def test_whatever_the_model_returns_the_count_holds(functions: Functions, emulator: Emulator, fault: str) -> None:
-    emulator.fault(fault, vendor="*", times=20)
+    emulator.fault(fault, provider="*", times=20)
     answer = ask(functions, FOLOUP | {"number": 4})
     assert answer.status == 200, answer.text
     assert len(answer.json["questions"]) == 4
@@ -78,7 +78,7 @@ def test_whatever_the_model_returns_the_count_holds(functions: Functions, emulat
 def test_the_bank_serves_and_nothing_is_spent_when_every_provider_is_down(
     functions: Functions, token: Token, emulator: Emulator, database: Any
 ) -> None:
-    emulator.fault("unavailable", vendor="*", times=40)
+    emulator.fault("unavailable", provider="*", times=40)
     answer = ask(functions, FOLOUP, token("ada"))
     assert (answer.status, answer.json["degraded"], answer.json["model"]) == (200, True, None)
     assert len(answer.json["questions"]) == 5
@@ -95,7 +95,7 @@ def test_a_repetition_gets_the_banks_questions_again(
             token=token("ada"), headers={"Idempotency-Key": "one"},
         )  # fmt: skip
 
-    emulator.fault("bad_gateway", vendor="*", times=40)
+    emulator.fault("bad_gateway", provider="*", times=40)
     first = send()
     emulator.reset()
     assert first.json["degraded"] is True
@@ -141,7 +141,7 @@ def test_a_request_that_cannot_be_met_is_400(functions: Functions, emulator: Emu
 def test_the_bank_is_larger_than_what_can_be_asked_for_and_excluded(
     functions: Functions, emulator: Emulator, kind: str
 ) -> None:
-    emulator.fault("unavailable", vendor="*", times=40)
+    emulator.fault("unavailable", provider="*", times=40)
     known = [text for text, _, _ in bank(kind)][:100]
     answer = ask(functions, FOLOUP | {"number": 20, "type": kind, "exclude_questions": known})
     questions = [question["question"] for question in answer.json["questions"]]
@@ -151,7 +151,7 @@ def test_the_bank_is_larger_than_what_can_be_asked_for_and_excluded(
 def test_the_bank_serves_where_every_provider_asks_for_a_wait(
     functions: Functions, token: Token, emulator: Emulator
 ) -> None:
-    emulator.fault("rate_limit", vendor="*", times=40, retry_after="60")
+    emulator.fault("rate_limit", provider="*", times=40, retry_after="60")
     answer = ask(functions, FOLOUP, token("ada"))
     assert (answer.status, answer.json["degraded"]) == (200, True)
     assert answer.headers["X-RateLimit-Remaining"] == "10"

@@ -18,9 +18,9 @@ def send(functions: Functions, name: str, method: str, path: str, body: Any = No
     return functions.request(name, method, path, body, token=make_token(user))
 
 
-def store(functions: Functions, vendor: str, *, verified: bool = True, user: str = "ada") -> Answer:
-    path = f"/api/settings/api-keys/{vendor}"
-    stored = send(functions, "store_key", "PUT", path, {"api_key": MODELS_ANSWER[vendor]}, user)
+def store(functions: Functions, provider: str, *, verified: bool = True, user: str = "ada") -> Answer:
+    path = f"/api/settings/api-keys/{provider}"
+    stored = send(functions, "store_key", "PUT", path, {"api_key": MODELS_ANSWER[provider]}, user)
     return send(functions, "verify_key", "POST", f"{path}/verify", user=user) if verified else stored
 
 
@@ -33,7 +33,7 @@ def tier(functions: Functions, user: str = "ada") -> str:
 
 
 def keys_used(emulator: Emulator) -> set[str]:
-    """The last four characters of every key that the vendors saw."""
+    """The last four characters of every key that the providers saw."""
     names = ("authorization", "x-api-key", "x-goog-api-key")
     return {
         record["headers"][name][-4:] for record in emulator.requests() for name in names if name in record["headers"]
@@ -45,7 +45,7 @@ def test_the_first_verified_key_makes_byok_and_deleting_the_last_undoes_it(with_
     assert tier(with_kms) == "free"
     assert store(with_kms, "openai").json["tier"] == "byok"
     assert store(with_kms, "google").json["tier"] == "byok"
-    paths = [f"/api/settings/api-keys/{vendor}" for vendor in ("openai", "google")]
+    paths = [f"/api/settings/api-keys/{provider}" for provider in ("openai", "google")]
     assert send(with_kms, "store_key", "DELETE", paths[0]).json["tier"] == "byok"
     assert send(with_kms, "store_key", "DELETE", paths[1]).json["tier"] == "free"
     assert tier(with_kms) == "free"
@@ -64,15 +64,15 @@ def test_calls_are_made_with_the_own_key_and_fall_back_only_to_own_keys(
     store(with_kms, "openai")
     store(with_kms, "anthropic")
     emulator.reset()
-    emulator.fault("server_error", vendor="openai", times=4)
+    emulator.fault("server_error", provider="openai", times=4)
     answer = ask(with_kms)
     assert (answer.status, answer.json["provider"]) == (200, "anthropic")
     assert keys_used(emulator) == {"1111", "2222"}
     emulator.reset()
-    for vendor in ("openai", "anthropic"):
-        emulator.fault("server_error", vendor=vendor, times=8)
+    for provider in ("openai", "anthropic"):
+        emulator.fault("server_error", provider=provider, times=8)
     assert ask(with_kms).status >= 500
-    assert {record["vendor"] for record in emulator.requests()} <= {"openai", "anthropic"}
+    assert {record["provider"] for record in emulator.requests()} <= {"openai", "anthropic"}
     assert keys_used(emulator) <= {"1111", "2222"}
 
 
@@ -96,9 +96,9 @@ def test_a_choice_without_an_own_key_gives_way_to_a_provider_with_one(with_kms: 
     assert (answer.status, answer.json["provider"], answer.json["provider_source"]) == (200, "google", "own_key")
 
 
-def test_a_key_the_vendor_rejects_is_the_callers_to_mend(with_kms: Functions, emulator: Emulator) -> None:
+def test_a_key_the_provider_rejects_is_the_callers_to_mend(with_kms: Functions, emulator: Emulator) -> None:
     store(with_kms, "openai")
-    emulator.fault("unauthorized", vendor="openai")
+    emulator.fault("unauthorized", provider="openai")
     answer = ask(with_kms)
     assert (answer.status, answer.json["code"]) == (403, "own_key_rejected")
 
@@ -112,14 +112,14 @@ def test_a_key_that_is_rotated_while_it_is_verified_counts(
     schedules.environment["PARLEY_KMS_KEY_ID"] = kms.create_key()["KeyMetadata"]["KeyId"]
     kms.close()
     store(with_kms, "openai", verified=False)
-    vendor = with_kms.module("verify_key").services.providers["openai"]
-    complete = vendor.complete
+    provider = with_kms.module("verify_key").services.providers["openai"]
+    complete = provider.complete
 
     def meanwhile(*arguments: Any) -> Any:
         assert schedules.invoke("rotate_keys", {}) == {"rotated": 1, "unreadable": 0}
         return complete(*arguments)
 
-    monkeypatch.setattr(vendor, "complete", meanwhile)
+    monkeypatch.setattr(provider, "complete", meanwhile)
     assert send(with_kms, "verify_key", "POST", "/api/settings/api-keys/openai/verify").json["tier"] == "byok"
 
 

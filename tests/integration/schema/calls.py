@@ -68,7 +68,7 @@ def call_of(cost: str | None = "0.000000123", provider: str = "openai") -> dict[
 
 
 def embedding_of(tokens: int | None) -> dict[str, Any]:
-    """One embedding call of which the vendor counted so many tokens."""
+    """One embedding call of which the provider counted so many tokens."""
     return {
         "provider": "openai",
         "model": "small",

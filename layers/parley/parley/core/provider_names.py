@@ -1,4 +1,4 @@
-"""The model vendors by name: the one spelling Parley uses, and the ones callers may use."""
+"""The model providers by name: the one spelling Parley uses, and the ones callers may use."""
 
 from __future__ import annotations
 

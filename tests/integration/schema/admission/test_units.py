@@ -154,9 +154,9 @@ class TestTokensToEmbed:
     @pytest.mark.parametrize(
         ("state", "calls", "counted"),
         [
-            pytest.param("settled", [embedding_of(70)], 70, id="as the vendor counted"),
+            pytest.param("settled", [embedding_of(70)], 70, id="as the provider counted"),
             pytest.param("settled", [embedding_of(130)], 130, id="more than was estimated"),
-            pytest.param("settled", [embedding_of(None)], 100, id="as estimated where the vendor tells nothing"),
+            pytest.param("settled", [embedding_of(None)], 100, id="as estimated where the provider tells nothing"),
             pytest.param("released", [embedding_of(70)], 70, id="embedded, and then it failed"),
             pytest.param("released", [], 0, id="failed before it embedded"),
         ],

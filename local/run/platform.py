@@ -44,7 +44,8 @@ _TICK_SECONDS = 1.0
 
 def bind(port: int, host: str = "127.0.0.1") -> socket.socket:
     """A socket on the gateway's port, 0 for a free one. Raises OSError."""
-    bound = socket.socket()
+    # asyncio sets TCP_NODELAY on what it accepts only where the listening socket names its protocol.
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((host, port))

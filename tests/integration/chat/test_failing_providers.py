@@ -208,7 +208,7 @@ def impatient(functions: Functions, seconds: str) -> Functions:
 def test_an_answer_that_stalls_is_504_within_the_requests_time_and_holds_nothing(
     functions: Functions, emulator: Emulator, database: Any
 ) -> None:
-    emulator.fault("silent", vendor="openai", delay=30)
+    emulator.fault("silent", provider="openai", delay=30)
     answer = ask(impatient(functions, "1.5"))
     assert (answer.status, answer.json["code"]) == (504, "upstream_timeout")
     with database.connect() as owner:
@@ -221,7 +221,7 @@ def test_an_answer_that_stalls_is_504_within_the_requests_time_and_holds_nothing
 def test_a_stream_that_stalls_ends_with_an_error_event_and_its_usage_in_the_ledger(
     functions: Functions, emulator: Emulator, database: Any
 ) -> None:
-    emulator.fault("silent", vendor="anthropic", delay=30)
+    emulator.fault("silent", provider="anthropic", delay=30)
     body = {"message": "Hello", "provider": "anthropic"}
     options: dict[str, Any] = {"token": make_token("ada")}
     answer = impatient(functions, "1.5").request("chat_stream", "POST", "/api/chat/stream", body, **options)

@@ -1,4 +1,4 @@
-"""The database room, against a real server: through a proxy that counts and cuts, and across outages."""
+"""The connection to Postgres, against a real server: through a proxy that counts and cuts, and across outages."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def notes(empty_database: ScratchDatabase) -> ScratchDatabase:
 
 
 @pytest.fixture
-def room(notes: ScratchDatabase) -> Iterator[Database]:
+def db(notes: ScratchDatabase) -> Iterator[Database]:
     database = Database(notes.owner_url)
     yield database
     database.close()
@@ -119,7 +119,7 @@ def proxy(notes: ScratchDatabase) -> Iterator[Proxy]:
 
 @pytest.fixture
 def proxied(notes: ScratchDatabase, proxy: Proxy) -> Iterator[Database]:
-    """A room behind the proxy that is connected already."""
+    """A database behind the proxy that is connected already."""
     database = Database(make_conninfo(notes.owner_url, port=proxy.port))
     database.call("select 1")
     proxy.turns = database.round_trips = 0
@@ -139,8 +139,8 @@ def written(database: ScratchDatabase) -> list[str]:
         return [row[0] for row in owner.execute("select text from notes order by id")]
 
 
-def pid(room: Database) -> int:
-    found: int = room.call("select pg_backend_pid()")
+def pid(db: Database) -> int:
+    found: int = db.call("select pg_backend_pid()")
     return found
 
 
@@ -151,23 +151,23 @@ def test_nothing_connects_before_the_first_query() -> None:
         asked.append("asked")
         return "postgresql://127.0.0.1:1/none"
 
-    room = Database(conninfo)
+    db = Database(conninfo)
     assert asked == []
     with pytest.raises(DatabaseUnavailable):
-        room.call("select 1")
+        db.call("select 1")
     assert asked == ["asked"]
 
 
-def test_a_call_returns_the_first_value_and_takes_mappings_as_jsonb(room: Database) -> None:
-    assert room.call("select %s || %s", ({"a": "ü"}, jsonb([1]))) == [{"a": "ü"}, 1]
-    assert room.call("select 1 where false") is None
-    assert room.call("create table made ()") is None
+def test_a_call_returns_the_first_value_and_takes_mappings_as_jsonb(db: Database) -> None:
+    assert db.call("select %s || %s", ({"a": "ü"}, jsonb([1]))) == [{"a": "ü"}, 1]
+    assert db.call("select 1 where false") is None
+    assert db.call("create table made ()") is None
 
 
-def test_a_query_gives_rows_as_dicts_and_identity_ends_with_it(room: Database) -> None:
+def test_a_query_gives_rows_as_dicts_and_identity_ends_with_it(db: Database) -> None:
     claims = "select current_setting('request.jwt.claims', true)::jsonb as claims, %s::integer as number"
-    assert room.query(ADA, claims, (7,)) == [{"claims": ADA, "number": 7}]
-    assert not room.call("select current_setting('request.jwt.claims', true)")
+    assert db.query(ADA, claims, (7,)) == [{"claims": ADA, "number": 7}]
+    assert not db.call("select current_setting('request.jwt.claims', true)")
 
 
 def test_a_call_a_query_and_a_batch_are_one_round_trip_each(proxied: Database, proxy: Proxy) -> None:
@@ -183,17 +183,17 @@ def test_a_call_a_query_and_a_batch_are_one_round_trip_each(proxied: Database, p
     assert (proxy.turns, proxied.round_trips) == (3, 3)
 
 
-def test_a_batch_is_kept_whole_or_not_at_all(room: Database, notes: ScratchDatabase) -> None:
+def test_a_batch_is_kept_whole_or_not_at_all(db: Database, notes: ScratchDatabase) -> None:
     with pytest.raises(DatabaseError):
-        room.batch(ADA, [("select write(%s)", ("kept?",)), ("select 1 / 0", ()), ("select write(%s)", ("no",))])
+        db.batch(ADA, [("select write(%s)", ("kept?",)), ("select 1 / 0", ()), ("select write(%s)", ("no",))])
     assert written(notes) == []
-    assert room.call("select 1") == 1
+    assert db.call("select 1") == 1
 
 
-def test_an_error_names_its_code_and_constraint_but_no_value_and_no_sql(room: Database) -> None:
-    room.call("select write(%s)", ("sesame",))
+def test_an_error_names_its_code_and_constraint_but_no_value_and_no_sql(db: Database) -> None:
+    db.call("select write(%s)", ("sesame",))
     with pytest.raises(DatabaseError) as caught:
-        room.call("select write(%s)", ("sesame",))
+        db.call("select write(%s)", ("sesame",))
     error = caught.value
     assert str(error) == "UniqueViolation (23505) on once"
     assert error.sqlstate == "23505"
@@ -201,46 +201,44 @@ def test_an_error_names_its_code_and_constraint_but_no_value_and_no_sql(room: Da
     assert error.__cause__ is None
     assert error.__suppress_context__
     with pytest.raises(DatabaseError) as caught:
-        room.call("select %s::integer", ("sesame",))
+        db.call("select %s::integer", ("sesame",))
     assert str(caught.value) == "InvalidTextRepresentation (22P02)"
 
 
 @pytest.mark.parametrize(
     "value", ["a\0b", "\ud800", {"a": "\0"}, {"\ud800": 1}, jsonb(["\\\0"]), {"a": float("nan")}], ids=repr
 )
-def test_text_that_postgres_cannot_hold_is_refused_before_it_is_sent(room: Database, value: Any) -> None:
+def test_text_that_postgres_cannot_hold_is_refused_before_it_is_sent(db: Database, value: Any) -> None:
     with pytest.raises(ValueError, match=r"NUL|surrogate|JSON compliant"):
-        room.call("select %s", (value,))
-    assert room.call("select 1") == 1
+        db.call("select %s", (value,))
+    assert db.call("select 1") == 1
 
 
-def test_an_escaped_backslash_before_u0000_is_ordinary_text(room: Database) -> None:
-    assert room.call("select %s", ({"a": "\\u0000"},)) == {"a": "\\u0000"}
+def test_an_escaped_backslash_before_u0000_is_ordinary_text(db: Database) -> None:
+    assert db.call("select %s", ({"a": "\\u0000"},)) == {"a": "\\u0000"}
 
 
-def test_vectors_are_bound_in_binary(room: Database) -> None:
-    assert room.call("select %s::vector::text", (Vector([1, -0.5, 3e8]),)) == "[1,-0.5,3e+08]"
-    assert room.call("select %s::vector::halfvec(2)::text", (Vector([1, 2]),)) == "[1,2]"
+def test_vectors_are_bound_in_binary(db: Database) -> None:
+    assert db.call("select %s::vector::text", (Vector([1, -0.5, 3e8]),)) == "[1,-0.5,3e+08]"
+    assert db.call("select %s::vector::halfvec(2)::text", (Vector([1, 2]),)) == "[1,2]"
     assert len(Vector([0.1] * 1536).wire) == 1536 * 4 + 4
     with pytest.raises(DatabaseError):
-        room.call("select %s::vector", (Vector([float("nan")]),))
+        db.call("select %s::vector", (Vector([float("nan")]),))
 
 
-def test_no_statement_is_prepared_by_name(room: Database) -> None:
+def test_no_statement_is_prepared_by_name(db: Database) -> None:
     for _ in range(10):
-        room.call("select %s::integer", (1,))
-        room.query(ADA, "select %s::integer", (1,))
-    assert room.call("select count(*) from pg_prepared_statements") == 0
+        db.call("select %s::integer", (1,))
+        db.query(ADA, "select %s::integer", (1,))
+    assert db.call("select count(*) from pg_prepared_statements") == 0
 
 
-def test_a_connection_lost_between_two_queries_is_replaced_without_a_word(
-    room: Database, notes: ScratchDatabase
-) -> None:
-    first = pid(room)
+def test_a_connection_lost_between_two_queries_is_replaced_without_a_word(db: Database, notes: ScratchDatabase) -> None:
+    first = pid(db)
     with notes.connect() as owner:
         owner.execute("select pg_terminate_backend(%s, 5000)", (first,))
-    assert room.call("select write(%s)", ("once",)) == 1
-    assert pid(room) != first
+    assert db.call("select write(%s)", ("once",)) == 1
+    assert pid(db) != first
     assert written(notes) == ["once"]
 
 
@@ -271,17 +269,17 @@ def test_an_idempotent_statement_whose_answer_was_lost_is_sent_once_more(
 
 def test_an_outage_is_told_and_ends_with_the_outage(own_server: Server) -> None:
     clock = StillClock()
-    room = Database(own_server.url(), clock=clock)
-    assert room.call("select 1") == 1
+    db = Database(own_server.url(), clock=clock)
+    assert db.call("select 1") == 1
     own_server.stop()
     with pytest.raises(DatabaseUnavailable):
-        room.call("select 1", idempotent=True)
+        db.call("select 1", idempotent=True)
     with pytest.raises(DatabaseUnavailable):
-        room.query(ADA, "select 1")
+        db.query(ADA, "select 1")
     own_server.start()
     clock.sleep(0.5)
-    assert room.call("select 1") == 1
-    room.close()
+    assert db.call("select 1") == 1
+    db.close()
 
 
 def test_an_absent_database_is_not_asked_again_at_once() -> None:
@@ -292,41 +290,41 @@ def test_an_absent_database_is_not_asked_again_at_once() -> None:
         asked.append("asked")
         return "postgresql://127.0.0.1:1/none"
 
-    room = Database(conninfo, clock=clock)
+    db = Database(conninfo, clock=clock)
     for _ in range(5):
         with pytest.raises(DatabaseUnavailable):
-            room.call("select 1", idempotent=True)
+            db.call("select 1", idempotent=True)
     assert len(asked) == 1
     clock.sleep(0.5)
     with pytest.raises(DatabaseUnavailable):
-        room.call("select 1")
+        db.call("select 1")
     assert len(asked) == 2
 
 
 def test_a_server_that_never_answers_is_given_up_on() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        room = Database(f"postgresql://127.0.0.1:{silent.getsockname()[1]}/none")
+        db = Database(f"postgresql://127.0.0.1:{silent.getsockname()[1]}/none")
         with pytest.raises(DatabaseUnavailable, match="cannot be reached"):
-            room.call("select 1")
+            db.call("select 1")
 
 
 def test_an_answer_that_does_not_come_is_given_up_on(notes: ScratchDatabase) -> None:
-    room = Database(notes.owner_url, patience=0.2)
+    db = Database(notes.owner_url, patience=0.2)
     with pytest.raises(DatabaseUnavailable, match="no answer from the server in time"):
-        room.call("select pg_sleep(30)")
+        db.call("select pg_sleep(30)")
     with pytest.raises(DatabaseUnavailable):
-        room.query(ADA, "select pg_sleep(30)")
-    assert room.call("select 1") == 1
-    room.close()
+        db.query(ADA, "select pg_sleep(30)")
+    assert db.call("select 1") == 1
+    db.close()
 
 
 def test_being_too_busy_is_told_as_unavailable_and_keeps_the_connection(notes: ScratchDatabase) -> None:
-    room = Database(notes.owner_url + "?options=-cstatement_timeout%3D50")
-    first = pid(room)
+    db = Database(notes.owner_url + "?options=-cstatement_timeout%3D50")
+    first = pid(db)
     with pytest.raises(DatabaseUnavailable, match="QueryCanceled"):
-        room.call("select pg_sleep(30)")
-    assert pid(room) == first
-    room.close()
+        db.call("select pg_sleep(30)")
+    assert pid(db) == first
+    db.close()
 
 
 def test_no_free_connection_is_told_as_unavailable(database: ScratchDatabase) -> None:
@@ -337,36 +335,36 @@ def test_no_free_connection_is_told_as_unavailable(database: ScratchDatabase) ->
 
 
 def test_a_writer_that_became_a_reader_is_left_for_the_new_one(notes: ScratchDatabase) -> None:
-    room = Database(notes.owner_url)
-    first = pid(room)
-    room.call("select set_config('default_transaction_read_only', 'on', false)")
+    db = Database(notes.owner_url)
+    first = pid(db)
+    db.call("select set_config('default_transaction_read_only', 'on', false)")
     with pytest.raises(DatabaseUnavailable):
-        room.call("select write(%s)", ("no",))
-    assert room.call("select write(%s)", ("yes",))
-    assert pid(room) != first
-    room.close()
+        db.call("select write(%s)", ("no",))
+    assert db.call("select write(%s)", ("yes",))
+    assert pid(db) != first
+    db.close()
 
 
 def test_a_connection_that_slept_long_is_not_trusted_with_a_write(notes: ScratchDatabase) -> None:
     clock = StillClock()
-    room = Database(notes.owner_url, clock=clock)
-    first = pid(room)
+    db = Database(notes.owner_url, clock=clock)
+    first = pid(db)
     clock.sleep(200)
-    assert pid(room) == first
+    assert pid(db) == first
     clock.sleep(300)
-    assert pid(room) != first
-    room.close()
+    assert pid(db) != first
+    db.close()
 
 
-def test_a_closed_room_opens_again(room: Database) -> None:
-    first = pid(room)
-    room.close()
-    assert pid(room) != first
+def test_a_closed_room_opens_again(db: Database) -> None:
+    first = pid(db)
+    db.close()
+    assert pid(db) != first
 
 
-def test_threads_share_the_connection(room: Database) -> None:
+def test_threads_share_the_connection(db: Database) -> None:
     def double(number: int) -> Mapping[str, Any]:
-        return room.query(ADA, "select %s::integer * 2 as number, pg_backend_pid() as pid", (number,))[0]
+        return db.query(ADA, "select %s::integer * 2 as number, pg_backend_pid() as pid", (number,))[0]
 
     with ThreadPoolExecutor(4) as pool:
         rows = list(pool.map(double, range(50)))
@@ -381,8 +379,8 @@ def test_a_malformed_connection_string_does_not_repeat_itself() -> None:
 
 
 def test_limits_of_the_session_come_from_the_role_and_reach_the_app(database: ScratchDatabase) -> None:
-    room = Database(database.app_url)
-    assert room.call("select current_user::text || ' ' || current_setting('statement_timeout')") == "parley_app 5s"
+    db = Database(database.app_url)
+    assert db.call("select current_user::text || ' ' || current_setting('statement_timeout')") == "parley_app 5s"
     with pytest.raises(psycopg.OperationalError):
         psycopg.connect(database.app_url.replace("parley_app", "parley_definer"))
-    room.close()
+    db.close()

@@ -99,11 +99,11 @@ def _token(user: str, organization: str = "", role: str = "") -> str:
 
 
 def _migrate() -> int:
-    from local.postgres.database import prepare
+    from local.postgres.database import named_database, prepare
 
     keys = Keys.of(default_data_dir())
     _name_database()
-    if url := os.environ.get("DATABASE_URL"):
+    if url := named_database():
         prepare(url, keys, print)
     elif url := _running_server():
         prepare(url, keys, print, embedded=default_data_dir())
@@ -132,8 +132,10 @@ def _running_server() -> str:
 
 
 def _psql() -> int:
+    from local.postgres.database import named_database
+
     _name_database()
-    if url := os.environ.get("DATABASE_URL"):
+    if url := named_database():
         os.execvp("psql", ["psql", url])
     if _running_server():
         return postgres_console(["psql"])

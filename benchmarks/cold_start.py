@@ -68,12 +68,17 @@ def answers_well(answer: dict[str, object]) -> bool:
     return isinstance(status, int) and 200 <= status < 300 and not answer.get("batchItemFailures")
 
 
-def event_of(name: str, tokens: dict[str, str]) -> dict[str, object]:
-    """The sample event, as a new request of a signed-in caller."""
+def event_of(name: str) -> dict[str, object]:
+    """The sample event, as a new request of another signed-in caller; only own keys are all the same user's."""
+    from local.run import tokens
+
+    fresh = uuid.uuid4()
+    user = tokens.make(JWT_SECRET, "ada" if name in ("store_key", "verify_key") else f"user-{fresh}")
+    operator = tokens.make(JWT_SECRET, "operator", role="service_role")
     text = (CHECKOUT / "events" / f"{name}.json").read_text()
-    event: dict[str, object] = json.loads(text.replace("${PARLEY_TOKEN}", tokens.get(name, tokens["user"])))
+    text = text.replace("${PARLEY_TOKEN}", user).replace("${PARLEY_SERVICE_TOKEN}", operator)
+    event: dict[str, object] = json.loads(text)
     if isinstance(context := event.get("requestContext"), dict):
-        fresh = uuid.uuid4()
         context["requestId"] = str(fresh)
         # Another caller with another question each time: neither a quota nor the cache may answer.
         context["identity"]["sourceIp"] = ".".join(("10", *map(str, fresh.bytes[:3])))
@@ -156,12 +161,6 @@ def main() -> int:
     options = parser.parse_args()
     if not (BUILD / "template.yaml").exists():
         sys.exit("run sam build first")
-    import jwt
-
-    from local.run import tokens
-
-    claims = {"iss": tokens.ISSUER, "aud": tokens.AUDIENCE, "sub": "operator", "role": "service_role", "exp": 2**33}
-    signed = {"user": tokens.make(JWT_SECRET, "ada"), "admin": jwt.encode(claims, JWT_SECRET, algorithm="HS256")}
     missed = False
     with servers() as (environment, urls), tempfile.TemporaryDirectory() as scratch:
         plain = Path(scratch)
@@ -174,7 +173,7 @@ def main() -> int:
             figures = []
             try:
                 for layers, runs in ((BUILD, options.runs), (plain, options.plain_runs)):
-                    taken = [measure(name, layers, variables, event_of(name, signed)) for _ in range(runs)]
+                    taken = [measure(name, layers, variables, event_of(name)) for _ in range(runs)]
                     figures.append(statistics.median(taken) if taken else None)
             except RuntimeError as error:
                 missed = True

@@ -10,19 +10,17 @@ if __name__ == "__main__":  # Ctrl-C while the modules below load is an end with
 import argparse
 import contextlib
 import io
-import json
 import os
 import subprocess
 import sys
-import urllib.error
-import urllib.parse
-import urllib.request
 from pathlib import Path
 
+from local.checkout import EVENTS
 from local.postgres.home import PostgresError, default_data_dir
 from local.postgres.server import Server
 from local.postgres.server import main as postgres_console
 from local.run import tokens
+from local.run.invocation import NotInvoked, invoke
 from local.run.keys import Keys
 from parley.migrations.files import MigrationError
 
@@ -41,9 +39,9 @@ def main(arguments: list[str] | None = None) -> int:
     token.add_argument("role", nargs="?", default="")
     commands.add_parser("migrate", help="apply the schema and let the logins in")
     commands.add_parser("psql", help="open psql on the database")
-    invoke = commands.add_parser("invoke", help="run one function of a running `make run` once")
-    invoke.add_argument("name")
-    invoke.add_argument("event", nargs="?", type=Path, help="file with the event (events/NAME.json)")
+    invoking = commands.add_parser("invoke", help="run one function of a running `make run` once")
+    invoking.add_argument("name")
+    invoking.add_argument("event", nargs="?", type=Path, help="file with the event (events/NAME.json)")
     sam = commands.add_parser("sam", help="serve the API with `sam local start-api`")
     sam.add_argument("sam", help="the sam command")
     proofs = commands.add_parser("prove", help="run every benchmark at full size and write docs/proofs.md")
@@ -99,11 +97,11 @@ def _token(user: str, organization: str = "", role: str = "") -> str:
 
 
 def _migrate() -> int:
-    from local.postgres.database import prepare
+    from local.postgres.database import named_database, prepare
 
     keys = Keys.of(default_data_dir())
     _name_database()
-    if url := os.environ.get("DATABASE_URL"):
+    if url := named_database():
         prepare(url, keys, print)
     elif url := _running_server():
         prepare(url, keys, print, embedded=default_data_dir())
@@ -132,8 +130,10 @@ def _running_server() -> str:
 
 
 def _psql() -> int:
+    from local.postgres.database import named_database
+
     _name_database()
-    if url := os.environ.get("DATABASE_URL"):
+    if url := named_database():
         os.execvp("psql", ["psql", url])
     if _running_server():
         return postgres_console(["psql"])
@@ -150,34 +150,17 @@ def _invoke(name: str, event: Path | None) -> int:
         print("parley: say which function: make invoke NAME=usage_reset EVENT=events/usage_reset.json", file=sys.stderr)
         return 1
     address = f"http://127.0.0.1:{os.environ.get('PORT') or 3000}"
+    variables = {
+        "PARLEY_TOKEN": os.environ.get("PARLEY_TOKEN") or _token("user_1"),
+        "PARLEY_SERVICE_TOKEN": os.environ.get("PARLEY_SERVICE_TOKEN") or _token("operator", role="service_role"),
+    }
     try:
-        data = event.read_bytes() if event else b"{}"
-    except OSError as error:
-        print(
-            f"parley: cannot read the event {event} ({error.strerror}); every function has one in events/: "
-            "make invoke NAME=usage_reset EVENT=events/usage_reset.json",
-            file=sys.stderr,
-        )
+        answer, succeeded = invoke(address, name, event or EVENTS / f"{name}.json", variables)
+    except NotInvoked as error:
+        print(f"parley: {error}", file=sys.stderr)
         return 1
-    if b"${PARLEY_TOKEN}" in data:
-        data = data.replace(b"${PARLEY_TOKEN}", (os.environ.get("PARLEY_TOKEN") or _token("user_1")).encode())
-    request = urllib.request.Request(
-        f"{address}/2015-03-31/functions/{urllib.parse.quote(name, safe='')}/invocations",
-        data=data,
-        headers={"Content-Type": "application/json"},
-    )
-    try:
-        with urllib.request.urlopen(request) as response:
-            print(response.read().decode())
-            return 1 if response.headers.get("X-Amz-Function-Error") else 0
-    except urllib.error.HTTPError as error:
-        answer = error.read().decode()
-        with contextlib.suppress(ValueError, TypeError, KeyError):
-            answer = json.loads(answer)["message"]
-        print(f"parley: {answer}", file=sys.stderr)
-    except urllib.error.URLError as error:
-        print(f"parley: nothing answers at {address} ({error.reason}); is `make run` running?", file=sys.stderr)
-    return 1
+    print(answer)
+    return 0 if succeeded else 1
 
 
 if __name__ == "__main__":

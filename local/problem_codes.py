@@ -67,6 +67,7 @@ CODES: dict[str, tuple[int, str]] = {
     "internal_error": (500, "Something went wrong on our side."),
     "not_configured": (501, "The operator has not set this up."),
     "database_unavailable": (503, "The database is away for a moment."),
+    "database_login_refused": (503, "The database does not let Parley in, until the operator sets its login right."),
     # API Gateway's own answers (template.yaml, GatewayResponses)
     "unknown_route": (403, "There is no such path and method."),
     "gateway_refused": (400, "The gateway refused the request."),
@@ -78,8 +79,8 @@ CODES: dict[str, tuple[int, str]] = {
 
 _ANY_ROUTE = (
     "invalid_request", "token_invalid", "token_expired", "keys_unavailable", "internal_error", "not_configured",
-    "database_unavailable", "gateway_refused", "throttled", "function_failed", "function_unreachable",
-    "gateway_timeout",
+    "database_unavailable", "database_login_refused", "gateway_refused", "throttled", "function_failed",
+    "function_unreachable", "gateway_timeout",
 )  # fmt: skip
 _ACCESS = {
     "anyone": (),

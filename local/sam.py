@@ -35,13 +35,13 @@ def serve(sam: str) -> int:
     known = ["--skip-pull-image"] if _docker("image", "inspect", IMAGE, "--format", "{{.Id}}") else []
     folder = default_data_dir()
     with contextlib.ExitStack() as stack:
-        url = os.environ.get("DATABASE_URL")
+        url = database.named_database()
+        embedded = None if url else folder
         if not url:
             server = Server.ensure(folder, extra_addresses=[bridge])
             stack.callback(server.stop)
             url = server.url(host=bridge)
         platform = Platform(folder, environment=overrides(os.environ), host=bridge, quiet=True)
-        embedded = None if os.environ.get("DATABASE_URL") else folder
         logins = database.prepare(url, platform.keys, embedded=embedded)
         return asyncio.run(_serve(platform, logins, [sam, "local", "start-api", *known, "--port", _port()]))
 

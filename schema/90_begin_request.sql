@@ -107,18 +107,23 @@ as $$
 declare
   v_id constant text := p_request ->> 'request_id';
   v_key constant text := p_request ->> 'idempotency_key';
+  v_is_other boolean;
 begin
   select * into earlier from app.ai_requests
   where caller_key = app.caller_key() and (id = v_id or idempotency_key = v_key)
   order by id = v_id desc limit 1 for update;
   if not found then
     return;
+  end if;
+  v_is_other := earlier.body_hash is distinct from p_request ->> 'body_hash'
+    or earlier.operation is distinct from p_request ->> 'operation';
+  if v_is_other and earlier.id = v_id and (v_key is null or earlier.idempotency_key is distinct from v_key) then
+    reply := '{"outcome": "id_taken"}';
   elsif earlier.finished_at < app.now() - interval '1 day' and earlier.id <> v_id then
     -- Remembered for long enough: the key is free, and the row stays for what may still be replayed to it.
     update app.ai_requests set idempotency_key = null where id = earlier.id;
     earlier := null;
-  elsif earlier.body_hash is distinct from p_request ->> 'body_hash'
-    or earlier.operation is distinct from p_request ->> 'operation' then
+  elsif v_is_other then
     reply := '{"outcome": "idempotency_key_reused"}';
   elsif earlier.state = 'settled' and earlier.answer_until > app.now() then
     reply := pg_catalog.jsonb_build_object(
@@ -131,7 +136,7 @@ begin
   end if;
 end $$;
 comment on function app.find_earlier_request(jsonb) is
-  'Locks the request with this idempotency key, or this very request begun twice; the reply where that already decides, else null. A key is free a day after its request ended.';
+  'Locks the request with this idempotency key, or this very request begun twice; the reply where that already decides, else null. id_taken: another request of the caller''s has this id. A key is free a day after its request ended.';
 
 create or replace function app.hold_request(
   p_request jsonb, p_earlier app.ai_requests, p_takes_unit boolean, p_tokens bigint,
@@ -156,7 +161,7 @@ begin
     ) then
       outcome := 'begun_meanwhile';
     elsif outcome = 'duplicate' then
-      raise exception 'request_id is taken' using errcode = '23505';
+      outcome := 'id_taken';
     end if;
     return;
   end if;
@@ -185,7 +190,7 @@ begin
   where r.id = p_earlier.id;
 end $$;
 comment on function app.hold_request(jsonb, app.ai_requests, boolean, bigint) is
-  'Makes the request''s row with a unit or tokens, or takes over the earlier one under a new fence. reserved, refused (at the limit), or begun_meanwhile: look for the earlier request again.';
+  'Makes the request''s row with a unit or tokens, or takes over the earlier one under a new fence. reserved, refused (at the limit), begun_meanwhile: look for the earlier request again, or id_taken: another caller''s request has this id.';
 
 create or replace function app.admit_call(p_claims jsonb, p_request jsonb) returns jsonb
   language plpgsql set search_path = pg_catalog, pg_temp
@@ -270,6 +275,8 @@ begin
     delete from app.cache_fills where request_id = v_hold.request_id;
     if v_hold.outcome = 'begun_meanwhile' then
       return app.admit_call(p_claims, p_request);
+    elsif v_hold.outcome = 'id_taken' then
+      return '{"outcome": "id_taken"}';
     end if;
     return v_reply || '{"outcome": "quota_exceeded"}';
   end if;
@@ -299,7 +306,8 @@ begin
     return app.admit_retrieval(p_request);
   end if;
   return pg_catalog.jsonb_build_object(
-    'outcome', case v_hold.outcome when 'refused' then 'embedding_quota_exceeded' else 'admitted' end,
+    'outcome',
+    case v_hold.outcome when 'refused' then 'embedding_quota_exceeded' when 'reserved' then 'admitted' else v_hold.outcome end,
     'request_id', v_hold.request_id, 'fence', v_hold.fence);
 end $$;
 comment on function app.admit_retrieval(jsonb) is
@@ -310,6 +318,7 @@ create or replace function app.begin_request(p_claims jsonb, p_request jsonb) re
   set plan_cache_mode = force_generic_plan
 as $$
 declare
+  v_request jsonb := p_request;
   v_reply jsonb;
   v_quota jsonb;
   v_window jsonb;
@@ -321,9 +330,16 @@ begin
   elsif not app.provision() then
     return '{"outcome": "subject_deleted"}';
   end if;
-  v_reply := pg_catalog.jsonb_build_object('request_id', p_request ->> 'request_id') || case
-    when p_request ->> 'embedding_tokens' is null then app.admit_call(p_claims, p_request)
-    else app.admit_retrieval(p_request) end;
+  loop
+    v_reply := pg_catalog.jsonb_build_object('request_id', v_request ->> 'request_id') || case
+      when v_request ->> 'embedding_tokens' is null then app.admit_call(p_claims, v_request)
+      else app.admit_retrieval(v_request) end;
+    exit when v_reply ->> 'outcome' <> 'id_taken';
+    -- An event that is sent again brings its request id, whoever sends it and whatever it asks by then. Its row gets an id
+    -- that is always the same for this caller and body, so a retry after a lost connection still finds it.
+    v_request := p_request || pg_catalog.jsonb_build_object('request_id', (v_request ->> 'request_id') || '.' || pg_catalog.md5(
+      pg_catalog.concat_ws(E'\n', app.caller_key(), p_request ->> 'operation', p_request ->> 'body_hash')));
+  end loop;
   -- Last, so that it shows what this request took.
   v_quota := app.quota();
   -- Who asks for more than a whole window ever holds waits in vain.

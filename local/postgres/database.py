@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 import psycopg
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from local.checkout import CHECKOUT, SCHEMA
 from local.postgres.home import PostgresError
 from local.run.keys import Keys
+from parley.database.errors import refuses_login
 from parley.migrations.files import OtherFilesError
 from parley.migrations.logins import create_logins
 from parley.migrations.runner import Step, up
@@ -27,6 +29,22 @@ class Logins:
     owner: str
     app: str
     service: str
+
+
+def named_database() -> str | None:
+    """The database that DATABASE_URL names; None without one.
+
+    Raises PostgresError for what names none. Its message does not repeat it, for it may hold a password.
+    """
+    url = os.environ.get("DATABASE_URL", "").strip()
+    try:
+        conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        raise PostgresError(
+            "DATABASE_URL is not the address of a Postgres database; "
+            "write postgresql://USER:PASSWORD@HOST:5432/DATABASE, or unset it for the embedded one"
+        ) from None
+    return url or None
 
 
 def prepare(
@@ -47,7 +65,8 @@ def prepare(
         embedded: the data folder, where the database is the embedded one.
 
     Raises:
-        PostgresError: the database is not there, refuses, or is an embedded one that other schema files made.
+        PostgresError: the database is not there, refuses, is an embedded one that other schema files made, or shares
+            its server with another stack, whose logins have other passwords.
         parley.migrations.MigrationError: the schema does not fit what is there.
     """
 
@@ -57,6 +76,8 @@ def prepare(
 
     passwords = {login: keys.password(login) for login in ("parley_app", "parley_service")}
     try:
+        if embedded is None:
+            _refuse_logins_of_others(owner, passwords)
         up(owner, schema, progress=tell)
         with psycopg.connect(owner) as connection:
             create_logins(connection, passwords["parley_app"], passwords["parley_service"])
@@ -72,6 +93,25 @@ def prepare(
         raise PostgresError(f"the database refuses: {' '.join(str(error).split())}") from error
     urls = {login: as_login(owner, login, password) for login, password in passwords.items()}
     return Logins(owner=owner, app=urls["parley_app"], service=urls["parley_service"])
+
+
+def _refuse_logins_of_others(owner: str, passwords: Mapping[str, str]) -> None:
+    """Logins belong to a whole server: setting their passwords would lock out a stack with another database there."""
+    with psycopg.connect(owner) as connection:
+        found = connection.execute(
+            "select rolname from pg_catalog.pg_roles where rolcanlogin and rolname = any (%s)", ([*passwords],)
+        ).fetchall()
+    for (login,) in found:
+        try:
+            psycopg.connect(as_login(owner, login, passwords[login])).close()
+        except psycopg.OperationalError as error:
+            if not refuses_login(error):
+                raise
+            raise PostgresError(
+                f"another stack uses the login {login} of this Postgres server, with another password: start with that "
+                "stack's PARLEY_DATA_DIR or use another server; if that stack is gone, first run "
+                f"`alter role {' nologin; alter role '.join(passwords)} nologin` on it"
+            ) from error
 
 
 def as_login(url: str, user: str, password: str) -> str:

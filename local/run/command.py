@@ -119,7 +119,7 @@ async def _start(platform: Platform, stack: contextlib.AsyncExitStack, folder: P
 
 async def _database(stack: contextlib.AsyncExitStack, folder: Path, keys: Keys) -> Logins:
     embedded = None
-    if url := os.environ.get("DATABASE_URL"):
+    if url := database.named_database():
         _say(2, "Postgres of DATABASE_URL")
         owner = url
     else:

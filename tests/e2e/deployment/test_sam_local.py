@@ -68,6 +68,8 @@ class SamLocal:
         """What a function returns for its event of events/."""
         event = (CHECKOUT / "events" / f"{name}.json").read_text()
         event = event.replace("${PARLEY_TOKEN}", tokens.make(JWT_SECRET, "ada"))
+        operator = tokens.make(JWT_SECRET, "operator", role="service_role")
+        event = event.replace("${PARLEY_SERVICE_TOKEN}", operator)
         command = [*self.invocation, "--event", "-", "".join(part.title() for part in name.split("_")) + "Function"]
         done = subprocess.run(command, input=event, capture_output=True, text=True, timeout=START_SECONDS)
         assert done.returncode == 0, done.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
 import os
 import re
 import signal
@@ -26,6 +27,7 @@ from local.environment import ensure
 from local.postgres.database import as_login
 from local.postgres.server import Server
 from local.prove import prove
+from local.run import tokens
 from local.run.keys import Keys
 from local.run.terminal import Terminal
 from parley.migrations.runner import up
@@ -99,8 +101,8 @@ class Run:
 
 
 @contextlib.contextmanager
-def make_run(folder: Path, port: int, *, command: Sequence[str] = ("make", "run")) -> Iterator[Run]:
-    run = Run(folder, port, command=command)
+def make_run(folder: Path, port: int, *, command: Sequence[str] = ("make", "run"), **environment: str) -> Iterator[Run]:
+    run = Run(folder, port, command=command, **environment)
     try:
         yield run
     finally:
@@ -242,6 +244,56 @@ def complaint(folder: Path, port: int, **environment: str) -> str:
     lines = [line for line in run.output.splitlines() if not re.match(r"make|\[\d/4\]| {6}", line)]
     assert len(lines) == 1, run.output
     return lines[0]
+
+
+def test_a_second_stack_on_one_postgres_server_is_refused_and_the_first_one_works_on(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    with Server.throwaway() as server:
+        with psycopg.connect(server.url(), autocommit=True) as owner:
+            owner.execute("create database first")
+            owner.execute("create database second")
+        first, second = server.url(database="first"), server.url(database="second")
+        with make_run(one, port := free_port(), DATABASE_URL=first) as run:
+            run.ready()
+            line = complaint(other, free_port(), DATABASE_URL=second)
+            assert line.startswith("parley: another stack uses the login parley_")
+            with psycopg.connect(second) as owner:
+                assert owner.execute("select to_regclass('app.schema_migrations')").fetchone() == (None,)
+            with make_run(one, beside := free_port(), DATABASE_URL=second) as same_data:
+                same_data.ready()
+                for served in (port, beside):
+                    assert curl(f"curl -s http://127.0.0.1:{served}/api/faqs")[0] == 200
+            # What the message says to do where the other stack is gone.
+            remedy = re.search(r"`(alter role .*)`", line)
+            assert remedy is not None
+            with psycopg.connect(server.url(), autocommit=True) as owner:
+                owner.execute(remedy[1])
+            with make_run(other, free_port(), DATABASE_URL=second) as alone:
+                alone.ready()
+            # Now the first one's passwords are wrong, which it says.
+            token = tokens.make(Keys.of(one).jwt_secret, "user_1")
+            status, body = curl(f"curl -s http://127.0.0.1:{port}/api/search -H 'Authorization: Bearer {token}' "
+                                """-d '{"query": "x", "mode": "keyword"}'""")  # fmt: skip
+            assert (status, json.loads(body)["code"]) == (503, "database_login_refused")
+            run.interrupt()
+        assert "the database refuses the login parley_app: " in run.output
+        assert "503 database_login_refused" in run.output
+
+
+@pytest.mark.parametrize(
+    "url", ["mysql://root:secret@127.0.0.1/parley", "jdbc:postgresql://h/d?password=secret", "secret"]
+)
+def test_a_database_url_that_names_no_postgres_gets_one_line_without_its_password(
+    tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = complaint(tmp_path, free_port(), DATABASE_URL=url)
+    assert line.startswith("parley: DATABASE_URL is not the address of a Postgres database; write postgresql://")
+    assert "secret" not in line
+    monkeypatch.setenv("PARLEY_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("DATABASE_URL", url)
+    for command in ("migrate", "psql"):
+        assert local_main([command]) == 1
+        assert capsys.readouterr().err.splitlines()[-1] == line
 
 
 def test_a_port_in_use_gets_one_line(tmp_path: Path) -> None:

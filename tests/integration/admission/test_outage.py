@@ -9,6 +9,7 @@ from typing import Any
 
 import boto3
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from benchmarks.outage import prove
 from local.emulator.client import Emulator
@@ -47,6 +48,19 @@ def test_a_caller_gets_five_answers_an_hour_and_they_say_so(without_database: Fu
     assert_told_to_wait(ask(without_database))
     assert ask(without_database, user="bob").status == 200
     assert ask(without_database, user=None).status == 200
+
+
+def test_a_refused_login_is_told_as_what_it_is(functions: Functions, environment: dict[str, str]) -> None:
+    environment["DATABASE_URL"] = make_conninfo(environment["DATABASE_URL"], password="of another stack")
+    for function, path in (("account", "/api/conversations"), ("account", "/api/usage")):
+        answer = functions.request(function, "GET", path, token=make_token("ada"))
+        assert (answer.status, answer.json["code"]) == (503, "database_login_refused")
+        assert "Retry-After" not in answer.headers
+    ready = functions.request("health", "GET", "/api/health?ready=true")
+    assert (ready.status, ready.json["code"]) == (503, "database_login_refused")
+    kept = ask(functions, conversation_id="new")
+    assert kept.status == 503
+    assert "away" not in kept.json["detail"]
 
 
 @pytest.mark.parametrize("members", [{"conversation_id": "new"}, {"conversation_id": "one"}])

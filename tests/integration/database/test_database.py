@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,11 +13,12 @@ from typing import Any
 
 import psycopg
 import pytest
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from local.postgres.server import Server
+from parley.core.config import ConfigurationError
 from parley.database.connection import Database
-from parley.database.errors import DatabaseError, DatabaseUnavailable
+from parley.database.errors import DatabaseError, DatabaseUnavailable, LoginRefused
 from parley.database.values import Vector, jsonb
 from testing.databases import ScratchDatabase
 
@@ -373,7 +374,7 @@ def test_threads_share_the_connection(db: Database) -> None:
 
 
 def test_a_malformed_connection_string_does_not_repeat_itself() -> None:
-    with pytest.raises(ValueError, match=r"^the database's connection string is malformed$") as caught:
+    with pytest.raises(ConfigurationError, match=r"^the database's address must be a postgresql:// URL$") as caught:
         Database("postgresql://user:secret@[broken/").call("select 1")
     assert caught.value.__suppress_context__
 
@@ -384,3 +385,36 @@ def test_limits_of_the_session_come_from_the_role_and_reach_the_app(database: Sc
     with pytest.raises(psycopg.OperationalError):
         psycopg.connect(database.app_url.replace("parley_app", "parley_definer"))
     db.close()
+
+
+def _wrong_password(database: ScratchDatabase) -> str:
+    return make_conninfo(database.app_url, password="wrong")
+
+
+def _no_login(database: ScratchDatabase) -> str:
+    return make_conninfo(database.app_url, user="parley_definer", password="none")
+
+
+def _no_password(database: ScratchDatabase) -> str:
+    return make_conninfo(database.app_url, password="")
+
+
+def _no_database(database: ScratchDatabase) -> str:
+    return make_conninfo(database.app_url, dbname="nowhere")
+
+
+@pytest.mark.parametrize("address", [_wrong_password, _no_login, _no_password, _no_database])
+def test_a_refused_login_is_told_from_an_outage_and_the_log_names_it(
+    database: ScratchDatabase, caplog: pytest.LogCaptureFixture, address: Callable[[ScratchDatabase], str]
+) -> None:
+    conninfo = address(database)
+    refused = Database(conninfo)
+    for _ in range(2):  # the second one within the cool-down
+        with pytest.raises(LoginRefused):
+            refused.call("select 1")
+    (line,) = caplog.messages
+    assert line.startswith(f"the database refuses the login {conninfo_to_dict(conninfo)['user']}: ")
+    assert "wrong" not in line
+    with pytest.raises(DatabaseUnavailable) as away:
+        Database("postgresql://parley_app:none@127.0.0.1:1/postgres").call("select 1")
+    assert not isinstance(away.value, LoginRefused)

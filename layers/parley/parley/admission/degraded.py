@@ -38,12 +38,12 @@ class DegradedMode:
     def admit(self, context: RequestContext, request: ModelCallRequest, *, needs_database: bool) -> AdmittedModelCall:
         """Admit without the database. Raises Problem (503) for what needs it or exceeds the allowance."""
         if needs_database or context.idempotency_key is not None:
-            raise _unavailable("Conversations and idempotency keys need the database, which is away for a moment.")
+            raise _unavailable("Conversations and idempotency keys need the database, which cannot be used now.")
         caller = context.caller
         known = self._known_callers.get(caller)
         provider, source = self._choose(request, known, self._usable(caller, known))
         if not self._spend(caller):
-            raise _unavailable("The database is away and the allowance for that time is used up.")
+            raise _unavailable("The database cannot be used now, and the allowance for that time is used up.")
         return AdmittedModelCall(
             outcome="admitted",
             request_id=context.request_id,
@@ -75,7 +75,7 @@ class DegradedMode:
         for provider, source in choices:
             if provider in usable:
                 return provider, source
-        raise _unavailable("Your own keys and your organization's choice cannot be read while the database is away.")
+        raise _unavailable("Your own keys and your organization's choice cannot be read without the database.")
 
     def _spend(self, caller: Caller) -> bool:
         """Count a call; False where the hour's allowance is spent."""

@@ -26,7 +26,7 @@ from parley.core.config import ConfigurationError, Settings
 from parley.core.errors import Problem
 from parley.core.fields import CLOSED
 from parley.core.observability import log_fault, logger
-from parley.database.errors import DatabaseUnavailable
+from parley.database.errors import DatabaseUnavailable, LoginRefused
 from parley.runtime.response import StreamingResponse, is_streaming
 
 Access = Literal["anyone", "user", "organization_admin", "service"]
@@ -254,6 +254,12 @@ def _check_access(caller: Caller, access: Access) -> None:
 def _problem_of(error: Exception) -> Problem:
     if isinstance(error, Problem):
         return error
+    if isinstance(error, LoginRefused):
+        return Problem(
+            "database_login_refused",
+            "The database does not let Parley in; the operator must set its login right.",
+            status=503,
+        )
     if isinstance(error, DatabaseUnavailable):
         logger.error("database unavailable")
         return Problem(

@@ -15,7 +15,8 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 
 from parley.core.clock import Clock, SystemClock
-from parley.database.errors import DatabaseUnavailable, is_away, translate
+from parley.core.config import ConfigurationError
+from parley.database.errors import DatabaseUnavailable, LoginRefused, is_away, refuses_login, translate
 from parley.database.values import Vector, VectorDumper, bound
 
 logger = logging.getLogger(__name__)
@@ -68,6 +69,7 @@ class Database:
         self._connection: _Connection | None = None
         self._last_used = 0.0
         self._away_until = float("-inf")
+        self._away: type[DatabaseUnavailable] = DatabaseUnavailable
 
     def call(self, statement: LiteralString, parameters: Parameters = (), *, idempotent: bool = False) -> Any:
         """Run one statement that needs no identity but its own arguments: one round trip.
@@ -167,18 +169,23 @@ class Database:
 
     def _connect(self) -> _Connection:
         if self._clock.monotonic() < self._away_until:
-            raise DatabaseUnavailable("the database was away a moment ago")
+            raise self._away("the last connect failed a moment ago")
         conninfo = self._conninfo if isinstance(self._conninfo, str) else self._conninfo()
         try:
             options = dict(_CONNECTION) | conninfo_to_dict(conninfo)
         except psycopg.ProgrammingError:
-            raise ValueError("the database's connection string is malformed") from None
+            raise ConfigurationError("the database's address must be a postgresql:// URL") from None
         try:
             connection = _Connection.connect(**options, autocommit=True, prepare_threshold=None, row_factory=dict_row)
         except psycopg.OperationalError as error:
             self._away_until = self._clock.monotonic() + _COOL_DOWN
-            logger.warning("cannot connect to the database: %s", error)
-            raise DatabaseUnavailable("the database cannot be reached") from None
+            if refuses_login(error):
+                self._away = LoginRefused
+                logger.error("the database refuses the login %s: %s", options.get("user"), error)
+            else:
+                self._away = DatabaseUnavailable
+                logger.warning("cannot connect to the database: %s", error)
+            raise self._away("cannot connect to the database") from None
         connection.patience = self._patience
         connection.adapters.register_dumper(Vector, VectorDumper)
         return connection

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import psycopg
 
 # SQLSTATE classes and codes that say nothing about the query: it may be right, and later it may work.
@@ -24,6 +26,13 @@ class DatabaseUnavailable(Exception):
     """The database could not do it now: away, starting, failing over, or too busy. The same request may work later."""
 
 
+class LoginRefused(DatabaseUnavailable):
+    """The server answers, but does not let the login in: its password, its rights or the database's name are wrong.
+
+    Waiting does not help. Callers get what they get in an outage, but are told so.
+    """
+
+
 class DatabaseError(Exception):
     """The database refused a statement. The message holds neither SQL nor values, so it may be logged.
 
@@ -38,6 +47,19 @@ class DatabaseError(Exception):
         self.sqlstate = sqlstate
         self.constraint = constraint
         self.reason = reason
+
+
+# A failed connect has no SQLSTATE in libpq. These are its own words and the server's for 28000, 28P01, 3D000 and 42501,
+# and RDS Proxy's for a login that it does not know. A server that speaks another language counts as away.
+_REFUSAL = re.compile(
+    r"authentication failed|no password supplied|no pg_hba\.conf entry|is not permitted to log in"
+    r"|(role|database) \".*\" does not exist|permission denied for database|no credentials for the role"
+)
+
+
+def refuses_login(error: psycopg.OperationalError) -> bool:
+    """Whether a connect failed because the server does not let this login in."""
+    return _REFUSAL.search(str(error)) is not None
 
 
 def is_away(error: psycopg.Error) -> bool:

@@ -6,7 +6,7 @@ import uuid
 from dataclasses import asdict, dataclass
 from typing import cast
 
-from parley.core.caller import Caller, RequestContext, derived_ids
+from parley.core.caller import Caller, RequestContext
 from parley.core.errors import Problem
 from parley.database.connection import Database, Row, Statement
 from parley.embedding.call import EmbeddingCalls
@@ -34,7 +34,7 @@ class Search:
             if by_words and context.idempotency_key is None:
                 # Nothing is spent and nothing remembered: no row to begin and to finish.
                 found = self.retrieval.find(caller, query, None)
-                search_id = derived_ids(context.request_id, 1)[0]
+                search_id = str(uuid.uuid4())
                 statements: list[Statement] = [("select app.provision()", ()), _log(caller, request, search_id, found)]
                 self.database.batch(caller.claims, statements, idempotent=True)
                 return _results(search_id, found), False

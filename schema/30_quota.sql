@@ -135,6 +135,7 @@ create table if not exists app.ai_requests (
   answer jsonb,
   answer_until timestamptz
 ) with (fillfactor = 80);
+alter table app.ai_requests add column if not exists covers_retry boolean not null default false;
 create unique index if not exists ai_requests_caller_key_idempotency_key_idx
   on app.ai_requests (caller_key, idempotency_key);
 create index if not exists ai_requests_reserved_idx on app.ai_requests (caller_key, lease_until) where state = 'reserved';
@@ -150,6 +151,7 @@ comment on column app.ai_requests.fence is 'Grows when a retry takes over; a hol
 comment on column app.ai_requests.provider_failed is 'How the last upstream attempt (provider, model, latency_ms) ended; null: there was none.';
 comment on column app.ai_requests.earlier_attempts is 'The attempts before the last one: [{"provider", "model", "ok", "error_code", "latency_ms"}]; null where the first was the last.';
 comment on column app.ai_requests.error_code is 'Why the request was released.';
+comment on column app.ai_requests.covers_retry is 'Whether a caller who left has spent a unit that covers the next try under this key.';
 comment on column app.ai_requests.answer is 'What a replay returns, until answer_until.';
 
 drop trigger if exists _20_updated_at on public.user_ai_settings;

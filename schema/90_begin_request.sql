@@ -172,11 +172,8 @@ begin
     fence := p_earlier.fence + (p_earlier.lease_until <= app.now() or p_earlier.id <> v_id)::integer;
   else
     fence := p_earlier.fence + 1;
-    -- The unit that a broken stream kept covers the first retry, which holds none: the next one pays again. A caller
-    -- who cancelled had what was asked for.
-    if (p_takes_unit or p_tokens > 0) and (
-      p_earlier.state = 'released' or p_earlier.reserved_day is null or coalesce(p_earlier.error_code, 'cancelled') = 'cancelled'
-    ) then
+    -- The unit that a caller who left has spent covers a retry, which holds none.
+    if (p_takes_unit or p_tokens > 0) and not p_earlier.covers_retry then
       v_day := case when p_tokens is null then app.count_unit() else app.count_embedding_tokens(p_tokens, true) end;
       if v_day is null then
         outcome := 'refused';

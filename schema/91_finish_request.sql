@@ -128,6 +128,13 @@ begin
       finished_at = app.now(),
       reserved_day = case when state = 'reserved' and v_spent = v_settled then reserved_day end,
       error_code = p_outcome ->> 'error_code',
+      -- Who leaves a second time, on a retry that holds no unit of its own, pays for the third. A try that failed leaves
+      -- the cover as it is: a failure spends nothing.
+      covers_retry = case
+        when v_settled then
+          state = 'reserved' and v_spent and reserved_day is not null
+          and coalesce(p_outcome ->> 'error_code', '') = 'cancelled'
+        else covers_retry end,
       provider = v_attempts #>> '{-1,provider}',
       model = v_attempts #>> '{-1,model}',
       latency_ms = (v_attempts #>> '{-1,latency_ms}')::numeric::integer,

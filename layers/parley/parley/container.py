@@ -112,7 +112,14 @@ class Container:
         from parley.completion.routing import Router
 
         # The system's randomness: containers restored from one snapshot would otherwise back off in step.
-        return Router(self.providers, self.catalogue, self.clock, SystemRandom().random, self.http.interrupt)
+        return Router(
+            self.providers,
+            self.catalogue,
+            self.clock,
+            SystemRandom().random,
+            self.http.interrupt,
+            lambda: self.http.awaits_response,
+        )
 
     @cached_property
     def key_cipher(self) -> KeyCipher:

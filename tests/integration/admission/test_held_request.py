@@ -95,7 +95,7 @@ def test_an_answer_that_the_database_refuses_to_keep_takes_no_unit_and_its_usage
     assert ended(database) == ("settled", None, int(operation == "chat"), 2 * tokens, 2)
 
 
-def test_a_stream_that_was_delivered_and_could_not_be_kept_has_spent_its_unit_and_may_be_tried_again_for_it(
+def test_a_stream_that_was_delivered_and_could_not_be_kept_gives_its_unit_back_and_may_be_tried_again(
     send: Send, database: ScratchDatabase
 ) -> None:
     stream = ("chat_stream", "/api/chat/stream", {"message": "What is a fjord?", "conversation_id": "new"})
@@ -104,7 +104,7 @@ def test_a_stream_that_was_delivered_and_could_not_be_kept_has_spent_its_unit_an
     answer = send(*stream).text
     assert "event: delta" in answer
     assert "event: error" in answer
-    assert ended(database) == ("settled", "internal_error", 1, 0, 1)
+    assert ended(database) == ("released", "internal_error", 0, 0, 1)
     with database.connect() as owner:
         owner.execute("alter table ai_conversations drop constraint refused")
     assert "event: done" in send(*stream).text

@@ -78,8 +78,9 @@ class Caller:
         self._process.wait(timeout=20)
 
     @staticmethod
-    def _event(message: str, token: str | None, **body: Any) -> dict[str, Any]:
-        return api_event("POST", "/api/chat/stream", {"message": message} | body, token=token)
+    def _event(message: str, token: str | None, key: str | None = None, **body: Any) -> dict[str, Any]:
+        headers = {"Idempotency-Key": key} if key else None
+        return api_event("POST", "/api/chat/stream", {"message": message} | body, token=token, headers=headers)
 
 
 @pytest.fixture
@@ -141,18 +142,24 @@ def test_a_refusal_is_a_problem_document_and_no_stream(caller: Caller, token: To
     assert emulator.requests() == []
 
 
-def test_a_caller_who_leaves_a_silent_model_closes_it_and_keeps_the_unit_spent(
-    caller: Caller, token: Token, emulator: Emulator, database: Any
+@pytest.mark.parametrize(("vendor", "tokens"), [("openai", None), ("anthropic", 55)])
+def test_a_caller_who_leaves_a_silent_model_closes_it_and_has_spent_the_unit(
+    caller: Caller, token: Token, emulator: Emulator, database: Any, vendor: str, tokens: int | None
 ) -> None:
     emulator.fault("silent", delay=60)
-    emulator.answer(ANSWER)
-    stream = caller.ask("Count to six.", token("ada"))
+    emulator.answer(ANSWER, usage={"prompt": 55})
+    stream = caller.ask("Count to six.", token("ada"), provider=vendor)
     # The first chunk holds the role alone; with it the model falls silent.
     stream.until("start")
     wait_for_model(emulator)
     stream.posted.break_off()
     emulator.closed(emulator.requests()[0]["number"], timeout=1.0)
-    assert settled(database) == ("released", "cancelled", 0)
+    assert settled(database) == ("settled", "cancelled", 1)
+    assert row(database, "select tokens_prompt, estimated, count(*) over () from ai_usage") == (
+        tokens,
+        tokens is None,
+        1,
+    )
     assert len(emulator.requests()) == 1
 
 
@@ -170,7 +177,7 @@ def test_a_caller_who_leaves_in_the_middle_closes_upstream_and_pays_the_unit(
     assert len(emulator.requests()) == 1
 
 
-def test_a_caller_who_leaves_before_the_models_first_header_gets_the_unit_back(
+def test_a_caller_who_leaves_before_the_models_first_header_has_spent_the_unit(
     caller: Caller, token: Token, emulator: Emulator, database: Any
 ) -> None:
     emulator.fault("slow", delay=60)
@@ -179,9 +186,50 @@ def test_a_caller_who_leaves_before_the_models_first_header_gets_the_unit_back(
     wait_for_model(emulator)
     stream.posted.break_off()
     emulator.closed(emulator.requests()[0]["number"], timeout=1.0)
+    assert settled(database) == ("settled", "cancelled", 1)
+    unknown = "select count(*), bool_and(tokens_prompt is null and cost is null and estimated) from ai_usage"
+    assert row(database, unknown) == (1, True)
+    assert len(emulator.requests()) == 1, "nothing is tried again for a caller who has left"
+
+
+def test_the_unit_of_a_caller_who_left_covers_one_retry_with_the_same_key(
+    caller: Caller, token: Token, emulator: Emulator, database: Any
+) -> None:
+    def ask_and_leave(number: int) -> tuple[Any, ...]:
+        emulator.fault("slow", delay=60)
+        stream = caller.ask("Count to six.", token("ada"), key="one")
+        stream.until("start")
+        wait_for_model(emulator, number)
+        stream.posted.break_off()
+        return settled(database)
+
+    def ask(message: str, key: str) -> str:
+        return caller.ask(message, token("ada"), key=key).events()[-1][0]
+
+    assert ask_and_leave(1) == ("settled", "cancelled", 1)
+    for failing in (4, 4):
+        emulator.fault("server_error", times=failing)
+        assert ask("Count to six.", "one") == "error"
+        emulator.reset()
+        assert settled(database)[2] == 1, "a failure spends nothing, the cover neither"
+    assert ask_and_leave(1) == ("settled", "cancelled", 1)
+    emulator.reset()
+    assert ask("Count to six.", "one") == "done"
+    assert settled(database) == ("settled", None, 2)
+
+
+def test_a_caller_who_leaves_after_the_provider_has_failed_gets_the_unit_back(
+    caller: Caller, token: Token, emulator: Emulator, database: Any
+) -> None:
+    emulator.fault("rate_limit", times=10, retry_after="1.8")
+    stream = caller.ask("Count to six.", token("ada"))
+    stream.until("start")
+    wait_for_model(emulator)
+    time.sleep(0.3)
+    stream.posted.break_off()
     assert settled(database) == ("released", "cancelled", 0)
     assert row(database, "select count(*) from ai_usage") == (0,)
-    assert len(emulator.requests()) == 1, "nothing is tried again for a caller who has left"
+    assert len(emulator.requests()) == 1
 
 
 def test_a_caller_who_leaves_before_the_model_is_asked_does_not_leave_it_waiting(
@@ -214,7 +262,7 @@ def test_the_next_caller_is_served_after_one_has_left(caller: Caller, token: Tok
     assert [name for name, _ in caller.ask("Count again.", token("bob")).events()][-1] == "done"
 
 
-def test_a_fault_in_the_middle_ends_the_stream_with_an_error_event_and_keeps_the_unit(
+def test_a_fault_in_the_middle_ends_the_stream_with_an_error_event_and_gives_the_unit_back(
     caller: Caller, token: Token, emulator: Emulator, database: Any
 ) -> None:
     emulator.fault("mid_stream_error")
@@ -227,7 +275,8 @@ def test_a_fault_in_the_middle_ends_the_stream_with_an_error_event_and_keeps_the
     assert document["retryable"] is True
     assert document["error"]["code"] == document["code"]
     assert stream.posted.trailers == {}
-    assert settled(database) == ("settled", document["code"], 1)
+    assert settled(database) == ("released", document["code"], 0)
+    assert row(database, "select count(*) from ai_usage") == (1,)
 
 
 def test_a_model_that_never_begins_ends_in_an_error_event_and_the_unit_comes_back(
@@ -259,10 +308,10 @@ class TestHeartbeats:
         assert all(chunk.startswith(b":") and chunk.endswith(b"\n\n") for chunk in between)
 
 
-def wait_for_model(emulator: Emulator, seconds: float = 10) -> None:
-    """Return when the model was asked."""
+def wait_for_model(emulator: Emulator, times: int = 1, seconds: float = 10) -> None:
+    """Return when the model was asked so many times."""
     deadline = time.monotonic() + seconds
-    while not emulator.requests() and time.monotonic() < deadline:
+    while len(emulator.requests()) < times and time.monotonic() < deadline:
         time.sleep(0.01)
 
 

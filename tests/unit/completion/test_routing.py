@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -84,6 +84,7 @@ class Scripted:
     steps: list[Step]
     calls: list[CompletionRequest]
     closed: int = 0
+    before: Callable[[], None] = lambda: None
 
     def complete(self, request: CompletionRequest, api_key: str) -> Completion:
         step = self._next(request, api_key)
@@ -110,6 +111,7 @@ class Scripted:
     def _next(self, request: CompletionRequest, api_key: str) -> Step:
         assert api_key == KEYS[self.name]
         self.calls.append(request)
+        self.before()
         step = self.steps.pop(0) if self.steps else Step()
         self.clock.seconds += min(step.seconds, request.timeout)
         return step
@@ -406,6 +408,30 @@ def test_closing_a_stream_records_what_was_used_and_blames_nobody() -> None:
     stream.close()
     assert [(attempt.ok, attempt.error_code, attempt.usage) for attempt in log] == [(True, "cancelled", Usage(7, 1))]
     assert world.providers["openai"].closed == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "at_work", "recorded"),
+    [
+        ("connection_failed", True, ["cancelled"]),
+        ("stream_interrupted", True, ["cancelled"]),
+        ("connection_failed", False, []),
+        ("rate_limited", True, ["rate_limited"]),
+        ("timeout", True, ["timeout"]),
+    ],
+)
+def test_who_leaves_is_recorded_where_the_provider_had_the_whole_request_and_had_not_failed(
+    code: ProviderErrorCode, at_work: bool, recorded: list[str]
+) -> None:
+    world = World(openai=[Step(code)])
+    adapters = cast("dict[ProviderName, Provider]", world.providers)
+    world.router = Router(adapters, CATALOGUE, world.clock, awaits_response=lambda: at_work)
+    log: list[Attempt] = []
+    world.providers["openai"].before = world.router.cancel
+    with pytest.raises(ProviderError):
+        next(world.router.stream(Plan(ALL), REQUEST, KEYS, 25.0, log))
+    assert [attempt.error_code for attempt in log] == recorded
+    assert len(world.calls) == 1
 
 
 def test_an_interrupted_stream_says_what_it_used() -> None:

@@ -10,10 +10,10 @@ gives back what it holds and leaves its usage behind; leaving the `with` block d
 | a Problem was raised | released | given back | the Problem's |
 | the database was away where it was needed | released (through the queue) | given back | `database_unavailable` |
 | the database refused to settle, or any other exception | released | given back | `internal_error` |
-| the caller left, or never read the stream | released | given back | `cancelled` |
-| any of these four after a first delta was delivered | settled, without an answer | spent | as above |
+| the caller left before a provider had all of it, or after it had failed | released | given back | `cancelled` |
+| the caller left while a provider was at work on the request | settled, without an answer | spent | `cancelled` |
 
-The unit of a stream that broke off covers one retry under the same key (docs/database-contract.md).
+The unit of a caller who left covers a retry under the same key (docs/database-contract.md).
 
 Finishing is idempotent by request and fence, so an outcome whose fate is unknown may be sent again: a settled row stays
 settled, whatever is replayed to it later.
@@ -101,7 +101,6 @@ class HeldRequest:
         replayed: whether its answer repeats an earlier request's with this idempotency key.
         degraded: whether the database was away when it began or when it ended.
         cancelled: set when the caller has left, possibly by another thread.
-        delivered: set when a part of the answer has reached the caller.
     """
 
     def __init__(
@@ -118,7 +117,6 @@ class HeldRequest:
         self.replayed = admitted.replayed
         self.degraded = admitted.offline
         self.cancelled = False
-        self.delivered = False
         self._admission = admission
         self._caller = context.caller
         self._admitted = admitted
@@ -207,7 +205,7 @@ class HeldRequest:
             raise taken_over()
 
     def release(self, error: BaseException | None = None) -> None:
-        """Give back what is held, unless the request has ended; after a first delta the unit stays spent.
+        """Give back what is held, unless the request has ended. A unit whose caller left a provider at work is spent.
 
         Args:
             error: why; None where the caller left.
@@ -215,7 +213,8 @@ class HeldRequest:
         if self._finished:
             return
         self._finished = True
-        outcome = self._outcome("settled" if self.delivered else "released", error_code=self._error_code(error))
+        left_at_work = bool(self._attempts) and self._attempts[-1].error_code == "cancelled"
+        outcome = self._outcome("settled" if left_at_work else "released", error_code=self._error_code(error))
         try:
             self._finish(outcome)
         except Exception as fault:

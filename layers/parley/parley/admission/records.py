@@ -163,7 +163,8 @@ class Attempt:
     """One upstream call, for the providers' health and for the ledger.
 
     Attributes:
-        ok: whether the provider did its part; a stream that its reader cancelled counts as ok.
+        ok: whether the provider did its part; `cancelled` counts as ok.
+        error_code: `cancelled` where the caller left while the provider was at work on the request.
         usage: tokens used, also by a call that failed midway; None where the provider reported none.
         counts: whether health hears of it. What a caller's content or own key causes says nothing of the provider.
     """

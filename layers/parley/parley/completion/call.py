@@ -81,6 +81,7 @@ class ModelCall(HeldRequest):
         self._prompt_hash = prompt_hash
         self._question: Embeddings | None = None
         self._chosen: ProviderName = admitted.provider
+        self._delivered = False
 
     @property
     def provider(self) -> ProviderName:
@@ -181,10 +182,7 @@ class ModelCall(HeldRequest):
             self._charge_attempts(first)
 
     def stream(self) -> Generator[str, None, Completion]:
-        """Call a model and yield its text as it arrives; returns the finished answer. Raises Problem.
-
-        Once a delta was delivered the unit stays spent, however the stream ends.
-        """
+        """Call a model and yield its text as it arrives; returns the finished answer. Raises Problem."""
         plan, request, keys = self._plan(None)
         first = len(self._attempts)
         upstream = self._router.stream(plan, request, keys, self._deadline, self._attempts)
@@ -195,7 +193,7 @@ class ModelCall(HeldRequest):
                 except StopIteration as end:
                     completion: Completion = end.value
                     return completion
-                self.delivered = True
+                self._delivered = True
                 yield delta
         except ProviderError as error:
             raise problem_for(error, own_key=self._own_key) from error
@@ -263,9 +261,9 @@ class ModelCall(HeldRequest):
     def _charge_attempts(self, first: int) -> None:
         """Charge each try from `first` on that used tokens.
 
-        A stream that ended early may have reported no usage: its entry has no tokens and no cost, never a guess.
+        One that ended early may have reported no usage: its entry has no tokens and no cost, never a guess.
         """
         for attempt in self._attempts[first:]:
-            answered = attempt.error_code is None or (self.delivered and attempt is self._attempts[-1])
-            if answered or attempt.usage is not None:
+            at_work = attempt.error_code in (None, "cancelled") or (self._delivered and attempt is self._attempts[-1])
+            if at_work or attempt.usage is not None:
                 self.charge(attempt)

@@ -37,6 +37,9 @@ LEAST_CALL_SECONDS = 0.2
 BACKOFF_BASE_SECONDS = 0.25
 BACKOFF_CAP_SECONDS = 4.0
 
+# What a provider's call ends with where `cancel` broke its connection.
+_BROKEN_CONNECTIONS = frozenset({"connection_failed", "stream_interrupted"})
+
 # The last minute's calls of all containers: enough of them, half of them failed.
 UNHEALTHY_CALLS = 5
 UNHEALTHY_SHARE = 0.5
@@ -124,6 +127,7 @@ class Router:
         providers: the adapters.
         random: numbers from 0 to 1, for the jitter.
         interrupt: ends a wait on an upstream connection, from another thread.
+        awaits_response: whether a request was sent whole and its response is not over.
     """
 
     def __init__(
@@ -133,13 +137,16 @@ class Router:
         clock: Clock | None = None,
         random: Callable[[], float] = random_module.random,
         interrupt: Callable[[], None] = lambda: None,
+        awaits_response: Callable[[], bool] = lambda: False,
     ) -> None:
         self._providers = providers
         self._catalogue = catalogue
         self._clock = clock or SystemClock()
         self._random = random
         self._interrupt = interrupt
+        self._awaits_response = awaits_response
         self._given_up = False
+        self._given_up_at_work = False
         self._circuits = CircuitBreaker()
 
     def plan(
@@ -253,11 +260,13 @@ class Router:
 
     def cancel(self) -> None:
         """Give up the request under way, from another thread: its wait ends with an error, nothing is tried again."""
-        self._given_up = True
+        if not self._given_up:
+            self._given_up_at_work = self._awaits_response()
+            self._given_up = True
         self._interrupt()
 
     def _begin(self, plan: Plan, deadline: float, attempts: list[Attempt]) -> _RequestState:
-        self._given_up = False
+        self._given_up = self._given_up_at_work = False
         return _RequestState(plan, deadline, [_CandidateState(candidate) for candidate in plan.candidates], attempts)
 
     def _wait_for_next(self, state: _RequestState) -> _CandidateState:
@@ -273,7 +282,8 @@ class Router:
                 soon = (one for one in in_time if one.not_before - now <= PATIENCE_SECONDS)
                 chosen = next(soon, None) or min(in_time, key=lambda one: one.not_before)
                 self._clock.sleep(chosen.not_before - now)
-                return chosen
+                if not self._given_up:
+                    return chosen
         raise state.error() or self._error_without_a_try(state, now)
 
     def _error_without_a_try(self, state: _RequestState, now: float) -> ProviderError:
@@ -322,14 +332,20 @@ class Router:
     def _failed(self, state: _RequestState, chosen: _CandidateState, error: ProviderError, started: float) -> None:
         """Record a failed try and decide who may still be tried."""
         candidate, now = chosen.candidate, self._clock.monotonic()
+        if self._given_up and error.code in _BROKEN_CONNECTIONS:
+            # An error of our own making says nothing about the provider. Who left before the request was sent whole
+            # has asked the provider for nothing.
+            if self._given_up_at_work:
+                state.attempts.append(self._attempt(candidate, "cancelled", started, error.usage))
+            state.final_error = error
+            return
         tells = _tells_of_the_provider(error.code, state.plan.own_keys)
-        code = "cancelled" if self._given_up else error.code
-        state.attempts.append(self._attempt(candidate, code, started, error.usage, counts=tells or self._given_up))
+        state.attempts.append(self._attempt(candidate, error.code, started, error.usage, counts=tells))
         state.failed(candidate, error)
         chosen.tries += 1
-        if self._given_up or error.code == "content_refused" or (error.code == "model_not_found" and state.plan.pinned):
-            # An error of our own making says nothing about the provider; what one's rules refuse is asked of nobody
-            # else; and a model that the caller named and its provider does not know is the caller's to hear of.
+        if error.code == "content_refused" or (error.code == "model_not_found" and state.plan.pinned):
+            # What one's rules refuse is asked of nobody else; and a model that the caller named and its provider does
+            # not know is the caller's to hear of.
             state.final_error = error
             return
         if tells:

@@ -93,6 +93,7 @@ class SharedClient:
         self._client = client
         self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
         self.deadline = Alarm(self.interrupt)
+        self._awaits_response = False
 
     def __call__(self) -> httpx2.Client:
         if self._client is None:
@@ -106,6 +107,11 @@ class SharedClient:
                 event_hooks={"request": [self._watch]},
             )
         return self._client
+
+    @property
+    def awaits_response(self) -> bool:
+        """Whether a request was sent whole, and its response is not over."""
+        return self._awaits_response
 
     def interrupt(self) -> None:
         """End every wait on an upstream connection, from another thread: closing a descriptor wakes no reader.
@@ -122,6 +128,8 @@ class SharedClient:
     def _note(self, event: str, info: Mapping[str, Any]) -> None:
         if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
             self._sockets.add(info["return_value"].get_extra_info("socket"))
+        elif event in ("http11.send_request_body.complete", "http11.response_closed.started"):
+            self._awaits_response = event.startswith("http11.send")
 
 
 def timeouts(seconds: float) -> httpx2.Timeout:

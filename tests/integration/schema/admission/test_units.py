@@ -271,16 +271,16 @@ class TestIdempotency:
         assert (again["outcome"], again["fence"]) == ("admitted", 2)
         assert used(again) == (1, 1)
 
-    def test_the_unit_of_a_broken_stream_covers_one_retry(self, app: Caller) -> None:
+    def test_the_unit_of_a_caller_who_left_covers_one_retry(self, app: Caller) -> None:
         def attempt() -> int:
             begun = app.begin(ADA, **self.KEY)
             assert begun["outcome"] == "admitted"
-            return used(app.finish(ADA, begun, error_code="stream_interrupted"))[0]
+            return used(app.finish(ADA, begun, error_code="cancelled"))[0]
 
         assert [attempt() for _ in range(4)] == [1, 1, 2, 2]
 
     @pytest.mark.parametrize("error_code", ["cancelled", None])
-    def test_who_cancelled_or_was_answered_pays_again(
+    def test_who_left_or_was_answered_pays_again_a_day_later(
         self, app: Caller, owner: psycopg.Connection[Any], error_code: str | None
     ) -> None:
         set_clock(owner, "2026-11-20 12:00:00+00")
@@ -290,10 +290,15 @@ class TestIdempotency:
         set_clock(owner, "2026-11-21 12:00:01+00")
         assert used(app.begin(ADA, **self.KEY)) == (1, 2)
 
-    def test_a_covered_retry_that_fails_gives_nothing_back(self, app: Caller) -> None:
-        app.finish(ADA, app.begin(ADA, **self.KEY), error_code="stream_interrupted")
-        retry = app.begin(ADA, **self.KEY)
-        assert used(app.finish(ADA, retry, state="released", calls=[], error_code="upstream_error")) == (1, 1)
+    @pytest.mark.parametrize("failure", ["released", "lease_expired"])
+    def test_a_covered_retry_that_fails_spends_nothing_and_gives_nothing_back(self, app: Caller, failure: str) -> None:
+        app.finish(ADA, app.begin(ADA, **self.KEY), error_code="cancelled")
+        for _ in range(3):
+            retry = app.begin(ADA, lease_seconds=0 if failure == "lease_expired" else 60, **self.KEY)
+            if failure == "released":
+                assert used(app.finish(ADA, retry, state="released", calls=[], error_code="upstream_error")) == (1, 1)
+        settled = app.begin(ADA, **self.KEY)
+        assert used(app.finish(ADA, settled, answer={"text": "hello"})) == (1, 1)
 
     def test_beginning_the_same_request_twice_holds_one_unit(self, app: Caller) -> None:
         first, second = (app.begin(ADA, request_id="same") for _ in range(2))

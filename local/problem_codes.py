@@ -1,6 +1,6 @@
 """Every code that a problem can have: its status, and what it means. The contract lists them for each route.
 
-The raising code decides; `tests/unit/test_openapi.py` holds that no code of the sources is missing here, and the
+The raising code decides; `tests/unit/api/test_openapi.py` holds that no code of the sources is missing here, and the
 integration tests that each answer's code is one that its route declares.
 """
 
@@ -47,16 +47,18 @@ CODES: dict[str, tuple[int, str]] = {
     "own_key_replaced": (409, "The key was replaced while it was verified."),
     "own_key_unreadable": (409, "The stored key cannot be read; store it again."),
     "own_keys_unavailable": (503, "Stored keys cannot be read right now."),
-    "own_key_rejected": (400, "The provider rejected the caller's own key."),
+    "own_key_rejected": (403, "The provider rejected the caller's own key."),
     "own_key_rate_limited": (429, "The provider limits the caller's own key."),
     "own_key_quota_exhausted": (402, "The account of the caller's own key is exhausted."),
     "model_not_found": (400, "The provider does not know this model."),
     "context_length_exceeded": (400, "The prompt is too long for this model."),
+    "request_too_large": (400, "The request is too large for the provider's limits."),
     "content_refused": (400, "The provider's safety rules refused the prompt."),
     "upstream_invalid_request": (400, "The provider does not accept this request for this model."),
     "upstream_rate_limited": (429, "The provider limits how often it may be called."),
     "upstream_quota_exhausted": (502, "The operator's account with the provider is exhausted."),
     "upstream_credentials_rejected": (502, "The provider rejected the operator's key."),
+    "upstream_no_answer": (502, "The model ended without an answer to this prompt."),
     "upstream_error": (502, "The provider failed."),
     "upstream_bad_response": (502, "The provider answered with something unreadable."),
     "upstream_unreachable": (502, "The provider could not be reached."),

@@ -17,7 +17,8 @@ CONTENT_TYPE = "application/problem+json"
 _UPSTREAM = (
     "upstream_rate_limited", "upstream_quota_exhausted", "upstream_credentials_rejected", "upstream_invalid_request",
     "upstream_overloaded", "upstream_error", "upstream_bad_response", "upstream_timeout", "upstream_unreachable",
-    "model_not_found", "context_length_exceeded", "content_refused", "unsupported",
+    "model_not_found", "context_length_exceeded", "request_too_large", "content_refused", "upstream_no_answer",
+    "unsupported",
 )  # fmt: skip
 _WITH_OWN_KEY = (
     "own_key_unreadable", "own_key_rate_limited", "own_key_quota_exhausted", "own_key_rejected", "own_keys_unavailable"

@@ -40,8 +40,8 @@ def store(address: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     opened = boto3.client
     clients = []
 
-    def client(*words: Any) -> Any:
-        clients.append(opened(*words))
+    def client(*words: Any, **options: Any) -> Any:
+        clients.append(opened(*words, **options))
         return clients[-1]
 
     monkeypatch.setattr(boto3, "client", client)

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import ScratchDatabase
-from tests.integration.conftest import Functions
+from testing.databases import ScratchDatabase
+from testing.functions import Functions
 
 
 @pytest.fixture

@@ -362,12 +362,13 @@ def test_schedules_queues_and_migrate_wait_for_a_network_that_comes_late_and_htt
         "PARLEY_KMS_KEY_ID": "a-key",
     }
     functions = Functions(late)
+    functions.module(name)
     opened: list[Proxy] = []
     network = threading.Timer(1.0, lambda: opened.append(Proxy(database.server.port, listen=port)))
     network.start()
     if name == "account":
-        assert functions.request(name, "GET", "/api/settings", token=make_token()).status == 503
-        assert opened == []
+        answer = functions.request(name, "GET", "/api/settings", token=make_token())
+        assert (answer.status, opened) == (503, [])
     else:
         message = {
             "messageId": "m1",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
 import math
@@ -10,7 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -90,7 +91,7 @@ class Request:
         fit, never its value.
         """
         try:
-            value = json.loads(self.body, parse_constant=_refuse_constant, object_pairs_hook=_members)
+            value = json.loads(self.body, parse_constant=_refuse_constant, object_pairs_hook=partial(_members, "body"))
         except (ValueError, RecursionError):
             raise _invalid("The body must be a JSON document.") from None
         check_text(value)
@@ -98,6 +99,10 @@ class Request:
 
     def query_as(self, model: type[Model]) -> Model:
         """The query parameters as `model`. Raises Problem (400)."""
+        for value in self.query.values():
+            if value.lstrip().startswith(("{", "[")):
+                with contextlib.suppress(ValueError, RecursionError):  # whether it must be JSON, the model says
+                    json.loads(value, object_pairs_hook=partial(_members, "query"))
         fitted = self._fit(model, dict(self.query))
         check_text(fitted.model_dump())  # a parameter may hold JSON
         return fitted
@@ -144,12 +149,14 @@ def check_text(value: Any, depth: int = 0) -> None:
             check_text(item, depth + 1)
 
 
-def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object. Raises Problem (400) for a name that stands in it twice: readers disagree which one counts."""
+def _members(whose: str, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object of the body or the query. Raises Problem (400) for a name that stands in it twice: readers disagree
+    which one counts.
+    """
     found = dict(pairs)
     if len(found) != len(pairs):
         (twice, _), *_ = Counter(name for name, _ in pairs).most_common(1)
-        raise _invalid(f"The body names the same member twice: {_field_name(twice)}.")
+        raise _invalid(f"The {whose} names the same member twice: {_field_name(twice)}.")
     return found
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
 from parley.core.clock import SystemClock
-from parley.core.config import ConfigurationError, Settings
+from parley.core.config import ConfigurationError, Settings, check_hs256_key
 from parley.core.errors import Problem
 from parley.core.observability import log_fault, logger
 from parley.core.provider_names import ProviderName, canonical_provider
@@ -100,6 +100,7 @@ def _login_password(value: str) -> str | None:
 
 
 def _hs256_key(value: str) -> str:
+    check_hs256_key(value, "the secret of PARLEY_JWT_SECRET_ARN")
     return value
 
 
@@ -133,7 +134,9 @@ def _read(arn: str, parse: Callable[[str], _T]) -> _T:
         ) from None  # fmt: skip
     try:
         return parse(value)
+    except ConfigurationError as error:
+        fault = error
     except (ValueError, LookupError, TypeError, AttributeError):
         fault = ConfigurationError(f"the secret {arn} does not hold what docs/deployment.md says")
-        logger.error("a secret is unusable", detail=str(fault))
-        raise fault from None
+    logger.error("a secret is unusable", detail=str(fault))
+    raise fault

@@ -7,12 +7,14 @@ import contextlib
 import hashlib
 import json
 import math
+import os
 import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, TypeVar
+from urllib.parse import quote, unquote
 
 from pydantic import BaseModel, ValidationError
 
@@ -118,6 +120,27 @@ class Request:
             ]
             names = ", ".join(dict.fromkeys(entry["field"] for entry in fields))
             raise _invalid(f"Correct these fields and send again: {names}.", errors=fields) from None
+
+
+def requested_path(event: Mapping[str, Any]) -> str:
+    """The path below the stage and below a custom domain's base path, percent-encoded as it was sent.
+
+    API Gateway says which route it found (`resource`) and what stands in its parameters; `path` has the base path too.
+    """
+    resource = event.get("resource") or (event.get("requestContext") or {}).get("resourcePath") or event["path"]
+    # `sam local` alone decodes; what is not to stand in a path is encoded either way, for the resolver's pattern.
+    kept = "" if os.environ.get("AWS_SAM_LOCAL") else "%"
+    for name, value in (event.get("pathParameters") or {}).items():
+        resource = resource.replace(f"{{{name}}}", quote(value, safe=kept))
+    return str(resource)
+
+
+def path_parameters(encoded: Mapping[str, str]) -> dict[str, str]:
+    """The path's parameters, decoded: the one place. Raises Problem (400) for what is not percent-encoded UTF-8."""
+    try:
+        return {name: unquote(value, errors="strict") for name, value in encoded.items()}
+    except UnicodeDecodeError:
+        raise _invalid("The path must be percent-encoded UTF-8.") from None
 
 
 def _field_name(part: int | str) -> str:

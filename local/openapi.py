@@ -350,7 +350,7 @@ def _load(name: str) -> ModuleType:
         raise ImportError(name)
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    with mock.patch.dict(os.environ, {"PARLEY_JWT_SECRET": "never used"}):
+    with mock.patch.dict(os.environ, {"PARLEY_JWT_SECRET": "never used, since nothing is called here"}):
         spec.loader.exec_module(module)
     return module
 

@@ -13,4 +13,9 @@ services = Container.from_environment()
 @logger.inject_lambda_context
 def lambda_handler(_event: dict[str, Any], context: Any) -> dict[str, int]:
     """Delete until nothing is left or time runs short; the next run goes on."""
-    return services.maintenance.cache_cleanup(lambda: context.get_remaining_time_in_millis() / 1000)
+
+    def seconds_left() -> float:
+        return float(context.get_remaining_time_in_millis()) / 1000
+
+    with services.database.patient(seconds_left):
+        return services.maintenance.cache_cleanup(seconds_left)

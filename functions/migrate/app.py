@@ -1,7 +1,10 @@
-"""Invoked by hand after a deployment: applies schema/, makes both logins, and says what it did."""
+"""Invoked by hand after a deployment, or by CloudFormation: applies schema/, makes both logins, says what it did."""
 
 from __future__ import annotations
 
+import json
+import time
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -9,22 +12,73 @@ import psycopg
 
 from parley.container import Container
 from parley.core import secrets
-from parley.core.observability import logger
+from parley.core.observability import log_fault, logger
+from parley.migrations.files import MigrationError
 from parley.migrations.logins import create_logins
 from parley.migrations.runner import status, up
 
 services = Container.from_environment()
 SCHEMA = Path(__file__).with_name("schema")
 
+_CONNECT_SECONDS = 60.0  # an operator waits for longer than a caller, but not for the function's quarter of an hour
+
 
 @logger.inject_lambda_context
-def lambda_handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
-    """`{"command": "up"}` (the default) or `{"command": "status"}`."""
-    url = secrets.database_url(services.settings)
-    if event.get("command") == "status":
-        return {"migrations": [{"label": row.label, "state": row.state} for row in status(url, SCHEMA)]}
+def lambda_handler(event: Any, context: Any) -> dict[str, Any]:
+    """`{"command": "up"}`, `{"command": "status"}`, or the event of a custom resource. Raises ValueError for anything
+    else, which changes nothing.
+    """
+    if isinstance(event, dict) and "RequestType" in event:
+        return _answer_cloudformation(event, context)
+    if event == {"command": "up"}:
+        return _up(context)
+    if event == {"command": "status"}:
+        return {"migrations": [{"label": row.label, "state": row.state} for row in status(_url(context), SCHEMA)]}
+    raise ValueError('migrate takes {"command": "up"} or {"command": "status"}')
+
+
+def _up(context: Any) -> dict[str, Any]:
+    url = _url(context)
     applied = up(url, SCHEMA)
     with psycopg.connect(url, autocommit=True) as owner:
         create_logins(owner, *secrets.login_passwords(services.settings))
         owner.execute("update app.settings set time_zone = %s where time_zone <> %s", [services.settings.timezone] * 2)
     return {"applied": [step.label for step in applied]}
+
+
+def _url(context: Any) -> str:
+    """The owner's URL, once the database answers to it."""
+    until = time.monotonic() + _CONNECT_SECONDS
+    left = context.get_remaining_time_in_millis
+    with services.database.patient(lambda: min(left() / 1000, until - time.monotonic())):
+        services.database.call("select 1")
+    services.database.close()
+    return secrets.database_url(services.settings)
+
+
+def _answer_cloudformation(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Do what CloudFormation asks for and tell its ResponseURL, which it waits for up to an hour.
+
+    Deleting the resource keeps the data. Source: "Custom resource response objects" in AWS's CloudFormation guide.
+    """
+    kind, told, reason = event["RequestType"], {}, ""
+    try:
+        if kind in ("Create", "Update"):
+            told = _up(context)
+        elif kind != "Delete":
+            reason = "there is no such RequestType"
+    except Exception as error:
+        log_fault("migrating for CloudFormation failed", error)
+        reason = str(error) if isinstance(error, MigrationError) else "see the function's log"
+    answer = {
+        "Status": "FAILED" if reason else "SUCCESS",
+        "Reason": reason[:1000],
+        "PhysicalResourceId": event.get("PhysicalResourceId") or "parley-schema",
+        "Data": {"applied": ", ".join(told.get("applied", []))},
+    } | {name: event.get(name) for name in ("StackId", "RequestId", "LogicalResourceId")}
+    if url := event.get("ResponseURL"):
+        body = json.dumps(answer).encode()
+        # The URL, which is CloudFormation's own, is signed for no content type.
+        request = urllib.request.Request(url, body, {"Content-Type": ""}, method="PUT")  # noqa: S310
+        urllib.request.urlopen(request, timeout=30).close()  # noqa: S310
+    return answer

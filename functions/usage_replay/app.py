@@ -11,7 +11,8 @@ services = Container.from_environment()
 
 
 @logger.inject_lambda_context
-def lambda_handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
+def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Replay a batch; what failed is delivered again."""
-    failed = services.replay.replay(event["Records"])
+    with services.database.patient(lambda: context.get_remaining_time_in_millis() / 1000):
+        failed = services.replay.replay(event["Records"])
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}

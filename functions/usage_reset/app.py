@@ -11,6 +11,7 @@ services = Container.from_environment()
 
 
 @logger.inject_lambda_context
-def lambda_handler(_event: dict[str, Any], _context: Any) -> dict[str, Any]:
+def lambda_handler(_event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Run once; running it again changes nothing."""
-    return services.maintenance.usage_reset()
+    with services.database.patient(lambda: context.get_remaining_time_in_millis() / 1000):
+        return services.maintenance.usage_reset()

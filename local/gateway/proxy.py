@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import parse_qsl
 
 from local.http_server import Disconnected, Exchange, Headers
 from local.runtime.process import Streamed
@@ -50,9 +50,8 @@ def proxy_event(
     body: bytes,
     binary_types: Sequence[str],
 ) -> dict[str, Any]:
-    """The event that API Gateway makes of a request."""
+    """The event that API Gateway makes of a request: the query decoded, the path as it was sent."""
     path, _, query = exchange.target.partition("?")
-    path = unquote(path)
     headers = _single_and_multi(_forwarded(exchange))
     parameters = _single_and_multi(parse_qsl(query, keep_blank_values=True))
     text, encoded = _body_text(body, exchange.header("content-type"), binary_types)

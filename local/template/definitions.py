@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 from local.template.cloudformation import NO_VALUE, Resolver, TemplateError
 
@@ -271,14 +270,14 @@ def _matched(pattern: str, path: str) -> tuple[tuple[int, ...], dict[str, str]] 
     for position, segment in enumerate(wanted):
         greedy = re.fullmatch(r"\{(\w+)\+\}", segment)
         if greedy and position < len(given):
-            parameters[greedy[1]] = unquote("/".join(given[position:]))
+            parameters[greedy[1]] = "/".join(given[position:])
             return (*rank, 2), parameters
         if position >= len(given):
             return None
         if variable := re.fullmatch(r"\{([\w.-]+)\}", segment):
             if not given[position]:
                 return None
-            parameters[variable[1]] = unquote(given[position])
+            parameters[variable[1]] = given[position]
             rank.append(1)
         elif segment == given[position]:
             rank.append(0)

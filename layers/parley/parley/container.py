@@ -76,7 +76,9 @@ class Container:
         """The container's one connection, opened at first use."""
         from parley.database.connection import Database
 
-        return Database(lambda: secrets.database_url(self.settings))
+        return Database(
+            lambda: secrets.database_url(self.settings), renewed=lambda: secrets.renewed_database_url(self.settings)
+        )
 
     @cached_property
     def preferences(self) -> Preferences:
@@ -119,6 +121,7 @@ class Container:
             SystemRandom().random,
             self.http.interrupt,
             lambda: self.http.awaits_response,
+            self._renewed_key,
         )
 
     @cached_property
@@ -155,10 +158,13 @@ class Container:
             clock=self.clock,
         )
 
-    @cached_property
+    @property
     def operator_keys(self) -> dict[ProviderName, str]:
-        """The operator's provider keys."""
+        """The operator's provider keys, as they are now."""
         return secrets.provider_keys(self.settings)
+
+    def _renewed_key(self, provider: ProviderName, refused: str) -> str | None:
+        return secrets.renewed_provider_key(self.settings, provider, refused)
 
     @cached_property
     def completions(self) -> Completions:
@@ -196,7 +202,7 @@ class Container:
         """Which provider and model embed."""
         from parley.embedding.embedder import Embedder
 
-        return Embedder(self.providers, self.catalogue, self.clock)
+        return Embedder(self.providers, self.catalogue, self.clock, self._renewed_key)
 
     @cached_property
     def embedding_calls(self) -> EmbeddingCalls:

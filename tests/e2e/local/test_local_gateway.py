@@ -86,9 +86,9 @@ def test_a_request_becomes_a_rest_proxy_event(served: Platform) -> None:
     answer = ask(served, "POST", "/items/a%20b?x=1&x=2&y=", b"text", {"X-Thing": "one", "User-Agent": "tester"})
     event = answer.json["event"]
     assert event["resource"] == "/items/{id}"
-    assert event["path"] == "/items/a b"
+    assert event["path"] == "/items/a%20b"
     assert event["httpMethod"] == "POST"
-    assert event["pathParameters"] == {"id": "a b"}
+    assert event["pathParameters"] == {"id": "a%20b"}
     assert event["queryStringParameters"] == {"x": "2", "y": ""}
     assert event["multiValueQueryStringParameters"] == {"x": ["1", "2"], "y": [""]}
     assert event["headers"]["X-Thing"] == "one"
@@ -97,7 +97,7 @@ def test_a_request_becomes_a_rest_proxy_event(served: Platform) -> None:
     context = event["requestContext"]
     assert context["identity"]["sourceIp"] == "127.0.0.1"
     assert context["identity"]["userAgent"] == "tester"
-    assert (context["stage"], context["path"]) == ("live", "/live/items/a b")
+    assert (context["stage"], context["path"]) == ("live", "/live/items/a%20b")
     assert context["requestId"] == answer.headers["x-amzn-RequestId"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
@@ -99,6 +100,29 @@ def test_a_member_that_stands_twice_is_400_and_named_where_the_name_is_no_secret
     assert (answer.status, answer.json["code"]) == (400, "invalid_request")
     assert answer.json["detail"] == f"The body names the same member twice: {named}."
     assert emulator.requests() == []
+
+
+@pytest.mark.parametrize(
+    "metadata", ['{"a": 1, "a": 2}', ' {"b": {"a": 1, "a": 1}}', '{"a": 1, "\\u0061": 2}', '{"b": [{"a": 1, "a": 2}]}']
+)
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_a_member_that_stands_twice_in_a_filter_is_400_and_deletes_nothing(
+    functions: Functions, token: Token, method: str, metadata: str
+) -> None:
+    for number in (1, 2):
+        body = {"documents": [{"content": "Bread needs time.", "metadata": {"a": number, "b": {"a": 1}}}]}
+        assert functions.request("search", "POST", "/api/documents", body, token=token("ada")).status == 201
+    answer = functions.request("search", method, f"/api/documents?metadata={metadata}", token=token("ada"))
+    assert (answer.status, answer.json["code"]) == (400, "invalid_request")
+    assert answer.json["detail"] == "The query names the same member twice: a."
+    assert len(functions.request("search", "GET", "/api/documents", token=token("ada")).json["data"]) == 2
+
+
+def test_a_filter_that_stands_twice_is_400(functions: Functions, token: Token) -> None:
+    event = api_event("DELETE", '/api/documents?metadata={"a":2}', token=token("ada"))
+    event["multiValueQueryStringParameters"] = {"metadata": ['{"a":1}', '{"a":2}']}
+    answer = functions.invoke("search", event)
+    assert (answer["statusCode"], json.loads(answer["body"])["code"]) == (400, "invalid_request")
 
 
 @pytest.mark.parametrize("kind", ["", "application/json;charset=UTF-8", "application/x-www-form-urlencoded"])

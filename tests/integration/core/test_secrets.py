@@ -14,6 +14,7 @@ from moto.server import ThreadedMotoServer
 
 from parley.core import secrets
 from parley.core.config import ConfigurationError, Settings
+from testing.functions import Functions
 
 Store = Callable[[Any], str]
 
@@ -40,8 +41,8 @@ def store(address: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     opened = boto3.client
     clients = []
 
-    def client(*words: Any) -> Any:
-        clients.append(opened(*words))
+    def client(*words: Any, **options: Any) -> Any:
+        clients.append(opened(*words, **options))
         return clients[-1]
 
     monkeypatch.setattr(boto3, "client", client)
@@ -110,8 +111,26 @@ def test_what_is_missing_is_named() -> None:
         ("PARLEY_DEGRADED_ALLOWANCE", "many"),
         ("PARLEY_DEGRADED_ALLOWANCE", "-1"),
         ("PARLEY_REQUEST_SECONDS", "nan"),
+        ("PARLEY_JWT_SECRET", "x"),
+        ("PARLEY_JWT_SECRET", "x" * 31),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_named(name: str, value: str) -> None:
     with pytest.raises(ConfigurationError, match=name):
         settings(**{name: value})
+
+
+def test_a_key_of_hs256_has_at_least_32_bytes_wherever_it_comes_from(store: Store) -> None:
+    assert secrets.jwt_secret(settings(PARLEY_JWT_SECRET="ü" * 16)) == "ü" * 16
+    assert settings(PARLEY_JWT_SECRET="x", PARLEY_JWT_ALGORITHM="RS256").jwt_algorithm == "RS256"
+    assert secrets.jwt_secret(settings(PARLEY_JWT_SECRET_ARN=store("x" * 32))) == "x" * 32
+    for short in ("", "x", "s" * 31):
+        with pytest.raises(ConfigurationError, match=r"PARLEY_JWT_SECRET_ARN.* at least 32") as refused:
+            secrets.jwt_secret(settings(PARLEY_JWT_SECRET_ARN=store(short or " ")))
+        assert "sss" not in str(refused.value)
+
+
+def test_a_function_with_a_guessable_key_does_not_start(functions: Functions, environment: dict[str, str]) -> None:
+    environment["PARLEY_JWT_SECRET"] = "secret"
+    with pytest.raises(ConfigurationError, match="PARLEY_JWT_SECRET has 6 bytes"):
+        functions.module("account")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -21,6 +22,7 @@ from parley.database.connection import Database
 from parley.database.errors import DatabaseError, DatabaseUnavailable, LoginRefused
 from parley.database.values import Vector, jsonb
 from testing.databases import ScratchDatabase
+from testing.functions import Functions, make_token
 
 ADA = {"sub": "ada", "role": "authenticated"}
 
@@ -28,13 +30,13 @@ ADA = {"sub": "ada", "role": "authenticated"}
 class Proxy:
     """Stands between client and server; counts how often the client spoke after the server, and cuts on demand."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, listen: int = 0) -> None:
         self.turns = 0
         self.cut_before_reply = False
         self._target = port
         self._server_spoke_last = True
         self._sockets: list[socket.socket] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", listen))
         self.port: int = self._listener.getsockname()[1]
         self._threads = [threading.Thread(target=self._accept)]
         self._threads[0].start()
@@ -307,6 +309,77 @@ def test_a_server_that_never_answers_is_given_up_on() -> None:
         db = Database(f"postgresql://127.0.0.1:{silent.getsockname()[1]}/none")
         with pytest.raises(DatabaseUnavailable, match="cannot be reached"):
             db.call("select 1")
+
+
+def test_what_nobody_waits_for_tries_to_connect_again_within_its_time(notes: ScratchDatabase) -> None:
+    clock = StillClock()
+    asked: list[float] = []
+
+    def conninfo() -> str:
+        asked.append(clock.seconds)
+        return notes.owner_url if clock.seconds > 20 else "postgresql://127.0.0.1:1/none"
+
+    room = Database(conninfo, clock=clock)
+    with pytest.raises(DatabaseUnavailable), room.patient(lambda: 25 - clock.seconds):
+        room.call("select 1")
+    assert 10 < clock.seconds <= 15  # ten seconds stay for what comes after
+    with pytest.raises(DatabaseUnavailable):
+        room.call("select 1")  # somebody waits for this one
+    asked.clear()
+    clock.seconds = 0
+    room = Database(conninfo, clock=clock)
+    with room.patient(lambda: 60 - clock.seconds):
+        assert room.call("select 1") == 1
+    assert asked[:4] == [0, 0.25, 0.75, 1.75]
+    room.close()
+
+
+def test_a_connection_lost_on_the_way_is_tried_again_too(own_server: Server) -> None:
+    class Restarting(StillClock):
+        def sleep(self, seconds: float) -> None:
+            super().sleep(seconds)
+            own_server.start()
+
+    clock = Restarting()
+    room = Database(own_server.url(), clock=clock)
+    with room.patient(lambda: 60 - clock.seconds):
+        assert room.call("select 1") == 1
+        own_server.stop()
+        assert room.call("select 1", idempotent=True) == 1
+    assert clock.seconds == 0.25
+    room.close()
+
+
+@pytest.mark.parametrize("name", ["usage_reset", "cache_cleanup", "rotate_keys", "usage_replay", "migrate", "account"])
+def test_schedules_queues_and_migrate_wait_for_a_network_that_comes_late_and_http_does_not(
+    environment: dict[str, str], database: ScratchDatabase, name: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    url = {"migrate": database.owner_url, "account": database.app_url}.get(name, database.service_url)
+    late = environment | {
+        "DATABASE_URL": url.replace(f":{database.server.port}/", f":{port}/"),
+        "PARLEY_KMS_KEY_ID": "a-key",
+    }
+    functions = Functions(late)
+    functions.module(name)
+    opened: list[Proxy] = []
+    network = threading.Timer(1.0, lambda: opened.append(Proxy(database.server.port, listen=port)))
+    network.start()
+    if name == "account":
+        answer = functions.request(name, "GET", "/api/settings", token=make_token())
+        assert (answer.status, opened) == (503, [])
+    else:
+        message = {
+            "messageId": "m1",
+            "body": json.dumps({"claims": {"sub": "ada"}, "outcome": {}, "admitted_offline": 1}),
+        }
+        events: dict[str, Any] = {"usage_replay": {"Records": [message]}, "migrate": {"command": "status"}}
+        functions.invoke(name, events.get(name, {}))
+        assert opened != []
+    network.join()
+    functions.close()
+    opened[0].close()
 
 
 def test_an_answer_that_does_not_come_is_given_up_on(notes: ScratchDatabase) -> None:

@@ -127,7 +127,7 @@ def api(*paths: str) -> Api:
         ("/a/1", ("/a/{id}", {"id": "1"})),
         ("/a/b", ("/a/b", {})),
         ("/a/b/c", ("/a/{rest+}", {"rest": "b/c"})),
-        ("/a/x%2Fy", ("/a/{id}", {"id": "x/y"})),
+        ("/a/x%2Fy", ("/a/{id}", {"id": "x%2Fy"})),
         ("/a/", None),
         ("/b", None),
     ],

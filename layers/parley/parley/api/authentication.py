@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -16,8 +16,10 @@ import jwt
 
 from parley.core import secrets
 from parley.core.caller import Caller
-from parley.core.config import Settings
+from parley.core.clock import SystemClock
+from parley.core.config import ConfigurationError, Settings
 from parley.core.errors import Problem
+from parley.core.rotating import Rotating
 
 _LONGEST_TOKEN = 16_384
 _LONGEST_ID = 255
@@ -39,36 +41,67 @@ class Authenticator:
         return self._caller_of(self._verify(token.strip()))
 
     def _verify(self, token: str) -> Mapping[str, Any]:
-        settings = self._settings
         try:
-            return jwt.decode(
-                token,
-                self._key(token),
-                algorithms=[settings.jwt_algorithm],
-                audience=settings.jwt_audience,
-                issuer=settings.jwt_issuer,
-                options={"require": ["exp"], "verify_aud": settings.jwt_audience is not None},
-            )
+            key = self._key(token)
+            try:
+                return self._claims(token, key)
+            except jwt.InvalidSignatureError:
+                renewed = self._renewed_key(token)
+                if renewed == key:
+                    raise
+                return self._claims(token, renewed)
         except jwt.ExpiredSignatureError:
             raise _unauthorized("token_expired", "The token has expired; sign in again.") from None
-        except jwt.PyJWKClientConnectionError:
-            raise Problem(
-                "keys_unavailable", "The signing keys cannot be fetched right now.", status=503, retry_after=5
-            ) from None
         except (jwt.PyJWTError, ValueError, RecursionError):
             raise _unauthorized("token_invalid", "The token is not valid here; sign in again.") from None
 
-    @cached_property
-    def _key(self) -> Callable[[str], Any]:
-        """Finds the key that a token must have been signed with: the shared secret, or one of the published set."""
+    def _claims(self, token: str, key: Any) -> Mapping[str, Any]:
         settings = self._settings
-        if settings.jwt_algorithm == "HS256":
-            secret = secrets.jwt_secret(settings)
-            return lambda _token: secret
-        if not settings.jwks_url:
-            raise ValueError(f"PARLEY_JWT_ALGORITHM={settings.jwt_algorithm} needs PARLEY_JWKS_URL")
-        published = jwt.PyJWKClient(settings.jwks_url, lifespan=300, timeout=3)
-        return lambda token: published.get_signing_key_from_jwt(token).key
+        return jwt.decode(
+            token,
+            key,
+            algorithms=[settings.jwt_algorithm],
+            audience=settings.jwt_audience,
+            issuer=settings.jwt_issuer,
+            options={"require": ["exp"], "verify_aud": settings.jwt_audience is not None},
+        )
+
+    def _key(self, token: str) -> Any:
+        """What the token must have been signed with: the shared secret, or one of the published keys."""
+        if self._settings.jwt_algorithm == "HS256":
+            return secrets.jwt_secret(self._settings)
+        name = jwt.get_unverified_header(token).get("kid")
+        key = self._published.get().get(name)
+        if key is None:
+            self._published.refused()
+            key = self._published.get().get(name)
+        if key is None:
+            raise jwt.InvalidKeyError("no published key has this name")
+        return key.key
+
+    def _renewed_key(self, token: str) -> Any:
+        """What may have taken the place of a key that the signature does not fit."""
+        if self._settings.jwt_algorithm == "HS256":
+            return secrets.renewed_jwt_secret(self._settings)
+        self._published.refused()
+        return self._key(token)
+
+    @cached_property
+    def _published(self) -> Rotating[dict[str | None, jwt.PyJWK]]:
+        """The issuer's keys by their names."""
+        if not self._settings.jwks_url:
+            raise ConfigurationError(f"PARLEY_JWT_ALGORITHM={self._settings.jwt_algorithm} needs PARLEY_JWKS_URL")
+        client = jwt.PyJWKClient(self._settings.jwks_url, cache_jwk_set=False, timeout=3)
+
+        def read() -> dict[str | None, jwt.PyJWK]:
+            try:
+                return {key.key_id: key for key in client.get_signing_keys()}
+            except (jwt.PyJWTError, ValueError, OSError):
+                raise Problem(
+                    "keys_unavailable", "The signing keys cannot be fetched right now.", status=503, retry_after=5
+                ) from None
+
+        return Rotating(read, SystemClock())
 
     def _caller_of(self, claims: Mapping[str, Any]) -> Caller:
         if claims.get("role") == "service_role":

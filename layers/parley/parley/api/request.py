@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
 import math
+import os
 import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, TypeVar
+from urllib.parse import quote, unquote
 
 from pydantic import BaseModel, ValidationError
 
@@ -90,7 +93,7 @@ class Request:
         fit, never its value.
         """
         try:
-            value = json.loads(self.body, parse_constant=_refuse_constant, object_pairs_hook=_members)
+            value = json.loads(self.body, parse_constant=_refuse_constant, object_pairs_hook=partial(_members, "body"))
         except (ValueError, RecursionError):
             raise _invalid("The body must be a JSON document.") from None
         check_text(value)
@@ -98,6 +101,10 @@ class Request:
 
     def query_as(self, model: type[Model]) -> Model:
         """The query parameters as `model`. Raises Problem (400)."""
+        for value in self.query.values():
+            if value.lstrip().startswith(("{", "[")):
+                with contextlib.suppress(ValueError, RecursionError):  # whether it must be JSON, the model says
+                    json.loads(value, object_pairs_hook=partial(_members, "query"))
         fitted = self._fit(model, dict(self.query))
         check_text(fitted.model_dump())  # a parameter may hold JSON
         return fitted
@@ -113,6 +120,27 @@ class Request:
             ]
             names = ", ".join(dict.fromkeys(entry["field"] for entry in fields))
             raise _invalid(f"Correct these fields and send again: {names}.", errors=fields) from None
+
+
+def requested_path(event: Mapping[str, Any]) -> str:
+    """The path below the stage and below a custom domain's base path, percent-encoded as it was sent.
+
+    API Gateway says which route it found (`resource`) and what stands in its parameters; `path` has the base path too.
+    """
+    resource = event.get("resource") or (event.get("requestContext") or {}).get("resourcePath") or event["path"]
+    # `sam local` alone decodes; what is not to stand in a path is encoded either way, for the resolver's pattern.
+    kept = "" if os.environ.get("AWS_SAM_LOCAL") else "%"
+    for name, value in (event.get("pathParameters") or {}).items():
+        resource = resource.replace(f"{{{name}}}", quote(value, safe=kept))
+    return str(resource)
+
+
+def path_parameters(encoded: Mapping[str, str]) -> dict[str, str]:
+    """The path's parameters, decoded: the one place. Raises Problem (400) for what is not percent-encoded UTF-8."""
+    try:
+        return {name: unquote(value, errors="strict") for name, value in encoded.items()}
+    except UnicodeDecodeError:
+        raise _invalid("The path must be percent-encoded UTF-8.") from None
 
 
 def _field_name(part: int | str) -> str:
@@ -144,12 +172,14 @@ def check_text(value: Any, depth: int = 0) -> None:
             check_text(item, depth + 1)
 
 
-def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object. Raises Problem (400) for a name that stands in it twice: readers disagree which one counts."""
+def _members(whose: str, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object of the body or the query. Raises Problem (400) for a name that stands in it twice: readers disagree
+    which one counts.
+    """
     found = dict(pairs)
     if len(found) != len(pairs):
         (twice, _), *_ = Counter(name for name, _ in pairs).most_common(1)
-        raise _invalid(f"The body names the same member twice: {_field_name(twice)}.")
+        raise _invalid(f"The {whose} names the same member twice: {_field_name(twice)}.")
     return found
 
 

@@ -19,7 +19,7 @@ from parley.admission.refusals import Refused
 from parley.api import problems
 from parley.api.authentication import Authenticator
 from parley.api.quota_headers import quota_headers
-from parley.api.request import Request, check_text
+from parley.api.request import Request, check_text, path_parameters, requested_path
 from parley.api.sse import CONTENT_TYPE, HEARTBEAT, Stream, encoded
 from parley.core.caller import Caller
 from parley.core.config import ConfigurationError, Settings
@@ -157,7 +157,7 @@ class Api:
     def handler(self, event: dict[str, Any], context: Any) -> dict[str, Any] | StreamingResponse:
         """The Lambda entry point for API Gateway REST proxy events."""
         self._stream = None
-        answer = self._resolver.resolve(event, context)
+        answer = self._resolver.resolve(event | {"path": requested_path(event)}, context)
         if self._stream is None:
             return answer
         response = StreamingResponse(
@@ -202,14 +202,14 @@ class Api:
     ) -> Request:
         headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
         identity = (event.get("requestContext") or {}).get("identity") or {}
-        query = _query(event)
-        check_text([*parameters.values(), *query.values()])
+        path, query = path_parameters(parameters), _query(event)
+        check_text([*path.values(), *query.values()])
         remaining = context.get_remaining_time_in_millis() / 1000 - _MARGIN_SECONDS
         return Request(
             caller=self._authenticator.caller(headers.get("authorization"), identity.get("sourceIp") or "unknown"),
             id=request_id,
             headers=headers,
-            path=parameters,
+            path=path,
             query=query,
             raw_body=event.get("body"),
             body_is_base64=bool(event.get("isBase64Encoded")),

@@ -13,7 +13,7 @@ from parley.providers.errors import ACCOUNT_FAULTS, ProviderError, ProviderError
 
 FAILURES_TO_OPEN = 3
 COOLDOWN_SECONDS = 10.0
-MAX_COOLDOWN_SECONDS = 120.0
+MAX_COOLDOWN_SECONDS = 60.0
 
 
 @dataclass(slots=True)

@@ -24,7 +24,7 @@ from parley.providers.errors import (
     ProviderErrorCode,
     StreamCancelled,
 )
-from parley.providers.protocol import Completion, CompletionRequest, Provider, Usage
+from parley.providers.protocol import Completion, CompletionRequest, Provider, RenewedKey, Usage, no_renewed_key
 
 # In all, and with one candidate. Four tries at two providers outlast a hiccup; more would multiply an outage.
 MAX_ATTEMPTS = 4
@@ -99,6 +99,7 @@ class _RequestState:
     """
 
     plan: Plan
+    keys: Mapping[ProviderName, str] = field(repr=False)
     deadline: float
     candidates: list[_CandidateState]
     attempts: list[Attempt]
@@ -128,6 +129,7 @@ class Router:
         random: numbers from 0 to 1, for the jitter.
         interrupt: ends a wait on an upstream connection, from another thread.
         awaits_response: whether a request was sent whole and its response is not over.
+        renewed_key: asked where a provider refused the operator's key; another one is tried at once.
     """
 
     def __init__(
@@ -138,6 +140,7 @@ class Router:
         random: Callable[[], float] = random_module.random,
         interrupt: Callable[[], None] = lambda: None,
         awaits_response: Callable[[], bool] = lambda: False,
+        renewed_key: RenewedKey = no_renewed_key,
     ) -> None:
         self._providers = providers
         self._catalogue = catalogue
@@ -145,6 +148,7 @@ class Router:
         self._random = random
         self._interrupt = interrupt
         self._awaits_response = awaits_response
+        self._renewed_key = renewed_key
         self._given_up = False
         self._given_up_at_work = False
         self._circuits = CircuitBreaker()
@@ -208,13 +212,13 @@ class Router:
             deadline: on the clock's monotonic scale; bounds waits and calls together.
             attempts: each try is appended to it as it ends, however it ends; the last one answered.
         """
-        state = self._begin(plan, deadline, attempts)
+        state = self._begin(plan, keys, deadline, attempts)
         while True:
             chosen = self._wait_for_next(state)
             candidate, started = chosen.candidate, self._clock.monotonic()
             fitted = self._fit(request, candidate.model, deadline - started)
             try:
-                completion = self._providers[candidate.provider].complete(fitted, keys[candidate.provider])
+                completion = self._providers[candidate.provider].complete(fitted, state.keys[candidate.provider])
             except ProviderError as error:
                 self._failed(state, chosen, error, started)
                 continue
@@ -234,12 +238,12 @@ class Router:
         The arguments are those of `complete`. The first delta commits: a fault after it is raised, and nobody else is
         tried. Closing the generator closes the upstream connection and records what had been used in `attempts`.
         """
-        state = self._begin(plan, deadline, attempts)
+        state = self._begin(plan, keys, deadline, attempts)
         while True:
             chosen = self._wait_for_next(state)
             candidate, started = chosen.candidate, self._clock.monotonic()
             fitted = self._fit(request, candidate.model, deadline - started)
-            upstream = self._providers[candidate.provider].stream(fitted, keys[candidate.provider])
+            upstream = self._providers[candidate.provider].stream(fitted, state.keys[candidate.provider])
             delivered = False
             try:
                 while True:
@@ -265,9 +269,12 @@ class Router:
             self._given_up = True
         self._interrupt()
 
-    def _begin(self, plan: Plan, deadline: float, attempts: list[Attempt]) -> _RequestState:
+    def _begin(
+        self, plan: Plan, keys: Mapping[ProviderName, str], deadline: float, attempts: list[Attempt]
+    ) -> _RequestState:
         self._given_up = self._given_up_at_work = False
-        return _RequestState(plan, deadline, [_CandidateState(candidate) for candidate in plan.candidates], attempts)
+        candidates = [_CandidateState(candidate) for candidate in plan.candidates]
+        return _RequestState(plan, keys, deadline, candidates, attempts)
 
     def _wait_for_next(self, state: _RequestState) -> _CandidateState:
         """Wait for whoever is to be tried next. Raises ProviderError where nobody is left in time."""
@@ -339,6 +346,13 @@ class Router:
                 state.attempts.append(self._attempt(candidate, "cancelled", started, error.usage))
             state.final_error = error
             return
+        if error.code in ACCOUNT_FAULTS and not state.plan.own_keys:
+            key = self._renewed_key(candidate.provider, state.keys[candidate.provider])
+            if key is not None:
+                state.attempts.append(self._attempt(candidate, error.code, started, error.usage, counts=False))
+                state.keys = {**state.keys, candidate.provider: key}
+                chosen.tries += 1
+                return
         tells = _tells_of_the_provider(error.code, state.plan.own_keys)
         state.attempts.append(self._attempt(candidate, error.code, started, error.usage, counts=tells))
         state.failed(candidate, error)
@@ -397,9 +411,9 @@ class Router:
         return (latency + price) / success
 
 
-def _circuit_key(state: _RequestState, one: _CandidateState) -> tuple[Candidate, bool]:
-    """Own and operator's keys have limits of their own, so they fail apart."""
-    return one.candidate, state.plan.own_keys
+def _circuit_key(state: _RequestState, one: _CandidateState) -> tuple[Candidate, str | None]:
+    """Own keys, and each key of the operator's, have limits of their own, so they fail apart."""
+    return one.candidate, None if state.plan.own_keys else state.keys[one.candidate.provider]
 
 
 def _tells_of_the_provider(code: ProviderErrorCode, own_keys: bool) -> bool:

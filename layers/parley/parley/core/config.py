@@ -8,6 +8,7 @@ from typing import Literal, cast, get_args
 
 from parley.core.provider_names import PROVIDERS, ProviderName, canonical_provider
 
+_SHORTEST_HS256_KEY = 32  # bytes, the length of its hash: RFC 7518, 3.2
 JwtAlgorithm = Literal["HS256", "RS256", "ES256", "EdDSA"]
 
 
@@ -78,6 +79,8 @@ class Settings:
         algorithm = text("PARLEY_JWT_ALGORITHM") or "HS256"
         if algorithm not in get_args(JwtAlgorithm):
             raise ConfigurationError(f"PARLEY_JWT_ALGORITHM must be one of {', '.join(get_args(JwtAlgorithm))}")
+        if algorithm == "HS256" and (secret := text("PARLEY_JWT_SECRET")):
+            check_hs256_key(secret, "PARLEY_JWT_SECRET")
         spelling = (text("AI_PROVIDER") or "openai").strip().lower()
         provider = canonical_provider(spelling)
         if provider is None:
@@ -108,6 +111,13 @@ class Settings:
             address_salt=text("PARLEY_ADDRESS_SALT") or "parley",
             cors_origin=text("PARLEY_ALLOWED_ORIGIN"),
         )
+
+
+def check_hs256_key(key: str, name: str) -> None:
+    """Raises ConfigurationError, which does not repeat it, for a key that could be guessed from any token."""
+    length = len(key.encode())
+    if length < _SHORTEST_HS256_KEY:
+        raise ConfigurationError(f"{name} has {length} bytes; a key for HS256 has at least {_SHORTEST_HS256_KEY}")
 
 
 def _present(environment: Mapping[str, str], pattern: str) -> dict[ProviderName, str]:

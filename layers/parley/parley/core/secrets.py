@@ -1,24 +1,90 @@
-"""The one room where secrets become plain text: Secrets Manager values, resolved once per container."""
+"""The one room where secrets become plain text: Secrets Manager values, kept by a container as `Rotating` says."""
 
 from __future__ import annotations
 
+import contextlib
 import json
-from functools import lru_cache
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
-from parley.core.config import ConfigurationError, Settings
+from parley.core.clock import SystemClock
+from parley.core.config import ConfigurationError, Settings, check_hs256_key
+from parley.core.errors import Problem
+from parley.core.observability import log_fault, logger
 from parley.core.provider_names import ProviderName, canonical_provider
+from parley.core.rotating import Rotating
+
+_T = TypeVar("_T")
+
+_values: dict[tuple[str, Callable[[str], Any]], Rotating[Any]] = {}
 
 
 def database_url(settings: Settings) -> str:
-    """The connection URL. Raises ConfigurationError where none is configured."""
+    """The connection URL. Raises ConfigurationError where none is configured, Problem (503) where it cannot be read."""
     if settings.database_url:
         return settings.database_url
     if not settings.database_secret_arn:
         raise ConfigurationError("set DATABASE_URL or PARLEY_DATABASE_SECRET_ARN")
-    value = _secret(settings.database_secret_arn)
-    if not value.startswith("{"):
+    return _kept(settings.database_secret_arn, _connection_url).get()
+
+
+def renewed_database_url(settings: Settings) -> str:
+    """What may have taken the place of a URL that nobody can connect with, or the same one."""
+    if not settings.database_url and settings.database_secret_arn:
+        _kept(settings.database_secret_arn, _connection_url).refused()
+    return database_url(settings)
+
+
+def login_passwords(settings: Settings) -> tuple[str | None, str | None]:
+    """The passwords of parley_app and parley_service as they are now; None where no secret is named (IAM
+    authentication). Raises as `database_url` does.
+    """
+    # Not what was kept: `migrate` gives them to the logins, and would undo a rotation.
+    app, service = (
+        _read(arn, _login_password) if arn else None for arn in (settings.app_secret_arn, settings.service_secret_arn)
+    )
+    return app, service
+
+
+def jwt_secret(settings: Settings) -> str:
+    """The key that HS256 tokens are verified with. Raises as `database_url` does."""
+    if settings.jwt_secret:
+        return settings.jwt_secret
+    if not settings.jwt_secret_arn:
+        raise ConfigurationError("set PARLEY_JWT_SECRET or PARLEY_JWT_SECRET_ARN, or another PARLEY_JWT_ALGORITHM")
+    return _kept(settings.jwt_secret_arn, _hs256_key).get()
+
+
+def renewed_jwt_secret(settings: Settings) -> str:
+    """What may have taken the place of a key that a token was not signed with, or the same one."""
+    if not settings.jwt_secret and settings.jwt_secret_arn:
+        _kept(settings.jwt_secret_arn, _hs256_key).refused()
+    return jwt_secret(settings)
+
+
+def provider_keys(settings: Settings) -> dict[ProviderName, str]:
+    """The operator's keys; what the environment holds wins over the secret. Raises as `database_url` does."""
+    keys: dict[ProviderName, str] = {}
+    if settings.provider_keys_secret_arn:
+        keys = _kept(settings.provider_keys_secret_arn, _keys).get()
+    return keys | dict(settings.provider_keys)
+
+
+def renewed_provider_key(settings: Settings, provider: ProviderName, refused_key: str) -> str | None:
+    """The operator's key that took the place of one that the vendor refused; None where there is no other, and for a
+    key that is not the operator's. Raises as `database_url` does.
+    """
+    arn = settings.provider_keys_secret_arn
+    if not arn or provider in settings.provider_keys or provider_keys(settings).get(provider) != refused_key:
+        return None
+    _kept(arn, _keys).refused()
+    key = provider_keys(settings).get(provider)
+    return None if key == refused_key else key
+
+
+def _connection_url(value: str) -> str:
+    if value.startswith(("postgresql://", "postgres://")):
         return value
     fields: dict[str, Any] = json.loads(value)
     user, password = (quote(str(fields[key]), safe="") for key in ("username", "password"))
@@ -26,43 +92,51 @@ def database_url(settings: Settings) -> str:
     return f"postgresql://{user}:{password}@{fields['host']}:{fields.get('port', 5432)}/{database}?sslmode=require"
 
 
-def login_passwords(settings: Settings) -> tuple[str | None, str | None]:
-    """The passwords of parley_app and parley_service; None where no secret is named (IAM authentication)."""
-    return _password(settings.app_secret_arn), _password(settings.service_secret_arn)
-
-
-def jwt_secret(settings: Settings) -> str:
-    """The key that HS256 tokens are verified with. Raises ConfigurationError where none is configured."""
-    if settings.jwt_secret:
-        return settings.jwt_secret
-    if not settings.jwt_secret_arn:
-        raise ConfigurationError("set PARLEY_JWT_SECRET or PARLEY_JWT_SECRET_ARN, or another PARLEY_JWT_ALGORITHM")
-    return _secret(settings.jwt_secret_arn)
-
-
-def provider_keys(settings: Settings) -> dict[ProviderName, str]:
-    """The operator's keys; what the environment holds wins over the secret."""
-    keys: dict[ProviderName, str] = {}
-    if settings.provider_keys_secret_arn:
-        for name, key in json.loads(_secret(settings.provider_keys_secret_arn)).items():
-            provider = canonical_provider(name)
-            if provider and key:
-                keys[provider] = str(key)
-    return keys | dict(settings.provider_keys)
-
-
-def _password(arn: str | None) -> str | None:
-    if arn is None:
-        return None
-    value = _secret(arn)
+def _login_password(value: str) -> str | None:
     if value.startswith("{"):
         return str(json.loads(value)["password"])
     password = urlsplit(value).password
     return None if password is None else unquote(password)
 
 
-@lru_cache(maxsize=16)
-def _secret(arn: str) -> str:
-    import boto3  # 250 ms of CPU: only where a secret really lives in AWS
+def _hs256_key(value: str) -> str:
+    check_hs256_key(value, "the secret of PARLEY_JWT_SECRET_ARN")
+    return value
 
-    return str(boto3.client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"])
+
+def _keys(value: str) -> dict[ProviderName, str]:
+    named = ((canonical_provider(name), key) for name, key in json.loads(value).items())
+    return {provider: str(key) for provider, key in named if provider and key}
+
+
+def _kept(arn: str, parse: Callable[[str], _T]) -> Rotating[_T]:
+    if (arn, parse) not in _values:
+        _values[arn, parse] = Rotating(lambda: _read(arn, parse), SystemClock())
+    return _values[arn, parse]
+
+
+def _read(arn: str, parse: Callable[[str], _T]) -> _T:
+    """What the secret's current version holds. Raises Problem (503), ConfigurationError."""
+    import boto3  # 250 ms of CPU: only where a secret really lives in AWS
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    # botocore's own patience is five times a minute.
+    patience = Config(connect_timeout=2, read_timeout=3, retries={"total_max_attempts": 2, "mode": "standard"})
+    try:
+        with contextlib.closing(boto3.client("secretsmanager", config=patience)) as client:
+            value = client.get_secret_value(SecretId=arn).get("SecretString", "").strip()
+    except (BotoCoreError, ClientError) as error:
+        log_fault("a secret cannot be read", error)
+        raise Problem(
+            "secrets_unavailable", "The operator's secrets cannot be read right now; try again.", status=503,
+            retry_after=5,
+        ) from None  # fmt: skip
+    try:
+        return parse(value)
+    except ConfigurationError as error:
+        fault = error
+    except (ValueError, LookupError, TypeError, AttributeError):
+        fault = ConfigurationError(f"the secret {arn} does not hold what docs/deployment.md says")
+    logger.error("a secret is unusable", detail=str(fault))
+    raise fault

@@ -6,7 +6,8 @@ import json
 import logging
 import select
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, LiteralString, TypeVar
 
 import psycopg
@@ -34,6 +35,8 @@ _CONNECTION: Mapping[str, Any] = {
     "keepalives_count": 2,
     "tcp_user_timeout": 5000,
 }
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 5.0  # seconds between two tries of work that nobody waits for
+_RESERVE = 10.0  # seconds of such work that are not spent on connecting
 _COOL_DOWN = 0.25  # seconds in which a database that was away is not asked again
 _LONGEST_IDLE = (
     240.0  # load balancers forget a silent connection after 350 s, and a frozen container sends no keepalives
@@ -53,18 +56,22 @@ class Database:
         patience: seconds after which an answer is no longer waited for. The server's own statement_timeout comes first
             where it is reachable.
         clock: says how long the connection was idle and the database away.
+        renewed: asked where nobody can connect with what `conninfo` gave: another answer is tried at once.
 
     Attributes:
         round_trips: how often an answer of the server was waited for, connecting left out.
     """
 
     def __init__(
-        self, conninfo: str | Callable[[], str], *, patience: float = 10.0, clock: Clock | None = None
-    ) -> None:
+        self, conninfo: str | Callable[[], str], *, patience: float = 10.0, clock: Clock | None = None,
+        renewed: Callable[[], str] | None = None,
+    ) -> None:  # fmt: skip
         self.round_trips = 0
         self._conninfo = conninfo
         self._patience = patience
         self._clock = clock or SystemClock()
+        self._renewed = renewed
+        self._seconds_left: Callable[[], float] = lambda: 0.0
         self._lock = threading.Lock()
         self._connection: _Connection | None = None
         self._last_used = 0.0
@@ -133,6 +140,18 @@ class Database:
 
         return self._run(run, idempotent)
 
+    @contextmanager
+    def patient(self, seconds_left: Callable[[], float]) -> Iterator[None]:
+        """Inside, connecting is tried again until `seconds_left()` falls under ten: for work that nobody waits for.
+
+        A paused cluster takes half a minute to wake, and a container's network its first moments to be there.
+        """
+        self._seconds_left = seconds_left
+        try:
+            yield
+        finally:
+            self._seconds_left = lambda: 0.0
+
     def close(self) -> None:
         """Give the connection back, for instance before a snapshot; the next query makes a new one."""
         with self._lock:
@@ -168,24 +187,46 @@ class Database:
         return self._connection
 
     def _connect(self) -> _Connection:
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                return self._connected()
+            except DatabaseUnavailable:
+                if self._seconds_left() < _RESERVE + pause:
+                    raise
+            self._clock.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    def _connected(self) -> _Connection:
+        """A new connection, by what is configured, or by what took its place meanwhile."""
         if self._clock.monotonic() < self._away_until:
             raise self._away("the last connect failed a moment ago")
         conninfo = self._conninfo if isinstance(self._conninfo, str) else self._conninfo()
         try:
-            options = dict(_CONNECTION) | conninfo_to_dict(conninfo)
-        except psycopg.ProgrammingError:
-            raise ConfigurationError("the database's address must be a postgresql:// URL") from None
-        try:
-            connection = _Connection.connect(**options, autocommit=True, prepare_threshold=None, row_factory=dict_row)
+            try:
+                return self._open(conninfo)
+            except psycopg.OperationalError:
+                # Whatever the reason: libpq gives no SQLSTATE before there is a session, and hosts change too.
+                before, conninfo = conninfo, self._renewed() if self._renewed else conninfo
+                if conninfo == before:
+                    raise
+                return self._open(conninfo)
         except psycopg.OperationalError as error:
             self._away_until = self._clock.monotonic() + _COOL_DOWN
             if refuses_login(error):
                 self._away = LoginRefused
-                logger.error("the database refuses the login %s: %s", options.get("user"), error)
+                logger.error("the database refuses the login %s: %s", conninfo_to_dict(conninfo).get("user"), error)
             else:
                 self._away = DatabaseUnavailable
                 logger.warning("cannot connect to the database: %s", error)
             raise self._away("cannot connect to the database") from None
+
+    def _open(self, conninfo: str) -> _Connection:
+        try:
+            options = dict(_CONNECTION) | conninfo_to_dict(conninfo)
+        except psycopg.ProgrammingError:
+            raise ConfigurationError("the database's address must be a postgresql:// URL") from None
+        connection = _Connection.connect(**options, autocommit=True, prepare_threshold=None, row_factory=dict_row)
         connection.patience = self._patience
         connection.adapters.register_dumper(Vector, VectorDumper)
         return connection

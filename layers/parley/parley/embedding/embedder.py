@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from parley.admission.records import Attempt
 from parley.core.clock import Clock
 from parley.core.provider_names import PROVIDERS, ProviderName
 from parley.providers.catalogue import Catalogue
-from parley.providers.protocol import Embeddings, Provider, Usage
+from parley.providers.errors import ACCOUNT_FAULTS, ProviderError
+from parley.providers.protocol import Embeddings, Provider, RenewedKey, Usage, no_renewed_key
 
 # The providers embed at most this much of one text; the caller splits longer ones.
 LONGEST_TEXT = 24_000  # characters, about 6,000 tokens
@@ -26,11 +28,15 @@ class Embedder:
     """Embeds with the first provider that has embeddings and a key.
 
     Vectors of two models do not compare, so another provider is no fallback.
+
+    Args:
+        renewed_key: see `Router`.
     """
 
     providers: Mapping[ProviderName, Provider]
     catalogue: Catalogue
     clock: Clock
+    renewed_key: RenewedKey = no_renewed_key
 
     def embed(
         self, texts: Sequence[str], keys: Mapping[ProviderName, str], seconds: float
@@ -44,7 +50,14 @@ class Embedder:
             if name not in keys or model is None or model.dimensions is None:
                 continue
             started = self.clock.monotonic()
-            found = self.providers[name].embed(texts, model.id, model.dimensions, keys[name], seconds)
+            embed = partial(self.providers[name].embed, texts, model.id, model.dimensions)
+            try:
+                found = embed(keys[name], seconds)
+            except ProviderError as error:
+                renewed = self.renewed_key(name, keys[name]) if error.code in ACCOUNT_FAULTS else None
+                if renewed is None:
+                    raise
+                found = embed(renewed, max(0.1, seconds - (self.clock.monotonic() - started)))
             milliseconds = round((self.clock.monotonic() - started) * 1000)
             usage = None if found.input_tokens is None else Usage(found.input_tokens, 0)
             return found, Attempt(name, model.id, ok=True, error_code=None, latency_ms=milliseconds, usage=usage)

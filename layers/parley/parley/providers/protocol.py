@@ -6,13 +6,21 @@ off: `routing` decides), and raises nothing but `ProviderError`. Keys are given 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from parley.core.provider_names import ProviderName
 
 FinishReason = Literal["stop", "length", "refusal"]
+
+# The operator's key that took the place of one that its vendor refused; None where there is no other.
+RenewedKey = Callable[[ProviderName, str], str | None]
+
+
+def no_renewed_key(_provider: ProviderName, _refused: str) -> str | None:
+    """Keys that are never replaced."""
+    return None
 
 
 @dataclass(frozen=True, slots=True)

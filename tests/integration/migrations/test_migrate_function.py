@@ -1,0 +1,152 @@
+"""The migrate function: what it takes, what it refuses, and what CloudFormation is told."""
+
+from __future__ import annotations
+
+import http.server
+import json
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from testing.databases import ScratchDatabase
+from testing.functions import Functions
+
+
+@pytest.fixture
+def migrate(environment: dict[str, str], empty_database: ScratchDatabase, postgres: Any) -> Iterator[Functions]:
+    """The function over an empty database, as its owner."""
+    made = Functions(environment | {"DATABASE_URL": empty_database.owner_url})
+    yield made
+    made.close()
+    # Without secrets the logins lose their passwords, which belong to the whole server.
+    with empty_database.connect() as owner:
+        for role in ("parley_app", "parley_service"):
+            owner.execute(f"alter role {role} password '{postgres.password(role)}'".encode())
+
+
+def tables(database: ScratchDatabase) -> int:
+    with database.connect() as owner:
+        row = owner.execute("select count(*) from pg_tables where schemaname in ('app', 'public')").fetchone()
+        assert row is not None
+        return int(row[0])
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {},
+        [],
+        None,
+        "up",
+        {"command": None},
+        {"command": ""},
+        {"command": "down"},
+        {"command": "UP"},
+        {"command": ["up"]},
+        {"command": "up", "count": 3},
+        {"Command": "up"},
+        {"requestType": "Create"},
+        {"Records": []},
+        {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}},
+    ],
+    ids=json.dumps,
+)
+def test_an_unknown_or_missing_command_is_refused_and_changes_nothing(
+    migrate: Functions, empty_database: ScratchDatabase, event: Any
+) -> None:
+    with pytest.raises(ValueError, match="migrate takes"):
+        migrate.invoke("migrate", event)
+    assert tables(empty_database) == 0
+
+
+def test_up_applies_and_status_tells(migrate: Functions, empty_database: ScratchDatabase) -> None:
+    pending = migrate.invoke("migrate", {"command": "status"})["migrations"]
+    assert {row["state"] for row in pending} == {"pending"}
+    assert tables(empty_database) == 0
+    assert migrate.invoke("migrate", {"command": "up"}) == {"applied": [row["label"] for row in pending]}
+    assert migrate.invoke("migrate", {"command": "up"}) == {"applied": []}
+    applied = migrate.invoke("migrate", {"command": "status"})["migrations"]
+    assert {row["state"] for row in applied} == {"applied"}
+
+
+class Stack:
+    """The end of a ResponseURL: keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[dict[str, Any]] = []
+        told = self.told
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_PUT(self) -> None:
+                assert self.headers["Content-Type"] == ""
+                told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                self.send_response(200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+
+    def event(self, kind: str, **members: Any) -> dict[str, Any]:
+        """A custom resource's event, as CloudFormation sends it."""
+        return {
+            "RequestType": kind,
+            "ResponseURL": f"http://127.0.0.1:{self.server.server_address[1]}/answer?signature=x",
+            "StackId": "arn:aws:cloudformation:eu-north-1:000000000000:stack/parley/1",
+            "RequestId": f"request-{kind}",
+            "ResourceType": "Custom::Schema",
+            "LogicalResourceId": "Schema",
+            "ResourceProperties": {"ServiceToken": "arn:aws:lambda:...", "command": "up"},
+        } | members
+
+
+@pytest.fixture
+def stack() -> Iterator[Stack]:
+    made = Stack()
+    thread = threading.Thread(target=made.server.serve_forever, args=(0.01,))
+    thread.start()
+    yield made
+    made.server.shutdown()
+    made.server.server_close()
+    thread.join()
+
+
+def test_cloudformations_events_are_answered_as_what_they_are_and_delete_keeps_the_data(
+    migrate: Functions, empty_database: ScratchDatabase, stack: Stack
+) -> None:
+    migrate.invoke("migrate", stack.event("Create"))
+    made = tables(empty_database)
+    assert made > 0
+    [told] = stack.told
+    assert (told["Status"], told["RequestId"], told["LogicalResourceId"]) == ("SUCCESS", "request-Create", "Schema")
+    assert told["Data"]["applied"]
+    for kind in ("Update", "Delete"):
+        migrate.invoke("migrate", stack.event(kind, PhysicalResourceId=told["PhysicalResourceId"]))
+        assert (stack.told[-1]["Status"], stack.told[-1]["RequestId"]) == ("SUCCESS", f"request-{kind}")
+        assert stack.told[-1]["PhysicalResourceId"] == told["PhysicalResourceId"]
+        assert stack.told[-1]["Data"] == {"applied": ""}
+        assert tables(empty_database) == made
+
+
+@pytest.mark.parametrize("kind", ["Delete", "Rollback", ""])
+def test_only_create_and_update_migrate(
+    migrate: Functions, empty_database: ScratchDatabase, stack: Stack, kind: str
+) -> None:
+    migrate.invoke("migrate", stack.event(kind, command="up"))
+    assert [told["Status"] for told in stack.told] == ["SUCCESS" if kind == "Delete" else "FAILED"]
+    assert tables(empty_database) == 0
+
+
+def test_cloudformation_is_told_of_a_failure_and_no_secret_with_it(
+    environment: dict[str, str], empty_database: ScratchDatabase, stack: Stack
+) -> None:
+    url = empty_database.owner_url.replace("//postgres:", "//postgres:not-the-password-")
+    migrate = Functions(environment | {"DATABASE_URL": url})
+    migrate.invoke("migrate", stack.event("Create"), seconds=11)
+    [told] = stack.told
+    assert (told["Status"], told["Reason"]) == ("FAILED", "see the function's log")
+    migrate.close()

@@ -231,3 +231,24 @@ def test_a_stream_that_stalls_ends_with_an_error_event_and_its_usage_in_the_ledg
         rows = owner.execute("select provider, tokens_prompt > 0 from ai_usage").fetchall()
         assert rows == [("anthropic", True)]
         assert owner.execute("select count(*) from app.ai_requests where state = 'reserved'").fetchone() == (0,)
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        {"prompt_tokens": 100, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": 4096}},
+        {"prompt_tokens": -3900, "completion_tokens": 5},
+        {"prompt_tokens": 100, "completion_tokens": None},
+        {"prompt_tokens": 100},
+    ],
+)
+def test_usage_that_cannot_be_true_is_null_and_estimated_and_the_answer_is_delivered_once(
+    functions: Functions, providers: Providers, database: Any, usage: Any
+) -> None:
+    providers.say("openai", 200, unstreamed("openai", {"usage": usage}))
+    answer = ask(functions)
+    assert (answer.status, answer.json["message"]["content"], answer.json["usage"]) == (200, "Hi.", None)
+    assert providers.asked == ["openai"]
+    with database.connect() as owner:
+        rows = owner.execute("select tokens_prompt, tokens_completion, cost, estimated from ai_usage").fetchall()
+    assert rows == [(None, None, None, True)]

@@ -57,18 +57,34 @@ def finish_reason(
     raise ProviderError(provider, meaning, upstream_status=200, upstream_code=reason, usage=usage)
 
 
+def checked_usage(read: Callable[[dict[str, Any]], Usage | None], reported: dict[str, Any]) -> Usage | None:
+    """What `read` makes of a provider's report; None for a report that contradicts itself or lacks a count.
+
+    Accounting never decides whether an answer is delivered.
+    """
+    try:
+        return read(reported)
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return None
+
+
 class StreamReader(ABC):
     """Reads the events of one stream.
 
     Attributes:
-        usage: what the provider reported so far; the last report wins.
+        model: the model that the stream names.
         upstream_id: the id that the stream itself names.
         ended: whether the provider's own end marker came.
     """
 
-    usage: Usage | None = None
+    model: str = ""
     upstream_id: str | None = None
     ended: bool = False
+
+    @property
+    @abstractmethod
+    def usage(self) -> Usage | None:
+        """What the provider reported so far; the last report wins."""
 
     @abstractmethod
     def feed(self, data: bytes) -> str:
@@ -129,8 +145,7 @@ class Adapter(ABC):
         completion = self._call(
             lambda: self._open(request, api_key, False), self._completion, request.model, api_key, request.timeout
         )
-        text = storable(completion.text)
-        return completion if text is completion.text else replace(completion, text=text)
+        return replace(completion, text=storable(completion.text), model=completion.model or request.model)
 
     def check(self, model: str, api_key: str, timeout: float) -> None:
         """See `Provider.check`."""
@@ -171,9 +186,10 @@ class Adapter(ABC):
                 response.close()
         upstream_id = response.headers.get(self.id_header) if response is not None else None
         if reader.ended and not isinstance(fault, _Cancelled):
-            return reader.completion("".join(text), upstream_id)
+            completion = reader.completion("".join(text), upstream_id)
+            return completion if completion.model else replace(completion, model=request.model)
         fault = fault or self._fault(_BrokenOff(), api_key, deadline, "stream_interrupted")
-        fault.usage = reader.usage
+        fault.usage, fault.model = reader.usage, reader.model or None
         raise fault
 
     def _call(

@@ -71,6 +71,7 @@ class ProviderError(Exception):
         retry_after: seconds the provider asked us to wait; None where it said nothing or waiting does not help.
         upstream_status, upstream_code: what the provider said, for logs and the error's `upstream` member.
         usage: tokens that were used before the fault, as far as the provider had reported them.
+        model: the model that was answering, where the provider had named it.
         detail: the provider's message, bounded and with key-like text removed; for an operator, never for a caller.
     """
 
@@ -80,6 +81,7 @@ class ProviderError(Exception):
     upstream_status: int | None = None
     upstream_code: str | None = None
     usage: Usage | None = None
+    model: str | None = None
     detail: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:

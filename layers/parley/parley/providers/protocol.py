@@ -14,6 +14,9 @@ from parley.core.provider_names import ProviderName
 
 FinishReason = Literal["stop", "length", "refusal"]
 
+# More than any model takes or gives in one call.
+MOST_TOKENS = 1_000_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -63,6 +66,8 @@ class Usage:
         output_tokens: generated tokens, reasoning included.
         reasoning_tokens: the part of output_tokens that the caller never sees.
         service_tier: the billing tier that served the call (`flex`, `priority`...); None is the standard one.
+
+    Raises ValueError for counts that cannot be true.
     """
 
     input_tokens: int
@@ -72,6 +77,20 @@ class Usage:
     cache_write_1h_tokens: int = 0
     reasoning_tokens: int = 0
     service_tier: str | None = None
+
+    def __post_init__(self) -> None:
+        for count in (
+            self.input_tokens,
+            self.output_tokens,
+            self.cached_input_tokens,
+            self.cache_write_5m_tokens,
+            self.cache_write_1h_tokens,
+            self.reasoning_tokens,
+        ):
+            if type(count) is not int or not 0 <= count <= MOST_TOKENS:
+                raise ValueError("a token count that cannot be true")
+        if self.reasoning_tokens > self.output_tokens:
+            raise ValueError("more reasoning than output")
 
     @property
     def prompt_tokens(self) -> int:
@@ -91,7 +110,7 @@ class Completion:
     Attributes:
         text: the whole answer (for a refusal: the provider's words, or empty).
         usage: None where the provider reported none; never estimated here.
-        model: the model id that the provider says answered.
+        model: the model id that the provider says answered; the one that was asked where it says none.
         upstream_id: the provider's request id, for support cases.
     """
 

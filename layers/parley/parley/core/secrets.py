@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from parley.core.config import ConfigurationError, Settings
+from parley.core.observability import logger
 from parley.core.provider_names import ProviderName, canonical_provider
+
+# What may stand in a header.
+_PROVIDER_KEY = re.compile(r"[\x21-\x7e]+")
 
 
 def database_url(settings: Settings) -> str:
@@ -41,14 +46,27 @@ def jwt_secret(settings: Settings) -> str:
 
 
 def provider_keys(settings: Settings) -> dict[ProviderName, str]:
-    """The operator's keys; what the environment holds wins over the secret."""
-    keys: dict[ProviderName, str] = {}
+    """The operator's keys; what the environment holds wins over the secret.
+
+    A key that cannot be one, and a secret that is no JSON object, is left out and logged: it makes its provider
+    unavailable and stops nothing else.
+    """
+    found: dict[ProviderName, str] = {}
     if settings.provider_keys_secret_arn:
-        for name, key in json.loads(_secret(settings.provider_keys_secret_arn)).items():
-            provider = canonical_provider(name)
+        try:
+            named = json.loads(_secret(settings.provider_keys_secret_arn)).items()
+        except (ValueError, AttributeError):
+            logger.error("the secret with the providers' keys must be a JSON object of names and keys")
+            named = ()
+        for name, key in named:
+            provider = canonical_provider(name.strip())
             if provider and key:
-                keys[provider] = str(key)
-    return keys | dict(settings.provider_keys)
+                found[provider] = str(key).strip()
+    found |= settings.provider_keys
+    for provider, key in found.items():
+        if not _PROVIDER_KEY.fullmatch(key):
+            logger.error("a provider is unavailable: its key has characters that no key has", provider=provider)
+    return {provider: key for provider, key in found.items() if _PROVIDER_KEY.fullmatch(key)}
 
 
 def _password(arn: str | None) -> str | None:

@@ -260,7 +260,7 @@ class Adapter(ABC):
         *,
         opened: bool = True,
     ) -> ProviderError:
-        """What an exception of the SDK, of the HTTP client or of reading the body means.
+        """What an exception of the SDK, of the HTTP client or of reading the body means. Raises any other.
 
         Args:
             interrupted: what a broken connection means here.
@@ -287,11 +287,9 @@ class Adapter(ABC):
             return ProviderError(self.name, interrupted, upstream_status=200)
         if isinstance(cause, httpx2.RequestError):
             return ProviderError(self.name, interrupted)
-        if isinstance(error, ValueError | LookupError | TypeError | AttributeError | RecursionError):
-            # Before the answer: the SDK does not take the request. After it: JSON that is none, or not the provider's.
-            if opened:
-                return ProviderError(self.name, "bad_response", upstream_status=200)
-            return ProviderError(self.name, "invalid_request")
+        if opened and isinstance(error, ValueError | LookupError | TypeError | AttributeError | RecursionError):
+            # JSON that is none, or not the provider's.
+            return ProviderError(self.name, "bad_response", upstream_status=200)
         raise error
 
 

@@ -37,6 +37,7 @@ ProviderErrorCode = Literal[
     "connection_failed",
     "stream_interrupted",
     "unsupported",
+    "unforeseen",  # a mistake of ours
 ]
 # The same call may succeed a little later, or at once with another provider. Everything else fails again until the
 # request, the key or the account changes.
@@ -235,6 +236,7 @@ def from_error_object(provider: ProviderName, status: int, error: dict[str, Any]
         provider,
         code,
         retry_after=_retry_info(details) if code in RETRYABLE else None,
+        upstream_status=status,
         upstream_code=next((name for name in names if api_key not in name), None),
         detail="" if code == "credentials_rejected" else scrub(message, api_key),
     )

@@ -19,6 +19,7 @@ from parley.core.provider_names import ProviderName
 from parley.providers import errors
 from parley.providers.errors import ProviderError, ProviderErrorCode, StreamCancelled
 from parley.providers.protocol import Completion, CompletionRequest, Embeddings, FinishReason, Usage
+from parley.providers.text import StreamedText, cut_at, storable
 from parley.providers.transport import DeadlineExceeded, SharedClient, events, until
 
 if TYPE_CHECKING:
@@ -31,13 +32,6 @@ _MODEL = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}")
 _LINGER_SECONDS = 1.0
 
 T = TypeVar("T")
-
-
-def storable(text: str) -> str:
-    """A model's text without what JSON can say and neither UTF-8 nor Postgres can hold: half a surrogate pair, NUL."""
-    if text.isascii():
-        return text.replace("\x00", "")
-    return text.encode(errors="replace").decode().replace("\x00", "")
 
 
 def finish_reason(
@@ -145,7 +139,9 @@ class Adapter(ABC):
         completion = self._call(
             lambda: self._open(request, api_key, False), self._completion, request.model, api_key, request.timeout
         )
-        return replace(completion, text=storable(completion.text), model=completion.model or request.model)
+        text, stopped = cut_at(request.cut_at, storable(completion.text))
+        finish = "stop" if stopped else completion.finish_reason
+        return replace(completion, text=text, finish_reason=finish, model=completion.model or request.model)
 
     def check(self, model: str, api_key: str, timeout: float) -> None:
         """See `Provider.check`."""
@@ -160,7 +156,7 @@ class Adapter(ABC):
         """See `Provider.stream`."""
         deadline = self._deadline(request.model, api_key, request.timeout)
         reader = self._reader(api_key)
-        text: list[str] = []
+        text = StreamedText(request.cut_at)
         response: httpx2.Response | None = None
         fault: ProviderError | None = None
         lingering = False
@@ -170,8 +166,7 @@ class Adapter(ABC):
             self._raise_unless_stream(response, deadline, api_key)
             for data in events(until(deadline, self._clock, response.iter_bytes())):
                 # Read on after the end marker: usage may follow, and a connection read to its end can be reused.
-                if delta := storable(reader.feed(data)):
-                    text.append(delta)
+                if (delta := reader.feed(data)) and (delta := text.feed(delta)):
                     yield delta
                 if reader.ended and not lingering:
                     lingering = True
@@ -186,8 +181,15 @@ class Adapter(ABC):
                 response.close()
         upstream_id = response.headers.get(self.id_header) if response is not None else None
         if reader.ended and not isinstance(fault, _Cancelled):
-            completion = reader.completion("".join(text), upstream_id)
-            return completion if completion.model else replace(completion, model=request.model)
+            try:
+                if delta := text.end():
+                    yield delta
+            except StreamCancelled:
+                fault = _Cancelled(self.name, "stream_interrupted")
+            else:
+                completion = reader.completion(text.whole, upstream_id)
+                finish = "stop" if text.stopped else completion.finish_reason
+                return replace(completion, finish_reason=finish, model=completion.model or request.model)
         fault = fault or self._fault(_BrokenOff(), api_key, deadline, "stream_interrupted")
         fault.usage, fault.model = reader.usage, reader.model or None
         raise fault

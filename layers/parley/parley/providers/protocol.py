@@ -35,7 +35,8 @@ class CompletionRequest:
         messages: at least one; system messages first.
         max_output_tokens: upper bound of generated tokens, reasoning included.
         temperature, top_p: sampling; None leaves the provider's default.
-        stop: up to four stop sequences.
+        stop: up to four stop sequences for the provider.
+        cut_at: stop sequences that the provider does not take: the adapter ends the text there.
         schema: JSON schema that the answer must fit; None for free text. Every property required, no recursion.
         schema_name: short identifier for the schema (letters, digits, underscores).
         timeout: seconds until the call is given up, connecting included.
@@ -48,6 +49,7 @@ class CompletionRequest:
     temperature: float | None = None
     top_p: float | None = None
     stop: Sequence[str] = ()
+    cut_at: Sequence[str] = ()
     schema: dict[str, Any] | None = None
     schema_name: str = "answer"
 

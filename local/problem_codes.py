@@ -68,6 +68,7 @@ CODES: dict[str, tuple[int, str]] = {
     # Ourselves
     "internal_error": (500, "Something went wrong on our side."),
     "not_configured": (501, "The operator has not set this up."),
+    "secrets_unavailable": (503, "The operator's secrets cannot be read right now."),
     "database_unavailable": (503, "The database is away for a moment."),
     "database_login_refused": (503, "The database does not let Parley in, until the operator sets its login right."),
     # API Gateway's own answers (template.yaml, GatewayResponses)
@@ -81,7 +82,7 @@ CODES: dict[str, tuple[int, str]] = {
 
 _ANY_ROUTE = (
     "invalid_request", "token_invalid", "token_expired", "keys_unavailable", "internal_error", "not_configured",
-    "database_unavailable", "database_login_refused", "gateway_refused", "throttled", "function_failed",
+    "secrets_unavailable", "database_unavailable", "database_login_refused", "gateway_refused", "throttled", "function_failed",
     "function_unreachable", "gateway_timeout",
 )  # fmt: skip
 _ACCESS = {

@@ -53,7 +53,7 @@ def request(provider: ProviderName, text: str = "What is a monad?", **changes: A
         "model": MODELS[provider],
         "messages": [Message("system", "Be brief."), Message("user", text)],
         "max_output_tokens": 200,
-        "timeout": 5.0,
+        "timeout": 30.0,  # the first call also imports the SDK
     }
     return CompletionRequest(**(values | changes))
 

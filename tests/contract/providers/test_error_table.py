@@ -275,6 +275,39 @@ ACCOUNTS = [
     ),
     Row("openai", 413, HTML, "request_too_large"),
 ]
+
+
+def odd(**members: Any) -> dict[str, Any]:
+    return {"error": {"message": "Something.", "status": "UNAVAILABLE", "code": 503} | members}
+
+
+ODD_BODIES = [
+    Row("google", 503, odd(details=5), "overloaded"),
+    Row("google", 503, odd(details={"a": 1}), "overloaded"),
+    Row(
+        "google",
+        503,
+        odd(details=[5, None, {"reason": 7, "violations": 5, "retryDelay": {"seconds": 1}}]),
+        "overloaded",
+    ),
+    Row("google", 429, odd(status="RESOURCE_EXHAUSTED", message=EXHAUSTED, details=7), "quota_exhausted"),
+    Row("google", 503, odd(message={"text": "x"}), "overloaded"),
+    Row("google", 503, odd(status=["UNAVAILABLE"], code=None), "overloaded"),
+    Row("openai", 500, {"error": {"message": ["x"], "type": {}, "code": 1.5}}, "upstream_error"),
+    Row("openai", 500, {"error": [1]}, "upstream_error"),
+    Row("openai", 500, b"[" * 100_000, "upstream_error"),
+    Row("openai", 200, b"[" * 100_000, "bad_response"),
+    Row("anthropic", 529, {"error": 7}, "overloaded"),
+    # An error body is one whatever the status.
+    Row("openai", 200, openai(429, "requests", "rate_limit_exceeded")[2], "rate_limited"),
+    Row("openai", 200, openai(400, INVALID, "content_policy_violation")[2], "content_refused"),
+    Row("openai", 200, {"error": {"code": 503, "message": "Down."}}, "overloaded"),
+    Row("openai", 200, {"error": "Down."}, "upstream_error"),
+    Row("anthropic", 200, anthropic(529, "overloaded_error")[2], "overloaded"),
+    Row("anthropic", 200, anthropic(400, INVALID, LIMITS)[2], "quota_exhausted"),
+    Row("google", 200, google(429, "RESOURCE_EXHAUSTED", "Busy.", delay("4s"))[2], "rate_limited", 4.0),
+    Row("google", 200, [google(503, "UNAVAILABLE")[2]], "overloaded"),
+]
 SAID_BY_A_CALLER = [
     "Your credit balance is too low to access the Anthropic API.",
     "You exceeded your current quota, please check your plan and billing details.",
@@ -320,14 +353,15 @@ def answer(row: Row) -> httpx2.Response:
 
 
 @pytest.mark.parametrize("streamed", [False, True], ids=["unstreamed", "streamed"])
-@pytest.mark.parametrize("row", [*ROWS, *ACCOUNTS], ids=str)
+@pytest.mark.parametrize("row", [*ROWS, *ACCOUNTS, *ODD_BODIES], ids=str)
 def test_an_upstream_fault_becomes_one_code_with_its_wait(row: Row, streamed: bool) -> None:
     adapter = over(lambda _: answer(row), FrozenClock())[row.provider]
     with pytest.raises(ProviderError) as caught:
         call(adapter, request(row.provider), streamed)
     fault = caught.value
-    # With a 200, what is no event stream cannot be read as one, whatever it says.
-    unreadable = streamed and row.status == 200
+    # With a 200, what is no event stream cannot be read as one, unless it says that it is an error.
+    an_error = isinstance(row.body, list) or (isinstance(row.body, dict) and "error" in row.body)
+    unreadable = streamed and row.status == 200 and not an_error
     assert (fault.code, fault.retry_after) == ("bad_response" if unreadable else row.code, row.wait)
     assert fault.upstream_status == row.status
     assert fault.retryable == (fault.code in RETRYABLE)

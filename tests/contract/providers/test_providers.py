@@ -363,8 +363,8 @@ def test_what_neither_utf_8_nor_postgres_can_hold_is_left_out_of_an_answer(
 
 
 def test_nor_of_a_streamed_one() -> None:
-    pieces = [{"choices": [{"delta": {"content": text}}]} for text in ("a\x00", "\ud83d", "é")]
+    pieces = [{"choices": [{"delta": {"content": text}}]} for text in ("a\x00", "\ud83d", "é", "b\ud83d", "\ude00")]
     end = {"choices": [{"delta": {}, "finish_reason": "stop"}]}
     adapter = over(lambda _: event_stream(sse(*pieces, end, "[DONE]")))["openai"]
     deltas, completion = drain(adapter.stream(request("openai"), KEY))
-    assert (deltas, completion.text) == (["a", "?", "é"], "a?é")
+    assert (deltas, completion.text) == (["a", "?é", "b", "😀"], "a?éb😀")

@@ -73,7 +73,7 @@ def sam_local_events(requests: list[tuple[str, list[str]]]) -> list[list[dict[st
 
 def told(self: Route, request: Any) -> Reply:
     """In the place of a route's handler: what it would have been given."""
-    return Reply(dict(request.path), 200)
+    return Reply(dict(request.path), status=200)
 
 
 def routes(functions: Functions) -> Iterator[tuple[str, Route]]:

@@ -231,3 +231,64 @@ def test_a_stream_that_stalls_ends_with_an_error_event_and_its_usage_in_the_ledg
         rows = owner.execute("select provider, tokens_prompt > 0 from ai_usage").fetchall()
         assert rows == [("anthropic", True)]
         assert owner.execute("select count(*) from app.ai_requests where state = 'reserved'").fetchone() == (0,)
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        {"prompt_tokens": 100, "completion_tokens": 5, "prompt_tokens_details": {"cached_tokens": 4096}},
+        {"prompt_tokens": -3900, "completion_tokens": 5},
+        {"prompt_tokens": 100, "completion_tokens": None},
+        {"prompt_tokens": 100},
+    ],
+)
+def test_usage_that_cannot_be_true_is_null_and_estimated_and_the_answer_is_delivered_once(
+    functions: Functions, providers: Providers, database: Any, usage: Any
+) -> None:
+    providers.say("openai", 200, unstreamed("openai", {"usage": usage}))
+    answer = ask(functions)
+    assert (answer.status, answer.json["message"]["content"], answer.json["usage"]) == (200, "Hi.", None)
+    assert providers.asked == ["openai"]
+    with database.connect() as owner:
+        rows = owner.execute("select tokens_prompt, tokens_completion, cost, estimated from ai_usage").fetchall()
+    assert rows == [(None, None, None, True)]
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"OPENAI_BASE_URL": "http://127.0.0.1\n:1/v1"},
+        {"OPENAI_BASE_URL": "not a url"},
+        {"OPENAI_API_KEY": "sk-one\nsk-two"},
+        {"OPENAI_API_KEY": " \n"},
+    ],
+)
+def test_a_bad_setting_of_one_provider_stops_nothing_else(
+    functions: Functions, emulator: Emulator, setting: dict[str, str]
+) -> None:
+    functions.environment.update(setting)
+    answer = ask(functions)
+    assert (answer.status, answer.json["provider"]) == (200, "anthropic")
+    body = {"documents": [{"content": "A fjord is an inlet."}]}
+    stored = functions.request("search", "POST", "/api/documents", body, token=make_token("ada"))
+    assert stored.status in (200, 201), stored.text
+
+
+def test_a_key_with_a_line_feed_around_it_is_a_key(functions: Functions, emulator: Emulator) -> None:
+    functions.environment["OPENAI_API_KEY"] = "sk-operator-openai\n"
+    assert ask(functions).json["provider"] == "openai"
+
+
+def test_an_error_body_of_an_odd_shape_is_an_error_like_any_other(functions: Functions, providers: Providers) -> None:
+    providers.say("google", 503, {"error": {"code": 503, "status": "UNAVAILABLE", "message": "Busy.", "details": 5}})
+    answer = ask(functions, provider="google")
+    assert (answer.status, answer.json["provider"], answer.json["fallback"]) == (200, "openai", True)
+
+
+def test_a_refused_prompt_that_comes_with_a_200_is_asked_of_nobody_else(
+    functions: Functions, providers: Providers
+) -> None:
+    providers.say("openai", 200, openai("invalid_request_error", "content_policy_violation", "No."))
+    answer = ask(functions)
+    assert (answer.status, answer.json["code"]) == (400, "content_refused")
+    assert providers.asked == ["openai"]

@@ -314,7 +314,7 @@ def test_a_refused_key_of_the_environment_reads_no_secret(
     assert ask(functions, "one").status == 200
     published.reads.clear()
     later.seconds = 61
-    emulator.fault("unauthorized", vendor="openai")
+    emulator.fault("unauthorized", provider="openai")
     assert ask(functions, "two").json["provider"] == "anthropic"
     assert rotating["keys"] not in published.reads
 

@@ -498,3 +498,44 @@ def test_an_attempt_is_written_as_the_database_takes_it() -> None:
     attempt = Attempt("openai", "m", False, "timeout", 1200, Usage(1, 1))
     expected = {"provider": "openai", "model": "m", "ok": False, "error_code": "timeout", "latency_ms": 1200}
     assert attempt.as_json() == expected
+
+
+class Broken(Scripted):
+    """An adapter with a mistake in it."""
+
+    def _next(self, request: CompletionRequest, api_key: str) -> Step:
+        super()._next(request, api_key)
+        raise RecursionError("a mistake")
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_mistake_in_an_adapter_is_logged_with_its_frames_and_goes_to_the_next(
+    streamed: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = World()
+    world.providers["openai"] = Broken("openai", world.clock, [], world.calls)
+    for _ in range(4):  # no circuit opens
+        log: list[Attempt] = []
+        if streamed:
+            list(world.router.stream(Plan(ALL), REQUEST, KEYS, world.clock.seconds + 25, log))
+        else:
+            world.complete(log=log)
+        assert [(attempt.provider, attempt.error_code, attempt.counts) for attempt in log] == [
+            ("openai", "unforeseen", False),
+            ("anthropic", None, True),
+        ]
+    logged = [record for record in caplog.records if "adapter failed" in record.getMessage()]
+    assert len(logged) == 4
+    assert any("_next" in frame for frame in vars(logged[0])["frames"])
+    with pytest.raises(ProviderError) as caught:
+        world.complete(Plan(ALL[:1]))
+    assert (caught.value.code, caught.value.retryable) == ("unforeseen", False)
+
+
+def test_a_provider_without_an_adapter_is_no_candidate() -> None:
+    world = World()
+    del world.providers["openai"]
+    assert [one.provider for one in world.router.plan(provider="openai", model=None, keys=KEYS).candidates] == [
+        "anthropic",
+        "google",
+    ]

@@ -15,6 +15,7 @@ from parley.admission.records import Attempt
 from parley.completion.circuit import CircuitBreaker
 from parley.core.clock import Clock, SystemClock
 from parley.core.errors import Problem
+from parley.core.observability import log_fault
 from parley.core.provider_names import PROVIDERS, ProviderName
 from parley.providers.catalogue import Catalogue
 from parley.providers.errors import (
@@ -178,7 +179,11 @@ class Router:
 
         Raises Problem where nobody is left.
         """
-        usable = [name for name in PROVIDERS if name in keys and (allowed is None or name in allowed)]
+        usable = [
+            name
+            for name in PROVIDERS
+            if name in self._providers and name in keys and (allowed is None or name in allowed)
+        ]
         if not usable:
             raise Problem("no_provider_available", "No model provider is configured for this request.", status=503)
         defaults = self._catalogue.default_chat_models()
@@ -219,8 +224,8 @@ class Router:
             fitted = self._fit(request, candidate.model, deadline - started)
             try:
                 completion = self._providers[candidate.provider].complete(fitted, state.keys[candidate.provider])
-            except ProviderError as error:
-                self._failed(state, chosen, error, started)
+            except Exception as error:
+                self._failed(state, chosen, _provider_error(candidate, error), started)
                 continue
             self._succeeded(state, chosen, completion, started)
             return completion
@@ -254,10 +259,11 @@ class Router:
                 completion: Completion = end.value
                 self._succeeded(state, chosen, completion, started)
                 return completion
-            except ProviderError as error:
-                self._failed(state, chosen, error, started)
+            except Exception as error:
+                failure = _provider_error(candidate, error)
+                self._failed(state, chosen, failure, started)
                 if delivered:
-                    raise
+                    raise failure from None
             except GeneratorExit:
                 self._cancelled(state, chosen, upstream, started)
                 raise
@@ -420,6 +426,14 @@ def _tells_of_the_provider(code: ProviderErrorCode, own_keys: bool) -> bool:
     """Whether an error says how the provider, or the operator's account with it, will serve later requests."""
     of_the_operators_key = not own_keys and (code in ACCOUNT_FAULTS or code == "rate_limited")
     return code in PROVIDER_FAULTS or of_the_operators_key
+
+
+def _provider_error(candidate: Candidate, error: Exception) -> ProviderError:
+    """What went wrong; what no adapter foresaw is logged, for it is a mistake of ours."""
+    if isinstance(error, ProviderError):
+        return error
+    log_fault("a provider's adapter failed", error)
+    return ProviderError(candidate.provider, "unforeseen")
 
 
 def _unhealthy(seen: Mapping[str, Any]) -> bool:

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, cast, get_args
+from urllib.parse import urlsplit
 
+from parley.core.observability import logger
 from parley.core.provider_names import PROVIDERS, ProviderName, canonical_provider
 
 _SHORTEST_HS256_KEY = 32  # bytes, the length of its hash: RFC 7518, 3.2
 JwtAlgorithm = Literal["HS256", "RS256", "ES256", "EdDSA"]
+
+_PREFIXES: dict[ProviderName, str] = {"openai": "OPENAI", "anthropic": "ANTHROPIC", "google": "GEMINI"}
+# What the SDK itself puts behind the base URL; OpenAI's takes the version as part of it.
+_API_VERSIONS: dict[ProviderName, tuple[str, ...]] = {
+    "openai": (),
+    "anthropic": ("/v1",),
+    "google": ("/v1beta", "/v1alpha", "/v1"),
+}
+_URL = re.compile(r"[!$-;=@-~]+")  # printable, without space, quotes, ?, #, < and >
 
 
 class ConfigurationError(Exception):
@@ -27,7 +39,8 @@ class Settings:
         default_provider, default_spelling: what answers where nobody chose (AI_PROVIDER), and how that was written.
         provider_keys: the operator's own keys from the environment; `provider_keys_secret_arn` holds the JSON object
             {"openai": ..., "anthropic": ..., "google": ...} that completes them.
-        provider_urls: base URLs that replace the providers' own.
+        provider_urls: base URLs that replace the providers' own; None where what is set is no base URL, which makes
+            that provider unavailable.
         request_seconds: how long one model request may take in all, from admission to settling.
         degraded_allowance: model calls per caller and container-hour while the database is away.
         address_salt: mixed into the hash that stands for an anonymous caller's source address.
@@ -50,7 +63,7 @@ class Settings:
     default_spelling: str
     provider_keys: Mapping[ProviderName, str]
     provider_keys_secret_arn: str | None
-    provider_urls: Mapping[ProviderName, str]
+    provider_urls: Mapping[ProviderName, str | None]
     kms_key_id: str | None
     usage_queue_url: str | None
     timezone: str
@@ -61,10 +74,13 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
-        """Read the settings; an empty variable counts as absent. Raises ConfigurationError."""
+        """Read the settings, without white space around them; an empty one counts as absent.
+
+        Raises ConfigurationError.
+        """
 
         def text(name: str) -> str | None:
-            return environment.get(name) or None
+            return environment.get(name, "").strip() or None
 
         def number(name: str, default: float, least: float) -> float:
             raw = text(name)
@@ -81,7 +97,7 @@ class Settings:
             raise ConfigurationError(f"PARLEY_JWT_ALGORITHM must be one of {', '.join(get_args(JwtAlgorithm))}")
         if algorithm == "HS256" and (secret := text("PARLEY_JWT_SECRET")):
             check_hs256_key(secret, "PARLEY_JWT_SECRET")
-        spelling = (text("AI_PROVIDER") or "openai").strip().lower()
+        spelling = (text("AI_PROVIDER") or "openai").lower()
         provider = canonical_provider(spelling)
         if provider is None:
             raise ConfigurationError(f"AI_PROVIDER must be one of {', '.join(PROVIDERS)} (gemini means google)")
@@ -100,9 +116,15 @@ class Settings:
             role_claim=text("PARLEY_ROLE_CLAIM") or "organization_role",
             default_provider=provider,
             default_spelling=spelling,
-            provider_keys=_present(environment, "{}_API_KEY"),
+            provider_keys={
+                name: key for name, prefix in _PREFIXES.items() if (key := text(f"{prefix}_API_KEY")) is not None
+            },
             provider_keys_secret_arn=text("PARLEY_PROVIDER_KEYS_SECRET_ARN"),
-            provider_urls=_present(environment, "{}_BASE_URL"),
+            provider_urls={
+                name: _base_url(f"{prefix}_BASE_URL", url, _API_VERSIONS[name])
+                for name, prefix in _PREFIXES.items()
+                if (url := text(f"{prefix}_BASE_URL")) is not None
+            },
             kms_key_id=text("PARLEY_KMS_KEY_ID"),
             usage_queue_url=text("PARLEY_USAGE_QUEUE_URL"),
             timezone=text("PARLEY_TIMEZONE") or "Europe/Stockholm",
@@ -120,7 +142,17 @@ def check_hs256_key(key: str, name: str) -> None:
         raise ConfigurationError(f"{name} has {length} bytes; a key for HS256 has at least {_SHORTEST_HS256_KEY}")
 
 
-def _present(environment: Mapping[str, str], pattern: str) -> dict[ProviderName, str]:
-    prefixes: dict[ProviderName, str] = {"openai": "OPENAI", "anthropic": "ANTHROPIC", "google": "GEMINI"}
-    found = {name: environment.get(pattern.format(prefix)) for name, prefix in prefixes.items()}
-    return {name: value for name, value in found.items() if value}
+def _base_url(variable: str, url: str, versions: tuple[str, ...]) -> str | None:
+    """A provider's base URL without what its SDK adds; None, and a line in the log, where it is none."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or not _URL.fullmatch(url):
+        logger.error(
+            "a provider is unavailable: its base URL must read http(s)://host[:port][/path]", variable=variable
+        )
+        return None
+    url = url.rstrip("/")
+    return next((url.removesuffix(version) for version in versions if url.endswith(version)), url)

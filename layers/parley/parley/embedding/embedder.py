@@ -47,7 +47,7 @@ class Embedder:
         """
         for name in PROVIDERS:
             model = self.catalogue.default_embedding_model(name)
-            if name not in keys or model is None or model.dimensions is None:
+            if name not in self.providers or name not in keys or model is None or model.dimensions is None:
                 continue
             started = self.clock.monotonic()
             embed = partial(self.providers[name].embed, texts, model.id, model.dimensions)

@@ -28,11 +28,13 @@ class KeyVerifier:
     catalogue: Catalogue
 
     def verify(self, caller: Caller, provider_name: str, seconds: float) -> VerifiedKey:
-        """Try the stored key on what costs no tokens. Raises Problem: 404 without a key, 400 when it is rejected."""
+        """Try the stored key on what costs no tokens. Raises Problem: 404 without a key, 403 when it is rejected."""
         provider = named_provider(provider_name)
         keys = self.database.call("select app.own_keys(%s)", (caller.claims,), idempotent=True)
         if provider not in keys:
             raise own_key_not_found()
+        if provider not in self.providers:
+            raise Problem("no_provider_available", "The operator's settings for this provider do not work.", status=503)
         key = self._reveal(caller, provider, keys)
         try:
             self.providers[provider].check(self.catalogue.default_chat_models()[provider], key, seconds)

@@ -19,6 +19,7 @@ from parley.core.provider_names import ProviderName
 from parley.providers import errors
 from parley.providers.errors import ProviderError, ProviderErrorCode, StreamCancelled
 from parley.providers.protocol import Completion, CompletionRequest, Embeddings, FinishReason, Usage
+from parley.providers.text import StreamedText, cut_at, storable
 from parley.providers.transport import DeadlineExceeded, SharedClient, events, until
 
 if TYPE_CHECKING:
@@ -31,13 +32,6 @@ _MODEL = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}")
 _LINGER_SECONDS = 1.0
 
 T = TypeVar("T")
-
-
-def storable(text: str) -> str:
-    """A model's text without what JSON can say and neither UTF-8 nor Postgres can hold: half a surrogate pair, NUL."""
-    if text.isascii():
-        return text.replace("\x00", "")
-    return text.encode(errors="replace").decode().replace("\x00", "")
 
 
 def finish_reason(
@@ -57,18 +51,34 @@ def finish_reason(
     raise ProviderError(provider, meaning, upstream_status=200, upstream_code=reason, usage=usage)
 
 
+def checked_usage(read: Callable[[dict[str, Any]], Usage | None], reported: dict[str, Any]) -> Usage | None:
+    """What `read` makes of a provider's report; None for a report that contradicts itself or lacks a count.
+
+    Accounting never decides whether an answer is delivered.
+    """
+    try:
+        return read(reported)
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return None
+
+
 class StreamReader(ABC):
     """Reads the events of one stream.
 
     Attributes:
-        usage: what the provider reported so far; the last report wins.
+        model: the model that the stream names.
         upstream_id: the id that the stream itself names.
         ended: whether the provider's own end marker came.
     """
 
-    usage: Usage | None = None
+    model: str = ""
     upstream_id: str | None = None
     ended: bool = False
+
+    @property
+    @abstractmethod
+    def usage(self) -> Usage | None:
+        """What the provider reported so far; the last report wins."""
 
     @abstractmethod
     def feed(self, data: bytes) -> str:
@@ -129,8 +139,9 @@ class Adapter(ABC):
         completion = self._call(
             lambda: self._open(request, api_key, False), self._completion, request.model, api_key, request.timeout
         )
-        text = storable(completion.text)
-        return completion if text is completion.text else replace(completion, text=text)
+        text, stopped = cut_at(request.cut_at, storable(completion.text))
+        finish = "stop" if stopped else completion.finish_reason
+        return replace(completion, text=text, finish_reason=finish, model=completion.model or request.model)
 
     def check(self, model: str, api_key: str, timeout: float) -> None:
         """See `Provider.check`."""
@@ -145,7 +156,7 @@ class Adapter(ABC):
         """See `Provider.stream`."""
         deadline = self._deadline(request.model, api_key, request.timeout)
         reader = self._reader(api_key)
-        text: list[str] = []
+        text = StreamedText(request.cut_at)
         response: httpx2.Response | None = None
         fault: ProviderError | None = None
         lingering = False
@@ -155,8 +166,7 @@ class Adapter(ABC):
             self._raise_unless_stream(response, deadline, api_key)
             for data in events(until(deadline, self._clock, response.iter_bytes())):
                 # Read on after the end marker: usage may follow, and a connection read to its end can be reused.
-                if delta := storable(reader.feed(data)):
-                    text.append(delta)
+                if (delta := reader.feed(data)) and (delta := text.feed(delta)):
                     yield delta
                 if reader.ended and not lingering:
                     lingering = True
@@ -171,9 +181,17 @@ class Adapter(ABC):
                 response.close()
         upstream_id = response.headers.get(self.id_header) if response is not None else None
         if reader.ended and not isinstance(fault, _Cancelled):
-            return reader.completion("".join(text), upstream_id)
+            try:
+                if delta := text.end():
+                    yield delta
+            except StreamCancelled:
+                fault = _Cancelled(self.name, "stream_interrupted")
+            else:
+                completion = reader.completion(text.whole, upstream_id)
+                finish = "stop" if text.stopped else completion.finish_reason
+                return replace(completion, finish_reason=finish, model=completion.model or request.model)
         fault = fault or self._fault(_BrokenOff(), api_key, deadline, "stream_interrupted")
-        fault.usage = reader.usage
+        fault.usage, fault.model = reader.usage, reader.model or None
         raise fault
 
     def _call(
@@ -244,7 +262,7 @@ class Adapter(ABC):
         *,
         opened: bool = True,
     ) -> ProviderError:
-        """What an exception of the SDK, of the HTTP client or of reading the body means.
+        """What an exception of the SDK, of the HTTP client or of reading the body means. Raises any other.
 
         Args:
             interrupted: what a broken connection means here.
@@ -271,11 +289,9 @@ class Adapter(ABC):
             return ProviderError(self.name, interrupted, upstream_status=200)
         if isinstance(cause, httpx2.RequestError):
             return ProviderError(self.name, interrupted)
-        if isinstance(error, ValueError | LookupError | TypeError | AttributeError | RecursionError):
-            # Before the answer: the SDK does not take the request. After it: JSON that is none, or not the provider's.
-            if opened:
-                return ProviderError(self.name, "bad_response", upstream_status=200)
-            return ProviderError(self.name, "invalid_request")
+        if opened and isinstance(error, ValueError | LookupError | TypeError | AttributeError | RecursionError):
+            # JSON that is none, or not the provider's.
+            return ProviderError(self.name, "bad_response", upstream_status=200)
         raise error
 
 

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from parley.core.provider_names import ProviderName
 from parley.providers import errors
-from parley.providers.adapter import Adapter, StreamReader, finish_reason
+from parley.providers.adapter import Adapter, StreamReader, checked_usage, finish_reason
 from parley.providers.errors import ProviderError, ProviderErrorCode
 from parley.providers.protocol import Completion, CompletionRequest, FinishReason, Usage
 from parley.providers.transport import event_json, timeouts
@@ -102,11 +102,11 @@ class AnthropicAdapter(Adapter):
         return opened
 
     def _completion(self, payload: dict[str, Any], upstream_id: str | None) -> Completion:
-        usage = usage_of(payload.get("usage") or {})
+        usage = checked_usage(usage_of, payload.get("usage") or {})
         return Completion(
             text="".join(block["text"] for block in payload["content"] if block["type"] == "text"),
             finish_reason=finish_reason("anthropic", _FINISH, payload["stop_reason"], usage),
-            model=payload["model"],
+            model=payload.get("model") or "",
             usage=usage,
             upstream_id=upstream_id,
         )
@@ -120,20 +120,27 @@ class AnthropicAdapter(Adapter):
 
 
 def usage_of(reported: dict[str, Any]) -> Usage | None:
-    """Anthropic's `usage`: input_tokens is what was neither read from nor written to the cache."""
+    """Anthropic's `usage`: input_tokens is what was neither read from nor written to the cache.
+
+    May raise for a report that contradicts itself.
+    """
     if reported.get("input_tokens") is None or reported.get("output_tokens") is None:
         return None
-    written = reported.get("cache_creation_input_tokens") or 0
     by_lifetime = reported.get("cache_creation") or {}
+    five_minutes = by_lifetime.get("ephemeral_5m_input_tokens") or 0
     one_hour = by_lifetime.get("ephemeral_1h_input_tokens") or 0
-    # Writes of no stated lifetime have the default one of five minutes.
-    five_minutes = max(by_lifetime.get("ephemeral_5m_input_tokens") or 0, written - one_hour)
+    written = reported.get("cache_creation_input_tokens")
+    if written is None:
+        written = five_minutes + one_hour
+    if five_minutes + one_hour > written:
+        raise ValueError("more cache writes by lifetime than in all")
     tier = reported.get("service_tier")
     return Usage(
         input_tokens=reported["input_tokens"],
         output_tokens=reported["output_tokens"],
         cached_input_tokens=reported.get("cache_read_input_tokens") or 0,
-        cache_write_5m_tokens=five_minutes,
+        # Writes of no stated lifetime have the default one of five minutes.
+        cache_write_5m_tokens=written - one_hour,
         cache_write_1h_tokens=one_hour,
         reasoning_tokens=(reported.get("output_tokens_details") or {}).get("thinking_tokens") or 0,
         service_tier=None if tier == "standard" else tier,
@@ -147,7 +154,10 @@ class _Reader(StreamReader):
         self._api_key = api_key
         self._reported: dict[str, Any] = {}
         self._stop_reason: str | None = None
-        self._model = ""
+
+    @property
+    def usage(self) -> Usage | None:
+        return checked_usage(usage_of, self._reported)
 
     def feed(self, data: bytes) -> str:
         event = event_json(data)
@@ -156,7 +166,7 @@ class _Reader(StreamReader):
             text: str = event["delta"].get("text") or ""
             return text
         if kind == "message_start":
-            self._model = event["message"]["model"]
+            self.model = event["message"].get("model") or ""
             self._report(event["message"].get("usage"))
         elif kind == "message_delta":
             self._stop_reason = event["delta"].get("stop_reason") or self._stop_reason
@@ -167,11 +177,12 @@ class _Reader(StreamReader):
             raise errors.from_error_object("anthropic", 200, event["error"], self._api_key)
         return ""
 
-    def _report(self, usage: dict[str, Any] | None) -> None:
+    def _report(self, usage: Any) -> None:
         """Totals replace what was said before; what a later report leaves out or has as null stays."""
-        self._reported |= {name: value for name, value in (usage or {}).items() if value is not None}
-        self.usage = usage_of(self._reported)
+        if isinstance(usage, dict):
+            self._reported |= {name: value for name, value in usage.items() if value is not None}
 
     def completion(self, text: str, upstream_id: str | None) -> Completion:
-        finish = finish_reason("anthropic", _FINISH, self._stop_reason, self.usage)
-        return Completion(text, finish, self._model, self.usage, upstream_id)
+        usage = self.usage
+        finish = finish_reason("anthropic", _FINISH, self._stop_reason, usage)
+        return Completion(text, finish, self.model, usage, upstream_id)

@@ -37,6 +37,7 @@ ProviderErrorCode = Literal[
     "connection_failed",
     "stream_interrupted",
     "unsupported",
+    "unforeseen",  # a mistake of ours
 ]
 # The same call may succeed a little later, or at once with another provider. Everything else fails again until the
 # request, the key or the account changes.
@@ -71,6 +72,7 @@ class ProviderError(Exception):
         retry_after: seconds the provider asked us to wait; None where it said nothing or waiting does not help.
         upstream_status, upstream_code: what the provider said, for logs and the error's `upstream` member.
         usage: tokens that were used before the fault, as far as the provider had reported them.
+        model: the model that was answering, where the provider had named it.
         detail: the provider's message, bounded and with key-like text removed; for an operator, never for a caller.
     """
 
@@ -80,6 +82,7 @@ class ProviderError(Exception):
     upstream_status: int | None = None
     upstream_code: str | None = None
     usage: Usage | None = None
+    model: str | None = None
     detail: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
@@ -233,6 +236,7 @@ def from_error_object(provider: ProviderName, status: int, error: dict[str, Any]
         provider,
         code,
         retry_after=_retry_info(details) if code in RETRYABLE else None,
+        upstream_status=status,
         upstream_code=next((name for name in names if api_key not in name), None),
         detail="" if code == "credentials_rejected" else scrub(message, api_key),
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from parley.core.provider_names import ProviderName
 from parley.providers import errors
-from parley.providers.adapter import Adapter, StreamReader, finish_reason
+from parley.providers.adapter import Adapter, StreamReader, checked_usage, finish_reason
 from parley.providers.errors import ProviderError, ProviderErrorCode
 from parley.providers.protocol import Completion, CompletionRequest, Embeddings, FinishReason, Usage
 from parley.providers.transport import HEADERS, HeldBack, event_json
@@ -123,7 +123,7 @@ class GoogleAdapter(Adapter):
         return self._held_back.take()
 
     def _completion(self, payload: dict[str, Any], upstream_id: str | None) -> Completion:
-        usage = usage_of(payload)
+        usage = checked_usage(usage_of, payload)
         _raise_if_blocked(payload, usage)
         if not payload.get("candidates") and usage is not None:
             raise ProviderError("google", "no_answer", upstream_status=200, usage=usage)
@@ -131,7 +131,7 @@ class GoogleAdapter(Adapter):
         return Completion(
             text=_text(candidate),
             finish_reason=finish_reason("google", _FINISH, candidate.get("finishReason"), usage),
-            model=payload["modelVersion"],
+            model=payload.get("modelVersion") or "",
             usage=usage,
             upstream_id=upstream_id or payload.get("responseId"),
         )
@@ -163,17 +163,23 @@ def usage_of(payload: dict[str, Any]) -> Usage | None:
     """Gemini's `usageMetadata`.
 
     promptTokenCount includes cachedContentTokenCount; candidatesTokenCount leaves out thoughtsTokenCount, which is
-    billed as output; toolUsePromptTokenCount is billed as input and part of neither.
+    billed as output; toolUsePromptTokenCount is billed as input and part of neither. May raise for a report that
+    contradicts itself.
     """
     reported = payload.get("usageMetadata") or {}
     if reported.get("promptTokenCount") is None:
         return None
-    cached = reported.get("cachedContentTokenCount") or 0
-    thoughts = reported.get("thoughtsTokenCount") or 0
+    prompt, cached = reported["promptTokenCount"], reported.get("cachedContentTokenCount") or 0
+    thoughts, tools = reported.get("thoughtsTokenCount") or 0, reported.get("toolUsePromptTokenCount") or 0
+    output = reported.get("candidatesTokenCount", 0) + thoughts  # a count of zero is left out, a null is no count
+    if cached > prompt:
+        raise ValueError("more cached than prompt")
+    if reported.get("totalTokenCount") not in (None, prompt + tools + output):
+        raise ValueError("the total is not the sum")
     tier = str(reported.get("serviceTier") or "standard").lower()
     return Usage(
-        input_tokens=reported["promptTokenCount"] - cached + (reported.get("toolUsePromptTokenCount") or 0),
-        output_tokens=(reported.get("candidatesTokenCount") or 0) + thoughts,
+        input_tokens=prompt - cached + tools,
+        output_tokens=output,
         cached_input_tokens=cached,
         reasoning_tokens=thoughts,
         service_tier=None if tier in ("standard", "unspecified") else tier,
@@ -203,16 +209,23 @@ class _Reader(StreamReader):
     def __init__(self, api_key: str) -> None:
         self._api_key = api_key
         self._finish: str | None = None
-        self._model = ""
+        self._reported: dict[str, Any] = {}
+
+    @property
+    def usage(self) -> Usage | None:
+        return checked_usage(usage_of, self._reported)
 
     def feed(self, data: bytes) -> str:
         chunk = event_json(data)
         if error := errors.error_object(chunk):
             raise errors.from_error_object("google", 200, error, self._api_key)
-        self._model = chunk.get("modelVersion") or self._model
+        self.model = chunk.get("modelVersion") or self.model
         self.upstream_id = chunk.get("responseId") or self.upstream_id
-        self.usage = usage_of(chunk) or self.usage
-        _raise_if_blocked(chunk, self.usage)
+        reported = chunk.get("usageMetadata")
+        if isinstance(reported, dict) and "promptTokenCount" in reported:
+            self._reported = chunk
+        if "promptFeedback" in chunk:
+            _raise_if_blocked(chunk, self.usage)
         text = ""
         for candidate in chunk.get("candidates") or ():
             text = _text(candidate)
@@ -221,5 +234,6 @@ class _Reader(StreamReader):
         return text
 
     def completion(self, text: str, upstream_id: str | None) -> Completion:
-        finish = finish_reason("google", _FINISH, self._finish, self.usage)
-        return Completion(text, finish, self._model, self.usage, upstream_id or self.upstream_id)
+        usage = self.usage
+        finish = finish_reason("google", _FINISH, self._finish, usage)
+        return Completion(text, finish, self.model, usage, upstream_id or self.upstream_id)

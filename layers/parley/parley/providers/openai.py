@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from parley.core.provider_names import ProviderName
 from parley.providers import errors
-from parley.providers.adapter import Adapter, StreamReader, finish_reason
+from parley.providers.adapter import Adapter, StreamReader, checked_usage, finish_reason
 from parley.providers.errors import ProviderErrorCode
 from parley.providers.protocol import Completion, CompletionRequest, Embeddings, FinishReason, Usage
 from parley.providers.transport import event_json, timeouts
@@ -104,11 +104,11 @@ class OpenAIAdapter(Adapter):
         choice = payload["choices"][0]
         message = choice["message"]
         refusal = message.get("refusal")
-        usage = usage_of(payload)
+        usage = checked_usage(usage_of, payload)
         return Completion(
             text=refusal or message.get("content") or "",
             finish_reason="refusal" if refusal else finish_reason("openai", _FINISH, choice["finish_reason"], usage),
-            model=payload["model"],
+            model=payload.get("model") or "",
             usage=usage,
             upstream_id=upstream_id,
         )
@@ -125,28 +125,38 @@ class OpenAIAdapter(Adapter):
             vectors = [_vector(row["embedding"]) for row in rows]
             if len(vectors) != len(texts) or any(len(vector) != dimensions for vector in vectors):
                 raise ValueError("not one vector of the asked length for each text")
-            tokens = (payload.get("usage") or {}).get("prompt_tokens")
-            return Embeddings(vectors, payload["model"], dimensions, tokens)
+            usage = checked_usage(_embedding_usage, payload)
+            return Embeddings(vectors, payload.get("model") or model, dimensions, usage.input_tokens if usage else None)
 
         return self._call(lambda: self._post("/embeddings", body, api_key, timeout), read, model, api_key, timeout)
 
 
 def usage_of(payload: dict[str, Any]) -> Usage | None:
-    """OpenAI's `usage`: prompt_tokens includes what was read from and written to the cache."""
+    """OpenAI's `usage`: prompt_tokens includes what was read from and written to the cache.
+
+    May raise for a report that contradicts itself or lacks a count.
+    """
     reported = payload.get("usage")
     if not reported:
         return None
-    prompt = reported.get("prompt_tokens_details") or {}
-    cached, written = prompt.get("cached_tokens") or 0, prompt.get("cache_write_tokens") or 0
+    prompt, completion = reported["prompt_tokens"], reported["completion_tokens"]
+    if reported.get("total_tokens") not in (None, prompt + completion):
+        raise ValueError("the total is not the sum")
+    details = reported.get("prompt_tokens_details") or {}
+    cached, written = details.get("cached_tokens") or 0, details.get("cache_write_tokens") or 0
     tier = payload.get("service_tier")
     return Usage(
-        input_tokens=reported["prompt_tokens"] - cached - written,
-        output_tokens=reported["completion_tokens"],
+        input_tokens=prompt - cached - written,
+        output_tokens=completion,
         cached_input_tokens=cached,
         cache_write_5m_tokens=written,
         reasoning_tokens=(reported.get("completion_tokens_details") or {}).get("reasoning_tokens") or 0,
         service_tier=None if tier in ("default", "auto") else tier,
     )
+
+
+def _embedding_usage(payload: dict[str, Any]) -> Usage:
+    return Usage(payload["usage"]["prompt_tokens"], 0)
 
 
 class _Reader(StreamReader):
@@ -156,8 +166,11 @@ class _Reader(StreamReader):
         self._api_key = api_key
         self._finish: str | None = None
         self._refused = False
-        self._model = ""
-        self._tier: str | None = None
+        self._reported: dict[str, Any] = {}
+
+    @property
+    def usage(self) -> Usage | None:
+        return checked_usage(usage_of, self._reported)
 
     def feed(self, data: bytes) -> str:
         if data == b"[DONE]":
@@ -166,10 +179,11 @@ class _Reader(StreamReader):
         chunk = event_json(data)
         if error := errors.error_object(chunk):
             raise errors.from_error_object("openai", 200, error, self._api_key)
-        self._model = chunk.get("model") or self._model
-        self._tier = chunk.get("service_tier") or self._tier
+        self.model = chunk.get("model") or self.model
+        if chunk.get("service_tier"):
+            self._reported["service_tier"] = chunk["service_tier"]
         if chunk.get("usage"):
-            self.usage = usage_of(chunk | {"service_tier": self._tier})
+            self._reported["usage"] = chunk["usage"]
         text = ""
         for choice in chunk.get("choices") or ():
             delta = choice.get("delta") or {}
@@ -180,8 +194,9 @@ class _Reader(StreamReader):
         return text
 
     def completion(self, text: str, upstream_id: str | None) -> Completion:
-        finish = finish_reason("openai", _FINISH, self._finish, self.usage)
-        return Completion(text, "refusal" if self._refused else finish, self._model, self.usage, upstream_id)
+        usage = self.usage
+        finish = finish_reason("openai", _FINISH, self._finish, usage)
+        return Completion(text, "refusal" if self._refused else finish, self.model, usage, upstream_id)
 
 
 def _vector(embedding: str | list[float]) -> list[float]:

@@ -28,6 +28,11 @@ _SHOWN: dict[ProviderErrorCode, tuple[str, int, str]] = {
     "timeout": ("upstream_timeout", 504, "The model provider did not answer in time."),
     "connection_failed": ("upstream_unreachable", 502, "The model provider could not be reached."),
     "stream_interrupted": ("stream_interrupted", 502, "The answer broke off before its end and is incomplete."),
+    "unforeseen": (
+        "internal_error",
+        500,
+        "Something went wrong on our side; the request id helps us to find it.",
+    ),
     "unsupported": ("unsupported", 400, "The provider does not offer this."),
 }
 _SHOWN_WITH_OWN_KEY: dict[ProviderErrorCode, tuple[str, int, str]] = {

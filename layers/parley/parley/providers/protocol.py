@@ -14,6 +14,9 @@ from parley.core.provider_names import ProviderName
 
 FinishReason = Literal["stop", "length", "refusal"]
 
+# More than any model takes or gives in one call.
+MOST_TOKENS = 1_000_000_000
+
 # The operator's key that took the place of one that its vendor refused; None where there is no other.
 RenewedKey = Callable[[ProviderName, str], str | None]
 
@@ -40,7 +43,8 @@ class CompletionRequest:
         messages: at least one; system messages first.
         max_output_tokens: upper bound of generated tokens, reasoning included.
         temperature, top_p: sampling; None leaves the provider's default.
-        stop: up to four stop sequences.
+        stop: up to four stop sequences for the provider.
+        cut_at: stop sequences that the provider does not take: the adapter ends the text there.
         schema: JSON schema that the answer must fit; None for free text. Every property required, no recursion.
         schema_name: short identifier for the schema (letters, digits, underscores).
         timeout: seconds until the call is given up, connecting included.
@@ -53,6 +57,7 @@ class CompletionRequest:
     temperature: float | None = None
     top_p: float | None = None
     stop: Sequence[str] = ()
+    cut_at: Sequence[str] = ()
     schema: dict[str, Any] | None = None
     schema_name: str = "answer"
 
@@ -71,6 +76,8 @@ class Usage:
         output_tokens: generated tokens, reasoning included.
         reasoning_tokens: the part of output_tokens that the caller never sees.
         service_tier: the billing tier that served the call (`flex`, `priority`...); None is the standard one.
+
+    Raises ValueError for counts that cannot be true.
     """
 
     input_tokens: int
@@ -80,6 +87,20 @@ class Usage:
     cache_write_1h_tokens: int = 0
     reasoning_tokens: int = 0
     service_tier: str | None = None
+
+    def __post_init__(self) -> None:
+        for count in (
+            self.input_tokens,
+            self.output_tokens,
+            self.cached_input_tokens,
+            self.cache_write_5m_tokens,
+            self.cache_write_1h_tokens,
+            self.reasoning_tokens,
+        ):
+            if type(count) is not int or not 0 <= count <= MOST_TOKENS:
+                raise ValueError("a token count that cannot be true")
+        if self.reasoning_tokens > self.output_tokens:
+            raise ValueError("more reasoning than output")
 
     @property
     def prompt_tokens(self) -> int:
@@ -99,7 +120,7 @@ class Completion:
     Attributes:
         text: the whole answer (for a refusal: the provider's words, or empty).
         usage: None where the provider reported none; never estimated here.
-        model: the model id that the provider says answered.
+        model: the model id that the provider says answered; the one that was asked where it says none.
         upstream_id: the provider's request id, for support cases.
     """
 

@@ -14,18 +14,22 @@ from parley.providers.transport import SharedClient
 
 
 def build_providers(
-    base_urls: Mapping[ProviderName, str] | None = None, http: SharedClient | None = None, clock: Clock | None = None
+    base_urls: Mapping[ProviderName, str | None] | None = None,
+    http: SharedClient | None = None,
+    clock: Clock | None = None,
 ) -> dict[ProviderName, Provider]:
     """The three adapters over one HTTP client. Imports no SDK and opens nothing: the first call does.
 
     Args:
-        base_urls: replace the providers' own.
+        base_urls: replace the providers' own; None leaves a provider out.
         http: the client that all share; tests inject theirs.
     """
     urls = base_urls or {}
     http = http or SharedClient()
+    adapters: tuple[type[OpenAIAdapter | AnthropicAdapter | GoogleAdapter], ...]
+    adapters = (OpenAIAdapter, AnthropicAdapter, GoogleAdapter)
     return {
-        "openai": OpenAIAdapter(http, urls.get("openai"), clock),
-        "anthropic": AnthropicAdapter(http, urls.get("anthropic"), clock),
-        "google": GoogleAdapter(http, urls.get("google"), clock),
+        adapter.name: adapter(http, urls.get(adapter.name), clock)
+        for adapter in adapters
+        if urls.get(adapter.name, "") is not None
     }

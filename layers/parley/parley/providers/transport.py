@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 import weakref
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -153,32 +154,56 @@ def until(deadline: float, clock: Clock, chunks: Iterable[bytes]) -> Iterator[by
 def events(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """The `data` of each server-sent event that arrived whole, i.e. up to its blank line.
 
-    Lines end with LF or CRLF; what follows the last blank line is an event cut off, and is dropped. Source: WHATWG
-    HTML, 9.2.6 "Interpreting an event stream".
+    Lines end with LF, CRLF or CR. What follows the last blank line is an event cut off, and is dropped; an event whose
+    data is empty is passed over. Source: WHATWG HTML, 9.2.5 and 9.2.6.
     """
     rest = b""
     data: list[bytes] = []
-    for chunk in chunks:
+    after_cr = False
+    for chunk in _without_bom(chunks):
+        if b"\r" in chunk or after_cr:
+            # A CR ends its line at once; a LF that follows it in the next chunk belongs to it.
+            if after_cr and chunk.startswith(b"\n"):
+                chunk = chunk[1:]
+                after_cr = False
+            if chunk:
+                after_cr = chunk.endswith(b"\r")
+                chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         lines = (rest + chunk).split(b"\n")
         rest = lines.pop()
         for line in lines:
-            if line.endswith(b"\r"):
-                line = line[:-1]
             if not line:
                 if data:
-                    yield data[0] if len(data) == 1 else b"\n".join(data)
+                    event = data[0] if len(data) == 1 else b"\n".join(data)
                     data = []
+                    if event and not event.isspace():
+                        yield event
             elif line.startswith(b"data:"):
                 data.append(line[6:] if line.startswith(b"data: ") else line[5:])
+            elif line == b"data":
+                data.append(b"")
+
+
+def _without_bom(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The chunks without the byte order mark that may stand before the first, in whatever pieces it arrives."""
+    begun = b""
+    whole = iter(chunks)
+    for chunk in whole:
+        begun += chunk
+        if len(begun) >= len(BOM_UTF8) or not BOM_UTF8.startswith(begun):
+            yield begun.removeprefix(BOM_UTF8)
+            break
+    yield from whole
 
 
 def event_json(data: bytes) -> Any:
     """An event's JSON. Raises ValueError.
 
     `json.loads` does the same, but guesses the encoding of bytes and looks for space around the value with regular
-    expressions, which costs as much again as the parsing.
+    expressions, which costs as much again as the parsing. Bytes that are no UTF-8 become U+FFFD, as the source above
+    decodes a stream.
     """
-    text = data.decode(errors="surrogatepass").strip(" \t\r\n")
+    text = data.decode(errors="replace").strip(" \t\r\n")
     value, end = _decode(text)
     if end != len(text):
         raise ValueError("more than one JSON value in an event")

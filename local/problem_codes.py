@@ -82,8 +82,8 @@ CODES: dict[str, tuple[int, str]] = {
 
 _ANY_ROUTE = (
     "invalid_request", "token_invalid", "token_expired", "keys_unavailable", "internal_error", "not_configured",
-    "secrets_unavailable", "database_unavailable", "database_login_refused", "gateway_refused", "throttled", "function_failed",
-    "function_unreachable", "gateway_timeout",
+    "secrets_unavailable", "database_unavailable", "database_login_refused", "gateway_refused", "throttled",
+    "function_failed", "function_unreachable", "gateway_timeout",
 )  # fmt: skip
 _ACCESS = {
     "anyone": (),

@@ -142,13 +142,13 @@ def test_a_refusal_is_a_problem_document_and_no_stream(caller: Caller, token: To
     assert emulator.requests() == []
 
 
-@pytest.mark.parametrize(("vendor", "tokens"), [("openai", None), ("anthropic", 55)])
+@pytest.mark.parametrize(("provider", "tokens"), [("openai", None), ("anthropic", 55)])
 def test_a_caller_who_leaves_a_silent_model_closes_it_and_has_spent_the_unit(
-    caller: Caller, token: Token, emulator: Emulator, database: Any, vendor: str, tokens: int | None
+    caller: Caller, token: Token, emulator: Emulator, database: Any, provider: str, tokens: int | None
 ) -> None:
     emulator.fault("silent", delay=60)
     emulator.answer(ANSWER, usage={"prompt": 55})
-    stream = caller.ask("Count to six.", token("ada"), provider=vendor)
+    stream = caller.ask("Count to six.", token("ada"), provider=provider)
     # The first chunk holds the role alone; with it the model falls silent.
     stream.until("start")
     wait_for_model(emulator)

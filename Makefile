@@ -48,6 +48,10 @@ lint: .development .sam ## ruff, mypy --strict, import contracts, sqlfluff, cfn-
 	.venv-sam/bin/cfn-lint template.yaml templates/*.yaml
 	SAM_CLI_TELEMETRY=0 $(SAM) validate --lint
 
+.PHONY: contract
+contract: .local .contract ## Try docs/openapi.json with schemathesis and a generated client, against a run of its own
+	@$(PYTHON) -m local.contract .venv-contract
+
 .PHONY: openapi
 openapi: .development ## Generate docs/openapi.json from the routes
 	@$(PYTHON) -m local.openapi
@@ -58,6 +62,7 @@ lock: .development ## Resolve requirements/ from pyproject.toml (ARGS=--upgrade 
 	$(LOCK) pyproject.toml --group local -o requirements/local.txt
 	$(LOCK) pyproject.toml --group local --group development -o requirements/development.txt
 	$(LOCK) --group sam -o requirements/sam.txt
+	$(LOCK) --group contract -o requirements/contract.txt
 
 .PHONY: build
 build: ## sam build, as it is deployed (needs Python 3.13)
@@ -91,11 +96,11 @@ psql: .local ## Open psql on DATABASE_URL, or on the embedded database
 
 .PHONY: clean
 clean: ## Remove environments, builds, caches and the embedded database
-	@rm -rf .venv .venv-sam .parley .aws-sam .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache \
-	  .pytest_cache .ruff_cache
+	@rm -rf .venv .venv-sam .venv-contract .parley .aws-sam .coverage .coverage.* .hypothesis .import_linter_cache \
+	  .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: .local .development .sam
+.PHONY: .local .development .sam .contract
 .local:
 	@$(call environment,.venv,local)
 
@@ -104,3 +109,6 @@ clean: ## Remove environments, builds, caches and the embedded database
 
 .sam:
 	@$(call environment,.venv-sam,sam)
+
+.contract:
+	@$(call environment,.venv-contract,contract)

@@ -121,7 +121,7 @@ _QUOTA_HEADERS = ("RateLimit-Policy", "RateLimit", "X-RateLimit-Limit", "X-RateL
 
 
 def document() -> dict[str, Any]:
-    """The OpenAPI 3.2 document of every function that has routes.
+    """The OpenAPI 3.1 document of every function that has routes.
 
     Raises ValueError where two handlers have one name, or a path no tag.
     """
@@ -135,7 +135,7 @@ def document() -> dict[str, Any]:
     for route in found:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schemas, shared)
     return {
-        "openapi": "3.2.0",
+        "openapi": "3.1.1",
         "info": {"title": "Parley", "version": "1", "description": "Chat, interview practice and semantic search."},
         "servers": [{"url": "/", "description": "Where this document is served."}],
         "tags": [{"name": name, "description": text} for name, text in _TAGS.values() if text],
@@ -306,7 +306,7 @@ def _answer(route: Route, schemas: _Schemas) -> dict[str, Any]:
     response["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in headers}
     for media_type, answer in _answers(route).items():
         if media_type == sse.MEDIA_TYPE:
-            content = {"itemSchema": _events(schemas.answer(answer), schemas)}
+            content = _events(schemas.answer(answer), schemas)
         else:
             content = {"schema": schemas.answer(answer)}
         response.setdefault("content", {})[media_type] = content
@@ -314,21 +314,13 @@ def _answer(route: Route, schemas: _Schemas) -> dict[str, Any]:
 
 
 def _events(reference: dict[str, Any], schemas: _Schemas) -> dict[str, Any]:
-    """A server-sent event: its name, and its data as JSON text (OpenAPI 3.2, section 4.14.3.1)."""
-    by_name = schemas.definitions.pop(reference["$ref"].removeprefix(_MODELS))["properties"]
-    by_name = by_name | {"error": schemas.answer(ProblemDocument)}
+    """The data of a stream's events by name. OpenAPI describes events from 3.2 on, which client generators do not read
+    yet: to them a stream is text.
+    """
+    by_name = schemas.definitions.pop(reference["$ref"].removeprefix(_MODELS))
     return {
-        "type": "object",
-        "required": ["event", "data"],
-        "oneOf": [
-            {
-                "properties": {
-                    "event": {"const": name},
-                    "data": {"type": "string", "contentMediaType": JSON, "contentSchema": schema},
-                }
-            }
-            for name, schema in by_name.items()
-        ],
+        "schema": {"type": "string", "description": by_name["description"]},
+        "x-events": by_name["properties"] | {"error": schemas.answer(ProblemDocument)},
     }
 
 

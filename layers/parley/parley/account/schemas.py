@@ -9,7 +9,8 @@ from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
 from parley.core.fields import (
-    CLOSED,
+    BODY,
+    QUERY,
     Count,
     Milliseconds,
     Provider,
@@ -28,21 +29,21 @@ Scope = Literal["user", "organization"]
 class ProviderQuery(BaseModel):
     """`scope` asks for what is saved at one level, in place of what applies."""
 
-    model_config = CLOSED
+    model_config = QUERY
     scope: Scope | None = None
 
 
 class ScopeQuery(BaseModel):
     """Whose preference is meant."""
 
-    model_config = CLOSED
+    model_config = QUERY
     scope: Scope = "user"
 
 
 class ProviderPreference(BaseModel):
     """The provider to prefer, for oneself or, as its admin, for the organization."""
 
-    model_config = CLOSED
+    model_config = BODY
     provider: Provider
     scope: Scope = "user"
 
@@ -50,7 +51,7 @@ class ProviderPreference(BaseModel):
 class ProviderPolicy(BaseModel):
     """What an organization's members may use; null for both allows every provider."""
 
-    model_config = CLOSED
+    model_config = BODY
     allowed_providers: Annotated[list[Provider], Field(min_length=1, max_length=10)] | None = None
     forbidden_providers: Annotated[list[Provider], Field(max_length=10)] | None = None
 
@@ -58,7 +59,7 @@ class ProviderPolicy(BaseModel):
 class SettingsChange(BaseModel):
     """Tier and counters are not the caller's to change."""
 
-    model_config = CLOSED
+    model_config = BODY
     preferred_provider: Provider
 
 

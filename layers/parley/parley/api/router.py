@@ -24,7 +24,7 @@ from parley.api.sse import CONTENT_TYPE, HEARTBEAT, Stream, encoded
 from parley.core.caller import Caller
 from parley.core.config import ConfigurationError, Settings
 from parley.core.errors import Problem
-from parley.core.fields import CLOSED
+from parley.core.fields import QUERY
 from parley.core.observability import log_fault, logger
 from parley.database.errors import DatabaseUnavailable, LoginRefused
 from parley.runtime.response import StreamingResponse, is_streaming
@@ -107,7 +107,7 @@ class Route:
 
 
 class _NoQuery(BaseModel):
-    model_config = CLOSED
+    model_config = QUERY
 
 
 class Api:

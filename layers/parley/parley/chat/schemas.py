@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 
 from parley.completion.prompt import CacheMode
 from parley.completion.schemas import CallUsage
-from parley.core.fields import CLOSED, Count, ProviderSource, RequestedProvider, Tokens, Usd
+from parley.core.fields import BODY, QUERY, Count, ProviderSource, RequestedProvider, Tokens, Usd, Whole
 from parley.core.provider_names import ProviderName
 from parley.providers.protocol import FinishReason
 
@@ -41,7 +41,7 @@ _ONE_QUESTION: dict[str, Any] = {
 class ChatMessage(BaseModel):
     """One turn as a caller sends it."""
 
-    model_config = CLOSED
+    model_config = BODY
     role: Literal["system", "user", "assistant"]
     content: Text
 
@@ -54,7 +54,7 @@ class ChatRequest(BaseModel):
     equivalent question; `cache_threshold` raises how similar it must be.
     """
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra=_ONE_QUESTION)
+    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=_ONE_QUESTION)
     message: Text | None = None
     messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=100)] | None = None
     conversation_id: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = None
@@ -64,7 +64,7 @@ class ChatRequest(BaseModel):
     context: dict[str, Any] | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
-    max_tokens: Annotated[int, Field(ge=1, le=16_384)] = 1_024
+    max_tokens: Annotated[int, Field(ge=1, le=16_384), Whole] = 1_024
     stop: Annotated[list[Annotated[str, StringConstraints(min_length=1, max_length=100)]], Field(max_length=4)] = []
     cache: CacheMode = "exact"
     cache_threshold: Annotated[float, Field(ge=0, le=1)] | None = None
@@ -83,14 +83,14 @@ class ChatRequest(BaseModel):
 class ConversationQuery(BaseModel):
     """`format=markdown` exports it as a document."""
 
-    model_config = CLOSED
+    model_config = QUERY
     format: Literal["json", "markdown"] = "json"
 
 
 class ConversationRename(BaseModel):
     """Another title. With `version`, a conversation that changed since is left alone."""
 
-    model_config = CLOSED
+    model_config = BODY
     # One line: no control characters.
     title: Annotated[
         str,
@@ -98,7 +98,7 @@ class ConversationRename(BaseModel):
             min_length=1, max_length=200, strip_whitespace=True, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$"
         ),
     ]
-    version: Annotated[int, Field(ge=1, le=2_147_483_647)] | None = None
+    version: Annotated[int, Field(ge=1, le=2_147_483_647), Whole] | None = None
 
 
 class AssistantMessage(TypedDict):

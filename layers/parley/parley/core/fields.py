@@ -5,10 +5,20 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, WithJsonSchema
+from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 # A body or a query with a member that nobody knows is refused: it is a slip, and would otherwise be ignored in silence.
-CLOSED = ConfigDict(extra="forbid")
+QUERY = ConfigDict(extra="forbid")
+# JSON has types: in a body, "5" is no number and 0 is no boolean.
+BODY = ConfigDict(extra="forbid", strict=True)
+
+
+def _whole(value: Any) -> Any:
+    """JSON Schema counts 3.0 among the integers, and so do clients whose language has one kind of number."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = BeforeValidator(_whole)
 
 # The service folds case and says `invalid_provider`, so the names are told here and checked there.
 Provider = Annotated[str, Field(max_length=40, json_schema_extra={"enum": ["openai", "anthropic", "google", "gemini"]})]

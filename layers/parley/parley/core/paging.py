@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field, StringConstraints
 
 from parley.core.errors import Problem
-from parley.core.fields import CLOSED
+from parley.core.fields import QUERY
 
 Cursor = Annotated[str, StringConstraints(max_length=1_000, pattern=r"^[A-Za-z0-9_-]+={0,2}$")]
 
@@ -20,7 +20,7 @@ Cursor = Annotated[str, StringConstraints(max_length=1_000, pattern=r"^[A-Za-z0-
 class PageQuery(BaseModel):
     """`cursor` is `next_cursor` of the page before."""
 
-    model_config = CLOSED
+    model_config = QUERY
     limit: Annotated[int, Field(ge=1, le=100)] = 50
     cursor: Cursor | None = None
 

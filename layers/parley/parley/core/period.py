@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, Field
 
 from parley.core.errors import Problem
-from parley.core.fields import CLOSED
+from parley.core.fields import QUERY
 
 _USUAL, _LONGEST = 30, 366  # days
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -28,7 +28,7 @@ Day = Annotated[date, BeforeValidator(_iso_date), Field(ge=date(2000, 1, 1))]
 class Period(BaseModel):
     """Days (YYYY-MM-DD, 2000 or later) from `from` up to and including `to`; by default the last 30."""
 
-    model_config = CLOSED
+    model_config = QUERY
     start: Annotated[Day | None, Field(alias="from")] = None
     end: Annotated[Day | None, Field(alias="to")] = None
 

@@ -11,6 +11,7 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
@@ -46,17 +47,40 @@ class QuestionsRequest(BaseModel):
     than one word are taken in camel case too, and members of other names are ignored.
     """
 
-    model_config = ConfigDict(extra="ignore", json_schema_extra=_A_SUBJECT)
+    model_config = ConfigDict(extra="ignore", strict=True, json_schema_extra=_A_SUBJECT)
     name: Short = ""
     objective: Annotated[str, StringConstraints(max_length=2_000)] = ""
     number: Annotated[
-        int, Field(ge=1, le=20, validation_alias=AliasChoices("number", "amount", "question_count", "questionCount"))
+        int,
+        Field(
+            strict=False,
+            ge=1,
+            le=20,
+            validation_alias=AliasChoices("number", "amount", "question_count", "questionCount"),
+        ),
+        WithJsonSchema(
+            {
+                "anyOf": [
+                    {"type": "integer", "minimum": 1, "maximum": 20},
+                    {"type": "string", "pattern": "^(1?[1-9]|[12]0)$"},
+                ]
+            }
+        ),
     ] = 5
     context: Long = ""
     role: Short = ""
     level: Level | None = None
     tech_stack: Annotated[
-        list[Short], Field(max_length=20, validation_alias=AliasChoices("tech_stack", "techStack", "techstack"))
+        list[Short],
+        Field(max_length=20, validation_alias=AliasChoices("tech_stack", "techStack", "techstack")),
+        WithJsonSchema(
+            {
+                "anyOf": [
+                    {"type": "array", "items": {"type": "string", "maxLength": 300}, "maxItems": 20},
+                    {"type": "string", "description": "Separated by commas.", "maxLength": 300},
+                ]
+            }
+        ),
     ] = []
     type: Kind = "mixed"
     difficulty: Difficulty = "medium"

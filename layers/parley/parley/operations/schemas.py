@@ -9,23 +9,23 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from typing_extensions import TypedDict
 
-from parley.core.fields import CLOSED, Count, Milliseconds, ProviderSpelling, TierName, Tokens, Usd
+from parley.core.fields import BODY, QUERY, Count, Milliseconds, ProviderSpelling, TierName, Tokens, Usd, Whole
 
-Limit = Annotated[int, Field(ge=0, le=1_000_000_000)] | None
+Limit = Annotated[int, Field(ge=0, le=1_000_000_000), Whole] | None
 Task = Literal["usage_reset", "cache_cleanup"]
 
 
 class HealthQuery(BaseModel):
     """`ready=true` asks whether requests can be served, not only whether the function runs."""
 
-    model_config = CLOSED
+    model_config = QUERY
     ready: bool = False
 
 
 class TierLimits(BaseModel):
     """A tier's limits; null means unlimited."""
 
-    model_config = CLOSED
+    model_config = BODY
     daily_units: Limit
     monthly_units: Limit = None
     daily_embedding_tokens: Limit
@@ -34,7 +34,7 @@ class TierLimits(BaseModel):
 class UserTierChange(BaseModel):
     """The tier to move a user to."""
 
-    model_config = CLOSED
+    model_config = BODY
     tier: Literal["free", "premium", "byok"]
 
 
@@ -42,18 +42,20 @@ class NewFaq(BaseModel):
     """A precomputed response: words, one at least, and `*`, matched against the whole message."""
 
     model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"pattern": "opening hours *", "response": "Nine to five."}]}
+        extra="forbid",
+        strict=True,
+        json_schema_extra={"examples": [{"pattern": "opening hours *", "response": "Nine to five."}]},
     )
     pattern: Annotated[str, StringConstraints(min_length=1, max_length=300, strip_whitespace=True, pattern=r"[^\W_]")]
     response: Annotated[str, StringConstraints(min_length=1, max_length=20_000)]
-    priority: Annotated[int, Field(ge=-1_000, le=1_000)] = 0
+    priority: Annotated[int, Field(ge=-1_000, le=1_000), Whole] = 0
     is_active: bool = True
 
 
 class MaintenanceRequest(BaseModel):
     """Which schedule's work to do now."""
 
-    model_config = CLOSED
+    model_config = BODY
     task: Task
 
 

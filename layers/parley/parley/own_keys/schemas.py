@@ -14,7 +14,7 @@ from parley.core.provider_names import ProviderName
 class OwnKey(BaseModel):
     """A key of the provider's."""
 
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
     api_key: Annotated[str, StringConstraints(min_length=12, max_length=500, pattern=r"^[\x21-\x7e]+$")]
 
 

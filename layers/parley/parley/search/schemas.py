@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, Json, StringConstraints
 from typing_extensions import TypedDict
 
-from parley.core.fields import CLOSED, Count, Metadata
+from parley.core.fields import BODY, QUERY, Count, Metadata, Whole
 from parley.core.paging import PageQuery
 from parley.embedding.embedder import LONGEST_TEXT
 from parley.retrieval import Mode
@@ -25,7 +25,7 @@ _LARGEST_METADATA = 50  # members of an interaction's
 class NewDocument(BaseModel):
     """One document to store."""
 
-    model_config = CLOSED
+    model_config = BODY
     content: Text
     metadata: Metadata = {}
 
@@ -35,6 +35,7 @@ class DocumentsRequest(BaseModel):
 
     model_config = ConfigDict(
         extra="forbid",
+        strict=True,
         json_schema_extra={"examples": [{"documents": [{"content": "Refunds take five days.", "metadata": {"a": 1}}]}]},
     )
     documents: Annotated[list[NewDocument], Field(min_length=1, max_length=_MOST_DOCUMENTS)]
@@ -44,11 +45,13 @@ class SearchRequest(BaseModel):
     """What to find. `threshold` is the least cosine similarity of a semantic hit; `filter` is contained in a hit's
     metadata."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"query": "refunds", "mode": "hybrid"}]})
+    model_config = ConfigDict(
+        extra="forbid", strict=True, json_schema_extra={"examples": [{"query": "refunds", "mode": "hybrid"}]}
+    )
     query: Text
     types: Annotated[list[Literal["document"] | ContentType], Field(min_length=1, max_length=7)] = ["document"]
     mode: Mode = "semantic"
-    limit: Annotated[int, Field(ge=1, le=100)] = 10
+    limit: Annotated[int, Field(ge=1, le=100), Whole] = 10
     threshold: Annotated[float, Field(ge=-1, le=1)] | None = None
     filter: Metadata = {}
 
@@ -56,7 +59,7 @@ class SearchRequest(BaseModel):
 class SelectionRequest(BaseModel):
     """What was chosen of a search's hits."""
 
-    model_config = CLOSED
+    model_config = BODY
     content_id: Annotated[str, StringConstraints(min_length=1, max_length=255)]
 
 
@@ -69,15 +72,15 @@ class DocumentQuery(PageQuery):
 class DeleteQuery(BaseModel):
     """A non-empty metadata filter (JSON), or `all=true`; not both."""
 
-    model_config = CLOSED
-    metadata: Json[Metadata] | None = None
+    model_config = QUERY
+    metadata: Json[Annotated[Metadata, Field(min_length=1)]] | None = None
     all: bool = False
 
 
 class Interaction(BaseModel):
     """One interaction: view, click, add_to_cart... of an item."""
 
-    model_config = CLOSED
+    model_config = BODY
     interaction_type: Word
     item_type: Word
     item_id: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = None
@@ -89,6 +92,7 @@ class InteractionsRequest(BaseModel):
 
     model_config = ConfigDict(
         extra="forbid",
+        strict=True,
         json_schema_extra={
             "examples": [{"interactions": [{"interaction_type": "view", "item_type": "product", "item_id": "p1"}]}]
         },
@@ -99,7 +103,7 @@ class InteractionsRequest(BaseModel):
 class RecommendationsQuery(BaseModel):
     """Of which kind, and how many."""
 
-    model_config = CLOSED
+    model_config = QUERY
     item_type: Word | None = None
     limit: Annotated[int, Field(ge=1, le=100)] = 10
 

@@ -14,7 +14,7 @@ CODES: dict[str, tuple[int, str]] = {
     # What was sent
     "invalid_request": (400, "A member of the body, the query or the path does not fit; `errors` names it."),
     "invalid_provider": (400, "There is no provider of this name."),
-    "invalid_model": (400, "This cannot be the name of a model."),
+    "invalid_model": (400, "No model has this name, or it may not be named here; `models` has those that may."),
     "body_too_large": (413, "The body has more than 512 KiB."),
     "unsupported": (400, "The provider does not offer this."),
     # Who asks
@@ -52,7 +52,7 @@ CODES: dict[str, tuple[int, str]] = {
     "own_key_quota_exhausted": (402, "The account of the caller's own key is exhausted."),
     "model_not_found": (400, "The provider does not know this model."),
     "context_length_exceeded": (400, "The prompt is too long for this model."),
-    "request_too_large": (400, "The request is too large for the provider's limits."),
+    "request_too_large": (400, "The request is too large for the provider, or for a caller without a token."),
     "content_refused": (400, "The provider's safety rules refused the prompt."),
     "upstream_invalid_request": (400, "The provider does not accept this request for this model."),
     "upstream_rate_limited": (429, "The provider limits how often it may be called."),

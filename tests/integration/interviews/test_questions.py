@@ -40,11 +40,11 @@ def test_a_foloup_client_finds_what_it_reads(functions: Functions, token: Token)
 
 @pytest.mark.parametrize("number", range(1, 21))
 def test_exactly_as_many_questions_come_back_as_were_asked_for(
-    functions: Functions, number: int, database: Any
+    functions: Functions, token: Token, number: int, database: Any
 ) -> None:
     with database.connect() as owner:
         owner.execute("update app.ai_tiers set daily_units = 1000")
-    answer = ask(functions, FOLOUP | {"number": number})
+    answer = ask(functions, FOLOUP | {"number": number}, token("ada"))
     questions = [question["question"] for question in answer.json["questions"]]
     assert len(questions) == len(set(questions)) == number
     assert all(len(question.split()) <= 30 for question in questions)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from parley.admission.known_callers import Known, KnownCallers
 from parley.admission.records import AdmittedModelCall, ModelCallRequest, Outcome, QueuedOutcome
+from parley.admission.refusals import refusal
 from parley.core.caller import Caller, RequestContext
 from parley.core.clock import Clock
 from parley.core.errors import Problem
@@ -41,6 +42,8 @@ class DegradedMode:
             raise _unavailable("Conversations and idempotency keys need the database, which cannot be used now.")
         caller = context.caller
         known = self._known_callers.get(caller)
+        if request.offered_models is not None and known.tier != "byok":
+            raise refusal({"outcome": "model_not_offered", "offered_models": request.offered_models})
         provider, source = self._choose(request, known, self._usable(caller, known))
         if not self._spend(caller):
             raise _unavailable("The database cannot be used now, and the allowance for that time is used up.")

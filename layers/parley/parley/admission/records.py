@@ -31,13 +31,19 @@ _LARGEST_MESSAGE = 250_000  # bytes; SQS takes 256 KiB
 
 @dataclass(frozen=True, slots=True)
 class ModelCallRequest:
-    """What begin_request needs to know of a model call, which holds a unit."""
+    """What begin_request needs to know of a model call, which holds a unit.
+
+    Attributes:
+        offered_models: the models that the operator's key may be used for, where `model` is not one; then only an own
+            key will do. None where it is one.
+    """
 
     operation: Operation
     default_provider: ProviderName
     default_models: dict[ProviderName, str]
     provider: ProviderName | Literal["auto"] | None = None
     model: str | None = None
+    offered_models: list[str] | None = None
     message: str | None = None
     prompt_hash: str | None = None
     cache_scope: CacheScope = "tenant"

@@ -45,6 +45,11 @@ _REFUSALS = {
         409,
         "Your tier calls models with your own key; store one under /api/settings/api-keys.",
     ),
+    "model_not_offered": (
+        "invalid_model",
+        400,
+        "This model takes a key of your own; without one choose one of `models`.",
+    ),
     "provider_not_allowed": (
         "provider_not_allowed",
         403,
@@ -62,6 +67,8 @@ def refusal(found: Mapping[str, Any]) -> Refused:
     extra: dict[str, Any] = {}
     if code == "quota_exceeded" and quota.daily:
         extra = {"tier": found["tier"], "limit": quota.daily.limit}
+    elif code == "invalid_model":
+        extra = {"models": found["offered_models"]}
     elif code == "embedding_quota_exceeded" and (window := quota.embedding_tokens):
         extra = {"limit": window.limit, "used": window.used, "resets_at": window.resets_at}
     return Refused(code, detail, status=status, retry_after=found.get("retry_after"), extra=extra, quota=quota)

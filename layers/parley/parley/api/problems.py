@@ -58,8 +58,8 @@ class Upstream(TypedDict):
 class ProblemDocument(TypedDict):
     """RFC 9457, with the `error` member that OpenAI's clients read. The last members come with some codes only:
     `errors` with invalid_request, `version` with version_conflict, `tier` and `limit` with quota_exceeded, `limit`,
-    `used` and `resets_at` with embedding_quota_exceeded, `retryable` and `upstream` where a provider failed, and
-    `retry_after` (seconds) in a stream, which has sent its headers.
+    `used` and `resets_at` with embedding_quota_exceeded, `models` with invalid_model, `retryable` and `upstream` where
+    a provider failed, and `retry_after` (seconds) in a stream, which has sent its headers.
     """
 
     type: str
@@ -77,6 +77,7 @@ class ProblemDocument(TypedDict):
     resets_at: NotRequired[datetime]
     retryable: NotRequired[bool]
     upstream: NotRequired[Upstream]
+    models: NotRequired[list[str]]
     retry_after: NotRequired[int]
 
 

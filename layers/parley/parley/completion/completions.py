@@ -15,6 +15,7 @@ from parley.admission.held_request import Admission
 from parley.admission.records import AdmittedModelCall, ModelCallRequest
 from parley.completion.cache import SemanticCache, prompt_hash
 from parley.completion.call import ModelCall
+from parley.completion.operator_models import OperatorModels
 from parley.completion.prompt import Prompt
 from parley.completion.routing import Router
 from parley.core.caller import Caller, RequestContext
@@ -23,7 +24,7 @@ from parley.core.errors import Problem
 from parley.core.observability import logger
 from parley.core.provider_names import ProviderName
 from parley.embedding.embedder import Embedder
-from parley.own_keys.cipher import KeyCipher, looks_like_a_key
+from parley.own_keys.cipher import KeyCipher
 from parley.providers.catalogue import Catalogue
 
 _HISTORY_CHARACTERS = 24_000  # about 6,000 tokens of earlier turns
@@ -56,13 +57,14 @@ class Completions:
             raise Problem("user_required", "This acts for one user; call it with a user's token.", status=403)
         deadline = self.admission.deadline(context)
         self.key_cipher.forget_expired()
-        if prompt.model is not None and looks_like_a_key(prompt.model):
-            raise Problem("invalid_model", "This takes the name of a model, not a key.", status=400)
+        operator_models = OperatorModels(self.catalogue, self.settings)
+        operator_models.check(caller, prompt)
         exact_hash = _exact_hash(caller, prompt)
         request = ModelCallRequest(
             operation=prompt.operation,
             provider=self._provider_asked_for(prompt),
             model=prompt.model,
+            offered_models=operator_models.instead_of(caller, prompt.model),
             default_provider=self.settings.default_provider,
             default_models=self.catalogue.default_chat_models(),
             message=prompt.faq_text if prompt.conversation_id is None else None,

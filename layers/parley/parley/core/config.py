@@ -43,6 +43,9 @@ class Settings:
             that provider unavailable.
         request_seconds: how long one model request may take in all, from admission to settling.
         degraded_allowance: model calls per caller and container-hour while the database is away.
+        models, anonymous_models: what callers may name on the operator's key, signed in and not; empty is the
+            catalogue, or the default models alone.
+        anonymous_characters, anonymous_tokens: the most of a prompt, and of an answer, without a token.
         address_salt: mixed into the hash that stands for an anonymous caller's source address.
         cors_origin: the web origin that browsers may call from; None answers without CORS headers.
     """
@@ -69,6 +72,10 @@ class Settings:
     timezone: str
     request_seconds: float
     degraded_allowance: int
+    models: tuple[str, ...]
+    anonymous_models: tuple[str, ...]
+    anonymous_characters: int
+    anonymous_tokens: int
     address_salt: str
     cors_origin: str | None
 
@@ -91,6 +98,9 @@ class Settings:
             if not value >= least:
                 raise ConfigurationError(f"{name} must be at least {least:g}")
             return value
+
+        def names(name: str) -> tuple[str, ...]:
+            return tuple(part.strip() for part in (text(name) or "").split(",") if part.strip())
 
         algorithm = text("PARLEY_JWT_ALGORITHM") or "HS256"
         if algorithm not in get_args(JwtAlgorithm):
@@ -130,6 +140,11 @@ class Settings:
             timezone=text("PARLEY_TIMEZONE") or "Europe/Stockholm",
             request_seconds=number("PARLEY_REQUEST_SECONDS", 25, 1),
             degraded_allowance=int(number("PARLEY_DEGRADED_ALLOWANCE", 5, 0)),
+            models=names("PARLEY_MODELS"),
+            anonymous_models=names("PARLEY_ANONYMOUS_MODELS"),
+            anonymous_characters=int(number("PARLEY_ANONYMOUS_CHARACTERS", 8_000, 1)),
+            # Not less than what a chat gets that asks for no length.
+            anonymous_tokens=int(number("PARLEY_ANONYMOUS_TOKENS", 2_048, 1_024)),
             address_salt=text("PARLEY_ADDRESS_SALT") or "parley",
             cors_origin=text("PARLEY_ALLOWED_ORIGIN"),
         )

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from parley.core.provider_names import ProviderName
 from parley.providers import errors
@@ -110,10 +111,12 @@ class GoogleAdapter(Adapter):
         # As `extra_body`, which replaces what the SDK would build from its own types at 0.4 ms of CPU a message.
         config = GenerateContentConfig(http_options=self._options(api_key, request.timeout, body))
         if stream:
-            for _ in self._sdk.models.generate_content_stream(model=request.model, contents="-", config=config):
+            for _ in self._sdk.models.generate_content_stream(
+                model=_in_path(request.model), contents="-", config=config
+            ):
                 pass
         else:
-            self._sdk.models.generate_content(model=request.model, contents="-", config=config)
+            self._sdk.models.generate_content(model=_in_path(request.model), contents="-", config=config)
         return self._held_back.take()
 
     def _look_up(self, model: str, api_key: str, timeout: float) -> httpx2.Response:
@@ -184,6 +187,14 @@ def usage_of(payload: dict[str, Any]) -> Usage | None:
         reasoning_tokens=thoughts,
         service_tier=None if tier in ("standard", "unspecified") else tier,
     )
+
+
+def _in_path(model: str) -> str:
+    """A model as the SDK puts it into the path; of the name nothing has a meaning there."""
+    collection, _, name = model.partition("/")
+    if name and collection in ("models", "tunedModels"):
+        return f"{collection}/{quote(name, safe='')}"
+    return quote(model, safe="")
 
 
 def _text(candidate: dict[str, Any]) -> str:

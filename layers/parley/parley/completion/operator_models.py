@@ -1,0 +1,68 @@
+"""What may be asked with the operator's key, which a unit alone does not bound: it counts calls, not money."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from parley.completion.prompt import Prompt
+from parley.core.caller import Caller
+from parley.core.config import Settings
+from parley.core.errors import Problem
+from parley.own_keys.cipher import looks_like_a_key
+from parley.providers.catalogue import Catalogue
+
+# Segments of letters, digits and a few signs: nothing that has a meaning of its own in a URL, whose path some
+# providers want a model's name in.
+_MODEL_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9:@+-]|[._](?!\.))*(?:/[A-Za-z0-9](?:[A-Za-z0-9:@+-]|[._](?!\.))*)*")
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorModels:
+    """The models that callers may name, and how much a caller without a token may ask."""
+
+    catalogue: Catalogue
+    settings: Settings
+
+    def check(self, caller: Caller, prompt: Prompt) -> None:
+        """Raises Problem (400) for a name that no model has, and for what is too much without a token."""
+        if prompt.model is not None and looks_like_a_key(prompt.model):
+            raise Problem("invalid_model", "This takes the name of a model, not a key.", status=400)
+        if prompt.model is not None and not _MODEL_NAME.fullmatch(prompt.model):
+            raise Problem(
+                "invalid_model",
+                "A model's name has letters, digits and . _ : @ + - only, also after a slash.",
+                status=400,
+            )
+        if caller.user_id is not None:
+            return
+        most_characters, most_tokens = self.settings.anonymous_characters, self.settings.anonymous_tokens
+        characters = sum(len(message.content) for message in prompt.messages)
+        if characters > most_characters or prompt.max_output_tokens > most_tokens:
+            raise Problem(
+                "request_too_large",
+                f"Without a token a prompt has at most {most_characters} characters and an answer at most "
+                f"{most_tokens} tokens; this asks for {characters} and {prompt.max_output_tokens}. "
+                "Shorten it, ask for less, or sign in.",
+                status=400,
+            )
+
+    def instead_of(self, caller: Caller, model: str | None) -> list[str] | None:
+        """The models that the caller may name; None where `model` is one of them, or where none is named."""
+        if model is None:
+            return None
+        offered = self._offered(caller)
+        known = self.catalogue.find(model)
+        names = {name.lower() for name in offered}
+        return None if model.lower() in names or (known is not None and known.id.lower() in names) else offered
+
+    def _offered(self, caller: Caller) -> list[str]:
+        """The operator's list, or the catalogue's chat models; without a token a list of its own, or the defaults
+        alone. A default is always among them: it is what answers where nobody names a model.
+        """
+        defaults = list(self.catalogue.default_chat_models().values())
+        if caller.user_id is None:
+            listed = list(self.settings.anonymous_models)
+        else:
+            listed = list(self.settings.models) or [model.id for model in self.catalogue.models("chat")]
+        return list(dict.fromkeys([*defaults, *listed]))

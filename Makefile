@@ -95,7 +95,8 @@ psql: .local ## Open psql on DATABASE_URL, or on the embedded database
 	@exec $(PYTHON) -m local psql
 
 .PHONY: clean
-clean: ## Remove environments, builds, caches and the embedded database
+clean: ## Remove environments, builds, caches and the embedded database, unless a stack runs
+	@python=$$(sh local/python.sh) && "$$python" local/in_use.py
 	@rm -rf .venv .venv-sam .venv-contract .parley .aws-sam .coverage .coverage.* .hypothesis .import_linter_cache \
 	  .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

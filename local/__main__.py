@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 
 from local.checkout import EVENTS
+from local.in_use import hold
 from local.postgres.home import PostgresError, default_data_dir
 from local.postgres.server import Server
 from local.postgres.server import main as postgres_console
@@ -47,6 +48,7 @@ def main(arguments: list[str] | None = None) -> int:
     proofs = commands.add_parser("prove", help="run every benchmark at full size and write docs/proofs.md")
     proofs.add_argument("names", nargs="*", help="only these")
     options = parser.parse_args(arguments)
+    in_use = hold()
     try:
         match options.command:
             case "run":
@@ -77,6 +79,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+    finally:
+        in_use.close()
     return 0
 
 

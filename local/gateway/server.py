@@ -15,11 +15,17 @@ from collections.abc import Awaitable, Callable, Mapping
 from local.gateway.proxy import Head, MalformedResponse, buffered_response, proxy_event, streamed_response
 from local.http_server import BodyTooLarge, Disconnected, Exchange
 from local.runtime.process import Answer, Buffered, Streamed, failure
-from local.template.definitions import Api, GatewayResponse, Route
+from local.template.definitions import ACCOUNT, REGION, Api, GatewayResponse, Route
 
 MAX_BODY = 10 * 2**20
 MAX_HEAD = 10_240
+# The paths of Lambda's API, which begin with its version; two operations of it are served.
+_LAMBDA = re.compile(r"/20\d\d-\d\d-\d\d/.*")
 _INVOKE = re.compile(r"/2015-03-31/functions/([\w-]+)/invocations")
+_LIST = re.compile(r"/2015-03-31/functions/?")
+# How the log names a stream that its function did not end.
+_BROKEN_OFF = "function_failed"
+_JSON = ("Content-Type", "application/json")
 _CODE = re.compile(rb'"code": ?"(\w+)"')
 _CONTEXT = re.compile(r"\$context\.(error\.messageString|error\.message|error\.responseType|requestId)")
 
@@ -58,8 +64,8 @@ class Gateway:
         """Answer one request."""
         began = time.perf_counter()
         path = exchange.target.partition("?")[0]
-        if invoked := _INVOKE.fullmatch(path):
-            await self._invoke_api(exchange, invoked[1])
+        if _LAMBDA.fullmatch(path):
+            await self._lambda_api(exchange, path)
             return
         request_id = str(uuid.uuid4())
         status, code, function = 499, "", ""
@@ -123,11 +129,17 @@ class Gateway:
             except Disconnected as error:
                 raise MalformedResponse("the function died") from error
             await exchange.start(head.status, _stamped(head, request_id))
-            # When the function breaks off, Disconnected closes the client's connection without the final chunk.
             code = ""
-            async for chunk in body:
-                code = code or _code(head, chunk)
-                await exchange.send(chunk)
+            try:
+                async for chunk in body:
+                    code = code or _code(head, chunk)
+                    await exchange.send(chunk)
+            except Disconnected:
+                if exchange.closed.is_set():
+                    raise
+                # The function broke off. The caller is told by a connection that ends without the final chunk.
+                exchange.abort()
+                return head.status, _BROKEN_OFF
             await exchange.end()
             return head.status, code
         finally:
@@ -159,7 +171,20 @@ class Gateway:
         await exchange.respond(head.status, _stamped(head, request_id), body)
         return head.status, _code(head, body)
 
-    async def _invoke_api(self, exchange: Exchange, name: str) -> None:
+    async def _lambda_api(self, exchange: Exchange, path: str) -> None:
+        """Lambda's Invoke and ListFunctions; a client of anything else is told."""
+        if invoked := _INVOKE.fullmatch(path):
+            await self._invoke_function(exchange, invoked[1])
+        elif exchange.method == "GET" and _LIST.fullmatch(path):
+            names = sorted(set(self._functions.values()))
+            arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:"
+            listed = [{"FunctionName": name, "FunctionArn": arn + name, "Version": "$LATEST"} for name in names]
+            await exchange.respond(200, [_JSON], json.dumps({"Functions": listed}).encode())
+        else:
+            message = "make run serves ListFunctions and Invoke of Lambda's API, and nothing else of it"
+            await _lambda_error(exchange, 501, "NotImplementedException", message)
+
+    async def _invoke_function(self, exchange: Exchange, name: str) -> None:
         """Lambda's Invoke: RequestResponse waits, Event does not, DryRun only looks."""
         kind = exchange.header("x-amz-invocation-type", "RequestResponse")
         if exchange.method != "POST" or exchange.header("origin"):  # no web page invokes functions
@@ -184,7 +209,7 @@ class Gateway:
                 answer = Buffered(b"".join([chunk async for chunk in answer.chunks()]))
             except Disconnected:
                 answer = failure("Runtime.ExitError", "the function died while it streamed")
-        headers = [("Content-Type", "application/json"), ("X-Amz-Executed-Version", "$LATEST")]
+        headers = [_JSON, ("X-Amz-Executed-Version", "$LATEST")]
         if answer.failed:
             headers.append(("X-Amz-Function-Error", "Unhandled"))
         await exchange.respond(200, headers, answer.payload)
@@ -222,6 +247,6 @@ def _stamped(head: Head, request_id: str) -> list[tuple[str, str]]:
 
 
 async def _lambda_error(exchange: Exchange, status: int, kind: str, message: str) -> None:
-    headers = [("Content-Type", "application/json"), ("X-Amzn-ErrorType", kind)]
+    headers = [_JSON, ("X-Amzn-ErrorType", kind)]
     body = {"Type": "User", "message": message, "Message": message}
     await exchange.respond(status, headers, json.dumps(body).encode())

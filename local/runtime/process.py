@@ -204,10 +204,13 @@ class Process:
         status = await child.wait()
         self.retired = True
         self._settle()
+        message = f"Runtime exited with error: {_how(status)}"
         if self._current is not None:
-            how = f"signal: {-status}" if status < 0 else f"exit status {status}"
-            message = f"RequestId: {self._current.request_id} Error: Runtime exited with error: {how}"
+            message = f"RequestId: {self._current.request_id} Error: {message}"
             self._current.resolve(failure("Runtime.ExitError", message))
+        unheard = self._current is not None or not (self.ready or self.init_error)
+        if unheard and not self._killed:
+            self._owner.on_output(message)
         self._listener.close()
         self._owner.on_exit(self)
 
@@ -285,6 +288,16 @@ class Process:
             return
         invocation.resolve(Buffered(payload))
         await _accept(exchange)
+
+
+def _how(status: int) -> str:
+    """A process's end in words; a negative status is the signal that ended it."""
+    if status >= 0:
+        return f"exit status {status}"
+    try:
+        return f"signal: {signal.Signals(-status).name}"
+    except ValueError:  # real-time signals have no names
+        return f"signal: {-status}"
 
 
 async def _accept(exchange: Exchange) -> None:

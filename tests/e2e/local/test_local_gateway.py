@@ -5,21 +5,27 @@ from __future__ import annotations
 import base64
 import contextlib
 import http.client
+import io
 import json
 import os
+import re
 import shutil
+import signal
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import boto3
+import botocore.exceptions
+import psutil  # type: ignore[import-untyped]
 import pytest
 
 from local.postgres.database import Logins
 from local.run.platform import Platform, running
+from local.run.terminal import Terminal
 from local.template.definitions import ACCOUNT, REGION
 
 FIXTURES = Path(__file__).with_name("fixtures")
@@ -35,8 +41,16 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def served(stack: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    platform = Platform(tmp_path_factory.mktemp("data"), template=stack / "template.yaml", quiet=True)
+def shown() -> io.StringIO:
+    """What the terminal shows."""
+    return io.StringIO()
+
+
+@pytest.fixture(scope="module")
+def served(stack: Path, tmp_path_factory: pytest.TempPathFactory, shown: io.StringIO) -> Iterator[Platform]:
+    folder = tmp_path_factory.mktemp("data")
+    platform = Platform(folder, template=stack / "template.yaml", quiet=True)
+    platform.terminal = Terminal(folder / "logs", shown)
     with running(platform, LOGINS):
         yield platform
 
@@ -55,12 +69,11 @@ class Answer:
 
 
 def ask(platform: Platform, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Answer:
-    connection = http.client.HTTPConnection(platform.url.removeprefix("http://"), timeout=30)
     data = json.dumps(body).encode() if isinstance(body, dict) else body
-    connection.request(method, path, data, headers or {})
-    answer = Answer(connection.getresponse())
-    connection.close()
-    return answer
+    with contextlib.closing(http.client.HTTPConnection(platform.url.removeprefix("http://"), timeout=30)) as connection:
+        connection.request(method, path, data, headers or {})
+        with connection.getresponse() as response:
+            return Answer(response)
 
 
 @contextlib.contextmanager
@@ -75,6 +88,14 @@ def aws(platform: Platform, service: str) -> Iterator[Any]:
     )
     with contextlib.closing(client):
         yield client
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """The gateway writes its line when the answer is on its way."""
+    deadline = time.monotonic() + 10
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert condition()
 
 
 def invoke(platform: Platform, name: str, event: dict[str, Any] | None = None) -> Any:
@@ -190,6 +211,18 @@ def test_a_function_that_fails_is_502_and_the_next_request_works(served: Platfor
     assert ask(served, "GET", "/echo").status == 200
 
 
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGSEGV", "SIGTERM"])
+def test_a_function_killed_in_mid_request_is_told_with_its_signal(
+    served: Platform, shown: io.StringIO, name: str
+) -> None:
+    shown.seek(0)
+    shown.truncate()
+    assert ask(served, "POST", "/echo", {"do": "signal", "number": signal.Signals[name]}).status == 502
+    wait_for(lambda: "/echo" in shown.getvalue())
+    assert re.search(rf"  echo  RequestId: [\w-]+ Error: Runtime exited with error: signal: {name}\n", shown.getvalue())
+    assert re.search(r"POST   /echo  502 ", shown.getvalue())
+
+
 def test_a_response_beyond_lambdas_limit_is_502(served: Platform) -> None:
     assert ask(served, "POST", "/echo", {"do": "large", "size": 7 * 2**20}).status == 502
     assert ask(served, "POST", "/echo", {"do": "large", "size": 5 * 2**20}).status == 200
@@ -288,8 +321,12 @@ def test_a_stream_reaches_the_client_piece_by_piece(served: Platform, tmp_path: 
     connection.close()
 
 
-@pytest.mark.parametrize("how", ["fail", "die"])
-def test_a_stream_that_breaks_off_ends_without_its_final_chunk(served: Platform, how: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("how", "told"), [("fail", ""), ("die", "exit status 9"), ("killed", "signal: SIGKILL")])
+def test_a_stream_that_breaks_off_ends_without_its_final_chunk_and_is_not_told_as_the_callers_leaving(
+    served: Platform, shown: io.StringIO, how: str, told: str, tmp_path: Path
+) -> None:
+    shown.seek(0)
+    shown.truncate()
     received = tmp_path / "received"
     connection = http.client.HTTPConnection(served.url.removeprefix("http://"))
     connection.request("POST", "/stream", json.dumps({"pieces": 1, how: True, "wait_for": str(received)}))
@@ -299,10 +336,14 @@ def test_a_stream_that_breaks_off_ends_without_its_final_chunk(served: Platform,
     with response, pytest.raises((http.client.IncompleteRead, ConnectionResetError)):
         response.read()
     connection.close()
+    wait_for(lambda: "/stream" in shown.getvalue() and told in shown.getvalue())
+    assert re.search(r"POST   /stream  201 function_failed  \d+ ms  stream\n", shown.getvalue())
     assert ask(served, "POST", "/stream", {}).status == 201
 
 
-def test_a_streaming_function_hears_that_the_client_left(served: Platform, tmp_path: Path) -> None:
+def test_a_streaming_function_hears_that_the_client_left(served: Platform, shown: io.StringIO, tmp_path: Path) -> None:
+    shown.seek(0)
+    shown.truncate()
     note = tmp_path / "note"
     connection = http.client.HTTPConnection(served.url.removeprefix("http://"))
     connection.request("POST", "/stream", json.dumps({"pieces": 80, "between": 0.05, "note": str(note)}))
@@ -314,6 +355,20 @@ def test_a_streaming_function_hears_that_the_client_left(served: Platform, tmp_p
     while not note.exists() and time.monotonic() < deadline:
         time.sleep(0.02)
     assert int(note.read_text()) < 80
+    wait_for(lambda: "POST   /stream  499  " in shown.getvalue())
+
+
+def test_the_gateway_sends_every_piece_at_once(served: Platform) -> None:
+    """Without TCP_NODELAY a piece waits for the client's delayed acknowledgement, 40 ms, on a kept-alive connection."""
+    with contextlib.closing(http.client.HTTPConnection(served.url.removeprefix("http://"))) as connection:
+        connection.request("GET", "/echo")
+        connection.getresponse().read()
+        assert connection.sock is not None
+        mine = connection.sock.getsockname()
+        served_by = [one for one in psutil.Process().net_connections("tcp4") if one.raddr and tuple(one.raddr) == mine]
+        (descriptor,) = (one.fd for one in served_by)
+        with socket.socket(fileno=os.dup(descriptor)) as accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
 
 
 def test_lambdas_invoke_api_works_with_the_sdk(served: Platform) -> None:
@@ -322,6 +377,27 @@ def test_lambdas_invoke_api_works_with_the_sdk(served: Platform) -> None:
         assert client.invoke(FunctionName="worker", InvocationType="DryRun")["StatusCode"] == 204
         with pytest.raises(client.exceptions.ResourceNotFoundException):
             client.invoke(FunctionName="nobody")
+
+
+def test_lambdas_functions_are_listed_under_the_names_that_invoke_takes(served: Platform) -> None:
+    with aws(served, "lambda") as client:
+        names = [function["FunctionName"] for function in client.list_functions()["Functions"]]
+        assert names == ["echo", "stream", "worker"]
+        assert client.invoke(FunctionName="worker", InvocationType="DryRun")["StatusCode"] == 204
+
+
+@pytest.mark.parametrize(
+    ("operation", "options"),
+    [("get_function", {"FunctionName": "echo"}), ("list_layers", {}), ("delete_function", {"FunctionName": "echo"}),
+     ("list_event_source_mappings", {}), ("get_account_settings", {})],
+)  # fmt: skip
+def test_the_rest_of_lambdas_api_says_that_it_is_not_served(
+    served: Platform, operation: str, options: dict[str, str]
+) -> None:
+    with aws(served, "lambda") as client, pytest.raises(botocore.exceptions.ClientError) as refused:
+        getattr(client, operation)(**options)
+    assert "make run serves ListFunctions and Invoke of Lambda's API" in str(refused.value)
+    assert refused.value.response["Error"]["Code"] == "NotImplementedException"
 
 
 def test_a_web_page_cannot_invoke_functions(served: Platform) -> None:

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -145,6 +146,13 @@ def test_the_three_curl_lines_work_when_pasted_and_ctrl_c_leaves_nothing_behind(
         assert "Traceback" not in run.output
 
 
+def test_a_running_stack_marks_its_checkout_as_in_use(tmp_path: Path) -> None:
+    with make_run(tmp_path, free_port()) as run:
+        run.ready()
+        refused = subprocess.run(["python3", "local/in_use.py"], cwd=CHECKOUT, capture_output=True, text=True)
+        assert refused.returncode == 1
+
+
 def test_the_terminal_names_the_problem_that_a_request_ended_in(tmp_path: Path) -> None:
     with make_run(tmp_path, port := free_port()) as run:
         run.ready()
@@ -162,6 +170,29 @@ def test_the_terminal_names_the_problem_that_a_request_ended_in(tmp_path: Path) 
         ("/api/chat/stream", "400 invalid_request"),
         ("/api/chat/stream", "200 upstream_error"),
     ]
+
+
+def test_make_clean_is_refused_while_a_stack_runs(tmp_path: Path) -> None:
+    """In a copy: what it deletes afterwards must not be this checkout's."""
+    copy = tmp_path / "checkout"
+    shutil.copytree(CHECKOUT / "local", copy / "local", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(CHECKOUT / "Makefile", copy)
+    data = copy / ".parley" / "keys.json"
+    data.parent.mkdir()
+    data.touch()
+    clean = ["make", "clean"]
+    runs = [sys.executable, "-c", "from local.in_use import hold; held = hold(); print('held', flush=True); input()"]
+    for signalled in (signal.SIGTERM, signal.SIGKILL):
+        with subprocess.Popen(runs, cwd=copy, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as stack:
+            assert stack.stdout is not None
+            stack.stdout.readline()
+            refused = subprocess.run(clean, cwd=copy, capture_output=True, text=True)
+            assert refused.returncode != 0
+            assert refused.stderr.startswith("parley: this checkout is in use; ")
+            assert data.exists()
+            stack.send_signal(signalled)
+    assert subprocess.run(clean, cwd=copy, capture_output=True).returncode == 0
+    assert not data.exists()
 
 
 def test_it_works_again_after_kill_9(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ class Settings:
             {"openai": ..., "anthropic": ..., "google": ...} that completes them.
         provider_urls: base URLs that replace the providers' own.
         request_seconds: how long one model request may take in all, from admission to settling.
+        history_tokens: how much of a conversation a model is told at most, in tokens as estimated.
         degraded_allowance: model calls per caller and container-hour while the database is away.
         address_salt: mixed into the hash that stands for an anonymous caller's source address.
         cors_origin: the web origin that browsers may call from; None answers without CORS headers.
@@ -55,6 +56,7 @@ class Settings:
     usage_queue_url: str | None
     timezone: str
     request_seconds: float
+    history_tokens: int
     degraded_allowance: int
     address_salt: str
     cors_origin: str | None
@@ -107,6 +109,7 @@ class Settings:
             usage_queue_url=text("PARLEY_USAGE_QUEUE_URL"),
             timezone=text("PARLEY_TIMEZONE") or "Europe/Stockholm",
             request_seconds=number("PARLEY_REQUEST_SECONDS", 25, 1),
+            history_tokens=int(number("PARLEY_HISTORY_TOKENS", 6_000, 0)),
             degraded_allowance=int(number("PARLEY_DEGRADED_ALLOWANCE", 5, 0)),
             address_salt=text("PARLEY_ADDRESS_SALT") or "parley",
             cors_origin=text("PARLEY_ALLOWED_ORIGIN"),

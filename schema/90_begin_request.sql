@@ -269,7 +269,8 @@ begin
       perform app.answer_without_model(p_request, v_earlier, v_answer);
       return v_reply || v_answer || pg_catalog.jsonb_build_object('request_id', coalesce(v_earlier.id, v_id));
     end if;
-    -- Whoever gets the lease fills the entry; it ends with the hold, so a dead filler is not waited for.
+    -- Whoever gets the lease fills the entry; it ends with the hold, so a dead filler is not waited for. Who has waited
+    -- for long enough goes on without it.
     insert into app.cache_fills as f (tenant, query_hash, provider, model, request_id, lease_until)
     values (
       v_tenant, p_request ->> 'prompt_hash', v_route ->> 'provider', v_route ->> 'model',
@@ -277,8 +278,8 @@ begin
     on conflict (query_hash, tenant, provider, model) do update
       set request_id = excluded.request_id, lease_until = excluded.lease_until
       where f.lease_until < app.now() or f.request_id = excluded.request_id;
-    if not found then
-      return v_reply || '{"outcome": "filling", "retry_after": 1}';
+    if not found and coalesce((p_request ->> 'waits_for_cache')::boolean, true) then
+      return v_reply || '{"outcome": "filling"}';
     end if;
   end if;
 

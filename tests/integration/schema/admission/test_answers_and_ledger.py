@@ -62,6 +62,13 @@ class TestAnswersWithoutAModel:
         assert hit["answer"]["provider"] == "google"
         assert used(hit) == (0, 0)
 
+    def test_who_waits_no_longer_is_admitted_and_leaves_the_fill_to_its_filler(self, app: Caller) -> None:
+        app.begin(MEMBER, **self.CACHED)
+        impatient = app.begin(ADMIN, waits_for_cache=False, **self.CACHED)
+        assert (impatient["outcome"], used(impatient)) == ("admitted", (1, 1))
+        app.finish(ADMIN, impatient, state="released", calls=[])
+        assert app.begin(ADMIN, **self.CACHED)["outcome"] == "filling"
+
     def test_another_tenant_never_hits(self, app: Caller) -> None:
         app.finish(MEMBER, app.begin(MEMBER, **self.CACHED), cache=cache_entry())
         assert app.begin(ADA, **self.CACHED)["outcome"] == "admitted"

@@ -116,7 +116,7 @@ def test_a_fallback_with_a_smaller_context_is_told_less(
     catalogue = functions.module("chat").services.catalogue
     small = replace(catalogue.find(catalogue.default_chat_models()["anthropic"]), context_window=3_000)
     monkeypatch.setitem(catalogue._models, small.id, small)
-    emulator.fault("server_error", vendor="openai", times=2)
+    emulator.fault("server_error", provider="openai", times=2)
     answer = say("z", conversation, max_tokens=1_000).json
     assert (answer["provider"], answer["turns_left_out"]) == ("anthropic", 2)
     asked = [record["body"]["messages"] for record in emulator.requests()]

@@ -37,7 +37,6 @@ CODES: dict[str, tuple[int, str]] = {
     # Limits
     "quota_exceeded": (429, "The allowance of answers is used up."),
     "embedding_quota_exceeded": (429, "Today's allowance of tokens to embed does not hold that many."),
-    "cache_filling": (503, "The same question is being answered right now."),
     # Providers and own keys
     "provider_not_allowed": (403, "The organization does not allow this provider."),
     "no_provider_available": (503, "No provider that may be used can be called."),

@@ -6,16 +6,31 @@ create or replace function app.conversation_tail(p_messages jsonb, p_characters 
   language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp
 as $$
 begin
+  -- A long message counts as an eighth of the bound: one that is cut makes room for others. Each counts 15 more, so that
+  -- the number of short ones is bounded too.
   return (
-    select coalesce(jsonb_agg(t.message order by t.position) filter (where p_characters is null or t.characters <= p_characters), '[]')
+    select jsonb_build_object(
+      'turns', count(*),
+      'messages', coalesce(
+        jsonb_agg(
+          jsonb_build_object('role', t.role, 'content', case
+            when t.characters > p_characters then
+              left(t.content, (p_characters + 1) / 2) || right(t.content, (p_characters + 1) / 2)
+            else t.content end)
+          order by t.position) filter (where p_characters is null or t.newer < p_characters), '[]'))
     from (
-      select m.message, m.position,
-        sum(length(coalesce(m.message ->> 'content', ''))) over (order by m.position desc) as characters
-      from jsonb_array_elements(case jsonb_typeof(p_messages) when 'array' then p_messages else '[]' end)
-        with ordinality as m (message, position)) t);
+      select c.role, c.content, c.position, length(c.content) as characters,
+        coalesce(sum(15 + least(length(c.content), p_characters / 8)) over (
+          order by c.position desc rows between unbounded preceding and 1 preceding), 0) as newer
+      from (
+        select m.message ->> 'role' as role, m.message ->> 'content' as content, m.position
+        from jsonb_array_elements(case jsonb_typeof(p_messages) when 'array' then p_messages else '[]' end)
+          with ordinality as m (message, position)
+        where m.message ->> 'role' in ('user', 'assistant') and jsonb_typeof(m.message -> 'content') = 'string'
+          and m.message ->> 'content' <> '') c) t);
 end $$;
 comment on function app.conversation_tail(jsonb, integer) is
-  'The newest messages whose contents together are no longer than this, oldest first; null: all.';
+  '{"turns": how many messages have a role and a text, "messages": the newest of them, oldest first}: at least what fits into so many characters, and a few times as many at most. The middle of one that is longer is left out. Null: all.';
 
 create or replace function app.choose_provider(p_request jsonb, p_tier text, p_own_keys text[], p_allowed text[])
   returns jsonb language plpgsql stable set search_path = pg_catalog, pg_temp
@@ -215,8 +230,8 @@ begin
   if p_request ->> 'conversation_id' is not null then
     v_reply := coalesce((
       select pg_catalog.jsonb_build_object('conversation', pg_catalog.jsonb_build_object(
-        'id', c.id, 'version', c.version, 'context', c.context, 'title', c.title,
-        'messages', app.conversation_tail(c.messages, (p_request ->> 'history_characters')::integer)))
+        'id', c.id, 'version', c.version, 'context', c.context, 'title', c.title)
+        || app.conversation_tail(c.messages, (p_request ->> 'history_characters')::integer))
       from public.ai_conversations c
       where c.id = p_request ->> 'conversation_id' and c.user_id = app.user_id()), '{"outcome": "conversation_not_found"}');
     if v_reply ? 'outcome' then
@@ -258,7 +273,8 @@ begin
       perform app.answer_without_model(p_request, v_earlier, v_answer);
       return v_reply || v_answer || pg_catalog.jsonb_build_object('request_id', coalesce(v_earlier.id, v_id));
     end if;
-    -- Whoever gets the lease fills the entry; it ends with the hold, so a dead filler is not waited for.
+    -- Whoever gets the lease fills the entry; it ends with the hold, so a dead filler is not waited for. Who has waited
+    -- for long enough goes on without it.
     insert into app.cache_fills as f (tenant, query_hash, provider, model, request_id, lease_until)
     values (
       v_tenant, p_request ->> 'prompt_hash', v_route ->> 'provider', v_route ->> 'model',
@@ -266,8 +282,8 @@ begin
     on conflict (query_hash, tenant, provider, model) do update
       set request_id = excluded.request_id, lease_until = excluded.lease_until
       where f.lease_until < app.now() or f.request_id = excluded.request_id;
-    if not found then
-      return v_reply || '{"outcome": "filling", "retry_after": 1}';
+    if not found and coalesce((p_request ->> 'waits_for_cache')::boolean, true) then
+      return v_reply || '{"outcome": "filling"}';
     end if;
   end if;
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from local.emulator.client import Emulator
 from testing.databases import set_clock
-from testing.functions import Answer, Functions, api_event
+from testing.functions import Answer, Functions, api_event, make_token
 
 Token = Callable[..., str]
 
@@ -68,6 +69,51 @@ def test_the_same_question_again_is_served_from_the_tenants_cache(
     assert len(emulator.requests()) == 2
 
 
+@pytest.mark.parametrize("function", ["chat", "chat_stream"])
+def test_who_waits_for_a_colleagues_answer_to_the_same_question_asks_the_model_after_a_few_looks(
+    functions: Functions, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, function: str
+) -> None:
+    colleague = Functions(environment)
+    database = colleague.module(function).services.database
+    vendor = functions.module("chat").services.providers["openai"]
+    complete, seen = vendor.complete, []
+
+    def silent(*arguments: Any) -> Any:
+        began, before = time.monotonic(), database.round_trips
+        path = "/api/chat" if function == "chat" else "/api/chat/stream"
+        answer = colleague.request(
+            function, "POST", path, {"message": "What is a fjord?"}, token=make_token("bob", organization_id="acme")
+        )
+        seen.append((answer.status, time.monotonic() - began, database.round_trips - before))
+        return complete(*arguments)
+
+    monkeypatch.setattr(vendor, "complete", silent)
+    mine = {"token": make_token("ada", organization_id="acme")}
+    assert functions.request("chat", "POST", "/api/chat", {"message": "What is a fjord?"}, **mine).status == 200
+    colleague.close()
+    ((status, seconds, round_trips),) = seen
+    assert status == 200
+    assert 2.9 < seconds < 10
+    assert round_trips == 6, "five to begin, one to finish"
+
+
+def test_who_has_little_time_waits_for_a_cache_entry_for_a_part_of_it_only(
+    functions: Functions, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hurried = Functions(environment | {"PARLEY_REQUEST_SECONDS": "2"})
+    vendor = functions.module("chat").services.providers["openai"]
+    complete, seen = vendor.complete, []
+
+    def silent(*arguments: Any) -> Any:
+        seen.append(hurried.request("chat", "POST", "/api/chat", {"message": "What is a fjord?"}, token=make_token()))
+        return complete(*arguments)
+
+    monkeypatch.setattr(vendor, "complete", silent)
+    functions.request("chat", "POST", "/api/chat", {"message": "What is a fjord?"}, token=make_token())
+    hurried.close()
+    assert [answer.status for answer in seen] == [200]
+
+
 def test_an_answer_to_a_message_with_a_context_is_cached_for_its_user_alone(
     functions: Functions, token: Token, emulator: Emulator
 ) -> None:
@@ -108,7 +154,7 @@ def test_the_eleventh_question_of_the_day_is_refused_with_the_time_to_come_back(
 
 
 def test_a_failed_call_gives_its_unit_back(functions: Functions, token: Token, emulator: Emulator) -> None:
-    emulator.fault("bad_request")
+    emulator.fault("bad_request", times=4)
     failed = ask(functions, "What is a fjord?", token("ada"))
     assert failed.status >= 400
     answer = ask(functions, "What is a lake?", token("ada"))
@@ -250,7 +296,7 @@ def test_a_stream_is_served_from_the_cache_and_replayed_by_its_key(
 
 
 @pytest.mark.parametrize("fault", ["cut", "mid_stream_error"])
-def test_a_stream_that_breaks_ends_with_an_error_and_is_neither_cached_nor_free(
+def test_a_stream_that_breaks_ends_with_an_error_and_is_neither_cached_nor_paid_with_a_unit(
     functions: Functions, token: Token, emulator: Emulator, database: Any, fault: str
 ) -> None:
     emulator.answer("A long enough answer to be cut in the middle of it, word after word after word.", match="fjord")
@@ -261,7 +307,8 @@ def test_a_stream_that_breaks_ends_with_an_error_and_is_neither_cached_nor_free(
     assert events[-1][1]["error"]["code"]
     assert scalar(database, "select count(*) from ai_response_cache") == 0
     assert scalar(database, "select count(*) from ai_usage") == 1
-    assert scalar(database, "select count(*) from app.ai_requests where state = 'settled'") == 1
+    assert scalar(database, "select count(*) from app.ai_requests where state = 'released'") == 1
+    assert scalar(database, "select daily_usage from user_ai_settings") == 0
 
 
 def test_an_answer_of_any_length_is_served_from_the_cache(

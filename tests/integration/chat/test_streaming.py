@@ -152,6 +152,7 @@ def test_a_caller_who_leaves_a_silent_model_closes_it_and_has_spent_the_unit(
     # The first chunk holds the role alone; with it the model falls silent.
     stream.until("start")
     wait_for_model(emulator)
+    time.sleep(0.5)  # until that chunk was read, which has the prompt's tokens where a provider tells them early
     stream.posted.break_off()
     emulator.closed(emulator.requests()[0]["number"], timeout=1.0)
     assert settled(database) == ("settled", "cancelled", 1)

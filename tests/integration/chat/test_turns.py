@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from local.emulator.client import Emulator
+from parley.providers.tokens import most_tokens
 from testing.functions import Answer, Functions
 
 Token = Callable[..., str]
@@ -70,12 +72,71 @@ def test_whatever_an_application_left_in_a_conversation_it_goes_on(
     assert '""' not in json.dumps(turns)
 
 
-def test_the_tail_that_fits_begins_with_a_turn_of_the_users(say: Callable[..., Answer], emulator: Emulator) -> None:
-    conversation = say("x" * 23_000).json["conversation_id"]
-    emulator.answer("y" * 2_000, match="second")
-    say("second", conversation)
-    say("third", conversation, provider="anthropic")
-    assert [turn["role"] for turn in emulator.requests()[-1]["body"]["messages"]] == ["user", "assistant", "user"]
+@pytest.mark.parametrize("length", [24_001, 65_000, 99_000])
+@pytest.mark.parametrize("sign", ["x", "漢", "🙂"])
+def test_a_turn_of_any_length_is_remembered_by_its_beginning_and_its_end(
+    say: Callable[..., Answer], emulator: Emulator, database: Any, sign: str, length: int
+) -> None:
+    conversation = say("I am Ada.").json["conversation_id"]
+    long = "My name is Ada." + sign * length + "What is my name?"
+    turns = [{"role": "user", "content": long}, {"role": "assistant", "content": "You are" + sign * length + "Ada."}]
+    with database.connect() as owner:
+        owner.execute("update ai_conversations set messages = messages || %s::jsonb", (json.dumps(turns),))
+    answer = say("And now?", conversation, provider="anthropic").json
+    told = emulator.requests()[-1]["body"]["messages"]
+    assert [turn["role"] for turn in told] == ["user", "assistant", "user"]
+    question, reply = (json.dumps(turn["content"], ensure_ascii=False) for turn in told[:2])
+    for text, start, end in ((question, "My name is Ada.", "What is my name?"), (reply, "You are", "Ada.")):
+        assert start in text
+        assert "the middle of this message was left out" in text
+        assert end in text
+    assert most_tokens(question) + most_tokens(reply) <= 6_100
+    assert answer["turns_left_out"] == 2
+
+
+def test_the_answer_says_how_many_turns_were_left_out_also_when_it_is_replayed_or_streamed(
+    functions: Functions, say: Callable[..., Answer], emulator: Emulator, token: Token
+) -> None:
+    conversation = say("x" * 9_000).json["conversation_id"]
+    assert say("y" * 12_000, conversation).json["turns_left_out"] == 0
+    body = {"message": "second", "conversation_id": conversation}
+    options: dict[str, Any] = {"token": token("ada"), "headers": {"Idempotency-Key": "one"}}
+    for _ in range(2):
+        assert functions.request("chat", "POST", "/api/chat", body, **options).json["turns_left_out"] == 2
+    assert len(emulator.requests()[-1]["body"]["messages"][0]["content"]) == 12_000
+    stream = functions.request("chat_stream", "POST", "/api/chat/stream", body, token=token("ada")).text
+    assert '"turns_left_out":2' in stream.rpartition("event: done")[2]
+
+
+def test_a_fallback_with_a_smaller_context_is_told_less(
+    functions: Functions, say: Callable[..., Answer], emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conversation = say("x" * 9_000).json["conversation_id"]
+    say("y" * 3_000, conversation)
+    catalogue = functions.module("chat").services.catalogue
+    small = replace(catalogue.find(catalogue.default_chat_models()["anthropic"]), context_window=3_000)
+    monkeypatch.setitem(catalogue._models, small.id, small)
+    emulator.fault("server_error", provider="openai", times=2)
+    answer = say("z", conversation, max_tokens=1_000).json
+    assert (answer["provider"], answer["turns_left_out"]) == ("anthropic", 2)
+    asked = [record["body"]["messages"] for record in emulator.requests()]
+    assert len(asked[-2]) == 5
+    told = json.dumps(asked[-1])
+    assert "yyy" in told
+    assert "xxx" not in told
+    assert most_tokens(told) <= 2_000 + 100
+
+
+def test_the_window_is_a_setting(
+    functions: Functions, say: Callable[..., Answer], emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    functions.environment["PARLEY_HISTORY_TOKENS"] = "100"
+    conversation = say("x" * 90).json["conversation_id"]
+    say("y" * 9_000, conversation)
+    told = emulator.requests()[-1]["body"]["messages"]
+    assert len(told) == 3
+    assert say("z", conversation).json["turns_left_out"] == 2
+    assert most_tokens(json.dumps(emulator.requests()[-1]["body"]["messages"][:-1])) <= 200
 
 
 def test_what_the_application_said_of_the_situation_is_told_again_until_it_says_something_else(

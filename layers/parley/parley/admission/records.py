@@ -90,30 +90,22 @@ class Conversation:
     """A conversation of the caller's.
 
     Attributes:
-        turns: its tail, oldest first.
+        turns: its tail, oldest first; of a very long one, the two ends.
+        count: how many turns there are in all.
         context: the user's page, cart or the like, as the application sent it last.
     """
 
     id: str
     turns: tuple[Turn, ...]
+    count: int
     context: dict[str, Any] | None
 
     @classmethod
     def from_json(cls, found: Mapping[str, Any]) -> Conversation:
-        """Read begin_request's member, without the turns that providers refuse (empty ones, and the assistant's before
-        the user's first) and what else an application keeps among the messages.
-        """
-        turns = [
-            Turn(message["role"], message["content"])
-            for message in found["messages"]
-            if isinstance(message, dict)
-            and message.get("role") in ("user", "assistant")
-            and isinstance(message.get("content"), str)
-            and message["content"]
-        ]
-        first = next((number for number, turn in enumerate(turns) if turn.role == "user"), len(turns))
+        """Read begin_request's member."""
+        turns = tuple(Turn(message["role"], message["content"]) for message in found["messages"])
         context = found["context"]
-        return cls(found["id"], tuple(turns[first:]), context if isinstance(context, dict) and context else None)
+        return cls(found["id"], turns, found["turns"], context if isinstance(context, dict) and context else None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

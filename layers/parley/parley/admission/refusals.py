@@ -24,7 +24,6 @@ _REFUSALS = {
         409,
         "The same request is still being answered; ask again with the same Idempotency-Key.",
     ),
-    "filling": ("cache_filling", 503, "The same question is being answered right now; ask again shortly."),
     "idempotency_key_reused": (
         "idempotency_key_reused",
         422,

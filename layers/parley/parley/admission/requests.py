@@ -27,9 +27,12 @@ from parley.core.clock import Clock
 from parley.core.observability import logger
 from parley.database.connection import Database, Statement
 
-# Seconds between two looks at a request that is in progress, or at a cache entry that another request fills; they grow
-# from the first value to the second.
+# Seconds between two looks at a request that is in progress; they grow from the first value to the second.
 _FIRST_WAIT, _LONGEST_WAIT = 0.05, 0.5
+# A cache entry that another request fills is waited for so many seconds, or a quarter of what is left, in four pauses:
+# each is twice as long as the one before.
+_CACHE_PATIENCE = 3.0
+_CACHE_PAUSES = tuple(share / 15 for share in (1, 2, 4, 8))
 # Beyond the request's own time: what begin and finish may take before a hold counts as abandoned.
 _LEASE_MARGIN_SECONDS = 15
 
@@ -52,10 +55,10 @@ class Requests:
     def begin_model_call(
         self, context: RequestContext, request: ModelCallRequest, deadline: float
     ) -> AdmittedModelCall:
-        """Admit a model call in one round trip; a duplicate in flight or a cache fill by another is waited for.
+        """Admit a model call in one round trip; in more while a duplicate is in flight or another fills the cache entry.
 
         Args:
-            deadline: on the clock's monotonic scale; waiting ends there.
+            deadline: on the clock's monotonic scale; waiting for a duplicate ends there.
 
         Raises Refused for every refusal, DatabaseUnavailable when the database is away.
         """
@@ -108,11 +111,18 @@ class Requests:
             "lease_seconds": int(context.seconds) + _LEASE_MARGIN_SECONDS,
         }
         wait = _FIRST_WAIT
+        patience = min(_CACHE_PATIENCE, (deadline - self._clock.monotonic()) / 4)
+        cache_pauses = [patience * share for share in _CACHE_PAUSES]
         while True:
             found: dict[str, Any] = self._database.call(
                 "select app.begin_request(%s, %s)", (context.caller.claims, body), idempotent=True
             )
-            if found["outcome"] not in ("in_progress", "filling"):
+            if found["outcome"] == "filling":
+                # The filler may be silent for minutes: a cache may cost a duplicate, never an answer.
+                self._clock.sleep(cache_pauses.pop(0))
+                body["waits_for_cache"] = bool(cache_pauses)
+                continue
+            if found["outcome"] != "in_progress":
                 break
             if self._clock.monotonic() + wait >= deadline:
                 raise refusal(found)

@@ -25,7 +25,7 @@ _WITH_OWN_KEY = (
 )  # fmt: skip
 EMBEDDING = ("embedding_quota_exceeded", "embeddings_unavailable", "subject_deleted", *_UPSTREAM)
 MODEL_CALL = (
-    "invalid_provider", "invalid_model", "quota_exceeded", "own_key_missing", "provider_not_allowed", "cache_filling",
+    "invalid_provider", "invalid_model", "quota_exceeded", "own_key_missing", "provider_not_allowed",
     "user_required", "subject_deleted", "no_provider_available", "stream_interrupted", *_UPSTREAM, *_WITH_OWN_KEY,
 )  # fmt: skip
 OWN_KEY = ("invalid_provider", "own_key_not_found", "own_key_replaced", *_UPSTREAM, *_WITH_OWN_KEY)

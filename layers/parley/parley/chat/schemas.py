@@ -111,8 +111,9 @@ class AssistantMessage(TypedDict):
 class ChatAnswer(TypedDict):
     """The answer.
 
-    `provider_source` says why a provider was asked; `fallback` says that another one answered in its place. `usage` is
-    null where no model was called, and where a vendor reported none.
+    `provider_source` says why a provider was asked; `fallback` says that another one answered in its place.
+    `turns_left_out` is how many of the conversation's earliest turns the model was not told. `usage` is null where no
+    model was called, and where a vendor reported none.
     """
 
     id: str
@@ -124,6 +125,7 @@ class ChatAnswer(TypedDict):
     model: str | None
     cache: AnswerCache
     conversation_id: str | None
+    turns_left_out: Count
     usage: CallUsage | None
 
 
@@ -156,6 +158,7 @@ class ChatDone(TypedDict):
     provider: ProviderName | None
     model: str | None
     conversation_id: str | None
+    turns_left_out: Count
 
 
 class ChatEvents(TypedDict):

@@ -77,6 +77,7 @@ class ChatStream:
                 provider=body["provider"],
                 model=body["model"],
                 conversation_id=body["conversation_id"],
+                turns_left_out=body["turns_left_out"],
             )
             yield "done", done
 
@@ -139,6 +140,7 @@ def _body_without_model(call: ModelCall) -> ChatAnswer | None:
         model=answer.model,
         cache=answer.source,
         conversation_id=None,
+        turns_left_out=0,
         usage=None,
     )
 
@@ -165,6 +167,7 @@ def _settle(call: ModelCall, request: ChatRequest, completion: Completion) -> Ch
         model=completion.model,
         cache="none",
         conversation_id=conversation.conversation_id if conversation else None,
+        turns_left_out=call.turns_left_out,
         usage=call.usage,
     )
     finished = completion.finish_reason == "stop"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from functools import partial
 from typing import Any, cast
 
 from parley.admission.held_request import Admission, HeldRequest
@@ -12,6 +13,7 @@ from parley.admission.quota import Quota
 from parley.admission.records import AdmittedModelCall, CacheEntry, Conversation, LedgerEntry, StoredAnswer
 from parley.admission.requests import semantic_reply
 from parley.completion.cache import SemanticCache, cache_entry
+from parley.completion.history import TOKENS_PER_TURN, fit
 from parley.completion.prompt import Prompt, context_message
 from parley.completion.routing import Plan, Router
 from parley.completion.schemas import CallUsage
@@ -25,6 +27,7 @@ from parley.embedding.embedder import LONGEST_TEXT, Embedder, estimated_tokens
 from parley.providers.errors import ProviderError
 from parley.providers.problems import problem_for
 from parley.providers.protocol import Completion, CompletionRequest, Embeddings, Message
+from parley.providers.tokens import most_tokens
 
 _LOOKUP_SECONDS = 2.0  # a semantic lookup that takes longer is not worth what it may save
 
@@ -53,9 +56,11 @@ class ModelCall(HeldRequest):
         keys: gives the keys to call with, by provider.
         default_spelling: the deployment's default provider, as the operator spelled it.
         prompt_hash: what the exact cache finds the answer by; None keeps it out of both caches.
+        history_tokens: how much of its conversation a model is told at most.
 
     Attributes:
         stored_answer: an FAQ or a cached answer; no model is needed then.
+        turns_left_out: how many turns of the conversation the model that was asked last was not told.
     """
 
     def __init__(
@@ -70,6 +75,7 @@ class ModelCall(HeldRequest):
         keys: Callable[[], Mapping[ProviderName, str]],
         default_spelling: str,
         prompt_hash: str | None,
+        history_tokens: int,
     ) -> None:
         super().__init__(admission, context, admitted, prompt.operation, deadline, own_key=admitted.tier == "byok")
         self.stored_answer: StoredAnswer | None = admitted.stored_answer
@@ -79,6 +85,8 @@ class ModelCall(HeldRequest):
         self._keys = keys
         self._default_spelling = default_spelling
         self._prompt_hash = prompt_hash
+        self._history_tokens = history_tokens
+        self.turns_left_out = 0
         self._question: Embeddings | None = None
         self._chosen: ProviderName = admitted.provider
         self._delivered = False
@@ -235,7 +243,7 @@ class ModelCall(HeldRequest):
             self._chosen = plan.candidates[0].provider
         request = CompletionRequest(
             model=route.model,
-            messages=self._messages() if messages is None else messages,
+            messages=prompt.messages if messages is None else messages,
             max_output_tokens=prompt.max_output_tokens,
             timeout=self.seconds_left,
             temperature=prompt.temperature,
@@ -244,19 +252,24 @@ class ModelCall(HeldRequest):
             schema=prompt.schema,
             schema_name=prompt.schema_name,
         )
+        if self.conversation is not None and messages is None:
+            plan = replace(plan, with_history=partial(self._with_history, self.conversation))
         return plan, request, keys
 
-    def _messages(self) -> list[Message]:
+    def _with_history(
+        self, conversation: Conversation, request: CompletionRequest, context_window: int
+    ) -> list[Message]:
         """The prompt with the conversation's tail before its last message, and the conversation's context where this
-        request has none of its own.
+        request has none of its own: what fits into a model's context beside the prompt and the answer.
         """
-        *before, last = self._prompt.messages
-        if self.conversation is None:
-            return [*before, last]
-        context = None if self._prompt.personal else self.conversation.context
-        kept = [] if context is None else [context_message(context)]
-        history = [Message(turn.role, turn.content) for turn in self.conversation.turns]
-        return [*before, *kept, *history, last]
+        *before, last = request.messages
+        if conversation.context is not None and not self._prompt.personal:
+            before.append(context_message(conversation.context))
+        prompt_tokens = sum(most_tokens(message.content) + TOKENS_PER_TURN for message in (*before, last))
+        room = context_window - prompt_tokens - request.max_output_tokens
+        turns = fit(conversation.turns, min(self._history_tokens, room))
+        self.turns_left_out = conversation.count - len(turns)
+        return [*before, *(Message(turn.role, turn.content) for turn in turns), last]
 
     def _charge_attempts(self, first: int) -> None:
         """Charge each try from `first` on that used tokens.

@@ -26,8 +26,7 @@ from parley.core.provider_names import ProviderName
 from parley.embedding.embedder import Embedder
 from parley.own_keys.cipher import KeyCipher
 from parley.providers.catalogue import Catalogue
-
-_HISTORY_CHARACTERS = 24_000  # about 6,000 tokens of earlier turns
+from parley.providers.tokens import CHARACTERS_PER_TOKEN
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,7 @@ class Completions:
             prompt_hash=exact_hash,
             cache_scope=prompt.cache_scope,
             conversation_id=prompt.conversation_id,
-            history_characters=_HISTORY_CHARACTERS if prompt.conversation_id else 0,
+            history_characters=self.settings.history_tokens * CHARACTERS_PER_TOKEN if prompt.conversation_id else 0,
         )
         admitted = self.admission.admit_model_call(context, request, deadline, needs_database=prompt.keeps_turns)
         if admitted.provider_source in ("user", "organization"):
@@ -86,6 +85,7 @@ class Completions:
             keys=partial(self._keys, caller, admitted),
             default_spelling=self.settings.default_spelling,
             prompt_hash=exact_hash,
+            history_tokens=self.settings.history_tokens,
         )
         if prompt.cache_mode == "semantic":
             call.look_in_semantic_cache(self.embedder, self.semantic_cache)

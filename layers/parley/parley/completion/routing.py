@@ -6,7 +6,7 @@ A request may try several candidates. Nothing is tried again once a first delta 
 from __future__ import annotations
 
 import random as random_module
-from collections.abc import Callable, Collection, Generator, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
@@ -25,7 +25,15 @@ from parley.providers.errors import (
     ProviderErrorCode,
     StreamCancelled,
 )
-from parley.providers.protocol import Completion, CompletionRequest, Provider, RenewedKey, Usage, no_renewed_key
+from parley.providers.protocol import (
+    Completion,
+    CompletionRequest,
+    Message,
+    Provider,
+    RenewedKey,
+    Usage,
+    no_renewed_key,
+)
 
 # In all, and with one candidate. Four tries at two providers outlast a hiccup; more would multiply an outage.
 MAX_ATTEMPTS = 4
@@ -38,6 +46,8 @@ LEAST_CALL_SECONDS = 0.2
 BACKOFF_BASE_SECONDS = 0.25
 BACKOFF_CAP_SECONDS = 4.0
 
+# Taken of a model that the catalogue does not know, in tokens; few have less.
+_UNKNOWN_CONTEXT_WINDOW = 128_000
 # What a provider's call ends with where `cancel` broke its connection.
 _BROKEN_CONNECTIONS = frozenset({"connection_failed", "stream_interrupted"})
 
@@ -66,11 +76,13 @@ class Plan:
     Attributes:
         pinned: whether the caller named the first candidate's model.
         own_keys: whether the keys are the caller's own.
+        with_history: a request's messages with as much of their conversation as fits into a context window (tokens).
     """
 
     candidates: tuple[Candidate, ...]
     pinned: bool = False
     own_keys: bool = False
+    with_history: Callable[[CompletionRequest, int], Sequence[Message]] | None = None
 
 
 @dataclass(slots=True)
@@ -221,7 +233,7 @@ class Router:
         while True:
             chosen = self._wait_for_next(state)
             candidate, started = chosen.candidate, self._clock.monotonic()
-            fitted = self._fit(request, candidate.model, deadline - started)
+            fitted = self._fit(plan, request, candidate.model, deadline - started)
             try:
                 completion = self._providers[candidate.provider].complete(fitted, state.keys[candidate.provider])
             except Exception as error:
@@ -247,7 +259,7 @@ class Router:
         while True:
             chosen = self._wait_for_next(state)
             candidate, started = chosen.candidate, self._clock.monotonic()
-            fitted = self._fit(request, candidate.model, deadline - started)
+            fitted = self._fit(plan, request, candidate.model, deadline - started)
             upstream = self._providers[candidate.provider].stream(fitted, state.keys[candidate.provider])
             delivered = False
             try:
@@ -310,16 +322,17 @@ class Router:
     def _open_until(self, state: _RequestState, one: _CandidateState) -> float:
         return self._circuits.open_until(_circuit_key(state, one))
 
-    def _fit(self, request: CompletionRequest, model: str, seconds: float) -> CompletionRequest:
+    def _fit(self, plan: Plan, request: CompletionRequest, model: str, seconds: float) -> CompletionRequest:
         """The request as this model takes it, within what is left of the deadline."""
         known = self._catalogue.find(model)
         fitted = replace(request, model=model, timeout=min(request.timeout, seconds))
-        if known is None:
-            return fitted
-        if known.max_output_tokens is not None:
+        if known is not None and known.max_output_tokens is not None:
             fitted = replace(fitted, max_output_tokens=min(request.max_output_tokens, known.max_output_tokens))
-        if "sampling" not in known.capabilities:
+        if known is not None and "sampling" not in known.capabilities:
             fitted = replace(fitted, temperature=None, top_p=None)
+        if plan.with_history is not None:
+            context_window = _UNKNOWN_CONTEXT_WINDOW if known is None else known.context_window
+            fitted = replace(fitted, messages=plan.with_history(fitted, context_window))
         return fitted
 
     def _succeeded(self, state: _RequestState, chosen: _CandidateState, completion: Completion, started: float) -> None:

@@ -42,6 +42,7 @@ class Settings:
         provider_urls: base URLs that replace the providers' own; None where what is set is no base URL, which makes
             that provider unavailable.
         request_seconds: how long one model request may take in all, from admission to settling.
+        history_tokens: how much of a conversation a model is told at most, in tokens as estimated.
         degraded_allowance: model calls per caller and container-hour while the database is away.
         models, anonymous_models: what callers may name on the operator's key, signed in and not; empty is the
             catalogue, or the default models alone.
@@ -71,6 +72,7 @@ class Settings:
     usage_queue_url: str | None
     timezone: str
     request_seconds: float
+    history_tokens: int
     degraded_allowance: int
     models: tuple[str, ...]
     anonymous_models: tuple[str, ...]
@@ -139,6 +141,7 @@ class Settings:
             usage_queue_url=text("PARLEY_USAGE_QUEUE_URL"),
             timezone=text("PARLEY_TIMEZONE") or "Europe/Stockholm",
             request_seconds=number("PARLEY_REQUEST_SECONDS", 25, 1),
+            history_tokens=int(number("PARLEY_HISTORY_TOKENS", 6_000, 0)),
             degraded_allowance=int(number("PARLEY_DEGRADED_ALLOWANCE", 5, 0)),
             models=names("PARLEY_MODELS"),
             anonymous_models=names("PARLEY_ANONYMOUS_MODELS"),

@@ -62,6 +62,13 @@ class TestAnswersWithoutAModel:
         assert hit["answer"]["provider"] == "google"
         assert used(hit) == (0, 0)
 
+    def test_who_waits_no_longer_is_admitted_and_leaves_the_fill_to_its_filler(self, app: Caller) -> None:
+        app.begin(MEMBER, **self.CACHED)
+        impatient = app.begin(ADMIN, waits_for_cache=False, **self.CACHED)
+        assert (impatient["outcome"], used(impatient)) == ("admitted", (1, 1))
+        app.finish(ADMIN, impatient, state="released", calls=[])
+        assert app.begin(ADMIN, **self.CACHED)["outcome"] == "filling"
+
     def test_another_tenant_never_hits(self, app: Caller) -> None:
         app.finish(MEMBER, app.begin(MEMBER, **self.CACHED), cache=cache_entry())
         assert app.begin(ADA, **self.CACHED)["outcome"] == "admitted"
@@ -229,9 +236,19 @@ class TestConversations:
         for version in (1, 2):
             finished = app.finish(ADA, app.begin(ADA), conversation={"id": "c1", "title": "t", "messages": turns})
             assert finished["conversation"] == {"id": "c1", "version": version}
-        begun = app.begin(ADA, conversation_id="c1", history_characters=6)
+        begun = app.begin(ADA, conversation_id="c1", history_characters=15)
         assert [turn["content"] for turn in begun["conversation"]["messages"]] == ["hi"]
+        assert begun["conversation"]["turns"] == 4
         assert len(app.begin(ADA, conversation_id="c1")["conversation"]["messages"]) == 4
+
+    @pytest.mark.parametrize("length", [0, 1, 50, 2_000])
+    def test_the_tail_is_bounded_whatever_a_conversation_holds(self, app: Caller, length: int) -> None:
+        kept = [{"role": role, "content": "x" * length} for role in ("user", "assistant")] * 400
+        others = [7, {"role": "tool", "content": "y" * 999}, {"role": "user", "content": ["y"]}, {"role": "user"}] * 9
+        app.finish(ADA, app.begin(ADA), conversation={"id": "c1", "messages": kept[:20] + others + kept[20:]})
+        found = app.begin(ADA, conversation_id="c1", history_characters=1_000)["conversation"]
+        assert found["turns"] == (800 if length else 0)
+        assert len(json.dumps(found["messages"])) < 20_000
 
     def test_another_users_conversation_is_not_found(self, app: Caller) -> None:
         app.finish(ADA, app.begin(ADA), conversation={"id": "c1", "messages": []})

@@ -55,7 +55,7 @@ class Requests:
     def begin_model_call(
         self, context: RequestContext, request: ModelCallRequest, deadline: float
     ) -> AdmittedModelCall:
-        """Admit a model call in one round trip; in more while a duplicate is in flight or another fills the cache entry.
+        """Admit a model call in one round trip; in more while a duplicate or another one that fills the cache runs.
 
         Args:
             deadline: on the clock's monotonic scale; waiting for a duplicate ends there.

@@ -64,5 +64,32 @@ def test_models_are_found_by_the_versioned_ids_that_answers_name() -> None:
     assert CATALOGUE.find("gpt-6-lunatic") is None
 
 
+@pytest.mark.parametrize(
+    ("name", "known", "priced"),
+    [
+        ("models/gemini-3.8-flash", "gemini-3.8-flash", True),
+        ("Models/Gemini-3.8-Flash-001", "gemini-3.8-flash", True),
+        ("GPT-6-luna", "gpt-6-luna", True),
+        ("gpt-6-luna-2026-09-22", "gpt-6-luna", True),
+        ("claude-haiku-5-5@20261007", "claude-haiku-5-5", True),
+        (" gpt-6-luna\n", "gpt-6-luna", True),
+        # An alias has the abilities of what it names today, and no price.
+        ("claude-haiku-5-5-latest", "claude-haiku-5-5", False),
+        ("models/Gemini-3.8-flash-LATEST", "gemini-3.8-flash", False),
+        ("gemini-flash-latest", None, False),
+        ("ft:gpt-6-luna:acme::1", None, False),
+        ("gpt-6-luna-mini", None, False),
+        ("gemini-3.8-flash-preview", None, False),
+        ("", None, False),
+        ("models/", None, False),
+        ("-latest", None, False),
+    ],
+)
+def test_a_model_is_known_by_any_spelling_and_an_alias_has_no_price(name: str, known: str | None, priced: bool) -> None:
+    found = CATALOGUE.find(name)
+    assert (found.id if found else None) == known
+    assert (CATALOGUE.cost(name, Usage(1000, 500), NOVEMBER) is not None) == priced
+
+
 def test_models_can_be_listed_by_capability() -> None:
     assert {model.id for model in CATALOGUE.models("embeddings")} == {"text-embedding-3-small", "gemini-embedding-001"}

@@ -25,7 +25,10 @@ _NANO = Decimal("0.000000001")
 # Token counts have up to 12 digits and prices up to 9: sums stay exact, and only the last step rounds.
 _EXACT = Context(prec=50, rounding=ROUND_HALF_EVEN)
 # The provider's answer names the dated or numbered version of the model that was asked for.
-_VERSION = re.compile(r"-(?:\d{4}-\d{2}-\d{2}|\d{8}|\d{3})$")
+_VERSION = re.compile(r"[-@](?:\d{4}-\d{2}-\d{2}|\d{8}|\d{3})$")
+_ALIAS = "-latest"
+# What stands before a model's name, in answers and in the names that other gateways give it.
+_PREFIXES = ("models/", "openai/", "anthropic/", "google/", "gemini/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +154,12 @@ class Catalogue:
         return [model for model in self._models.values() if capability in (None, *model.capabilities)]
 
     def find(self, model: str) -> Model | None:
-        """A model by its id, or by the versioned id that a provider's answer names; None for an unknown one."""
-        return self._models.get(model) or self._models.get(_VERSION.sub("", model))
+        """What is known of a model, by any spelling of its name: another case, a prefix, a version or `-latest`.
+
+        None for an unknown one. Not for prices: an alias may be any model tomorrow.
+        """
+        name = _without_prefix(model)
+        return self._models.get(name) or self._models.get(_VERSION.sub("", name.removesuffix(_ALIAS)))
 
     def default_chat_models(self) -> dict[ProviderName, str]:
         """The chat model of each provider where nobody chose one."""
@@ -164,14 +171,20 @@ class Catalogue:
         return self._models[name] if name else None
 
     def cost(self, model: str, usage: Usage | None, at: datetime) -> Decimal | None:
-        """What a call cost in dollars, exact to the nano-dollar (half to even); None where usage or a price is missing.
+        """What a call cost in dollars, exact to the nano-dollar (half to even); None where usage or a price is missing,
+        and for an alias.
 
         Args:
-            model: as requested or as the provider answered.
+            model: the one that the provider says answered.
             at: when the call was made, aware.
         """
-        known = self.find(model)
+        known = None if _without_prefix(model).endswith(_ALIAS) else self.find(model)
         if known is None or usage is None:
             return None
         price = known.price(usage.service_tier, usage.prompt_tokens, at)
         return price.cost(usage) if price else None
+
+
+def _without_prefix(model: str) -> str:
+    name = model.strip().casefold()
+    return next((name.removeprefix(prefix) for prefix in _PREFIXES if name.startswith(prefix)), name)

@@ -66,14 +66,16 @@ def test_a_stream_cut_at_any_byte_is_interrupted_and_used_at_most_what_was_repor
         return event_stream(bodies[-1])
 
     adapter = over(answer)[provider]
-    for cut in range(len(whole)):
+    # A blank line that ends with CRLF has ended with its CR.
+    complete = len(whole) - whole.endswith(b"\r\n")
+    for cut in range(complete):
         deltas: list[str] = []
         with pytest.raises(ProviderError) as caught:
             drain(adapter.stream(request(provider), KEY), deltas)
         assert caught.value.code == "stream_interrupted", cut
         assert TEXT.startswith("".join(deltas)), cut
         assert bodies[-1].closed, cut
-    assert len(bodies) == len(whole)
+    assert len(bodies) == complete
 
 
 def in_pieces(pieces: list[bytes], _: httpx2.Request) -> httpx2.Response:

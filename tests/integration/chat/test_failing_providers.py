@@ -292,3 +292,70 @@ def test_a_refused_prompt_that_comes_with_a_200_is_asked_of_nobody_else(
     answer = ask(functions)
     assert (answer.status, answer.json["code"]) == (400, "content_refused")
     assert providers.asked == ["openai"]
+
+
+def test_what_a_model_does_not_take_is_told_and_told_again_in_a_replay(
+    functions: Functions, providers: Providers
+) -> None:
+    body = {"message": "Hello", "provider": "anthropic", "temperature": 1.5, "top_p": 0.5, "cache": "off"}
+    headers = {"Idempotency-Key": "once"}
+    answers = [
+        functions.request("chat", "POST", "/api/chat", body, token=make_token("ada"), headers=headers) for _ in range(2)
+    ]
+    assert [answer.json["adjusted"] for answer in answers] == [["temperature", "top_p"]] * 2
+    assert answers[0].text == answers[1].text
+    assert ask(functions).json["adjusted"] == []
+
+
+@pytest.mark.parametrize("name", ["openai", "anthropic"])
+def test_a_stop_sequence_that_the_provider_does_not_take_ends_the_text_all_the_same(
+    functions: Functions, emulator: Emulator, name: ProviderName
+) -> None:
+    emulator.answer("One line.\nAnother line.", match="Lines")
+    answer = ask(functions, "Lines", provider=name, stop=["\n"])
+    assert answer.json["message"]["content"] == "One line."
+    assert (answer.json["finish_reason"], answer.json["provider"]) == ("stop", name)
+    body = {"message": "Lines", "provider": name, "stop": ["\n"], "cache": "off"}
+    streamed = functions.request("chat_stream", "POST", "/api/chat/stream", body, token=make_token("ada"))
+    assert "line." in streamed.text
+    assert "Another" not in streamed.text
+
+
+def test_null_in_a_body_says_the_same_as_nothing(functions: Functions, providers: Providers) -> None:
+    names = "messages conversation_id provider model system context temperature top_p max_tokens stop cache_threshold"
+    nothing: dict[str, Any] = dict.fromkeys(names.split())
+    assert ask(functions, **nothing).status == 200
+    assert ask(functions, cache=None).status == 200
+    assert ask(functions, context={"page": None}).status == 200
+    unknown = ask(functions, unknown=None)
+    assert (unknown.status, unknown.json["errors"][0]["field"]) == (400, "unknown")
+    body = {"objective": "Find out", "number": None, "amount": 2, "name": None, "techStack": None, "language": None}
+    path = "/api/generate-interview-questions"
+    questions = functions.request("generate_interview_questions", "POST", path, body, token=make_token("ada"))
+    assert (questions.status, len(questions.json["questions"])) == (200, 2)
+
+
+def test_a_call_is_priced_by_the_model_that_answered_and_an_alias_never(
+    functions: Functions, providers: Providers, database: Any
+) -> None:
+    usage = {"usageMetadata": {"promptTokenCount": 1000, "candidatesTokenCount": 500}}
+    answered = ("models/gemini-3.8-flash", "Gemini-3.8-flash-001", "gemini-3.8-flash-latest", None)
+    costs = []
+    for number, model in enumerate(answered):
+        providers.say("google", 200, unstreamed("google", usage | {"modelVersion": model}))
+        answer = ask(functions, f"Hello {number}", provider="google", model="gemini-3.8-flash-latest")
+        costs.append(answer.json["usage"]["cost_usd"])
+    assert costs == ["0.002625000", "0.002625000", None, None]
+
+
+def test_the_last_event_says_who_answered_in_place_of_whom_the_first_named(
+    functions: Functions, emulator: Emulator
+) -> None:
+    emulator.fault("unauthorized", provider="openai", times=4)
+    body = {"message": "Hello", "cache": "off"}
+    streamed = functions.request("chat_stream", "POST", "/api/chat/stream", body, token=make_token("ada"))
+    events = dict(part.removeprefix("event: ").split("\ndata: ") for part in streamed.text.strip().split("\n\n"))
+    assert json.loads(events["start"])["provider"] == "openai"
+    done = json.loads(events["done"])
+    assert (done["provider"], done["model"], done["fallback"]) == ("anthropic", "claude-haiku-5-5", True)
+    assert done["adjusted"] == []

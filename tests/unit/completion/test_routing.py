@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -22,11 +24,14 @@ from parley.completion.routing import (
 )
 from parley.core.errors import Problem
 from parley.core.provider_names import PROVIDERS, ProviderName
+from parley.providers import catalogue
 from parley.providers.catalogue import Catalogue
 from parley.providers.errors import RETRYABLE, ProviderError, ProviderErrorCode, StreamCancelled
+from parley.providers.problems import problem_for
 from parley.providers.protocol import Completion, CompletionRequest, Embeddings, Message, Provider, Usage
 
 CATALOGUE = Catalogue.shipped()
+CATALOGUE_FILE = Path(catalogue.__file__).with_name("catalogue.json")
 DEFAULTS = CATALOGUE.default_chat_models()
 KEYS: dict[ProviderName, str] = {name: f"key-{name}" for name in PROVIDERS}
 REQUEST = CompletionRequest("ignored", [Message("user", "Hi")], 100, 30.0, temperature=0.5)
@@ -538,4 +543,37 @@ def test_a_provider_without_an_adapter_is_no_candidate() -> None:
     assert [one.provider for one in world.router.plan(provider="openai", model=None, keys=KEYS).candidates] == [
         "anthropic",
         "google",
+    ]
+
+
+def without_schemas(*providers: str) -> Catalogue:
+    """The shipped catalogue, where the default models of some providers keep no schema."""
+    document = json.loads(CATALOGUE_FILE.read_bytes())
+    for row in document["models"]:
+        if row["provider"] in providers:
+            row["capabilities"] = [name for name in row["capabilities"] if name != "structured_output"]
+    return Catalogue(document)
+
+
+def test_a_provider_that_cannot_keep_the_schema_is_passed_over_and_without_any_it_is_said() -> None:
+    asked = replace(REQUEST, schema={"type": "object"})
+    world = World()
+    adapters = cast("dict[ProviderName, Provider]", world.providers)
+    log: list[Attempt] = []
+    Router(adapters, without_schemas("openai"), world.clock).complete(Plan(ALL), asked, KEYS, 25.0, log)
+    assert [attempt.provider for attempt in log] == ["anthropic"]
+    with pytest.raises(ProviderError) as caught:
+        Router(adapters, without_schemas(*PROVIDERS), world.clock).complete(Plan(ALL), asked, KEYS, 25.0, log)
+    assert caught.value.code == "unsupported"
+    assert problem_for(caught.value, own_key=False).status == 400
+    assert len(world.calls) == 1
+
+
+def test_an_attempt_tells_what_was_adjusted_and_which_model_answered() -> None:
+    world = World(openai=[Step("overloaded", retry_after=9)])
+    log: list[Attempt] = []
+    world.complete(log=log)
+    assert [(attempt.adjusted, attempt.answering_model) for attempt in log] == [
+        ((), DEFAULTS["openai"]),
+        (("temperature",), DEFAULTS["anthropic"]),
     ]

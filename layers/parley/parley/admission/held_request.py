@@ -164,13 +164,14 @@ class HeldRequest:
         Args:
             operation: where it is not the request's own.
         """
+        priced = attempt.answering_model or attempt.model
         self._ledger.append(
             LedgerEntry(
                 provider=attempt.provider,
                 model=attempt.model,
                 operation=operation or self._operation,
                 usage=attempt.usage,
-                cost=self._admission.catalogue.cost(attempt.model, attempt.usage, self.now),
+                cost=self._admission.catalogue.cost(priced, attempt.usage, self.now),
                 latency_ms=attempt.latency_ms,
                 own_key=self._own_key,
             )

@@ -17,6 +17,7 @@ from parley.core.observability import logger
 from parley.core.provider_names import ProviderName
 
 if TYPE_CHECKING:
+    from parley.providers.fitting import Adjustable
     from parley.providers.protocol import Usage
 
 CacheScope = Literal["tenant", "user"]
@@ -165,6 +166,8 @@ class Attempt:
         error_code: `cancelled` where the caller left while the provider was at work on the request.
         usage: tokens used, also by a call that failed midway; None where the provider reported none.
         counts: whether health hears of it. What a caller's content or own key causes says nothing of the provider.
+        answering_model: the model that the provider says answered, whose price counts; None: the asked one.
+        adjusted: members of the caller's request that the model does not take as they were.
     """
 
     provider: ProviderName
@@ -174,6 +177,8 @@ class Attempt:
     latency_ms: int
     usage: Usage | None = None
     counts: bool = True
+    answering_model: str | None = None
+    adjusted: tuple[Adjustable, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The member of `attempts`."""

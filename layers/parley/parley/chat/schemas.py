@@ -10,8 +10,9 @@ from typing_extensions import TypedDict
 
 from parley.completion.prompt import CacheMode
 from parley.completion.schemas import CallUsage
-from parley.core.fields import BODY, QUERY, Count, ProviderSource, RequestedProvider, Tokens, Usd, Whole
+from parley.core.fields import BODY, QUERY, Count, NullIsAbsent, ProviderSource, RequestedProvider, Tokens, Usd, Whole
 from parley.core.provider_names import ProviderName
+from parley.providers.fitting import Adjustable
 from parley.providers.protocol import FinishReason
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=100_000, pattern=r"\S")]
@@ -46,7 +47,7 @@ class ChatMessage(BaseModel):
     content: Text
 
 
-class ChatRequest(BaseModel):
+class ChatRequest(NullIsAbsent, BaseModel):
     """A `message`, or `messages` that end with the user's.
 
     `conversation_id` is `new` or an id from an earlier answer. `context` (the page, the cart...) is told to the model
@@ -111,9 +112,10 @@ class AssistantMessage(TypedDict):
 class ChatAnswer(TypedDict):
     """The answer.
 
-    `provider_source` says why a provider was asked; `fallback` says that another one answered in its place.
-    `turns_left_out` is how many of the conversation's earliest turns the model was not told. `usage` is null where no
-    model was called, and where a vendor reported none.
+    `provider_source` says why a provider was asked; `fallback` says that another one answered in its place. `adjusted`
+    names the members of the request (temperature, top_p, max_tokens) that the model does not take as they were: they
+    were lowered or left out. `turns_left_out` is how many of the conversation's earliest turns the model was not told.
+    `usage` is null where no model was called, and where a provider reported none that can be true.
     """
 
     id: str
@@ -122,6 +124,7 @@ class ChatAnswer(TypedDict):
     provider: ProviderName | None
     provider_source: ProviderSource
     fallback: bool
+    adjusted: list[Adjustable]
     model: str | None
     cache: AnswerCache
     conversation_id: str | None
@@ -130,7 +133,7 @@ class ChatAnswer(TypedDict):
 
 
 class ChatStart(TypedDict):
-    """The first event: who is about to answer."""
+    """The first event: who is about to be asked. `done` says who answered, another one after a fallback."""
 
     id: str
     provider: ProviderName | None
@@ -152,10 +155,12 @@ class ChatUsage(TypedDict):
 
 
 class ChatDone(TypedDict):
-    """The last event of a complete answer."""
+    """The last event of a complete answer: who gave it, which may not be who `start` named."""
 
     finish_reason: FinishReason
     provider: ProviderName | None
+    fallback: bool
+    adjusted: list[Adjustable]
     model: str | None
     conversation_id: str | None
     turns_left_out: Count

@@ -25,6 +25,7 @@ from parley.core.provider_names import ProviderName
 from parley.database.errors import DatabaseUnavailable
 from parley.embedding.embedder import LONGEST_TEXT, Embedder, estimated_tokens
 from parley.providers.errors import ProviderError
+from parley.providers.fitting import Adjustable
 from parley.providers.problems import problem_for
 from parley.providers.protocol import Completion, CompletionRequest, Embeddings, Message
 from parley.providers.tokens import most_tokens
@@ -127,6 +128,11 @@ class ModelCall(HeldRequest):
     def fell_back(self) -> bool:
         """Whether another provider answered than the one that was asked for, or that `auto` chose."""
         return self.answered_by is not None and self.answered_by.provider != self._chosen
+
+    @property
+    def adjusted(self) -> list[Adjustable]:
+        """The members of the request that the model which answered does not take as they were."""
+        return list(self._attempts[-1].adjusted) if self._attempts else []
 
     @property
     def usage(self) -> CallUsage | None:

@@ -25,6 +25,7 @@ from parley.providers.errors import (
     ProviderErrorCode,
     StreamCancelled,
 )
+from parley.providers.fitting import Adjustable, fitted, keeps_form
 from parley.providers.protocol import (
     Completion,
     CompletionRequest,
@@ -229,17 +230,17 @@ class Router:
             deadline: on the clock's monotonic scale; bounds waits and calls together.
             attempts: each try is appended to it as it ends, however it ends; the last one answered.
         """
-        state = self._begin(plan, keys, deadline, attempts)
+        state = self._begin(plan, request, keys, deadline, attempts)
         while True:
             chosen = self._wait_for_next(state)
             candidate, started = chosen.candidate, self._clock.monotonic()
-            fitted = self._fit(plan, request, candidate.model, deadline - started)
+            asked, adjusted = self._fit(plan, request, candidate, deadline - started)
             try:
-                completion = self._providers[candidate.provider].complete(fitted, state.keys[candidate.provider])
+                completion = self._providers[candidate.provider].complete(asked, state.keys[candidate.provider])
             except Exception as error:
                 self._failed(state, chosen, _provider_error(candidate, error), started)
                 continue
-            self._succeeded(state, chosen, completion, started)
+            self._succeeded(state, chosen, completion, adjusted, started)
             return completion
 
     def stream(
@@ -255,12 +256,12 @@ class Router:
         The arguments are those of `complete`. The first delta commits: a fault after it is raised, and nobody else is
         tried. Closing the generator closes the upstream connection and records what had been used in `attempts`.
         """
-        state = self._begin(plan, keys, deadline, attempts)
+        state = self._begin(plan, request, keys, deadline, attempts)
         while True:
             chosen = self._wait_for_next(state)
             candidate, started = chosen.candidate, self._clock.monotonic()
-            fitted = self._fit(plan, request, candidate.model, deadline - started)
-            upstream = self._providers[candidate.provider].stream(fitted, state.keys[candidate.provider])
+            asked, adjusted = self._fit(plan, request, candidate, deadline - started)
+            upstream = self._providers[candidate.provider].stream(asked, state.keys[candidate.provider])
             delivered = False
             try:
                 while True:
@@ -269,7 +270,7 @@ class Router:
                     yield delta
             except StopIteration as end:
                 completion: Completion = end.value
-                self._succeeded(state, chosen, completion, started)
+                self._succeeded(state, chosen, completion, adjusted, started)
                 return completion
             except Exception as error:
                 failure = _provider_error(candidate, error)
@@ -288,10 +289,22 @@ class Router:
         self._interrupt()
 
     def _begin(
-        self, plan: Plan, keys: Mapping[ProviderName, str], deadline: float, attempts: list[Attempt]
+        self,
+        plan: Plan,
+        request: CompletionRequest,
+        keys: Mapping[ProviderName, str],
+        deadline: float,
+        attempts: list[Attempt],
     ) -> _RequestState:
+        """Raises ProviderError where no candidate can give the answer the form that is asked for."""
         self._given_up = self._given_up_at_work = False
-        candidates = [_CandidateState(candidate) for candidate in plan.candidates]
+        candidates = [
+            _CandidateState(candidate)
+            for candidate in plan.candidates
+            if keeps_form(request, self._catalogue.find(candidate.model))
+        ]
+        if not candidates:
+            raise ProviderError(plan.candidates[0].provider, "unsupported")
         return _RequestState(plan, keys, deadline, candidates, attempts)
 
     def _wait_for_next(self, state: _RequestState) -> _CandidateState:
@@ -322,21 +335,28 @@ class Router:
     def _open_until(self, state: _RequestState, one: _CandidateState) -> float:
         return self._circuits.open_until(_circuit_key(state, one))
 
-    def _fit(self, plan: Plan, request: CompletionRequest, model: str, seconds: float) -> CompletionRequest:
-        """The request as this model takes it, within what is left of the deadline."""
-        known = self._catalogue.find(model)
-        fitted = replace(request, model=model, timeout=min(request.timeout, seconds))
-        if known is not None and known.max_output_tokens is not None:
-            fitted = replace(fitted, max_output_tokens=min(request.max_output_tokens, known.max_output_tokens))
-        if known is not None and "sampling" not in known.capabilities:
-            fitted = replace(fitted, temperature=None, top_p=None)
+    def _fit(
+        self, plan: Plan, request: CompletionRequest, candidate: Candidate, seconds: float
+    ) -> tuple[CompletionRequest, tuple[Adjustable, ...]]:
+        """The request as this model takes it, within what is left of the deadline, and what was changed."""
+        known = self._catalogue.find(candidate.model)
+        request = replace(request, model=candidate.model, timeout=min(request.timeout, seconds))
+        request, adjusted = fitted(request, candidate.provider, known)
         if plan.with_history is not None:
             context_window = _UNKNOWN_CONTEXT_WINDOW if known is None else known.context_window
-            fitted = replace(fitted, messages=plan.with_history(fitted, context_window))
-        return fitted
+            request = replace(request, messages=plan.with_history(request, context_window))
+        return request, adjusted
 
-    def _succeeded(self, state: _RequestState, chosen: _CandidateState, completion: Completion, started: float) -> None:
-        state.attempts.append(self._attempt(chosen.candidate, None, started, completion.usage))
+    def _succeeded(
+        self,
+        state: _RequestState,
+        chosen: _CandidateState,
+        completion: Completion,
+        adjusted: tuple[Adjustable, ...],
+        started: float,
+    ) -> None:
+        attempt = self._attempt(chosen.candidate, None, started, completion.usage, completion.model)
+        state.attempts.append(replace(attempt, adjusted=adjusted))
         self._circuits.succeeded(_circuit_key(state, chosen))
 
     def _cancelled(
@@ -346,14 +366,14 @@ class Router:
         upstream: Generator[str, None, Completion],
         started: float,
     ) -> None:
-        usage = None
+        usage = model = None
         try:
             upstream.throw(StreamCancelled())
         except ProviderError as error:
-            usage = error.usage
+            usage, model = error.usage, error.model
         except StreamCancelled:
             pass
-        state.attempts.append(self._attempt(chosen.candidate, "cancelled", started, usage))
+        state.attempts.append(self._attempt(chosen.candidate, "cancelled", started, usage, model))
 
     def _failed(self, state: _RequestState, chosen: _CandidateState, error: ProviderError, started: float) -> None:
         """Record a failed try and decide who may still be tried."""
@@ -362,18 +382,20 @@ class Router:
             # An error of our own making says nothing about the provider. Who left before the request was sent whole
             # has asked the provider for nothing.
             if self._given_up_at_work:
-                state.attempts.append(self._attempt(candidate, "cancelled", started, error.usage))
+                state.attempts.append(self._attempt(candidate, "cancelled", started, error.usage, error.model))
             state.final_error = error
             return
         if error.code in ACCOUNT_FAULTS and not state.plan.own_keys:
             key = self._renewed_key(candidate.provider, state.keys[candidate.provider])
             if key is not None:
-                state.attempts.append(self._attempt(candidate, error.code, started, error.usage, counts=False))
+                attempt = self._attempt(candidate, error.code, started, error.usage, error.model)
+                state.attempts.append(replace(attempt, counts=False))
                 state.keys = {**state.keys, candidate.provider: key}
                 chosen.tries += 1
                 return
         tells = _tells_of_the_provider(error.code, state.plan.own_keys)
-        state.attempts.append(self._attempt(candidate, error.code, started, error.usage, counts=tells))
+        attempt = self._attempt(candidate, error.code, started, error.usage, error.model)
+        state.attempts.append(replace(attempt, counts=tells))
         state.failed(candidate, error)
         chosen.tries += 1
         if error.code == "content_refused" or (error.code == "model_not_found" and state.plan.pinned):
@@ -403,17 +425,20 @@ class Router:
         return one is not None and other is not None and one.context_window > other.context_window
 
     def _attempt(
-        self,
-        candidate: Candidate,
-        error_code: str | None,
-        started: float,
-        usage: Usage | None,
-        *,
-        counts: bool = True,
+        self, candidate: Candidate, error_code: str | None, started: float, usage: Usage | None, model: str | None
     ) -> Attempt:
+        """A try that ends now; `model` is the one that the provider named."""
         milliseconds = round((self._clock.monotonic() - started) * 1000)
         ok = error_code in (None, "cancelled")
-        return Attempt(candidate.provider, candidate.model, ok, error_code, milliseconds, usage, counts)
+        return Attempt(
+            candidate.provider,
+            candidate.model,
+            ok,
+            error_code,
+            milliseconds,
+            usage,
+            answering_model=model or candidate.model,
+        )
 
     def _expected_seconds(self, candidate: Candidate, health: Mapping[str, Mapping[str, Any]], now: datetime) -> float:
         """What an answer costs in time, price included: a tenth of a cent weighs as much as a second.

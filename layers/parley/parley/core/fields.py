@@ -5,7 +5,18 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic.fields import FieldInfo
+from pydantic_core import CoreSchema
 
 # A body or a query with a member that nobody knows is refused: it is a slip, and would otherwise be ignored in silence.
 QUERY = ConfigDict(extra="forbid")
@@ -40,3 +51,32 @@ Usd = Annotated[
 Tokens = Annotated[int, Field(ge=0)]
 Count = Annotated[int, Field(ge=0)]
 Milliseconds = Annotated[int, Field(ge=0)]
+
+
+class NullIsAbsent(BaseModel):
+    """A body in which a member that is null says the same as none."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, body: Any) -> Any:
+        if not isinstance(body, dict):
+            return body
+        known = {name for field, info in cls.model_fields.items() for name in (field, *_other_names(info))}
+        return {name: value for name, value in body.items() if value is not None or name not in known}
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """The contract says so of each member that may be left out."""
+        schema = handler.resolve_ref_schema(handler(core_schema))
+        for name, member in schema.get("properties", {}).items():
+            if name in schema.get("required", ()) or {"type": "null"} in member.get("anyOf", ()):
+                continue
+            beside = {key: member.pop(key) for key in ("title", "description", "default") if key in member}
+            choices = member["anyOf"] if member.keys() == {"anyOf"} else [member]
+            schema["properties"][name] = {"anyOf": [*choices, {"type": "null"}]} | beside
+        return schema
+
+
+def _other_names(field: FieldInfo) -> list[str]:
+    alias = field.validation_alias
+    return [name for name in alias.choices if isinstance(name, str)] if isinstance(alias, AliasChoices) else []

@@ -18,7 +18,7 @@ from pydantic import (
 from typing_extensions import TypedDict
 
 from parley.completion.schemas import CallUsage
-from parley.core.fields import ProviderSource, ProviderSpelling, RequestedProvider
+from parley.core.fields import NullIsAbsent, ProviderSource, ProviderSpelling, RequestedProvider
 
 Kind = Literal["technical", "behavioral", "situational", "system_design", "mixed"]
 Level = Literal["intern", "junior", "mid", "senior", "lead"]
@@ -33,7 +33,7 @@ _A_SUBJECT: dict[str, Any] = {
     "allOf": [
         {
             "anyOf": [
-                {"required": [name], "properties": {name: {"pattern": r"\S"}}}
+                {"required": [name], "properties": {name: {"type": "string", "pattern": r"\S"}}}
                 for name in ("objective", "role", "job_description")
             ]
         }
@@ -42,7 +42,7 @@ _A_SUBJECT: dict[str, Any] = {
 }
 
 
-class QuestionsRequest(BaseModel):
+class QuestionsRequest(NullIsAbsent, BaseModel):
     """What to ask about: at least one of objective, role and job_description. `number` may be text; the names of more
     than one word are taken in camel case too, and members of other names are ignored.
     """

@@ -1,0 +1,103 @@
+"""What of a request each provider and model takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from parley.core.provider_names import PROVIDERS, ProviderName
+from parley.providers.catalogue import Catalogue
+from parley.providers.fitting import fitted, keeps_form
+from parley.providers.protocol import CompletionRequest, Message
+from testing.providers import request
+
+CATALOGUE = Catalogue.shipped()
+
+
+def fit(provider: ProviderName, model: str, **changes: Any) -> tuple[CompletionRequest, tuple[str, ...]]:
+    return fitted(request(provider, model=model, **changes), provider, CATALOGUE.find(model))
+
+
+@pytest.mark.parametrize(
+    ("model", "given", "sent", "adjusted"),
+    [
+        ("claude-sonnet-4-5", {"temperature": 1.5}, (1.0, None), ("temperature",)),
+        ("claude-sonnet-4-5", {"temperature": 0.5, "top_p": 0.9}, (0.5, None), ("top_p",)),
+        ("claude-sonnet-4-5", {"temperature": 2.0, "top_p": 0.9}, (1.0, None), ("temperature", "top_p")),
+        ("claude-sonnet-4-5", {"temperature": 1.0}, (1.0, None), ()),
+        ("claude-sonnet-4-5", {"top_p": 0.9}, (None, 0.9), ()),
+        ("claude-sonnet-4-5", {"temperature": 0.0}, (0.0, None), ()),
+        ("claude-unknown-9", {"temperature": 1.2}, (1.0, None), ("temperature",)),
+        ("claude-haiku-5-5", {"temperature": 0.5, "top_p": 0.9}, (None, None), ("temperature", "top_p")),
+        ("claude-haiku-5-5-latest", {"temperature": 0.5}, (None, None), ("temperature",)),
+        ("Claude-Haiku-5-5", {"top_p": 0.5}, (None, None), ("top_p",)),
+        ("claude-haiku-5-5@20261007", {"top_p": 0.5}, (None, None), ("top_p",)),
+    ],
+)
+def test_claude_gets_the_sampling_that_it_takes(
+    model: str, given: dict[str, float], sent: tuple[float | None, float | None], adjusted: tuple[str, ...]
+) -> None:
+    asked, told = fit("anthropic", model, **given)
+    assert ((asked.temperature, asked.top_p), told) == (sent, adjusted)
+
+
+def test_the_others_take_up_to_two_and_both_at_once() -> None:
+    asked, adjusted = fit("google", "models/Gemini-3.8-Flash", temperature=2.0, top_p=0.5)
+    assert (asked.temperature, asked.top_p, adjusted) == (2.0, 0.5, ())
+    asked, adjusted = fit("openai", "GPT-6-luna-2026-09-22", temperature=0.5)
+    assert (asked.temperature, adjusted) == (None, ("temperature",))
+
+
+def test_more_tokens_than_the_model_gives_are_lowered_and_told() -> None:
+    asked, adjusted = fit("google", "gemini-3.8-flash", max_output_tokens=70_000)
+    assert (asked.max_output_tokens, adjusted) == (65_536, ("max_tokens",))
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "sent", "cut_at"),
+    [
+        ("anthropic", "claude-sonnet-4-5", ("END",), ("\n", " \t")),
+        ("openai", "gpt-6-luna", (), ("\n", "END", " \t")),
+        ("openai", "gpt-unknown", ("\n", "END", " \t"), ()),
+        ("google", "gemini-3.8-flash", ("\n", "END", " \t"), ()),
+    ],
+)
+def test_a_stop_sequence_that_the_provider_does_not_take_is_ours_to_apply(
+    provider: ProviderName, model: str, sent: tuple[str, ...], cut_at: tuple[str, ...]
+) -> None:
+    asked, adjusted = fit(provider, model, stop=["\n", "END", " \t"])
+    assert (asked.stop, asked.cut_at, adjusted) == (sent, cut_at, ())
+
+
+@given(
+    st.sampled_from(PROVIDERS),
+    st.none() | st.sampled_from([model.id for model in CATALOGUE.models("chat")]),
+    st.none() | st.floats(0, 2),
+    st.none() | st.floats(0.01, 1),
+    st.lists(st.text(min_size=1, max_size=3), max_size=4),
+)
+def test_whatever_is_asked_each_provider_is_sent_what_it_takes(
+    provider: ProviderName, model: str | None, temperature: float | None, top_p: float | None, stop: list[str]
+) -> None:
+    asked = CompletionRequest(
+        model or "unknown", [Message("user", "Hi")], 10, 5.0, temperature=temperature, top_p=top_p, stop=stop
+    )
+    sent, adjusted = fitted(asked, provider, CATALOGUE.find(model) if model else None)
+    assert sorted([*sent.stop, *sent.cut_at]) == sorted(stop)
+    assert ("temperature" in adjusted) == (sent.temperature != temperature)
+    assert ("top_p" in adjusted) == (sent.top_p != top_p)
+    if provider == "anthropic":
+        assert sent.temperature is None or sent.temperature <= 1
+        assert sent.temperature is None or sent.top_p is None
+        assert not any(one.isspace() for one in sent.stop)
+
+
+def test_a_model_that_keeps_no_schema_is_passed_over_only_where_one_is_asked_for() -> None:
+    row = {"id": "m", "provider": "openai", "capabilities": ["chat"], "context_window": 1, "source": "s", "prices": []}
+    known = Catalogue({"defaults": {}, "models": [row]}).find("m")
+    assert keeps_form(request("openai"), known)
+    assert not keeps_form(request("openai", schema={"type": "object"}), known)
+    assert keeps_form(request("openai", schema={"type": "object"}), None)

@@ -19,14 +19,15 @@ from typing_extensions import TypedDict
 
 from parley.completion.schemas import CallUsage
 from parley.core.fields import NullIsAbsent, ProviderSource, ProviderSpelling, RequestedProvider
+from parley.providers.text import storable
 
 Kind = Literal["technical", "behavioral", "situational", "system_design", "mixed"]
 Level = Literal["intern", "junior", "mid", "senior", "lead"]
 Difficulty = Literal["easy", "medium", "hard", "adaptive"]
 Short = Annotated[str, StringConstraints(max_length=300)]
 Long = Annotated[str, StringConstraints(max_length=20_000)]
-# What a model wrote: its JSON can say NUL, which nothing can store.
-Written = Annotated[str, AfterValidator(lambda text: text.replace("\x00", ""))]
+# What a model wrote: its JSON can say what nothing can store.
+Written = Annotated[str, AfterValidator(storable)]
 
 # FoloUp's clients send name, objective, number and context, and camel case; the rest is Parley's.
 _A_SUBJECT: dict[str, Any] = {

@@ -7,6 +7,7 @@ words; one further call fills a gap, and a question bank serves when every provi
 from __future__ import annotations
 
 import json
+import math
 import re
 import secrets
 import unicodedata
@@ -21,6 +22,7 @@ from pydantic import (
 from parley.completion.call import Answered, ModelCall
 from parley.completion.completions import Completions
 from parley.completion.prompt import Prompt
+from parley.completion.structured import object_with_list
 from parley.core.caller import RequestContext
 from parley.core.errors import Problem
 from parley.core.fields import ProviderSpelling
@@ -46,11 +48,6 @@ _PROVIDERS_DOWN = (429, 502, 503, 504)
 class _Generated(BaseModel):
     description: Written = ""
     questions: list[GeneratedQuestion]
-
-
-class _Sketch(BaseModel):
-    description: Written = ""
-    questions: list[Any] = []
 
 
 _STRINGS = {"type": "array", "items": {"type": "string"}}
@@ -167,18 +164,32 @@ def _messages(request: QuestionsRequest, number: int, known: list[str]) -> list[
 
 
 def _parse(text: str) -> _Generated:
-    """The model's JSON, also out of a fence or prose, as far as it is usable: at worst no question."""
-    start, end = text.find("{"), text.rfind("}")
-    try:
-        found = _Sketch.model_validate_json(text[start : end + 1])
-    except ValidationError:
+    """The model's description and questions, as far as they are complete and usable: at worst no question."""
+    found = object_with_list(text, "questions")
+    questions = [question for item in found.get("questions", ()) if (question := _question(item)) is not None]
+    if not questions:
         logger.warning("the model's questions did not parse")
-        return _Generated(questions=[])
-    questions = []
-    for candidate in found.questions:
-        with suppress(ValidationError):
-            questions.append(GeneratedQuestion.model_validate(candidate))
-    return _Generated(description=found.description, questions=questions)
+    description = found.get("description")
+    return _Generated(description=description if isinstance(description, str) else "", questions=questions)
+
+
+def _question(item: Any) -> GeneratedQuestion | None:
+    """One question; a member that is not as it should be has its default. None without the question itself."""
+    if isinstance(item, str):
+        item = {"question": item}
+    if not isinstance(item, dict):
+        return None
+    members = {name: value for name, value in item.items() if value is not None}
+    seconds = members.get("time_limit_seconds")
+    if isinstance(seconds, float) and math.isfinite(seconds):
+        members["time_limit_seconds"] = round(seconds)
+    try:
+        return GeneratedQuestion.model_validate(members)
+    except ValidationError as error:
+        unfit = {part["loc"][0] for part in error.errors()}
+    with suppress(ValidationError):
+        return GeneratedQuestion.model_validate({name: members[name] for name in members.keys() - unfit})
+    return None
 
 
 def _select(

@@ -1,0 +1,98 @@
+"""What is complete in a model's structured answer: JSON among prose, in a fence, with a fault or cut by length."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+# Models put line feeds into strings as they are.
+_decode = json.JSONDecoder(strict=False).raw_decode
+_THINKING = re.compile(r"<(think|thinking|thought|reasoning|scratchpad)\b[^>]*>.*?</\1\s*>", re.DOTALL | re.IGNORECASE)
+_END_OF_THINKING = re.compile(r".*</(?:think|thinking|thought|reasoning|scratchpad)\s*>", re.DOTALL | re.IGNORECASE)
+_OPENING = re.compile(r"[{\[]")
+_MEMBER = re.compile(r'[\s,]*"((?:[^"\\]|\\.)*)"\s*:\s*', re.DOTALL)
+_BETWEEN_ITEMS = re.compile(r"[\s,]*")
+
+Found = dict[str, Any]
+
+
+def object_with_list(text: str, name: str) -> Found:
+    """The object in `text` that has a list `name`, with the members and the items that are complete and parse.
+
+    A list without an object around it counts as well. Of several objects the one with the most items counts, the last
+    among equals, and what stands in a thinking block only where nothing else is there. Empty where there is none.
+    """
+    spoken = _END_OF_THINKING.sub("", _THINKING.sub("", text))
+    for part in (spoken, text):
+        best: Found = {}
+        for found in _objects(part, name):
+            if len(found[name]) >= len(best.get(name, ())):
+                best = found
+        if best.get(name):
+            return best
+    return best
+
+
+def _objects(text: str, name: str) -> list[Found]:
+    """Every object with a list `name`, or list, in the order in which they begin."""
+    found: list[Found] = []
+    at = 0
+    while opening := _OPENING.search(text, at):
+        at = opening.start()
+        try:
+            one, end = _object(text, at, name) if text[at] == "{" else _items_alone(text, at, name)
+        except RecursionError:  # nested beyond all sense
+            break
+        if isinstance(one.get(name), list):
+            found.append(one)
+            at = end
+        else:
+            at += 1  # perhaps inside
+    return found
+
+
+def _object(text: str, at: int, name: str) -> tuple[Found, int]:
+    """The object that begins at `at`, as far as it parses, and where that ends."""
+    try:
+        return _decode(text, at)
+    except ValueError:
+        pass
+    found: Found = {}
+    at += 1
+    while member := _MEMBER.match(text, at):
+        at = member.end()
+        try:
+            if member[1] == name and text.startswith("[", at):
+                found[name], at = _items(text, at + 1)
+            else:
+                found[member[1]], at = _decode(text, at)
+        except ValueError:
+            # A fault before the list costs only the member that has it.
+            at = next((later.start() for later in re.finditer(f'"{re.escape(name)}"\\s*:', text[at:])), -1) + at
+            if name in found or not text.startswith('"', at):
+                break
+    return found, at
+
+
+def _items_alone(text: str, at: int, name: str) -> tuple[Found, int]:
+    items, end = _items(text, at + 1)
+    objects = [item for item in items if isinstance(item, dict)]
+    return ({name: objects} if objects else {}), end
+
+
+def _items(text: str, at: int) -> tuple[list[Any], int]:
+    """The items of the list whose bracket was opened before `at`, but for those that do not parse."""
+    items: list[Any] = []
+    while True:
+        between = _BETWEEN_ITEMS.match(text, at)
+        at = between.end() if between else at
+        if at >= len(text) or text[at] == "]":
+            return items, at + 1
+        try:
+            item, at = _decode(text, at)
+            items.append(item)
+        except ValueError:
+            at = text.find("{", at + 1)
+            if at < 0:
+                return items, len(text)

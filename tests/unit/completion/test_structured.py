@@ -1,0 +1,77 @@
+"""What is read of a structured answer that is not quite one."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from parley.completion.structured import object_with_list
+
+ITEMS = [{"question": f"Why {number}?", "points": ["a {brace}", "b"]} for number in range(5)]
+WHOLE = json.dumps({"description": "An interview.", "questions": ITEMS})
+
+
+def read(text: str) -> list[Any]:
+    found = object_with_list(text, "questions").get("questions", [])
+    assert isinstance(found, list)
+    return found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        WHOLE,
+        f"```json\n{WHOLE}\n```",
+        f"Here is {{the}} answer: {WHOLE} I hope {{it}} helps.",
+        f'For example {{"a": 1}} or [1]. {WHOLE}',
+        f"<think>Perhaps {WHOLE.replace('Why', 'How')}? No.</think>{WHOLE}",
+        f'<thinking>{{"questions": [</thinking>\n{WHOLE}',
+        f"Let me see {{...}}</think>{WHOLE}",
+        json.dumps({"answer": {"questions": ITEMS}}),
+        json.dumps(ITEMS),
+        f"Sure:\n{json.dumps(ITEMS, indent=2)}\nDone.",
+        WHOLE[:-2] + ",]}",
+        WHOLE[:-1],
+        WHOLE[:-2],
+        WHOLE.replace('"An interview."', '"An "interview"."'),
+        WHOLE.replace("Why 0", "Why\\n0").replace("\\n0", " 0"),
+        '{"questions": []} ' + WHOLE,
+        WHOLE + ' {"questions": []}',
+    ],
+)
+def test_every_complete_question_is_read(text: str) -> None:
+    assert read(text) == ITEMS
+
+
+def test_a_list_that_is_cut_by_length_has_what_was_complete() -> None:
+    start = WHOLE.index('{"question": "Why 4?"')
+    for cut in range(start, len(WHOLE) - 3):
+        assert read(WHOLE[:cut]) == ITEMS[:4]
+    assert object_with_list(WHOLE[:start], "questions")["description"] == "An interview."
+
+
+@pytest.mark.parametrize("broken", ['{"question": "Why 2?", }', '{"question": Why}', "...", "{{", "nonsense", "'a'"])
+def test_a_fault_in_one_item_costs_that_one_alone(broken: str) -> None:
+    items = read(WHOLE.replace(json.dumps(ITEMS[2]), broken))
+    assert [item for item in items if item in ITEMS] == [*ITEMS[:2], *ITEMS[3:]]
+
+
+def test_a_line_feed_inside_a_string_is_text() -> None:
+    assert read('{"questions": [{"question": "One\ntwo?"}]}') == [{"question": "One\ntwo?"}]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "No.", "{", "[", "{}", "[1, 2]", '{"questions": null}', '{"questions": {}}', "{{{" * 50, "[" * 50_000]
+)
+def test_where_there_is_nothing_nothing_is_read(text: str) -> None:
+    assert read(text) == []
+
+
+@given(st.text(st.sampled_from('{}[]",: \nquestions0'), max_size=60), st.integers(0, 300))
+def test_whatever_a_model_says_nothing_breaks(noise: str, cut: int) -> None:
+    assert isinstance(read(noise), list)
+    assert isinstance(read(WHOLE[:cut] + noise + WHOLE[cut:]), list)

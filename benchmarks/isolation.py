@@ -50,12 +50,12 @@ ONE_IN = 100  # attempts through the HTTP functions
 
 # The functions between a request and the tables.
 GUARDED = (
-    "quota", "give_back", "release_expired", "count_unit", "count_embedding_tokens", "own_keys", "mark_key_verified",
-    "delete_own_key", "find_earlier_request", "hold_request", "admit_call", "effective_provider", "append_messages",
-    "finish_request", "count_past_unit", "record_offline_call", "find_cached_answer", "find_similar_answer",
-    "allowed_providers", "preferred_providers", "delete_provider_preference", "my_usage_between", "nearest_embeddings",
-    "matching_embeddings", "search_documents", "match_embeddings", "delete_by_metadata", "clear_all_embeddings",
-    "recommend_items", "record_selection",
+    "quota", "return_to_quota", "release_expired", "count_unit", "count_embedding_tokens", "own_keys",
+    "mark_key_verified", "delete_own_key", "find_earlier_request", "hold_request", "admit_call", "effective_provider",
+    "append_messages", "finish_request", "count_unit_beyond_limit", "record_offline_call", "find_cached_answer",
+    "find_similar_answer", "allowed_providers", "preferred_providers", "delete_provider_preference",
+    "my_usage_between", "nearest_embeddings", "matching_embeddings", "search_documents", "match_embeddings",
+    "delete_by_metadata", "clear_all_embeddings", "recommend_items", "record_selection",
 )  # fmt: skip
 _CONDITION = re.compile(
     r"(?:\b\w+\.)?\b(?:user_id|caller_key|tenant|organization_id) = "

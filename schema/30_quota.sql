@@ -38,16 +38,16 @@ create or replace function app.today() returns date
   return (app.now() at time zone app.time_zone())::date;
 comment on function app.today() is 'The day that a unit taken now counts on.';
 
-create or replace function app.of_day(p_count bigint, p_counted date, p_today date) returns bigint
+create or replace function app.daily_count_as_of(p_count bigint, p_counted date, p_today date) returns bigint
   language sql immutable parallel safe
   return case when p_counted >= p_today then p_count else 0 end;
-comment on function app.of_day(bigint, date, date) is
+comment on function app.daily_count_as_of(bigint, date, date) is
   'A daily counter as of a day. A date ahead of today (another server''s clock) keeps counting.';
 
-create or replace function app.of_month(p_count bigint, p_counted date, p_today date) returns bigint
+create or replace function app.monthly_count_as_of(p_count bigint, p_counted date, p_today date) returns bigint
   language sql immutable parallel safe
   return case when date_trunc('month', p_counted::timestamp) >= date_trunc('month', p_today::timestamp) then p_count else 0 end;
-comment on function app.of_month(bigint, date, date) is 'A monthly counter as of a day.';
+comment on function app.monthly_count_as_of(bigint, date, date) is 'A monthly counter as of a day.';
 
 create table if not exists public.user_ai_settings (id uuid primary key default gen_random_uuid(), user_id text not null);
 alter table public.user_ai_settings
@@ -96,7 +96,7 @@ create index if not exists idx_user_ai_settings_tier on public.user_ai_settings 
 create index if not exists idx_user_ai_settings_last_reset on public.user_ai_settings (last_reset_date);
 alter table public.user_ai_settings enable row level security;
 revoke all on public.user_ai_settings from public, anon, authenticated, service_role;
-comment on table public.user_ai_settings is 'A user''s tier and counters. The counters are as of last_reset_date: read them through app.of_day and app.of_month.';
+comment on table public.user_ai_settings is 'A user''s tier and counters. The counters are as of last_reset_date: read them through app.daily_count_as_of and app.monthly_count_as_of.';
 comment on column public.user_ai_settings.encrypted_api_keys is 'Keys that an adopted S2 application encrypted: kept, never used. Parley''s own are in app.provider_keys.';
 comment on column public.user_ai_settings.has_foreign_keys is 'Flags the keys of an adopted application, which must be stored anew to be used.';
 comment on column public.user_ai_settings.preferred_provider is 'Mirrors ai_provider_preferences, which is the truth; the default counts as no choice.';
@@ -119,7 +119,7 @@ create table if not exists app.ai_requests (
   operation text not null,
   idempotency_key text,
   body_hash text,
-  state text not null default 'reserved' check (state in ('reserved', 'settled', 'released')),
+  state text not null default 'reserved',
   reserved_day date,
   reserved_tokens bigint check (reserved_tokens >= 0),
   lease_until timestamptz,
@@ -133,7 +133,16 @@ create table if not exists app.ai_requests (
   earlier_attempts jsonb,
   error_code text,
   answer jsonb,
-  answer_until timestamptz
+  answer_until timestamptz,
+  -- docs/states.md has the diagram.
+  constraint ai_requests_state_check check (state in ('reserved', 'settled', 'released')),
+  constraint ai_requests_reserved_check check (
+    state <> 'reserved' or (lease_until is not null and num_nonnulls(finished_at, error_code, answer) = 0)),
+  constraint ai_requests_settled_check check (
+    state <> 'settled' or (finished_at is not null and lease_until is null)),
+  constraint ai_requests_released_check check (
+    state <> 'released' or (num_nulls(finished_at, error_code) = 0 and num_nonnulls(lease_until, answer) = 0)),
+  constraint ai_requests_answer_check check ((answer is null) = (answer_until is null))
 ) with (fillfactor = 80);
 alter table app.ai_requests add column if not exists covers_retry boolean not null default false;
 create unique index if not exists ai_requests_caller_key_idempotency_key_idx
@@ -226,7 +235,8 @@ grant select (id, user_id), update (updated_at) on public.user_ai_settings to pa
 grant select (id, caller_key, provider, latency_ms, provider_failed, earlier_attempts, finished_at), update (latency_ms), delete
   on app.ai_requests to parley_owner;
 grant select on app.ai_requests to service_role;
-grant execute on function app.time_zone(), app.today(), app.of_day(bigint, date, date), app.of_month(bigint, date, date)
+grant execute on function app.time_zone(), app.today(), app.daily_count_as_of(bigint, date, date),
+  app.monthly_count_as_of(bigint, date, date)
   to anon, authenticated, service_role, parley_definer, parley_owner;
 alter table app.anonymous_usage force row level security;
 alter table app.ai_requests force row level security;

@@ -17,15 +17,15 @@ begin
       'tier', t.tier,
       'daily', pg_catalog.jsonb_build_object(
         'limit', t.daily_units,
-        'used', app.of_day(coalesce(s.daily_usage, a.daily_usage, 0), coalesce(s.last_reset_date, a.last_reset_date), v_today),
+        'used', app.daily_count_as_of(coalesce(s.daily_usage, a.daily_usage, 0), coalesce(s.last_reset_date, a.last_reset_date), v_today),
         'resets_at', v_next_day),
       'monthly', pg_catalog.jsonb_build_object(
         'limit', t.monthly_units,
-        'used', app.of_month(coalesce(s.monthly_usage, 0), s.last_reset_date, v_today),
+        'used', app.monthly_count_as_of(coalesce(s.monthly_usage, 0), s.last_reset_date, v_today),
         'resets_at', (pg_catalog.date_trunc('month', v_today::timestamp) + interval '1 month') at time zone v_zone),
       'embedding_tokens', pg_catalog.jsonb_build_object(
         'limit', t.daily_embedding_tokens,
-        'used', app.of_day(coalesce(s.daily_embedding_tokens, 0), s.last_reset_date, v_today),
+        'used', app.daily_count_as_of(coalesce(s.daily_embedding_tokens, 0), s.last_reset_date, v_today),
         'resets_at', v_next_day))
     from (select) c
     left join public.user_ai_settings s on s.user_id = v_user
@@ -48,7 +48,7 @@ begin
 end $$;
 comment on function app.read_quota(jsonb) is 'app.quota() for the caller of these claims; null for a deleted one.';
 
-create or replace function app.give_back(
+create or replace function app.return_to_quota(
   p_caller_key text, p_user_id text, p_day date, p_units integer, p_tokens bigint default 0
 ) returns void
   language plpgsql set search_path = pg_catalog, pg_temp
@@ -68,7 +68,7 @@ begin
     where caller_key = p_caller_key and last_reset_date = p_day;
   end if;
 end $$;
-comment on function app.give_back(text, text, date, integer, bigint) is
+comment on function app.return_to_quota(text, text, date, integer, bigint) is
   'Gives units and tokens to embed back to the day and month they were taken in, if these still are the current ones.';
 
 create or replace function app.release_expired(p_caller_key text, p_limit integer) returns integer
@@ -82,7 +82,7 @@ begin
   for v_dead in
     with released as (
       update app.ai_requests
-      set state = 'released', error_code = 'lease_expired', finished_at = app.now()
+      set state = 'released', error_code = 'lease_expired', finished_at = app.now(), lease_until = null
       where id in (
         select id from app.ai_requests
         where state = 'reserved' and lease_until < app.now() and (p_caller_key is null or caller_key = p_caller_key)
@@ -93,7 +93,9 @@ begin
       coalesce(pg_catalog.sum(reserved_tokens), 0)::bigint as tokens
     from released group by 1, 2, 3 order by 1, 3
   loop
-    perform app.give_back(v_dead.caller_key, v_dead.user_id, v_dead.reserved_day, v_dead.units, v_dead.tokens);
+    perform app.return_to_quota(
+      p_caller_key => v_dead.caller_key, p_user_id => v_dead.user_id, p_day => v_dead.reserved_day,
+      p_units => v_dead.units, p_tokens => v_dead.tokens);
     v_released := v_released + v_dead.holds;
   end loop;
   return v_released;
@@ -101,6 +103,10 @@ end $$;
 comment on function app.release_expired(text, integer) is
   'Releases holds whose lease has ended (of one caller, or of all: null) and gives what they hold back; returns how many.';
 
+-- One UPDATE decides, so that no two requests can both take the last unit; days and months turn over inside it.
+--   1. Count, unless that passes a limit.
+--   2. Refused, or new: make the counter's row, or wait behind whoever is giving units back at this moment.
+--   3. Take back what dead holders keep, and count once more.
 create or replace function app.count_unit() returns date
   language plpgsql set search_path = pg_catalog, pg_temp
 as $$
@@ -111,36 +117,37 @@ declare
   v_looked boolean := false;
 begin
   loop
+    -- 1.
     if v_user is not null then
       update public.user_ai_settings s
-      set daily_usage = app.of_day(s.daily_usage, s.last_reset_date, v_today) + 1,
-          monthly_usage = app.of_month(s.monthly_usage, s.last_reset_date, v_today) + 1,
-          daily_embedding_tokens = app.of_day(s.daily_embedding_tokens, s.last_reset_date, v_today),
+      set daily_usage = app.daily_count_as_of(s.daily_usage, s.last_reset_date, v_today) + 1,
+          monthly_usage = app.monthly_count_as_of(s.monthly_usage, s.last_reset_date, v_today) + 1,
+          daily_embedding_tokens = app.daily_count_as_of(s.daily_embedding_tokens, s.last_reset_date, v_today),
           last_reset_date = greatest(s.last_reset_date, v_today)
       from app.ai_tiers t
       where s.user_id = v_user and t.tier = s.tier
-        and (t.daily_units is null or app.of_day(s.daily_usage, s.last_reset_date, v_today) < t.daily_units)
-        and (t.monthly_units is null or app.of_month(s.monthly_usage, s.last_reset_date, v_today) < t.monthly_units)
+        and (t.daily_units is null or app.daily_count_as_of(s.daily_usage, s.last_reset_date, v_today) < t.daily_units)
+        and (t.monthly_units is null or app.monthly_count_as_of(s.monthly_usage, s.last_reset_date, v_today) < t.monthly_units)
       returning s.last_reset_date into v_day;
     else
       insert into app.anonymous_usage as a (caller_key, daily_usage, last_reset_date)
       select app.caller_key(), 1, v_today from app.ai_tiers t
       where t.tier = 'anonymous' and (t.daily_units is null or t.daily_units > 0)
       on conflict (caller_key) do update
-        set daily_usage = app.of_day(a.daily_usage, a.last_reset_date, v_today) + 1,
+        set daily_usage = app.daily_count_as_of(a.daily_usage, a.last_reset_date, v_today) + 1,
             last_reset_date = greatest(a.last_reset_date, v_today)
-        where app.of_day(a.daily_usage, a.last_reset_date, v_today)
+        where app.daily_count_as_of(a.daily_usage, a.last_reset_date, v_today)
           < coalesce((select daily_units from app.ai_tiers where tier = 'anonymous'), 2147483647)
       returning a.last_reset_date into v_day;
     end if;
     exit when v_day is not null or v_looked;
-    -- Refused, or new. Only now is it worth looking for units that dead holders keep. The lock puts the refused in line
-    -- behind whoever is giving units back at this moment: what they gave back is there to be counted when we look again.
+    -- 2. The lock puts the refused in line: what was given back is there to be counted when we look again.
     if v_user is not null then
       insert into public.user_ai_settings (user_id, last_reset_date) values (v_user, v_today) on conflict do nothing;
       continue when found;
       perform from public.user_ai_settings where user_id = v_user for update;
     end if;
+    -- 3. Only now is it worth looking for them.
     perform app.release_expired(app.caller_key(), 100);
     v_looked := true;
   end loop;
@@ -159,14 +166,14 @@ declare
 begin
   loop
     update public.user_ai_settings s
-    set daily_usage = app.of_day(s.daily_usage, s.last_reset_date, v_today),
-        monthly_usage = app.of_month(s.monthly_usage, s.last_reset_date, v_today),
-        daily_embedding_tokens = greatest(app.of_day(s.daily_embedding_tokens, s.last_reset_date, v_today) + p_tokens, 0),
+    set daily_usage = app.daily_count_as_of(s.daily_usage, s.last_reset_date, v_today),
+        monthly_usage = app.monthly_count_as_of(s.monthly_usage, s.last_reset_date, v_today),
+        daily_embedding_tokens = greatest(app.daily_count_as_of(s.daily_embedding_tokens, s.last_reset_date, v_today) + p_tokens, 0),
         last_reset_date = greatest(s.last_reset_date, v_today)
     from app.ai_tiers t
     where s.user_id = app.user_id() and t.tier = s.tier
       and (not p_bounded or t.daily_embedding_tokens is null
-        or app.of_day(s.daily_embedding_tokens, s.last_reset_date, v_today) + p_tokens <= t.daily_embedding_tokens)
+        or app.daily_count_as_of(s.daily_embedding_tokens, s.last_reset_date, v_today) + p_tokens <= t.daily_embedding_tokens)
     returning s.last_reset_date into v_day;
     exit when v_day is not null or v_looked;
     -- Refused, or new; see app.count_unit().
@@ -181,6 +188,10 @@ end $$;
 comment on function app.count_embedding_tokens(bigint, boolean) is
   'Counts tokens of the caller''s (a negative number gives back), where bounded only within the tier''s limit, all or nothing; returns the day they count on, null at the limit.';
 
+-- A hold is a row: it makes settling idempotent, and lets a crashed holder's unit be found.
+--   1. The row first. Its unique keys tell a repeated request before anything is counted.
+--   2. Then the unit or the tokens: the counter's row is where a user's requests queue, so it is locked as short as can be.
+--   3. At the limit the row goes again; a day that turned over in between is noted.
 create or replace function app.reserve_unit(
   p_request_id text, p_operation text, p_lease_seconds integer, p_takes_unit boolean default true,
   p_idempotency_key text default null, p_body_hash text default null, p_tokens bigint default null
@@ -196,6 +207,7 @@ begin
   if v_caller is null then
     raise exception 'the claims name no caller' using errcode = '42501';
   end if;
+  -- 1.
   insert into app.ai_requests
     (id, caller_key, user_id, operation, idempotency_key, body_hash, reserved_day, reserved_tokens, lease_until, created_at)
   values (
@@ -207,8 +219,9 @@ begin
   elsif v_reserved_day is null then
     return 'reserved';
   end if;
-  -- Counted last: the counter's row is where a user's requests queue, so it is locked for as short as can be.
+  -- 2.
   v_counted_day := case when p_tokens is null then app.count_unit() else app.count_embedding_tokens(p_tokens, true) end;
+  -- 3.
   if v_counted_day is null then
     delete from app.ai_requests where id = p_request_id;
     return 'refused';
@@ -251,23 +264,23 @@ end $$;
 comment on function app.sweep_requests(integer) is
   'For the schedule: releases dead holds, empties expired answers, forgets old rows, each up to the limit.';
 
-create or replace function app.roll_counters() returns void
+create or replace function app.bring_counters_to_today() returns void
   language sql
 begin atomic
   update public.user_ai_settings
-  set daily_usage = app.of_day(daily_usage, last_reset_date, app.today()),
-      monthly_usage = app.of_month(monthly_usage, last_reset_date, app.today()),
-      daily_embedding_tokens = app.of_day(daily_embedding_tokens, last_reset_date, app.today()),
+  set daily_usage = app.daily_count_as_of(daily_usage, last_reset_date, app.today()),
+      monthly_usage = app.monthly_count_as_of(monthly_usage, last_reset_date, app.today()),
+      daily_embedding_tokens = app.daily_count_as_of(daily_embedding_tokens, last_reset_date, app.today()),
       last_reset_date = app.today()
   where last_reset_date < app.today();
 end;
-comment on function app.roll_counters() is 'Brings every counter to today. Cosmetic: counting does the same when it happens.';
+comment on function app.bring_counters_to_today() is 'Brings every counter to today. Cosmetic: counting does the same when it happens.';
 
 create or replace function public.reset_daily_ai_usage() returns void
   language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform app.roll_counters();
+  perform app.bring_counters_to_today();
 end $$;
 comment on function public.reset_daily_ai_usage() is 'S2: brings both counters to today, at any hour and any number of times.';
 
@@ -275,7 +288,7 @@ create or replace function public.reset_monthly_ai_usage() returns void
   language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform app.roll_counters();
+  perform app.bring_counters_to_today();
 end $$;
 comment on function public.reset_monthly_ai_usage() is 'S2: the same as reset_daily_ai_usage(), so neither hides a month''s end from the other.';
 
@@ -352,11 +365,11 @@ select app.give_to('parley_definer',
   'app.reserve_unit(text, text, integer, boolean, text, text, bigint)', 'app.sweep_requests(integer)',
   'app.read_quota(jsonb)');
 grant execute on function app.quota() to parley_definer;
-grant execute on function app.give_back(text, text, date, integer, bigint), app.release_expired(text, integer), app.count_unit(),
+grant execute on function app.return_to_quota(text, text, date, integer, bigint), app.release_expired(text, integer), app.count_unit(),
   app.count_embedding_tokens(bigint, boolean) to parley_definer;
 grant execute on function app.reserve_unit(text, text, integer, boolean, text, text, bigint), app.read_quota(jsonb)
   to parley_app, parley_service;
-grant execute on function app.sweep_requests(integer), app.roll_counters(), public.reset_daily_ai_usage(),
+grant execute on function app.sweep_requests(integer), app.bring_counters_to_today(), public.reset_daily_ai_usage(),
   public.reset_monthly_ai_usage() to service_role;
 alter table public.user_ai_settings force row level security;
 alter table public.ai_provider_preferences force row level security;

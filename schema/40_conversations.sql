@@ -17,7 +17,7 @@ alter table public.ai_conversations
   add column if not exists created_at timestamptz default now(),
   add column if not exists updated_at timestamptz default now();
 
-create or replace function app.align_conversation() returns trigger
+create or replace function app.fill_conversation_aliases() returns trigger
   language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -38,7 +38,7 @@ begin
   new.cost_usd := new.total_cost;
   return new;
 end $$;
-comment on function app.align_conversation() is
+comment on function app.fill_conversation_aliases() is
   'Trigger: keeps the two names of model, tokens and cost equal, whichever is written, and counts versions.';
 
 create or replace function public.update_ai_conversations_updated_at() returns trigger
@@ -82,7 +82,7 @@ begin
 end $$;
 
 create trigger _10_aliases before insert or update on public.ai_conversations
-  for each row execute function app.align_conversation();
+  for each row execute function app.fill_conversation_aliases();
 create trigger _20_updated_at before update on public.ai_conversations
   for each row execute function public.update_ai_conversations_updated_at();
 

@@ -66,7 +66,7 @@ begin
   end if;
 end $$;
 
-create or replace function app.align_cached_answer() returns trigger
+create or replace function app.fill_cached_answer_aliases() returns trigger
   language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 begin
@@ -74,10 +74,10 @@ begin
   new.model_used := new.model;
   return new;
 end $$;
-comment on function app.align_cached_answer() is 'Trigger: keeps S4''s name of the model equal to ours.';
+comment on function app.fill_cached_answer_aliases() is 'Trigger: keeps S4''s name of the model equal to ours.';
 drop trigger if exists _10_aliases on public.ai_response_cache;
 create trigger _10_aliases before insert or update on public.ai_response_cache
-  for each row execute function app.align_cached_answer();
+  for each row execute function app.fill_cached_answer_aliases();
 
 -- S4 looks a prompt up by its hash alone, for everybody; ours may be in the cache once for each tenant and model.
 do $$
@@ -98,6 +98,13 @@ begin
     end if;
   end loop;
 end $$;
+alter table public.ai_response_cache
+  drop constraint if exists ai_response_cache_answer_check,
+  drop constraint if exists ai_response_cache_semantic_check,
+  -- A row without a tenant is an adopted one, or the application's own.
+  add constraint ai_response_cache_answer_check check (tenant is null or num_nulls(response, provider, model) = 0),
+  add constraint ai_response_cache_semantic_check check (
+    parameters_hash is null or num_nulls(message, embedding_model) = 0);
 create unique index if not exists idx_ai_response_cache_query_hash
   on public.ai_response_cache (query_hash, tenant, provider, model);
 create index if not exists idx_ai_response_cache_expires_at on public.ai_response_cache (expires_at);
@@ -147,6 +154,9 @@ begin
 end $$;
 comment on function app.find_cached_answer(text, text, text, text) is 'The answer to exactly this, or null.';
 
+-- An index over all tenants' vectors would let one tenant's entries move another's results, so this is exact, and bounded.
+--   1. Those with a vector by their distance; the nearest, as far as they are within the threshold.
+--   2. Of the newest thousand entries of the caller's tenant that everything but the wording agrees with.
 create or replace function app.find_similar_answer(p_claims jsonb, p_query jsonb, p_embedding vector) returns jsonb
   language plpgsql security definer set search_path = pg_catalog, extensions, public, pg_temp
 as $$
@@ -158,15 +168,16 @@ begin
   if v_tenant is null then
     return '[]';
   end if;
-  -- Exact over this tenant's newest entries: an index shared by tenants would let one's entries move another's results.
   return coalesce((
     select jsonb_agg(jsonb_build_object(
       'similarity', f.similarity, 'message', f.message, 'text', f.response, 'provider', f.provider, 'model', f.model,
       'usage', jsonb_build_object('total_tokens', f.tokens_used), 'created_at', f.created_at)
       || coalesce(f.answered_by, '{}') order by f.similarity desc)
     from (
+      -- 1.
       select n.*, 1 - app.cosine_distance(n.embedding, p_embedding) as similarity
       from (
+        -- 2.
         select c.* from public.ai_response_cache c
         where c.tenant = v_tenant
           and c.parameters_hash = p_query ->> 'parameters_hash'
@@ -187,6 +198,9 @@ end $$;
 comment on function app.find_similar_answer(jsonb, jsonb, vector) is
   'Answers to similar messages, best first: [{"similarity", "message", "text", "provider", "model", "usage", "created_at"}]. p_query: scope, parameters_hash, provider, model, embedding_model (each a hard filter), threshold, limit.';
 
+-- The latest answer to a prompt is the one that is kept.
+--   1. One row for what was asked, the tenant, the provider and the model.
+--   2. Its vector apart: the operator may have dropped that column, and then the rest is kept all the same.
 create or replace function app.store_answer(p_request jsonb) returns void
   language plpgsql set search_path = pg_catalog, extensions, public, pg_temp
 as $$
@@ -197,6 +211,7 @@ begin
   if v_tenant is null then
     return;
   end if;
+  -- 1.
   insert into public.ai_response_cache
     (query_hash, tenant, provider, model, answered_by, response, tokens_used, created_at, expires_at, created_by,
      parameters_hash, message, embedding_model)
@@ -210,6 +225,7 @@ begin
         created_at = excluded.created_at, expires_at = excluded.expires_at, created_by = excluded.created_by,
         parameters_hash = excluded.parameters_hash, message = excluded.message, embedding_model = excluded.embedding_model
   returning id into v_id;
+  -- 2.
   if jsonb_typeof(p_request -> 'embedding') = 'array' then
     begin
       update public.ai_response_cache set embedding = (p_request ->> 'embedding')::vector where id = v_id;

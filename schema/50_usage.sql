@@ -85,7 +85,7 @@ alter table app.usage_archive enable row level security;
 revoke all on public.ai_usage, public.ai_usage_logs, app.ai_usage_rest, app.usage_archive
   from public, anon, authenticated, service_role;
 
-create or replace function app.align_usage() returns trigger
+create or replace function app.fill_usage_aliases() returns trigger
   language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 begin
@@ -97,9 +97,9 @@ begin
   new.cost_usd := new.cost;
   return new;
 end $$;
-comment on function app.align_usage() is 'Trigger: keeps the seeds'' names of tokens and cost equal, and the provider canonical.';
+comment on function app.fill_usage_aliases() is 'Trigger: keeps the seeds'' names of tokens and cost equal, and the provider canonical.';
 drop trigger if exists _10_aliases on public.ai_usage;
-create trigger _10_aliases before insert on public.ai_usage for each row execute function app.align_usage();
+create trigger _10_aliases before insert on public.ai_usage for each row execute function app.fill_usage_aliases();
 
 create table if not exists public.user_ai_usage (id uuid primary key default gen_random_uuid());
 alter table public.user_ai_usage
@@ -224,6 +224,6 @@ grant select, delete on app.rolled_up_days to parley_definer;
 grant insert, update, delete on app.usage_by_day, app.rolled_up_days to service_role;
 alter table public.user_ai_usage force row level security;
 -- Its functions make, move and drop months, and sum days (55_usage_reports.sql). A month takes the trigger over.
-grant execute on function app.align_usage() to parley_owner;
+grant execute on function app.fill_usage_aliases() to parley_owner;
 select app.own_tables(
   'public.ai_usage', 'public.ai_usage_logs', 'app.ai_usage_rest', 'app.usage_archive', 'app.usage_by_day', 'app.rolled_up_days');

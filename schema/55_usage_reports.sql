@@ -21,6 +21,10 @@ end $$;
 comment on function app.lock_ledger() is
   'Locks what making or moving a month locks: the ledger, and "user" for the foreign key. Raises 55P03 after twenty attempts.';
 
+-- A month must be there before its first row, or its rows land in app.ai_usage_rest, where nothing archives them.
+--   1. A table like the ledger, with a check that says what its bounds will: attaching it then scans nothing.
+--   2. Rows that came before their month had a partition move into it.
+--   3. The month joins the ledger.
 create or replace function app.ensure_usage_partitions(p_from timestamptz default null, p_ahead integer default 2)
   returns integer language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '5s'
 as $$
@@ -34,18 +38,18 @@ begin
     v_leaf := 'ai_usage_' || pg_catalog.to_char(v_month, 'YYYY_MM');
     if pg_catalog.to_regclass('app.' || v_leaf) is null then
       perform app.lock_ledger();
-      -- The check says what the partition's bounds say. It stays when the month is detached, and spares a scan under the
-      -- ledger's lock when the archive takes it.
+      -- 1. The check stays when the month is detached, and spares a scan when the archive takes it.
       execute pg_catalog.format(
         'create table app.%I (like public.ai_usage_logs including defaults, check (created_at >= %L and created_at < %L))',
         v_leaf, v_month at time zone 'UTC', (v_month + interval '1 month') at time zone 'UTC');
       execute pg_catalog.format('alter table app.%I enable row level security', v_leaf);
       execute pg_catalog.format('revoke all on app.%I from public, anon, authenticated, service_role', v_leaf);
-      -- Rows that came before their month had a partition move into it.
+      -- 2.
       execute pg_catalog.format(
         'with moved as (delete from app.ai_usage_rest where created_at >= %L and created_at < %L returning *)
          insert into app.%I select * from moved',
         v_month at time zone 'UTC', (v_month + interval '1 month') at time zone 'UTC', v_leaf);
+      -- 3.
       execute pg_catalog.format(
         'alter table public.ai_usage_logs attach partition app.%I for values from (%L) to (%L)',
         v_leaf, v_month at time zone 'UTC', (v_month + interval '1 month') at time zone 'UTC');
@@ -118,6 +122,9 @@ end $$;
 comment on function app.drop_archived_usage(interval) is
   'Drops the archived months whose every row is older than this; returns how many. Their sums stay in app.usage_by_day.';
 
+-- Reports read sums, which outlive the ledger's months. A day is summed when nobody writes to it any more.
+--   1. The days that are over and not summed, from the first month that has a partition.
+--   2. A day's sums by organization and over everybody, in place of what is there of that day.
 create or replace function app.roll_up_usage(p_limit integer default 31) returns integer
   language plpgsql set search_path = pg_catalog, pg_temp
 as $$
@@ -131,6 +138,7 @@ declare
     where i.inhparent = 'public.ai_usage_logs'::regclass and c.relname ~ '^ai_usage_\d{4}_\d{2}$');
   v_rolled integer := 0;
 begin
+  -- 1.
   for v_day in
     select d.day::date
     from pg_catalog.generate_series(
@@ -141,6 +149,7 @@ begin
     where not exists (select from app.rolled_up_days r where r.day = d.day::date)
     order by 1 limit p_limit
   loop
+    -- 2.
     delete from app.usage_by_day where day = v_day;
     insert into app.usage_by_day
       (day, organization_id, all_organizations, provider, model, operation_type, own_key, calls, tokens, cost, latency_ms)
@@ -202,6 +211,10 @@ begin
   end loop;
 end $$;
 
+-- A report reads sums where there are some, and the ledger for the rest, which is today as a rule.
+--   1. From which day on the ledger must be read.
+--   2. The sums: everybody's for the service, the organization's for its admin.
+--   3. The ledger's rows of the days without one, and both added up.
 create or replace function app.usage_between(p_from date, p_to date)
   returns table (day date, provider text, model text, operation_type text, own_key boolean,
     calls bigint, tokens bigint, cost numeric, mean_latency_ms bigint)
@@ -218,11 +231,12 @@ begin
   if not coalesce(pg_catalog.isfinite(p_from) and pg_catalog.isfinite(p_to), false) then
     raise exception 'usage is asked for between two days' using errcode = '22023';
   end if;
-  -- Days that are summed come from their sums; from the first that is not, the ledger is read. Usually that is today.
+  -- 1.
   v_open := (
     select pg_catalog.min(d.day::date)
     from pg_catalog.generate_series(p_from::timestamp, v_last::timestamp, interval '1 day') as d (day)
     where not exists (select from app.rolled_up_days r where r.day = d.day::date));
+  -- 2.
   return query
   with rows_of_days as (
     select b.day, b.provider, b.model, b.operation_type, b.own_key, b.calls, b.tokens, b.cost, b.latency_ms
@@ -234,6 +248,7 @@ begin
     from app.usage_by_day b
     where not v_service and b.organization_id = v_organization and not b.all_organizations
       and b.day between p_from and p_to and exists (select from app.rolled_up_days r where r.day = b.day)
+    -- 3.
     union all
     select (u.created_at at time zone v_zone)::date, u.provider, u.model, u.operation_type, u.own_key,
       pg_catalog.count(*), coalesce(pg_catalog.sum(u.tokens_total), 0), pg_catalog.sum(u.cost), pg_catalog.sum(u.latency_ms)

@@ -1,6 +1,8 @@
 -- 57 provider report: how the providers did for a caller, from the ledger (latency, tokens, cost) and from the request
 -- rows' attempts (success). Request rows are kept for sixteen days, so success is known for those only.
 
+--   1. What was measured: the ledger's calls, which are the ones that answered.
+--   2. What was tried: the attempts of the caller's own requests, the last one and those before it.
 create or replace function app.provider_report(p_claims jsonb, p_from date, p_to date, p_organization boolean)
   returns jsonb language plpgsql stable security definer set search_path = pg_catalog, pg_temp
 as $$
@@ -15,6 +17,7 @@ begin
   v_from := p_from::timestamp at time zone app.time_zone();
   v_until := (p_to + 1)::timestamp at time zone app.time_zone();
   return (
+    -- 1.
     with measured as (
       select u.provider, pg_catalog.count(*) as calls, coalesce(pg_catalog.sum(u.tokens_total), 0) as tokens,
         coalesce(pg_catalog.sum(u.cost), 0) as cost,
@@ -24,6 +27,7 @@ begin
       where u.created_at >= v_from and u.created_at < v_until
         and case when p_organization then u.organization_id = app.organization_id() else u.user_id = app.user_id() end
       group by u.provider
+    -- 2.
     ), requests as (
       select r.provider, r.provider_failed, r.earlier_attempts
       from app.ai_requests r

@@ -152,6 +152,10 @@ create or replace function app.tenant_index_name(p_user_id text) returns text
   return 'idx_embeddings_tenant_' || left(md5(p_user_id), 24);
 comment on function app.tenant_index_name(text) is 'The name of a promoted tenant''s own HNSW index.';
 
+-- Own and public rows are looked for apart: an index that both share would spend its scan on other tenants' rows.
+--   1. Own rows: by the tenant's own index where it has one.
+--   2. Else, or where that found too few, all of them by one bit per dimension.
+--   3. Public rows by their index, and by their bits where that found too few.
 create or replace function app.nearest_embeddings(
   p_user_id text, p_embedding vector, p_model text, p_filter jsonb, p_limit integer
 ) returns text[]
@@ -167,6 +171,7 @@ declare
 begin
   perform app.tune_vector_scan(p_limit);
 
+  -- 1.
   if exists (
     select from pg_catalog.pg_index i join pg_catalog.pg_class c on c.oid = i.indexrelid
     where i.indrelid = 'public.embeddings'::regclass and i.indisvalid and c.relname = app.tenant_index_name(p_user_id)
@@ -176,7 +181,7 @@ begin
       where e.user_id = p_user_id and e.model = p_model and e.metadata @> p_filter
       order by app.indexed_distance(e.embedding, p_embedding) limit p_limit);
   end if;
-  -- An HNSW scan gives up after a bounded number of tuples; whoever has the rows must get them.
+  -- 2. An HNSW scan gives up after a bounded number of tuples; whoever has the rows must get them.
   if pg_catalog.cardinality(v_own) < p_limit then
     v_own := array(
       select e.id from public.embeddings e
@@ -185,6 +190,7 @@ begin
       order by app.bit_distance(e.embedding_bits, p_embedding), e.id limit v_candidates);
   end if;
 
+  -- 3.
   v_public := array(
     select e.id from app.public_embeddings e
     where e.model = p_model and e.metadata @> p_filter
@@ -272,6 +278,9 @@ begin
 end $$;
 comment on function app.assert_search(text, boolean, boolean) is 'Raises 22023 unless the mode is known and has what it searches for.';
 
+--   1. By meaning: candidates by index or bits, ranked by their whole vectors.
+--   2. By words.
+--   3. Both ranks fused; rows are read again under the tenant's condition.
 create or replace function app.search_documents(
   p_user_id text,
   p_embedding vector default null,
@@ -295,8 +304,10 @@ declare
 begin
   perform app.require_caller(p_user_id), app.assert_search(p_mode, v_embedding is not null, p_query is not null);
 
+  -- 1.
   if p_mode <> 'keyword' then
-    v_nearest := app.nearest_embeddings(p_user_id, v_embedding, p_model, v_filter, v_candidates);
+    v_nearest := app.nearest_embeddings(
+      p_user_id => p_user_id, p_embedding => v_embedding, p_model => p_model, p_filter => v_filter, p_limit => v_candidates);
     -- The threshold is applied to what was found, not to the scan: inside, an iterative scan walks to its limit for it.
     v_semantic := array(
       select n.id
@@ -310,10 +321,13 @@ begin
       where n.similarity >= coalesce(p_threshold, '-infinity')
       order by n.similarity desc, n.id);
   end if;
+  -- 2.
   if p_mode <> 'semantic' then
-    v_keyword := app.matching_embeddings(p_user_id, p_query, p_model, v_filter, v_candidates);
+    v_keyword := app.matching_embeddings(
+      p_user_id => p_user_id, p_query => p_query, p_model => p_model, p_filter => v_filter, p_limit => v_candidates);
   end if;
 
+  -- 3.
   return query
     select e.id, e.content, e.metadata, e.user_id is null, 1 - app.cosine_distance(e.embedding, v_embedding), f.score
     from app.fuse_ranks(v_semantic, v_keyword) f

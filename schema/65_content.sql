@@ -54,6 +54,10 @@ comment on view app.searchable_content is
   'Content without row-level security, so that GIN indexes serve search (see app.public_embeddings). For parley_definer.';
 revoke all on app.searchable_content from public, anon, authenticated, service_role;
 
+-- As app.search_documents, over one index: content is everybody's.
+--   1. By meaning: the index first, every vector where a filter left it too few; then the threshold.
+--   2. By words, at most 500 of them ranked.
+--   3. Both ranks fused.
 create or replace function app.search_content(
   p_user_id text,
   p_embedding vector default null,
@@ -80,6 +84,7 @@ declare
 begin
   perform app.require_caller(p_user_id), app.assert_search(p_mode, v_embedding is not null, p_query is not null);
 
+  -- 1.
   if p_mode <> 'keyword' then
     perform app.tune_vector_scan(v_candidates);
     v_semantic := array(
@@ -98,6 +103,7 @@ begin
       where 1 - app.cosine_distance(c.embedding, v_embedding) >= coalesce(p_threshold, '-infinity')
       order by app.cosine_distance(c.embedding, v_embedding), c.id);
   end if;
+  -- 2.
   if p_mode <> 'semantic' then
     v_keyword := array(
       select m.id::text
@@ -108,6 +114,7 @@ begin
       order by pg_catalog.ts_rank_cd(m.tsv, v_query) desc, m.id limit v_candidates);
   end if;
 
+  -- 3.
   return query
     select c.id, c.content_type, c.title, c.description, c.metadata,
       case when c.model = p_model then 1 - app.cosine_distance(c.embedding, v_embedding) end, f.score

@@ -55,6 +55,11 @@ create or replace function app.interaction_weight(p_interaction_type text) retur
     when 'click' then 2 when 'dismiss' then 0 else 1 end;
 comment on function app.interaction_weight(text) is 'How much an interaction says about interest; a view or an unknown type says 1.';
 
+-- What the caller and the organization's people looked at lately, weighted by what they did and by how long ago.
+--   1. Interactions of ninety days; the caller's, and the organization's.
+--   2. Who looked at what the caller looked at: their interest counts twice.
+--   3. Items by score, without those that the caller is through with.
+--   4. The reason that goes with each.
 create or replace function app.recommend_items(p_user_id text, p_item_type text default null, p_limit integer default 10)
   returns table (item_type text, item_id text, score double precision, reason text, people integer)
   language plpgsql stable security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = 'force_custom_plan'
@@ -64,6 +69,7 @@ begin
     raise exception 'recommendations are for the caller only' using errcode = '42501';
   end if;
   return query
+    -- 1.
     with recent as (
       select i.user_id, i.item_type, i.item_id, i.interaction_type,
         -- Interest halves every fortnight.
@@ -74,11 +80,13 @@ begin
         and i.item_id is not null and i.created_at > pg_catalog.now() - interval '90 days'
       order by i.created_at desc
       limit 20000
+    -- 2.
     ), kindred as (
       select distinct other.user_id
       from recent mine
       join recent other on other.item_type = mine.item_type and other.item_id = mine.item_id and other.user_id <> p_user_id
       where mine.user_id = p_user_id and mine.interaction_type <> 'dismiss'
+    -- 3.
     ), scored as (
       select r.item_type, r.item_id,
         sum(r.weight * case when k.user_id is not null then 2 else 1 end) as score,
@@ -90,6 +98,7 @@ begin
       group by r.item_type, r.item_id
       having not pg_catalog.bool_or(r.user_id = p_user_id and r.interaction_type in ('dismiss', 'purchase', 'complete'))
     )
+    -- 4.
     select s.item_type, s.item_id, s.score,
       case when s.is_own then 'viewed_before' when s.is_kindred then 'similar_people' else 'popular_here' end,
       s.people

@@ -232,7 +232,8 @@ end $$;
 alter table public.interview_sessions
   alter column status set default 'pending',
   alter column interview_type set default 'text',
-  drop constraint if exists interview_sessions_words_check;
+  drop constraint if exists interview_sessions_words_check,
+  drop constraint if exists interview_sessions_times_check;
 alter table public.interview_feedback
   drop constraint if exists interview_feedback_hiring_recommendation_check;
 do $$
@@ -241,10 +242,14 @@ begin
     interview_type in ('voice', 'text')
     and status in ('pending', 'in_progress', 'completed', 'abandoned', 'failed')
     and feedback_status in ('none', 'pending', 'ready', 'failed'));
+  -- docs/states.md has the diagram.
+  alter table public.interview_sessions add constraint interview_sessions_times_check check (
+    case status when 'pending' then completed_at is null when 'in_progress' then completed_at is null
+      when 'completed' then completed_at is not null else true end);
   alter table public.interview_feedback add constraint interview_feedback_hiring_recommendation_check check (
     hiring_recommendation in ('strong_hire', 'hire', 'no_hire', 'strong_no_hire', 'insufficient_evidence'));
 exception when check_violation then
-  raise notice 'adopted interviews use words of their own; types, states and recommendations are not checked';
+  raise notice 'adopted interviews use words of their own; types, states, times and recommendations are not checked';
 end $$;
 
 create index if not exists idx_interview_sessions_user_id on public.interview_sessions (user_id, completed_at desc nulls last, id);
@@ -278,7 +283,7 @@ create table if not exists app.webhook_events (
 );
 comment on table app.webhook_events is 'The inbox of voice-call events: stored once by key, answered at once, worked on later.';
 comment on column app.webhook_events.call_id is
-  'Whose it is: the interview with this call. No foreign key, since an event may come before its call is bound; app.forget_call deletes instead.';
+  'Whose it is: the interview with this call. No foreign key, since an event may come before its call is bound; app.delete_call_events deletes instead.';
 comment on column app.webhook_events.payload is 'What somebody said, so it is there only as long as there is work to do with it.';
 comment on column app.webhook_events.event_key is 'The message id, or call, type and what tells repeats apart; a body hash would not (links are signed anew).';
 create index if not exists idx_webhook_events_call_id on app.webhook_events (call_id);
@@ -286,17 +291,17 @@ create index if not exists idx_webhook_events_status on app.webhook_events (stat
   where status in ('received', 'unmatched', 'failed');
 
 -- Runs for nobody's claims too (a deleted user), so it belongs to the migrating role.
-create or replace function app.forget_call() returns trigger
+create or replace function app.delete_call_events() returns trigger
   language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
   delete from app.webhook_events where call_id = old.vapi_call_id;
   return null;
 end $$;
-comment on function app.forget_call() is 'Trigger: the events of a deleted interview''s call go with it.';
-select app.give_to('parley_owner', 'app.forget_call()');
-create or replace trigger _30_forget_call after delete on public.interview_sessions
-  for each row when (old.vapi_call_id is not null) execute function app.forget_call();
+comment on function app.delete_call_events() is 'Trigger: the events of a deleted interview''s call go with it.';
+select app.give_to('parley_owner', 'app.delete_call_events()');
+create or replace trigger _30_delete_call_events after delete on public.interview_sessions
+  for each row when (old.vapi_call_id is not null) execute function app.delete_call_events();
 
 create or replace function app.delete_old_events() returns integer
   language plpgsql set search_path = pg_catalog, pg_temp

@@ -190,7 +190,7 @@ create table if not exists app.leaderboard_histogram (
 comment on table app.leaderboard_histogram is
   'How many stand in each range of scores: a rank is the buckets above plus what is above inside one bucket, not a scan.';
 
-create or replace function app.hold_standings(p_alone boolean) returns void
+create or replace function app.lock_standings(p_alone boolean) returns void
   language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 begin
@@ -200,7 +200,7 @@ begin
     perform pg_catalog.pg_advisory_xact_lock_shared(pg_catalog.hashtextextended('standings', 0));
   end if;
 end $$;
-comment on function app.hold_standings(boolean) is
+comment on function app.lock_standings(boolean) is
   'Keeps app.refresh_leaderboard_ranks (alone), which takes rows of many users, from those who take a user''s rows and share the histogram''s, until the transaction ends.';
 
 -- Pure rules.
@@ -285,14 +285,20 @@ comment on function app.streak_status(text, timestamptz) is
   'A user''s streak at an instant: active (today counts already), at_risk, frozen (freezes cover the missed days) or broken (0). '
   'expires_at is the local midnight at which it breaks. No row before the first activity.';
 
+-- One row a metric, so that an achievement in the catalogue is data: a metric and a target.
+--   1. Completed interviews, each with how far it beats the ones before it in the same role.
+--   2. How the user spoke, interview by interview.
+--   3. The metrics out of both, and those that other tables have.
 create or replace function app.achievement_metrics(p_user_id text) returns table (metric text, value numeric)
   language sql stable
 begin atomic
+  -- 1.
   with done as (
     select s.interview_type, s.language, s.category, s.overall_score,
       s.overall_score - min(s.overall_score) over (
         partition by s.role order by s.completed_at, s.id rows between unbounded preceding and 1 preceding) as improvement
     from public.interview_sessions s where s.user_id = p_user_id and s.status = 'completed'
+  -- 2.
   ), speech as (
     select s.id,
       bool_or(v.filler_detection = 'full' and v.speaking_seconds >= 180 and v.fillers_per_minute <= 2) as is_clean,
@@ -300,6 +306,7 @@ begin atomic
     from public.interview_sessions s join public.voice_analytics v on v.interview_id = s.id
     where s.user_id = p_user_id group by s.id
   )
+  -- 3.
   select m.metric, coalesce(m.value, 0)
   from (
     select count(*)::numeric as interviews, count(*) filter (where d.interview_type = 'voice')::numeric as voice_interviews,
@@ -462,9 +469,9 @@ grant select (user_id, period, period_key, is_hidden), update (is_hidden) on app
 grant execute on function app.level_for_xp(bigint), app.streak_status(text, timestamptz), app.achievement_metrics(text),
   app.achievement_progress(text) to authenticated, service_role, parley_definer;
 grant execute on function app.leaderboard_key(text, timestamptz) to anon, authenticated, service_role, parley_definer;
-grant execute on function app.hold_standings(boolean), app.score_bucket(integer), app.bucket_end(integer),
+grant execute on function app.lock_standings(boolean), app.score_bucket(integer), app.bucket_end(integer),
   app.advance_streak(date, date, integer, integer, integer, date) to parley_definer;
-grant execute on function app.hold_standings(boolean), app.score_bucket(integer) to parley_owner;
+grant execute on function app.lock_standings(boolean), app.score_bucket(integer) to parley_owner;
 alter table public.profiles force row level security;
 alter table public.achievements force row level security;
 alter table public.user_progress force row level security;

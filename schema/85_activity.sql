@@ -15,7 +15,7 @@ end;
 comment on function app.pay_xp(text, text, integer, text, text, date, timestamptz) is
   'Writes an event into the ledger; returns its amount, or null when its key was paid before.';
 
-create or replace function app.note_progress(p_user_id text, p_skill text, p_score numeric, p_at timestamptz) returns boolean
+create or replace function app.record_skill_score(p_user_id text, p_skill text, p_score numeric, p_at timestamptz) returns boolean
   language plpgsql volatile set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -31,8 +31,12 @@ begin
     last_practiced_at = excluded.last_practiced_at;
   return p_score > v_best;
 end $$;
-comment on function app.note_progress(text, text, numeric, timestamptz) is 'Counts a scored attempt at a skill; true when it beats an earlier best.';
+comment on function app.record_skill_score(text, text, numeric, timestamptz) is 'Counts a scored attempt at a skill; true when it beats an earlier best.';
 
+-- What is cached of the ledger: a read of a profile or of the standings must not sum a user's events.
+--   1. The profile: points and level.
+--   2. The leaderboard's row, whose week and month start anew with their key.
+--   3. The windows that ranks are counted in, of all time, this week and this month.
 create or replace function app.credit_xp(p_user_id text, p_amount integer, p_score numeric, p_at timestamptz) returns void
   language plpgsql volatile set search_path = pg_catalog, pg_temp
 as $$
@@ -40,9 +44,11 @@ declare
   v_week text := app.leaderboard_key('weekly', p_at);
   v_month text := app.leaderboard_key('monthly', p_at);
 begin
+  -- 1.
   update public.profiles p set total_xp = p.total_xp + p_amount, level = app.level_for_xp(p.total_xp + p_amount)
   where p.id = p_user_id;
 
+  -- 2.
   insert into public.leaderboard as l (
     user_id, display_name, opted_out, total_xp, total_score, weekly_score, week_key, monthly_score, month_key, last_updated)
   select p.id, p.display_name, p.leaderboard_opt_out, p.total_xp, coalesce(p_score, 0), p_amount, v_week, p_amount, v_month, p_at
@@ -59,6 +65,7 @@ begin
     month_key = greatest(l.month_key, v_month),
     last_updated = greatest(l.last_updated, p_at);
 
+  -- 3.
   if p_amount > 0 then
     insert into app.leaderboard_scores as s (period, period_key, user_id, score, is_hidden, reached_at)
     select w.period, w.period_key, p_user_id, p_amount, p.leaderboard_opt_out, p_at
@@ -72,6 +79,9 @@ end $$;
 comment on function app.credit_xp(text, integer, numeric, timestamptz) is
   'Adds points (and an interview''s score) to what is cached of the ledger: profile, leaderboard and windows.';
 
+-- Points of an achievement may reach the next level, which is an achievement: so until nothing is new.
+--   1. What is reached and not unlocked yet is written down and paid.
+--   2. The points count before the next look.
 create or replace function app.unlock_achievements(p_user_id text, p_local_date date, p_at timestamptz) returns text[]
   language plpgsql volatile set search_path = pg_catalog, pg_temp
 as $$
@@ -80,9 +90,9 @@ declare
   v_achievement app.achievement_catalogue;
   v_amount integer;
 begin
-  -- Points of an achievement may reach the next level, which is an achievement: until nothing is new.
   loop
     v_amount := null;
+    -- 1.
     for v_achievement in
       select c.* from app.achievement_catalogue c join app.achievement_metrics(p_user_id) m on m.metric = c.metric
       where m.value >= c.target
@@ -94,9 +104,12 @@ begin
       values (p_user_id, v_achievement.achievement_type, v_achievement.title, v_achievement.description, v_achievement.icon,
         v_achievement.xp_reward, p_at);
       v_unlocked := v_unlocked || v_achievement.achievement_type;
-      v_amount := coalesce(v_amount, 0) + coalesce(app.pay_xp(p_user_id, 'achievement:' || v_achievement.achievement_type,
-        v_achievement.xp_reward, 'achievement', v_achievement.achievement_type, p_local_date, p_at), 0);
+      v_amount := coalesce(v_amount, 0) + coalesce(app.pay_xp(
+        p_user_id => p_user_id, p_event_key => 'achievement:' || v_achievement.achievement_type,
+        p_amount => v_achievement.xp_reward, p_reason => 'achievement', p_ref_id => v_achievement.achievement_type,
+        p_local_date => p_local_date, p_at => p_at), 0);
     end loop;
+    -- 2.
     exit when v_amount is null;
     perform app.credit_xp(p_user_id, v_amount, null, p_at);
   end loop;
@@ -104,7 +117,7 @@ begin
 end $$;
 comment on function app.unlock_achievements(text, date, timestamptz) is 'Unlocks and pays what a user has reached; returns the new types.';
 
-create or replace function app.touch_streak(p_user_id text, p_timezone text, p_at timestamptz) returns public.streaks
+create or replace function app.count_streak_day(p_user_id text, p_timezone text, p_at timestamptz) returns public.streaks
   language plpgsql volatile set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -122,8 +135,9 @@ begin
   v_today := (p_at at time zone v_streak.timezone)::date;
   select a.current_streak, a.longest_streak, a.freezes, a.started_on, a.frozen
   into v_streak.current_streak, v_streak.longest_streak, v_streak.freezes, v_streak.started_on, v_frozen
-  from app.advance_streak(v_streak.last_activity_date, v_today, v_streak.current_streak, v_streak.longest_streak,
-    v_streak.freezes, v_streak.started_on) a;
+  from app.advance_streak(
+    p_last => v_streak.last_activity_date, p_today => v_today, current_streak => v_streak.current_streak,
+    longest_streak => v_streak.longest_streak, freezes => v_streak.freezes, started_on => v_streak.started_on) a;
   update public.streaks s set
     current_streak = v_streak.current_streak, longest_streak = v_streak.longest_streak, freezes = v_streak.freezes,
     started_on = v_streak.started_on, timezone = v_streak.timezone, timezone_changed_at = v_streak.timezone_changed_at,
@@ -134,8 +148,127 @@ begin
   returning s.* into v_streak;
   return v_streak;
 end $$;
-comment on function app.touch_streak(text, text, timestamptz) is 'Counts activity at an instant towards a user''s streak; returns its new state.';
+comment on function app.count_streak_day(text, text, timestamptz) is 'Counts activity at an instant towards a user''s streak; returns its new state.';
 
+create or replace function app.reward_best(
+  p_user_id text, p_skill text, p_score numeric, p_ref text, p_local_date date, p_at timestamptz
+) returns integer
+  language plpgsql volatile set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if app.record_skill_score(p_user_id, p_skill, p_score, p_at) is not true then
+    return 0;
+  end if;
+  return coalesce(app.pay_xp(
+    p_user_id => p_user_id, p_event_key => pg_catalog.format('best:%s:%s', p_skill, p_ref), p_amount => 15,
+    p_reason => 'personal_best', p_ref_id => p_ref, p_local_date => p_local_date, p_at => p_at), 0);
+end $$;
+comment on function app.reward_best(text, text, numeric, text, date, timestamptz) is
+  'Records a score in a skill; returns the points for a personal best, 0 where it is none or was paid.';
+
+-- The day of an activity counts when the activity is first seen, once: feedback may come a day later.
+--   1. The streak moves on; its day is the day that everything here is paid on.
+--   2. A practice pays, five times a day at most; an interview pays with its feedback.
+--   3. The first activity of a day pays, and so does a streak of 7, 30 and 100 days.
+--   4. A practice with a score may be a personal best.
+create or replace function app.reward_day(
+  p_user_id text, p_kind text, p_ref text, p_attempt public.practice_attempts, p_timezone text, p_at timestamptz
+) returns integer
+  language plpgsql volatile set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_streak public.streaks;
+  v_today date;
+  v_paid integer;
+  v_amount integer := 0;
+begin
+  if exists (select from app.xp_events e where e.user_id = p_user_id and e.event_key = p_kind || ':' || p_ref) then
+    return 0;
+  end if;
+  -- 1.
+  v_streak := app.count_streak_day(p_user_id, p_timezone, p_at);
+  v_today := v_streak.last_activity_date;
+  -- 2.
+  v_paid := case when p_kind = 'practice' and (
+    select count(*) from app.xp_events e
+    where e.user_id = p_user_id and e.local_date = v_today and e.reason = 'practice' and e.amount > 0) < 5 then 10 else 0 end;
+  v_amount := app.pay_xp(
+    p_user_id => p_user_id, p_event_key => p_kind || ':' || p_ref, p_amount => v_paid,
+    p_reason => p_kind, p_ref_id => p_ref, p_local_date => v_today, p_at => p_at);
+  -- 3.
+  v_amount := v_amount
+    + coalesce(app.pay_xp(
+      p_user_id => p_user_id, p_event_key => 'daily:' || v_today, p_amount => 5,
+      p_reason => 'daily', p_ref_id => null, p_local_date => v_today, p_at => p_at), 0)
+    + coalesce(app.pay_xp(
+      p_user_id => p_user_id, p_event_key => pg_catalog.format('streak:%s:%s', v_streak.current_streak, v_streak.started_on),
+      p_amount => case v_streak.current_streak when 7 then 50 when 30 then 200 when 100 then 500 else 0 end,
+      p_reason => 'streak', p_ref_id => null, p_local_date => v_today, p_at => p_at), 0);
+  -- 4.
+  if p_attempt.score is not null then
+    v_amount := v_amount + app.reward_best(
+      p_user_id => p_user_id, p_skill => p_attempt.skill, p_score => p_attempt.score, p_ref => p_ref,
+      p_local_date => v_today, p_at => p_at);
+  end if;
+  return v_amount;
+end $$;
+comment on function app.reward_day(text, text, text, public.practice_attempts, text, timestamptz) is
+  'What an activity earns by having happened (p_attempt is null for an interview): returns the points, 0 the second time.';
+
+-- An interview is worth what its first feedback says; feedback that is written anew pays nothing.
+--   1. Completing pays, less where there was too little to judge by.
+--   2. So does the overall score: half of it.
+--   3. Each competency with a score may be a personal best.
+create or replace function app.reward_feedback(
+  p_session public.interview_sessions, p_feedback public.interview_feedback, p_local_date date, p_at timestamptz,
+  out amount integer, out score numeric
+)
+  language plpgsql volatile set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_ref constant text := p_session.id::text;
+  v_is_judged constant boolean := p_feedback.hiring_recommendation is distinct from 'insufficient_evidence';
+  v_skill record;
+begin
+  -- 1.
+  amount := app.pay_xp(
+    p_user_id => p_session.user_id, p_event_key => 'interview:' || v_ref || ':completed',
+    p_amount => case when not v_is_judged then 10 when p_session.interview_type = 'voice' then 60 else 50 end,
+    p_reason => 'interview_completed', p_ref_id => v_ref, p_local_date => p_local_date, p_at => p_at);
+  if amount is null then
+    amount := 0;
+    return;
+  end if;
+  -- 2.
+  score := coalesce(p_feedback.overall_score, 0);
+  if v_is_judged then
+    amount := amount + coalesce(app.pay_xp(
+      p_user_id => p_session.user_id, p_event_key => 'interview:' || v_ref || ':score',
+      p_amount => pg_catalog.floor(least(score, 100) / 2)::integer,
+      p_reason => 'interview_score', p_ref_id => v_ref, p_local_date => p_local_date, p_at => p_at), 0);
+  end if;
+  -- 3.
+  for v_skill in
+    select e.value ->> 'key' as key, (e.value ->> 'score')::numeric as score
+    from pg_catalog.jsonb_array_elements(
+      case pg_catalog.jsonb_typeof(p_feedback.scores) when 'array' then p_feedback.scores else '[]' end) e
+    where pg_catalog.jsonb_typeof(e.value -> 'score') = 'number' and e.value ->> 'key' is not null
+  loop
+    amount := amount + app.reward_best(
+      p_user_id => p_session.user_id, p_skill => v_skill.key, p_score => v_skill.score, p_ref => v_ref,
+      p_local_date => p_local_date, p_at => p_at);
+  end loop;
+end $$;
+comment on function app.reward_feedback(public.interview_sessions, public.interview_feedback, date, timestamptz) is
+  'What an interview earns by its first feedback: the points, and the score that the leaderboard adds (null the second time).';
+
+-- Everything that an interview or a practice leads to, in one transaction, so that ledger and what is cached of it agree.
+-- The ledger's keys make it repeatable: called again when feedback arrives, it pays what was not paid yet.
+--   1. Take the user's activities one at a time.
+--   2. Read what happened; it must be the user's, and over.
+--   3. Pay for the day, and for feedback where there is some.
+--   4. Bring the profile up to date, then points and standings.
+--   5. Unlock achievements last: they are measured by all of the above, and pay too.
 create or replace function app.record_activity(p_user_id text, p_kind text, p_ref_id uuid, p_at timestamptz default app.now())
   returns jsonb
   language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
@@ -146,21 +279,19 @@ declare
   v_feedback public.interview_feedback;
   v_attempt public.practice_attempts;
   v_streak public.streaks;
-  v_today date;
-  v_ref text := p_ref_id::text;
-  v_paid integer;
-  v_amount integer := 0;
+  v_amount integer;
+  v_earned integer;
   v_score numeric;
-  v_skill record;
   v_unlocked text[];
-  v_level integer;
+  v_now public.profiles;
 begin
+  -- 1. Everything below reads what it then writes.
   perform app.require_caller(p_user_id);
-  perform app.hold_standings(false);
+  perform app.lock_standings(false);
   insert into public.profiles (id) values (p_user_id) on conflict (id) do nothing;
-  -- One activity of a user at a time: everything below reads what it then writes.
   select p.* into v_profile from public.profiles p where p.id = p_user_id for update;
 
+  -- 2.
   if p_kind = 'interview' then
     select s.* into v_session from public.interview_sessions s where s.id = p_ref_id and s.user_id = p_user_id;
     if v_session.id is null then
@@ -178,53 +309,18 @@ begin
     raise exception 'unknown kind of activity: %', p_kind using errcode = '22023';
   end if;
 
-  -- The day counts once, when the activity is first seen; feedback may come a day later.
-  if not exists (select from app.xp_events e where e.user_id = p_user_id and e.event_key = p_kind || ':' || v_ref) then
-    v_streak := app.touch_streak(p_user_id, v_profile.timezone, p_at);
-    v_today := v_streak.last_activity_date;
-    v_paid := case when p_kind = 'practice' and (
-      select count(*) from app.xp_events e
-      where e.user_id = p_user_id and e.local_date = v_today and e.reason = 'practice' and e.amount > 0) < 5 then 10 else 0 end;
-    v_amount := v_amount
-      + app.pay_xp(p_user_id, p_kind || ':' || v_ref, v_paid, p_kind, v_ref, v_today, p_at)
-      + coalesce(app.pay_xp(p_user_id, 'daily:' || v_today, 5, 'daily', null, v_today, p_at), 0)
-      + coalesce(app.pay_xp(p_user_id, pg_catalog.format('streak:%s:%s', v_streak.current_streak, v_streak.started_on),
-          case v_streak.current_streak when 7 then 50 when 30 then 200 when 100 then 500 else 0 end,
-          'streak', null, v_today, p_at), 0);
-    if p_kind = 'practice' and v_attempt.score is not null
-      and app.note_progress(p_user_id, v_attempt.skill, v_attempt.score, p_at) then
-      v_amount := v_amount + coalesce(app.pay_xp(
-        p_user_id, pg_catalog.format('best:%s:%s', v_attempt.skill, v_ref), 15, 'personal_best', v_ref, v_today, p_at), 0);
-    end if;
-  end if;
+  -- 3.
+  v_amount := app.reward_day(
+    p_user_id => p_user_id, p_kind => p_kind, p_ref => p_ref_id::text, p_attempt => v_attempt,
+    p_timezone => v_profile.timezone, p_at => p_at);
   select s.* into v_streak from public.streaks s where s.user_id = p_user_id;
-  v_today := v_streak.last_activity_date;
-
-  -- The first feedback fixes what an interview is worth; writing it anew pays nothing.
   if v_feedback.id is not null then
-    v_paid := app.pay_xp(p_user_id, 'interview:' || v_ref || ':completed',
-      case when v_feedback.hiring_recommendation = 'insufficient_evidence' then 10
-        when v_session.interview_type = 'voice' then 60 else 50 end,
-      'interview_completed', v_ref, v_today, p_at);
-    if v_paid is not null then
-      v_score := coalesce(v_feedback.overall_score, 0);
-      v_amount := v_amount + v_paid + case when v_feedback.hiring_recommendation = 'insufficient_evidence' then 0 else coalesce(
-        app.pay_xp(p_user_id, 'interview:' || v_ref || ':score', pg_catalog.floor(least(v_score, 100) / 2)::integer,
-          'interview_score', v_ref, v_today, p_at), 0) end;
-      for v_skill in
-        select e.value ->> 'key' as key, (e.value ->> 'score')::numeric as score
-        from pg_catalog.jsonb_array_elements(
-          case pg_catalog.jsonb_typeof(v_feedback.scores) when 'array' then v_feedback.scores else '[]' end) e
-        where pg_catalog.jsonb_typeof(e.value -> 'score') = 'number' and e.value ->> 'key' is not null
-      loop
-        if app.note_progress(p_user_id, v_skill.key, v_skill.score, p_at) then
-          v_amount := v_amount + coalesce(app.pay_xp(
-            p_user_id, pg_catalog.format('best:%s:%s', v_skill.key, v_ref), 15, 'personal_best', v_ref, v_today, p_at), 0);
-        end if;
-      end loop;
-    end if;
+    select r.amount, r.score into v_earned, v_score
+    from app.reward_feedback(v_session, v_feedback, v_streak.last_activity_date, p_at) r;
+    v_amount := v_amount + v_earned;
   end if;
 
+  -- 4.
   update public.profiles p set (total_interviews, completed_interviews, average_score, streak_days) = (
     select count(*), count(*) filter (where s.status = 'completed'),
       pg_catalog.round(pg_catalog.avg(s.overall_score) filter (where s.status = 'completed'), 2), v_streak.current_streak
@@ -233,13 +329,14 @@ begin
   if v_amount > 0 or v_score is not null then
     perform app.credit_xp(p_user_id, v_amount, v_score, p_at);
   end if;
-  v_unlocked := app.unlock_achievements(p_user_id, v_today, p_at);
 
-  select p.level into v_level from public.profiles p where p.id = p_user_id;
+  -- 5.
+  v_unlocked := app.unlock_achievements(p_user_id, v_streak.last_activity_date, p_at);
+
+  select p.* into v_now from public.profiles p where p.id = p_user_id;
   return pg_catalog.jsonb_build_object(
-    'xp_awarded', (select p.total_xp from public.profiles p where p.id = p_user_id) - v_profile.total_xp,
-    'total_xp', (select p.total_xp from public.profiles p where p.id = p_user_id),
-    'level', v_level, 'leveled_up', v_level > v_profile.level,
+    'xp_awarded', v_now.total_xp - v_profile.total_xp, 'total_xp', v_now.total_xp,
+    'level', v_now.level, 'leveled_up', v_now.level > v_profile.level,
     'achievements', pg_catalog.to_jsonb(v_unlocked),
     'streak', (select pg_catalog.to_jsonb(t) from app.streak_status(p_user_id, p_at) t));
 end $$;
@@ -270,6 +367,10 @@ end $$;
 comment on function app.leaderboard_rank(text, text, integer) is
   'The exact rank of a score among the visible ones of a window, now; equal scores share it. Raises 42501 without claims.';
 
+-- Who is shown around a caller. Ranks are exact at the time of reading (app.leaderboard_rank), never stored ones.
+--   1. The first places; equal scores share one, and who was there first stands first.
+--   2. Two before and two after the caller, who may be anywhere.
+--   3. Names come from the leaderboard, which hides nobody: hidden scores were left out above.
 create or replace function app.leaderboard_page(
   p_user_id text, p_period text default 'all_time', p_period_key text default null, p_limit integer default 10
 ) returns table (section text, rank bigint, display_name text, score integer, is_me boolean)
@@ -289,6 +390,7 @@ begin
   where s.user_id = p_user_id and s.period = p_period and s.period_key = v_key;
 
   return query
+    -- 1.
     with top as (
       select 'top' as section, s.user_id, s.score, s.reached_at, rank() over (order by s.score desc) as place
       from (
@@ -296,6 +398,7 @@ begin
         where t.period = p_period and t.period_key = v_key and not t.is_hidden
         order by t.score desc, t.reached_at, t.user_id limit app.search_limit(p_limit)
       ) s
+    -- 2.
     ), beside as (
       (select s.* from app.leaderboard_scores s
        where s.period = p_period and s.period_key = v_key and not s.is_hidden
@@ -314,6 +417,7 @@ begin
       union all
       select 'neighbour', b.user_id, b.score, b.reached_at, app.leaderboard_rank(p_period, v_key, b.score) from beside b
     )
+    -- 3.
     select h.section, h.place, l.display_name, h.score, h.user_id is not distinct from p_user_id
     from shown h left join public.leaderboard l on l.user_id = h.user_id
     order by case h.section when 'top' then 1 when 'me' then 2 else 3 end, h.score desc, h.reached_at, h.user_id;
@@ -322,6 +426,9 @@ comment on function app.leaderboard_page(text, text, text, integer) is
   'The first p_limit of a window (by default the current one), the user and two neighbours on either side, with exact ranks. '
   'p_user_id is null for anonymous callers; raises 42501 for another''s id, 22023 for an unknown period.';
 
+-- What is not worth computing with every activity: last week's winners and the snapshot in leaderboard.rank.
+--   1. Last week is over: its first ten keep that. Nobody is rewarded for being early on a Monday.
+--   2. Ranks that changed are written; the others' rows are left alone.
 create or replace function app.refresh_leaderboard_ranks(p_at timestamptz default app.now()) returns integer
   language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
@@ -333,7 +440,7 @@ begin
   if not app.is_service() then
     raise exception 'ranks are refreshed by the service' using errcode = '42501';
   end if;
-  -- A week is over: its first ten keep that. Nobody is rewarded for being early on a Monday.
+  -- 1.
   for v_user_id in
     select r.user_id
     from (
@@ -344,9 +451,10 @@ begin
       select from public.achievements a where a.user_id = r.user_id and a.achievement_type = 'top_10_week')
     order by r.user_id
   loop
-    perform app.hold_standings(true);
-    perform app.credit_xp(v_user_id, app.pay_xp(v_user_id, 'achievement:top_10_week', c.xp_reward, 'achievement', v_week,
-      (p_at at time zone 'UTC')::date, p_at), null, p_at)
+    perform app.lock_standings(true);
+    perform app.credit_xp(v_user_id, app.pay_xp(
+      p_user_id => v_user_id, p_event_key => 'achievement:top_10_week', p_amount => c.xp_reward, p_reason => 'achievement',
+      p_ref_id => v_week, p_local_date => (p_at at time zone 'UTC')::date, p_at => p_at), null, p_at)
     from app.achievement_catalogue c where c.achievement_type = 'top_10_week';
     insert into public.achievements (user_id, achievement_type, title, description, icon, xp_reward, unlocked_at, metadata)
     select v_user_id, c.achievement_type, c.title, c.description, c.icon, c.xp_reward, p_at,
@@ -354,6 +462,7 @@ begin
     from app.achievement_catalogue c where c.achievement_type = 'top_10_week';
   end loop;
 
+  -- 2.
   update public.leaderboard l set rank = r.place
   from (
     select b.user_id, s.place
@@ -369,8 +478,10 @@ end $$;
 comment on function app.refresh_leaderboard_ranks(timestamptz) is
   'Rewards the first ten of last week and brings leaderboard.rank up to date; returns how many ranks changed. For the service.';
 
--- S5's statistics.
-
+-- S5's statistics, in one statement over the user's sessions so that nothing is read twice.
+--   1. The sessions, numbered from the newest within their state.
+--   2. Counts, averages and the trend, which is the slope over the last ten scores.
+--   3. By type and by competency, then what streak and profile add.
 create or replace function public.get_user_interview_stats(user_id text)
   returns table (
     total_interviews bigint, completed_interviews bigint, abandoned bigint, average_score numeric, best_score numeric,
@@ -378,10 +489,12 @@ create or replace function public.get_user_interview_stats(user_id text)
     by_type jsonb, by_competency jsonb, current_streak integer, longest_streak integer, total_xp integer, level integer)
   language sql stable
 begin atomic
+  -- 1.
   with session as (
     select s.status, s.interview_type, s.category, s.overall_score, s.duration_minutes, s.completed_at, s.id, s.feedback_id,
       row_number() over (partition by s.status order by s.completed_at desc nulls last, s.id) as recency
     from public.interview_sessions s where s.user_id = $1
+  -- 2.
   ), figures as (
     select count(*) as total, count(*) filter (where s.status = 'completed') as completed,
       count(*) filter (where s.status = 'abandoned') as abandoned,
@@ -394,6 +507,7 @@ begin atomic
       count(*) filter (where s.interview_type = 'voice') as voice, count(*) filter (where s.interview_type = 'text') as text
     from session s
   )
+  -- 3.
   select f.total, f.completed, f.abandoned, f.average, f.best, f.latest, f.trend, f.minutes, f.voice, f.text,
     (select coalesce(jsonb_object_agg(c.category, c.interviews), '{}')
      from (select s.category, count(*) as interviews from session s group by s.category) c),
@@ -420,8 +534,11 @@ select app.give_to('parley_definer',
   'app.leaderboard_page(text, text, text, integer)', 'app.refresh_leaderboard_ranks(timestamptz)');
 revoke all on function public.get_user_interview_stats(text) from public, anon, authenticated, service_role;
 grant execute on function app.pay_xp(text, text, integer, text, text, date, timestamptz),
-  app.note_progress(text, text, numeric, timestamptz), app.credit_xp(text, integer, numeric, timestamptz),
-  app.unlock_achievements(text, date, timestamptz), app.touch_streak(text, text, timestamptz) to parley_definer;
+  app.record_skill_score(text, text, numeric, timestamptz), app.credit_xp(text, integer, numeric, timestamptz),
+  app.unlock_achievements(text, date, timestamptz), app.count_streak_day(text, text, timestamptz),
+  app.reward_best(text, text, numeric, text, date, timestamptz),
+  app.reward_day(text, text, text, public.practice_attempts, text, timestamptz),
+  app.reward_feedback(public.interview_sessions, public.interview_feedback, date, timestamptz) to parley_definer;
 grant execute on function app.record_activity(text, text, uuid, timestamptz), app.leaderboard_page(text, text, text, integer),
   app.leaderboard_rank(text, text, integer) to parley_app, parley_service;
 grant execute on function app.refresh_leaderboard_ranks(timestamptz) to parley_service;

@@ -32,6 +32,10 @@ end $$;
 comment on function app.conversation_tail(jsonb, integer) is
   '{"turns": how many messages have a role and a text, "messages": the newest of them, oldest first}: at least what fits into so many characters, and a few times as many at most. The middle of one that is longer is left out. Null: all.';
 
+-- The order in which a provider is chosen, in one place: request, user, organization, environment, then whoever may.
+--   1. What was asked for by name is answered or refused, never replaced.
+--   2. The choices in their order; one that may not be used (any more) gives way to the next.
+--   3. None is left: either an own key is missing, or the organization forbids them all.
 create or replace function app.choose_provider(p_request jsonb, p_tier text, p_own_keys text[], p_allowed text[])
   returns jsonb language plpgsql stable set search_path = pg_catalog, pg_temp
 as $$
@@ -40,12 +44,13 @@ declare
   v_own constant text[] := case when p_tier = 'byok' then p_own_keys end;
   v_choice record;
 begin
+  -- 1.
   if v_asked <> all (p_allowed) then
     return '{"outcome": "provider_not_allowed"}';
   elsif v_own = '{}' or v_asked <> all (v_own) then
     return '{"outcome": "own_key_missing"}';
   end if;
-  -- A choice that may not be used (any more) gives way to the next; the last resort is any provider that may.
+  -- 2.
   select c.provider, c.source, c.spelling into v_choice
   from (
     select 1 as position, v_asked as provider, 'request' as source, null as spelling
@@ -61,6 +66,7 @@ begin
     and c.provider = any (coalesce(p_allowed, array[c.provider]))
     and c.provider = any (coalesce(v_own, array[c.provider]))
   order by c.position limit 1;
+  -- 3.
   if not found then
     return pg_catalog.jsonb_build_object(
       'outcome', case when v_own is null then 'provider_not_allowed' else 'own_key_missing' end);
@@ -72,7 +78,7 @@ end $$;
 comment on function app.choose_provider(jsonb, text, text[], text[]) is
   'The effective provider, where it comes from, and the model; or the outcome that forbids the call.';
 
-create or replace function app.answer_without_model(p_request jsonb, p_earlier app.ai_requests, p_reply jsonb) returns void
+create or replace function app.remember_free_answer(p_request jsonb, p_earlier app.ai_requests, p_reply jsonb) returns void
   language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -81,10 +87,10 @@ declare
 begin
   if (p_earlier).id is not null then
     if (p_earlier).state = 'reserved' and (p_earlier).reserved_day is not null then
-      perform app.give_back((p_earlier).caller_key, (p_earlier).user_id, (p_earlier).reserved_day, 1);
+      perform app.return_to_quota((p_earlier).caller_key, (p_earlier).user_id, (p_earlier).reserved_day, 1);
     end if;
     update app.ai_requests
-    set state = 'settled', reserved_day = null, error_code = null, finished_at = app.now(),
+    set state = 'settled', reserved_day = null, error_code = null, finished_at = app.now(), lease_until = null,
         answer = v_answer, answer_until = app.now() + interval '1 day'
     where id = (p_earlier).id;
   elsif p_request ->> 'idempotency_key' is not null then
@@ -97,7 +103,7 @@ begin
     on conflict do nothing;
   end if;
 end $$;
-comment on function app.answer_without_model(jsonb, app.ai_requests, jsonb) is
+comment on function app.remember_free_answer(jsonb, app.ai_requests, jsonb) is
   'Remembers begin_request''s reply that took no unit for a retry with the same idempotency key; a unit that an earlier try holds goes back.';
 
 create or replace function app.effective_provider(p_claims jsonb, p_default_provider text) returns jsonb
@@ -116,6 +122,10 @@ end $$;
 comment on function app.effective_provider(jsonb, text) is
   'What app.choose_provider gives the caller who asks for no provider: the one that the next call would go to.';
 
+-- Whoever sends a request again gets what the first one got, and never spends twice.
+--   1. The request with this id or this key, locked: who is settling it at this moment comes first.
+--   2. A key whose request ended a day ago is free again; the row stays for what may still be replayed to it.
+--   3. Another request under the same key is refused; the same one is replayed, or is still running.
 create or replace function app.find_earlier_request(p_request jsonb, out earlier app.ai_requests, out reply jsonb)
   language plpgsql set search_path = pg_catalog, pg_temp
 as $$
@@ -124,6 +134,7 @@ declare
   v_key constant text := p_request ->> 'idempotency_key';
   v_is_other boolean;
 begin
+  -- 1.
   select * into earlier from app.ai_requests
   where caller_key = app.caller_key() and (id = v_id or idempotency_key = v_key)
   order by id = v_id desc limit 1 for update;
@@ -135,10 +146,11 @@ begin
   if v_is_other and earlier.id = v_id and (v_key is null or earlier.idempotency_key is distinct from v_key) then
     reply := '{"outcome": "id_taken"}';
   elsif earlier.finished_at < app.now() - interval '1 day' and earlier.id <> v_id then
-    -- Remembered for long enough: the key is free, and the row stays for what may still be replayed to it.
+    -- 2.
     update app.ai_requests set idempotency_key = null where id = earlier.id;
     earlier := null;
   elsif v_is_other then
+    -- 3.
     reply := '{"outcome": "idempotency_key_reused"}';
   elsif earlier.state = 'settled' and earlier.answer_until > app.now() then
     reply := pg_catalog.jsonb_build_object(
@@ -153,6 +165,12 @@ end $$;
 comment on function app.find_earlier_request(jsonb) is
   'Locks the request with this idempotency key, or this very request begun twice; the reply where that already decides, else null. id_taken: another request of the caller''s has this id. A key is free a day after its request ended.';
 
+-- A request that begins, or a retry that takes an earlier one over. The fence grows with each new holder, so that an older
+-- one which is only slow cannot settle what is another's by now.
+--   1. No earlier request: a row with its unit or tokens. Somebody may have made one since we looked.
+--   2. An earlier one still holds: the same unit, under a new fence unless this is the holder itself whose connection broke.
+--   3. An earlier one has ended: another unit, unless that of a caller who left covers this retry.
+--   4. The row is held again.
 create or replace function app.hold_request(
   p_request jsonb, p_earlier app.ai_requests, p_takes_unit boolean, p_tokens bigint,
   out outcome text, out request_id text, out fence integer
@@ -166,10 +184,13 @@ declare
   v_day date;
 begin
   request_id := coalesce(p_earlier.id, v_id);
+  -- 1.
   if p_earlier.id is null then
     fence := 1;
     outcome := app.reserve_unit(
-      v_id, p_request ->> 'operation', v_lease, p_takes_unit, v_key, p_request ->> 'body_hash', p_tokens);
+      p_request_id => v_id, p_operation => p_request ->> 'operation', p_lease_seconds => v_lease,
+      p_takes_unit => p_takes_unit, p_idempotency_key => v_key, p_body_hash => p_request ->> 'body_hash',
+      p_tokens => p_tokens);
     if outcome <> 'reserved' and exists (
       select from app.ai_requests r
       where r.caller_key = app.caller_key() and (r.id = v_id or r.idempotency_key = v_key)
@@ -182,12 +203,12 @@ begin
   end if;
   outcome := 'reserved';
   if p_earlier.state = 'reserved' then
-    -- The same unit or tokens, under a new fence unless this is the holder itself, whose connection broke.
+    -- 2.
     v_day := p_earlier.reserved_day;
     fence := p_earlier.fence + (p_earlier.lease_until <= app.now() or p_earlier.id <> v_id)::integer;
   else
     fence := p_earlier.fence + 1;
-    -- The unit that a caller who left has spent covers a retry, which holds none.
+    -- 3. The unit that a caller who left has spent covers a retry, which holds none.
     if (p_takes_unit or p_tokens > 0) and not p_earlier.covers_retry then
       v_day := case when p_tokens is null then app.count_unit() else app.count_embedding_tokens(p_tokens, true) end;
       if v_day is null then
@@ -196,6 +217,7 @@ begin
       end if;
     end if;
   end if;
+  -- 4.
   update app.ai_requests r
   set state = 'reserved', fence = hold_request.fence, lease_until = app.now() + pg_catalog.make_interval(secs => v_lease),
       finished_at = null, error_code = null, answer = null, answer_until = null, reserved_day = v_day
@@ -204,6 +226,13 @@ end $$;
 comment on function app.hold_request(jsonb, app.ai_requests, boolean, bigint) is
   'Makes the request''s row with a unit or tokens, or takes over the earlier one under a new fence. reserved, refused (at the limit), begun_meanwhile: look for the earlier request again, or id_taken: another caller''s request has this id.';
 
+-- What a model call needs to know before it, in the order of cost: what answers without a model comes first.
+--   1. An earlier request with this key may decide: a replay, one still running, the key used for something else.
+--   2. The conversation that goes on, with the tail of its messages.
+--   3. A precomputed response to the message.
+--   4. The route: provider and model, by tier, own keys and the organization's policy.
+--   5. The exact cache; who finds nothing gets the lease to fill the entry, or waits for who has it.
+--   6. The unit, last: at the limit everything above was free.
 create or replace function app.admit_call(p_claims jsonb, p_request jsonb) returns jsonb
   language plpgsql set search_path = pg_catalog, pg_temp
 as $$
@@ -221,12 +250,14 @@ declare
   v_tenant text;
   v_hold record;
 begin
+  -- 1.
   v_found := app.find_earlier_request(p_request);
   if v_found.reply is not null then
     return v_found.reply;
   end if;
   v_earlier := v_found.earlier;
 
+  -- 2.
   if p_request ->> 'conversation_id' is not null then
     v_reply := coalesce((
       select pg_catalog.jsonb_build_object('conversation', pg_catalog.jsonb_build_object(
@@ -239,15 +270,17 @@ begin
     end if;
   end if;
 
+  -- 3.
   if p_request ->> 'message' is not null then
     v_answer := app.match_precomputed_response(p_request ->> 'message');
     if v_answer is not null then
       v_answer := pg_catalog.jsonb_build_object('outcome', 'faq', 'answer', v_answer);
-      perform app.answer_without_model(p_request, v_earlier, v_answer);
+      perform app.remember_free_answer(p_request, v_earlier, v_answer);
       return v_reply || v_answer || pg_catalog.jsonb_build_object('request_id', coalesce(v_earlier.id, v_id));
     end if;
   end if;
 
+  -- 4.
   v_tier := (select tier from public.user_ai_settings where user_id = app.user_id());
   if v_tier = 'byok' then
     v_own_keys := app.own_keys(p_claims);
@@ -264,17 +297,17 @@ begin
     return v_reply;
   end if;
 
+  -- 5.
   v_tenant := case when p_request ->> 'prompt_hash' is not null then app.cache_tenant(p_request ->> 'cache_scope') end;
   if v_tenant is not null then
     v_answer := app.find_cached_answer(
       v_tenant, p_request ->> 'prompt_hash', v_route ->> 'provider', v_route ->> 'model');
     if v_answer is not null then
       v_answer := v_route || pg_catalog.jsonb_build_object('outcome', 'cache_hit', 'answer', v_answer);
-      perform app.answer_without_model(p_request, v_earlier, v_answer);
+      perform app.remember_free_answer(p_request, v_earlier, v_answer);
       return v_reply || v_answer || pg_catalog.jsonb_build_object('request_id', coalesce(v_earlier.id, v_id));
     end if;
-    -- Whoever gets the lease fills the entry; it ends with the hold, so a dead filler is not waited for. Who has waited
-    -- for long enough goes on without it.
+    -- The lease ends with the hold, so a dead filler is not waited for. Who has waited for long enough goes on without it.
     insert into app.cache_fills as f (tenant, query_hash, provider, model, request_id, lease_until)
     values (
       v_tenant, p_request ->> 'prompt_hash', v_route ->> 'provider', v_route ->> 'model',
@@ -287,6 +320,7 @@ begin
     end if;
   end if;
 
+  -- 6.
   v_hold := app.hold_request(p_request, v_earlier, coalesce((p_request ->> 'takes_unit')::boolean, true), null);
   if v_hold.outcome <> 'reserved' then
     delete from app.cache_fills where request_id = v_hold.request_id;
@@ -330,6 +364,11 @@ end $$;
 comment on function app.admit_retrieval(jsonb) is
   'What begin_request replies about a search or an import: an earlier request, or a row that holds the tokens to embed.';
 
+-- The one entry before anything that spends: identity is set here, once, for everything below.
+--   1. Who calls: the claims become the transaction's identity; a deleted subject ends here.
+--   2. A model call, or a search or an import.
+--   3. The quota as it is now, what this request took included.
+--   4. At a limit: when waiting helps. Who asks for more than a whole window ever holds waits in vain.
 create or replace function app.begin_request(p_claims jsonb, p_request jsonb) returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
   set plan_cache_mode = force_generic_plan
@@ -341,12 +380,14 @@ declare
   v_window jsonb;
   v_wait_helps boolean;
 begin
+  -- 1.
   perform pg_catalog.set_config('request.jwt.claims', p_claims::text, true);
   if app.caller_key() is null then
     raise exception 'the claims name no caller' using errcode = '42501';
   elsif not app.provision() then
     return '{"outcome": "subject_deleted"}';
   end if;
+  -- 2.
   loop
     v_reply := pg_catalog.jsonb_build_object('request_id', v_request ->> 'request_id') || case
       when v_request ->> 'embedding_tokens' is null then app.admit_call(p_claims, v_request)
@@ -357,9 +398,9 @@ begin
     v_request := p_request || pg_catalog.jsonb_build_object('request_id', (v_request ->> 'request_id') || '.' || pg_catalog.md5(
       pg_catalog.concat_ws(E'\n', app.caller_key(), p_request ->> 'operation', p_request ->> 'body_hash')));
   end loop;
-  -- Last, so that it shows what this request took.
+  -- 3.
   v_quota := app.quota();
-  -- Who asks for more than a whole window ever holds waits in vain.
+  -- 4.
   if v_reply ->> 'outcome' = 'embedding_quota_exceeded' then
     v_window := v_quota -> 'embedding_tokens';
     v_wait_helps := (p_request ->> 'embedding_tokens')::bigint <= (v_window ->> 'limit')::bigint;
@@ -379,7 +420,7 @@ comment on function app.begin_request(jsonb, jsonb) is
 
 select app.give_to('parley_definer', 'app.begin_request(jsonb, jsonb)', 'app.effective_provider(jsonb, text)');
 grant execute on function app.conversation_tail(jsonb, integer), app.choose_provider(jsonb, text, text[], text[]),
-  app.answer_without_model(jsonb, app.ai_requests, jsonb), app.find_earlier_request(jsonb),
+  app.remember_free_answer(jsonb, app.ai_requests, jsonb), app.find_earlier_request(jsonb),
   app.hold_request(jsonb, app.ai_requests, boolean, bigint), app.admit_call(jsonb, jsonb), app.admit_retrieval(jsonb)
   to parley_definer;
 grant execute on function app.begin_request(jsonb, jsonb), app.effective_provider(jsonb, text)

@@ -1,5 +1,10 @@
--- 91 finish request: what a model call leaves behind, in one statement, and the calls that were made while the database was away.
+-- 91 finish request: what a model call leaves behind, in one statement, and the calls that were made while the database
+-- was away.
 
+--   1. A row of the ledger for each upstream call.
+--   2. Their sums, read from the argument: by RETURNING one would need the right to read the rows, and nobody may read an
+--      anonymous caller's.
+--   3. The user's day.
 create or replace function app.record_calls(
   p_request_id text, p_operation text, p_tier text, p_calls jsonb, p_at timestamptz, p_day date, p_answered boolean
 ) returns void
@@ -11,6 +16,7 @@ declare
   v_tokens bigint := 0;
   v_cost numeric(18, 9) := 0;
 begin
+  -- 1.
   if pg_catalog.jsonb_array_length(p_calls) > 0 then
     insert into public.ai_usage
       (user_id, organization_id, request_id, tier, provider, model, operation_type, tokens_prompt, tokens_completion,
@@ -22,12 +28,13 @@ begin
       provider text, model text, operation text, input_tokens bigint, output_tokens bigint, cached_input_tokens bigint,
       cache_write_tokens bigint, reasoning_tokens bigint, cost numeric, estimated boolean, own_key boolean,
       latency_ms integer);
-    -- Not by RETURNING, which asks for the right to read: nobody may read an anonymous caller's rows.
+    -- 2.
     select coalesce(pg_catalog.sum(coalesce(c.input_tokens, 0) + coalesce(c.output_tokens, 0)), 0),
       coalesce(pg_catalog.sum(c.cost), 0)
     into v_tokens, v_cost
     from pg_catalog.jsonb_to_recordset(p_calls) as c (input_tokens bigint, output_tokens bigint, cost numeric);
   end if;
+  -- 3.
   if v_user is not null and (p_answered or v_tokens > 0) then
     insert into public.user_ai_usage as u (user_id, period_start, period_end, request_count, token_count, cost_estimate)
     values (
@@ -43,6 +50,9 @@ end $$;
 comment on function app.record_calls(text, text, text, jsonb, timestamptz, date, boolean) is
   'Writes a request''s upstream calls to the ledger and to its user''s day.';
 
+--   1. What the turn cost, for the conversation's totals.
+--   2. A conversation that was deleted while its answer was on the way stays deleted.
+--   3. One statement makes it or appends to it: concurrent answers queue at its row, and neither is lost.
 create or replace function app.append_messages(p_conversation jsonb, p_calls jsonb) returns jsonb
   language plpgsql set search_path = pg_catalog, pg_temp
 as $$
@@ -52,11 +62,12 @@ declare
   v_model text;
   v_version integer;
 begin
+  -- 1.
   select coalesce(pg_catalog.sum(coalesce(c.input_tokens, 0) + coalesce(c.output_tokens, 0)), 0),
     coalesce(pg_catalog.sum(c.cost), 0), pg_catalog.max(c.model)
   into v_tokens, v_cost, v_model
   from pg_catalog.jsonb_to_recordset(p_calls) as c (model text, input_tokens bigint, output_tokens bigint, cost numeric);
-  -- What was deleted while its answer was on the way stays deleted.
+  -- 2.
   if (p_conversation ->> 'existed')::boolean then
     perform from public.ai_conversations
     where id = p_conversation ->> 'id' and user_id = app.user_id() for update;
@@ -64,7 +75,7 @@ begin
       return null;
     end if;
   end if;
-  -- The conflict's row lock puts concurrent answers one after the other; neither is lost.
+  -- 3.
   insert into public.ai_conversations as c (id, user_id, title, context, messages, model, total_tokens, total_cost)
   values (
     p_conversation ->> 'id', app.user_id(), p_conversation ->> 'title', nullif(p_conversation -> 'context', 'null'),
@@ -86,6 +97,15 @@ end $$;
 comment on function app.append_messages(jsonb, jsonb) is
   'Appends turns to the caller''s conversation, made where it is absent unless it existed before; returns {"id", "version"}, null where it was deleted or is somebody else''s.';
 
+-- Everything that a request leaves behind, once by request and fence: what is called twice is answered with what is there.
+-- Locks come in the order of begin_request: the request, the cache entry to fill, the counter.
+--   1. The request. A holder with an old fence, and one that has ended already, change nothing.
+--   2. What was held: the lease on a cache entry ends; a unit that was not spent goes back.
+--   3. The row's new state, with how the provider did and, for a retry with the same key, the answer. A lease that ended
+--      gave its unit back already; late use is recorded all the same.
+--   4. What was embedded counts as the vendor counted it, beyond the limit if need be: a search's or an import's in place
+--      of the estimate that it holds (which stays where a vendor tells no number), a semantic lookup's without one.
+--   5. The ledger, the user's day, the cache, the conversation.
 create or replace function app.finish_request(p_claims jsonb, p_outcome jsonb) returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
   set plan_cache_mode = force_generic_plan
@@ -102,6 +122,7 @@ declare
   v_conversation jsonb;
 begin
   perform pg_catalog.set_config('request.jwt.claims', p_claims::text, true);
+  -- 1.
   select * into v_request from app.ai_requests
   where id = p_outcome ->> 'request_id' and caller_key = app.caller_key() for update;
   if not found then
@@ -115,19 +136,20 @@ begin
       from public.ai_conversations c where c.id = p_outcome #>> '{conversation,id}' and c.user_id = app.user_id()));
   end if;
   v_is_call := v_request.reserved_tokens is null;
-  -- In the order in which begin_request locks: the request, the cache entry to fill, the counter.
+  -- 2.
   if v_is_call then
     delete from app.cache_fills where request_id = v_request.id;
   end if;
-  -- From here on the row is reserved, or its lease ended and its unit was given back: late use is recorded all the same.
   if not v_spent and v_is_call and v_request.state = 'reserved' and v_request.reserved_day is not null then
-    perform app.give_back(v_request.caller_key, v_request.user_id, v_request.reserved_day, 1);
+    perform app.return_to_quota(v_request.caller_key, v_request.user_id, v_request.reserved_day, 1);
   end if;
+  -- 3.
   update app.ai_requests
   set state = case when v_settled then 'settled' else 'released' end,
       finished_at = app.now(),
+      lease_until = null,
       reserved_day = case when state = 'reserved' and v_spent = v_settled then reserved_day end,
-      error_code = p_outcome ->> 'error_code',
+      error_code = coalesce(p_outcome ->> 'error_code', case when not v_settled then 'internal_error' end),
       -- Who leaves a second time, on a retry that holds no unit of its own, pays for the third. A try that failed leaves
       -- the cover as it is: a failure spends nothing.
       covers_retry = case
@@ -145,8 +167,7 @@ begin
       answer_until = case when v_settled and idempotency_key is not null and p_outcome ->> 'answer' is not null
         then app.now() + interval '1 day' end
   where id = v_request.id;
-  -- What was embedded counts as the vendor counted it, beyond the limit if need be: a search's or an import's in place of
-  -- the estimate that it holds (which stays where a vendor tells no number), a semantic lookup's without one.
+  -- 4.
   if v_request.reserved_tokens > 0 or v_calls @> '[{"operation": "embedding", "own_key": false}]' then
     select case when pg_catalog.count(*) > 0 then coalesce(pg_catalog.sum(c.input_tokens), v_request.reserved_tokens) end
     into v_embedded
@@ -161,10 +182,11 @@ begin
       perform app.count_embedding_tokens(v_embedded, false);
     end if;
   end if;
+  -- 5.
   v_quota := app.quota();
   perform app.record_calls(
-    v_request.id, v_request.operation, v_quota ->> 'tier', v_calls, app.now(),
-    coalesce(v_request.reserved_day, app.today()), v_spent and v_is_call);
+    p_request_id => v_request.id, p_operation => v_request.operation, p_tier => v_quota ->> 'tier', p_calls => v_calls,
+    p_at => app.now(), p_day => coalesce(v_request.reserved_day, app.today()), p_answered => v_spent and v_is_call);
   if v_settled and p_outcome ->> 'cache' is not null then
     perform app.store_answer(p_outcome -> 'cache');
   end if;
@@ -178,7 +200,7 @@ end $$;
 comment on function app.finish_request(jsonb, jsonb) is
   'Everything after a model call, a search or an import: settle or give back, ledger, rollup, cache, conversation, stored answer. Once by request and fence. See docs/architecture.md.';
 
-create or replace function app.count_past_unit(p_day date) returns void
+create or replace function app.count_unit_beyond_limit(p_day date) returns void
   language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -187,21 +209,27 @@ begin
   if app.user_id() is not null then
     insert into public.user_ai_settings (user_id, last_reset_date) values (app.user_id(), v_today) on conflict do nothing;
     update public.user_ai_settings
-    set daily_usage = app.of_day(daily_usage, last_reset_date, v_today) + (p_day = v_today)::integer,
-        monthly_usage = app.of_month(monthly_usage, last_reset_date, v_today) + app.of_month(1, p_day, v_today),
-        daily_embedding_tokens = app.of_day(daily_embedding_tokens, last_reset_date, v_today),
+    set daily_usage = app.daily_count_as_of(daily_usage, last_reset_date, v_today) + (p_day = v_today)::integer,
+        monthly_usage = app.monthly_count_as_of(monthly_usage, last_reset_date, v_today) + app.monthly_count_as_of(1, p_day, v_today),
+        daily_embedding_tokens = app.daily_count_as_of(daily_embedding_tokens, last_reset_date, v_today),
         last_reset_date = greatest(last_reset_date, v_today)
     where user_id = app.user_id();
   elsif p_day = v_today then
     insert into app.anonymous_usage as a (caller_key, daily_usage, last_reset_date)
     values (app.caller_key(), 1, v_today)
     on conflict (caller_key) do update
-      set daily_usage = app.of_day(a.daily_usage, a.last_reset_date, v_today) + 1,
+      set daily_usage = app.daily_count_as_of(a.daily_usage, a.last_reset_date, v_today) + 1,
           last_reset_date = greatest(a.last_reset_date, v_today);
   end if;
 end $$;
-comment on function app.count_past_unit(date) is 'Counts a unit that was already given, beyond the limit if need be.';
+comment on function app.count_unit_beyond_limit(date) is 'Counts a unit that was already given, beyond the limit if need be.';
 
+-- The queue may deliver a call twice, and begin_request may have been carried out although its answer was lost: the
+-- request's row tells.
+--   1. Who called, and when.
+--   2. No row: the call is new, and its unit counts on the day it was made, beyond the limit if need be.
+--   3. A row that still holds, or whose lease ended: that hold is what this call used.
+--   4. The ledger; a day that was already summed is summed again.
 create or replace function app.record_offline_call(p_claims jsonb, p_outcome jsonb) returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off
   set plan_cache_mode = force_generic_plan
@@ -213,6 +241,7 @@ declare
   v_state text;
   v_held date;
 begin
+  -- 1.
   perform pg_catalog.set_config('request.jwt.claims', p_claims::text, true);
   if app.caller_key() is null then
     raise exception 'the claims name no caller' using errcode = '42501';
@@ -221,6 +250,7 @@ begin
   end if;
   v_at := least((p_outcome ->> 'occurred_at')::timestamptz, app.now());
   v_day := (v_at at time zone app.time_zone())::date;
+  -- 2.
   insert into app.ai_requests
     (id, caller_key, user_id, operation, state, reserved_day, created_at, finished_at, error_code)
   values (
@@ -229,10 +259,10 @@ begin
   on conflict do nothing;
   if found then
     if v_takes_unit then
-      perform app.count_past_unit(v_day);
+      perform app.count_unit_beyond_limit(v_day);
     end if;
   else
-    -- begin_request may have been carried out although its answer was lost: then its hold is what this call used.
+    -- 3.
     select state, reserved_day into v_state, v_held from app.ai_requests
     where id = p_outcome ->> 'request_id' and caller_key = app.caller_key()
       and (state = 'reserved' or state = 'released' and error_code = 'lease_expired')
@@ -240,21 +270,22 @@ begin
     if not found then
       return '{"outcome": "already_recorded"}';
     elsif v_takes_unit and (v_state = 'released' or v_held is null) then
-      perform app.count_past_unit(v_day);
+      perform app.count_unit_beyond_limit(v_day);
     elsif not v_takes_unit and v_state = 'reserved' and v_held is not null then
-      perform app.give_back(app.caller_key(), app.user_id(), v_held, 1);
+      perform app.return_to_quota(app.caller_key(), app.user_id(), v_held, 1);
     end if;
     delete from app.cache_fills where request_id = p_outcome ->> 'request_id';
     update app.ai_requests
-    set state = 'settled', finished_at = app.now(), error_code = 'database_unavailable',
+    set state = 'settled', finished_at = app.now(), lease_until = null, error_code = 'database_unavailable',
         reserved_day = case when v_takes_unit then coalesce(case when v_state = 'reserved' then v_held end, v_day) end
     where id = p_outcome ->> 'request_id';
   end if;
-  -- A day that was already summed is summed again.
+  -- 4.
   delete from app.rolled_up_days where day = v_day;
   perform app.record_calls(
-    p_outcome ->> 'request_id', p_outcome ->> 'operation', app.quota() ->> 'tier',
-    coalesce(nullif(p_outcome -> 'calls', 'null'), '[]'), v_at, v_day, v_takes_unit);
+    p_request_id => p_outcome ->> 'request_id', p_operation => p_outcome ->> 'operation',
+    p_tier => app.quota() ->> 'tier', p_calls => coalesce(nullif(p_outcome -> 'calls', 'null'), '[]'),
+    p_at => v_at, p_day => v_day, p_answered => v_takes_unit);
   return '{"outcome": "recorded"}';
 end $$;
 comment on function app.record_offline_call(jsonb, jsonb) is
@@ -262,5 +293,5 @@ comment on function app.record_offline_call(jsonb, jsonb) is
 
 select app.give_to('parley_definer', 'app.finish_request(jsonb, jsonb)', 'app.record_offline_call(jsonb, jsonb)');
 grant execute on function app.record_calls(text, text, text, jsonb, timestamptz, date, boolean),
-  app.append_messages(jsonb, jsonb), app.count_past_unit(date) to parley_definer;
+  app.append_messages(jsonb, jsonb), app.count_unit_beyond_limit(date) to parley_definer;
 grant execute on function app.finish_request(jsonb, jsonb), app.record_offline_call(jsonb, jsonb) to parley_app, parley_service;

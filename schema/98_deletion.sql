@@ -10,7 +10,7 @@ declare
 begin
   -- Requests that have begun end first, later ones find the user deleted (app.provision).
   perform pg_catalog.pg_advisory_xact_lock(app.subject_lock(p_user_id));
-  perform app.hold_standings(false);
+  perform app.lock_standings(false);
   -- The predicate of a promoted tenant's index names the tenant. Before any row: searches wait from here on.
   if pg_catalog.to_regclass(pg_catalog.format('public.%I', v_index)) is not null then
     execute pg_catalog.format('drop index public.%I', v_index);

@@ -9,8 +9,8 @@ begin
   end if;
 end $$;
 select app.drop_table_unless_adopted('public', 'user_ai_settings');
-drop function if exists app.of_month(bigint, date, date);
-drop function if exists app.of_day(bigint, date, date);
+drop function if exists app.monthly_count_as_of(bigint, date, date);
+drop function if exists app.daily_count_as_of(bigint, date, date);
 drop function if exists app.today();
 drop function if exists app.time_zone();
 select app.drop_table_unless_adopted('app', 'ai_tiers');

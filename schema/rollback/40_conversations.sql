@@ -8,4 +8,4 @@ begin
 end $$;
 select app.drop_table_unless_adopted('public', 'ai_conversations');
 drop function if exists public.update_ai_conversations_updated_at();
-drop function if exists app.align_conversation();
+drop function if exists app.fill_conversation_aliases();

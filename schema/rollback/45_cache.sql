@@ -20,5 +20,5 @@ drop function if exists app.find_similar_answer(jsonb, jsonb, vector);
 drop function if exists app.find_cached_answer(text, text, text, text);
 select app.drop_table_unless_adopted('app', 'cache_fills');
 select app.drop_table_unless_adopted('public', 'ai_response_cache');
-drop function if exists app.align_cached_answer();
+drop function if exists app.fill_cached_answer_aliases();
 drop function if exists app.cache_tenant(text);

@@ -4,7 +4,7 @@ select app.drop_table_unless_adopted('app', 'rolled_up_days');
 select app.drop_table_unless_adopted('app', 'usage_by_day');
 select app.drop_table_unless_adopted('public', 'user_ai_usage');
 drop table if exists public.ai_usage;
-drop function if exists app.align_usage();
+drop function if exists app.fill_usage_aliases();
 drop table if exists app.usage_archive;
 do $$
 declare

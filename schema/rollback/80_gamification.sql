@@ -14,7 +14,7 @@ select app.drop_table_unless_adopted('app', 'leaderboard_histogram');
 drop function if exists app.bucket_end(integer);
 drop function if exists app.score_bucket(integer);
 drop function if exists app.level_for_xp(bigint);
-drop function if exists app.hold_standings(boolean);
+drop function if exists app.lock_standings(boolean);
 select app.drop_table_unless_adopted('public', 'leaderboard');
 select app.drop_table_unless_adopted('public', 'streaks');
 select app.drop_table_unless_adopted('public', 'user_progress');

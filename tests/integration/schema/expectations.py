@@ -130,7 +130,7 @@ ROWS: Mapping[str, Mapping[str, Row]] = {
     "app.ai_requests": {
         label: {
             "id": f"request-{label}", "caller_key": caller_key, "user_id": label if label in PEOPLE else None,
-            "operation": "chat",
+            "operation": "chat", "lease_until": "2099-01-01",
         }
         for label, caller_key in CALLER_KEYS.items()
     },

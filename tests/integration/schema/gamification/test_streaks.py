@@ -38,7 +38,7 @@ def test_a_streak_is_what_a_naive_count_says(owner: psycopg.Connection, gaps: li
     for gap in gaps:
         day += gap
         days.append(day)
-        owner.execute("select app.touch_streak('alice', 'UTC', %s)", (NOON + timedelta(days=day),))
+        owner.execute("select app.count_streak_day('alice', 'UTC', %s)", (NOON + timedelta(days=day),))
     assert one(owner, "select current_streak, longest_streak, freezes from streaks") == oracle(days)
 
 
@@ -46,7 +46,7 @@ def test_a_streak_is_what_a_naive_count_says(owner: psycopg.Connection, gaps: li
 def test_every_local_day_of_a_year_counts_once_across_clock_changes(owner: psycopg.Connection, zone: str) -> None:
     owner.execute(
         """
-        select app.touch_streak('alice', %(zone)s, (day + hour)::timestamp at time zone %(zone)s)
+        select app.count_streak_day('alice', %(zone)s, (day + hour)::timestamp at time zone %(zone)s)
         from generate_series('2026-01-01'::timestamp, '2026-12-31', '1 day') day,
           unnest(array['00:00:01', '23:59:59']::interval[]) hour order by day, hour
         """,
@@ -62,7 +62,7 @@ def test_what_is_left_of_a_streak_is_known_when_it_is_read(
     owner: psycopg.Connection, days: int, status: str, streak: int
 ) -> None:
     for day in range(7):
-        owner.execute("select app.touch_streak('alice', 'Europe/Stockholm', %s)", (NOON + timedelta(days=day),))
+        owner.execute("select app.count_streak_day('alice', 'Europe/Stockholm', %s)", (NOON + timedelta(days=day),))
     read = one(
         owner,
         "select status, current_streak, expires_at from app.streak_status('alice', %s)",
@@ -75,7 +75,7 @@ def test_what_is_left_of_a_streak_is_known_when_it_is_read(
 
 def test_a_second_change_of_time_zone_within_a_week_does_not_move_the_day(owner: psycopg.Connection) -> None:
     for zone in ("UTC", "Pacific/Kiritimati", "America/Adak"):
-        owner.execute("select app.touch_streak('alice', %s, %s)", (zone, NOON))
+        owner.execute("select app.count_streak_day('alice', %s, %s)", (zone, NOON))
     assert one(owner, "select timezone from streaks") == "Pacific/Kiritimati"
 
 

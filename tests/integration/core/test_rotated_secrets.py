@@ -283,7 +283,7 @@ def test_a_rotated_provider_key_answers_the_very_request_that_finds_the_old_one_
     assert emulator.requests()[-1]["headers"]["authorization"].endswith("wxyz")
 
 
-def test_a_key_that_was_refused_before_its_rotation_does_not_keep_the_vendor_out_for_longer_than_a_minute(
+def test_a_key_that_was_refused_before_its_rotation_does_not_keep_the_provider_out_for_longer_than_a_minute(
     functions: Functions, rotating: dict[str, str], published: Published, later: Later, emulator: Any
 ) -> None:
     emulator.fault("unauthorized")

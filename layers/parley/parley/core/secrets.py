@@ -87,7 +87,7 @@ def provider_keys(settings: Settings) -> dict[ProviderName, str]:
 
 
 def renewed_provider_key(settings: Settings, provider: ProviderName, refused_key: str) -> str | None:
-    """The operator's key that took the place of one that the vendor refused; None where there is no other, and for a
+    """The operator's key that took the place of one that the provider refused; None where there is no other, and for a
     key that is not the operator's. Raises as `database_url` does.
     """
     arn = settings.provider_keys_secret_arn

@@ -17,7 +17,7 @@ FinishReason = Literal["stop", "length", "refusal"]
 # More than any model takes or gives in one call.
 MOST_TOKENS = 1_000_000_000
 
-# The operator's key that took the place of one that its vendor refused; None where there is no other.
+# The operator's key that took the place of one that its provider refused; None where there is no other.
 RenewedKey = Callable[[ProviderName, str], str | None]
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from parley.core import secrets
 from parley.core.config import Settings
 from parley.core.secrets import provider_keys
 from parley.providers.registry import build_providers
@@ -95,3 +96,22 @@ def test_no_providers_setting_stops_the_start(environment: dict[str, str]) -> No
     found = settings(**environment)
     build_providers(found.provider_urls)
     assert all(key.isprintable() and key.isascii() for key in provider_keys(found).values())
+
+
+@pytest.mark.parametrize(
+    ("value", "keys", "lines"),
+    [
+        ('{"openai": "sk-one\\n", " Gemini ": " two "}', {"openai": "sk-one", "google": "two"}, 0),
+        ('{"openai": "sk one", "anthropic": "good", "google": null, "other": "x"}', {"anthropic": "good"}, 1),
+        ('{"openai": 7, "anthropic": ""}', {"openai": "7"}, 0),
+        ('["sk-one"]', {}, 1),
+        ("sk-one", {}, 1),
+        ("", {}, 1),
+    ],
+)
+def test_a_secret_is_checked_when_it_is_read_and_stops_nothing_else(
+    value: str, keys: dict[str, str], lines: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.ERROR):
+        assert secrets._keys(value) == keys
+    assert len(caplog.records) == lines

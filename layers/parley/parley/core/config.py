@@ -21,6 +21,7 @@ _API_VERSIONS: dict[ProviderName, tuple[str, ...]] = {
     "anthropic": ("/v1",),
     "google": ("/v1beta", "/v1alpha", "/v1"),
 }
+_PROVIDER_KEY = re.compile(r"[\x21-\x7e]+")  # what a header takes
 _URL = re.compile(r"[!$-;=@-~]+")  # printable, without space, quotes, ?, #, < and >
 
 
@@ -129,7 +130,9 @@ class Settings:
             default_provider=provider,
             default_spelling=spelling,
             provider_keys={
-                name: key for name, prefix in _PREFIXES.items() if (key := text(f"{prefix}_API_KEY")) is not None
+                name: key
+                for name, prefix in _PREFIXES.items()
+                if (key := text(f"{prefix}_API_KEY")) and is_provider_key(name, key)
             },
             provider_keys_secret_arn=text("PARLEY_PROVIDER_KEYS_SECRET_ARN"),
             provider_urls={
@@ -158,6 +161,14 @@ def check_hs256_key(key: str, name: str) -> None:
     length = len(key.encode())
     if length < _SHORTEST_HS256_KEY:
         raise ConfigurationError(f"{name} has {length} bytes; a key for HS256 has at least {_SHORTEST_HS256_KEY}")
+
+
+def is_provider_key(provider: ProviderName, key: str) -> bool:
+    """Whether it can be sent as a key; where not, a line in the log says that its provider is unavailable."""
+    usable = _PROVIDER_KEY.fullmatch(key) is not None
+    if not usable:
+        logger.error("a provider is unavailable: its key has characters that no key has", provider=provider)
+    return usable
 
 
 def _base_url(variable: str, url: str, versions: tuple[str, ...]) -> str | None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
 from parley.core.clock import SystemClock
-from parley.core.config import ConfigurationError, Settings, check_hs256_key
+from parley.core.config import ConfigurationError, Settings, check_hs256_key, is_provider_key
 from parley.core.errors import Problem
 from parley.core.observability import log_fault, logger
 from parley.core.provider_names import ProviderName, canonical_provider
@@ -19,9 +18,6 @@ from parley.core.rotating import Rotating
 _T = TypeVar("_T")
 
 _values: dict[tuple[str, Callable[[str], Any]], Rotating[Any]] = {}
-
-# What may stand in a header.
-_PROVIDER_KEY = re.compile(r"[\x21-\x7e]+")
 
 
 def database_url(settings: Settings) -> str:
@@ -71,19 +67,11 @@ def provider_keys(settings: Settings) -> dict[ProviderName, str]:
     """The operator's keys; what the environment holds wins over the secret.
 
     Raises Problem (503) where the secret cannot be read.
-
-    A key that cannot be one is left out, and so is a secret that is no JSON object; the log says so. That makes a
-    provider unavailable and stops nothing else.
     """
-    found: dict[ProviderName, str] = {}
+    keys: dict[ProviderName, str] = {}
     if settings.provider_keys_secret_arn:
-        with contextlib.suppress(ConfigurationError):
-            found = _kept(settings.provider_keys_secret_arn, _keys).get()
-    found = found | dict(settings.provider_keys)
-    for provider, key in found.items():
-        if not _PROVIDER_KEY.fullmatch(key):
-            logger.error("a provider is unavailable: its key has characters that no key has", provider=provider)
-    return {provider: key for provider, key in found.items() if _PROVIDER_KEY.fullmatch(key)}
+        keys = _kept(settings.provider_keys_secret_arn, _keys).get()
+    return keys | dict(settings.provider_keys)
 
 
 def renewed_provider_key(settings: Settings, provider: ProviderName, refused_key: str) -> str | None:
@@ -120,8 +108,14 @@ def _hs256_key(value: str) -> str:
 
 
 def _keys(value: str) -> dict[ProviderName, str]:
-    named = ((canonical_provider(name), key) for name, key in json.loads(value).items())
-    return {provider: str(key).strip() for provider, key in named if provider and key}
+    """The keys that can be sent. What is none makes its provider unavailable, is logged, and stops nothing else."""
+    try:
+        members = json.loads(value).items()
+    except (ValueError, AttributeError):
+        logger.error("no provider has a key: the secret must be a JSON object of providers and keys")
+        return {}
+    named = ((canonical_provider(name.strip()), str(key or "").strip()) for name, key in members)
+    return {provider: key for provider, key in named if provider and key and is_provider_key(provider, key)}
 
 
 def _kept(arn: str, parse: Callable[[str], _T]) -> Rotating[_T]:

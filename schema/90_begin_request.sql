@@ -285,16 +285,15 @@ begin
   if v_tier = 'byok' then
     v_own_keys := app.own_keys(p_claims);
   end if;
-  if v_tier is distinct from 'byok' and p_request ->> 'offered_models' is not null then
-    return v_reply || pg_catalog.jsonb_build_object(
-      'outcome', 'model_not_offered', 'offered_models', p_request -> 'offered_models');
-  end if;
   v_allowed := app.allowed_providers();
   v_route := app.choose_provider(
     p_request, v_tier, array(select pg_catalog.jsonb_object_keys(v_own_keys)), v_allowed);
   v_reply := v_reply || v_route || pg_catalog.jsonb_build_object('allowed_providers', v_allowed);
   if v_route ? 'outcome' then
     return v_reply;
+  elsif v_tier is distinct from 'byok' and p_request ->> 'offered_models' is not null then
+    return v_reply || pg_catalog.jsonb_build_object(
+      'outcome', 'model_not_offered', 'offered_models', p_request -> 'offered_models');
   end if;
 
   -- 5.

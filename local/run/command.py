@@ -152,15 +152,13 @@ def _say(step: int, what: str) -> None:
 
 
 def _banner(platform: Platform, seconds: float) -> str:
-    user = platform.token("user_1")
-    admin = platform.token("admin_1", "org_1", "admin")
     interview = {
         "name": "Backend engineer",
         "objective": "Find out how the candidate debugs",
         "number": 3,
         "context": "Python, Postgres, AWS",
     }
-    post = f"-H 'Content-Type: application/json' -H 'Authorization: Bearer {user}' -d"
+    curl, token = f"curl -s {platform.url}", '-H "Authorization: Bearer $TOKEN"'
     spelled = {"OPENAI": "OpenAI", "ANTHROPIC": "Anthropic", "GEMINI": "Gemini"}
     providers = ", ".join(spelled[provider] for provider in platform.live_providers)
     answering = (
@@ -171,19 +169,18 @@ def _banner(platform: Platform, seconds: float) -> str:
     return f"""
 Parley is ready at {platform.url} ({seconds:.1f} s)
 
-Token of user_1 (24 h):
-{user}
+Paste once, for user_1 and for an operator (/api/admin); good for a day:
 
-Token of admin_1, who administers org_1:
-{admin}
+export TOKEN={platform.token("user_1")}
+export SERVICE_TOKEN={platform.token("operator", role="service_role")}
 
-Try:
+Then try these, and those of README.md:
 
-curl -s {platform.url}/api/ai-provider -H 'Authorization: Bearer {user}'
+{curl}/api/ai-provider {token}
 
-curl -s {platform.url}/api/chat {post} '{{"message": "Why is the sky blue?"}}'
+{curl}/api/chat {token} -d '{{"message": "Why is the sky blue?"}}'
 
-curl -s {platform.url}/api/generate-interview-questions {post} '{json.dumps(interview)}'
+{curl}/api/generate-interview-questions {token} -d '{json.dumps(interview)}'
 
 Models: {answering}
 Logs: {default_data_dir() / "logs"}    Stop: Ctrl-C

@@ -129,16 +129,22 @@ def gone(processes: list[psutil.Process]) -> list[psutil.Process]:
     return alive
 
 
-def test_the_three_curl_lines_work_when_pasted_and_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_the_lines_of_the_first_screen_work_when_pasted_and_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
     with make_run(tmp_path, port := free_port()) as run:
         printed = run.ready()
         assert f"Parley is ready at http://127.0.0.1:{port}" in printed
-        assert len(re.findall(r"^ey[\w.-]+$", printed, re.MULTILINE)) == 2
+        exports = re.findall(r"^export \w+=.*$", printed, re.MULTILINE)
+        assert [line.partition("=")[0] for line in exports] == ["export TOKEN", "export SERVICE_TOKEN"]
+        assert len(re.findall(r"\bey[\w-]+\.ey", printed)) == 2, "a token stands in its export line alone"
         lines = re.findall(r"^curl .*$", printed, re.MULTILINE)
         assert len(lines) == 3
         for line in lines:
-            status, body = curl(line)
+            status, body = curl("\n".join([*exports, line]))
             assert status == 200, body
+            assert body.endswith("}\n")
+        service = f'curl -s http://127.0.0.1:{port}/api/admin/tiers -H "Authorization: Bearer $SERVICE_TOKEN"'
+        status, body = curl("\n".join([*exports, service]))
+        assert status == 200, body
         processes = run.processes()
         assert len(processes) > 5
         run.interrupt()

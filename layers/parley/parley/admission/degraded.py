@@ -42,9 +42,10 @@ class DegradedMode:
             raise _unavailable("Conversations and idempotency keys need the database, which cannot be used now.")
         caller = context.caller
         known = self._known_callers.get(caller)
-        if request.offered_models is not None and known.tier != "byok":
-            raise refusal({"outcome": "model_not_offered", "offered_models": request.offered_models})
         provider, source = self._choose(request, known, self._usable(caller, known))
+        if request.offered_models is not None and known.tier != "byok":
+            route = {"provider": provider, "model": request.model}
+            raise refusal({"outcome": "model_not_offered", "offered_models": request.offered_models} | route)
         if not self._spend(caller):
             raise _unavailable("The database cannot be used now, and the allowance for that time is used up.")
         return AdmittedModelCall(

@@ -29,6 +29,11 @@ class Quota:
     monthly: Window | None = None
     embedding_tokens: Window | None = None
 
+    @property
+    def exhausted(self) -> Window | None:
+        """The window of units that has none left, the longer one first; the day where neither is known to."""
+        return self.monthly if self.monthly is not None and self.monthly.remaining == 0 else self.daily
+
     @classmethod
     def of(cls, found: dict[str, Any] | None) -> Quota:
         """Read the JSON that the database functions return."""

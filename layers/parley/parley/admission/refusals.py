@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
-from parley.admission.quota import Quota
+from parley.admission.quota import Quota, Window
 from parley.core.errors import Problem
 
 
@@ -29,16 +30,8 @@ _REFUSALS = {
         422,
         "This Idempotency-Key was used with another body; use a new key.",
     ),
-    "embedding_quota_exceeded": (
-        "embedding_quota_exceeded",
-        429,
-        "Today's allowance does not hold that many tokens to embed; it starts anew at `resets_at`.",
-    ),
-    "quota_exceeded": (
-        "quota_exceeded",
-        429,
-        "The allowance is used up; Retry-After says when it comes back, if it does.",
-    ),
+    "embedding_quota_exceeded": ("embedding_quota_exceeded", 429, "Today's tokens to embed are used up."),
+    "quota_exceeded": ("quota_exceeded", 429, "The allowance is used up."),
     "own_key_missing": (
         "own_key_missing",
         409,
@@ -47,7 +40,7 @@ _REFUSALS = {
     "model_not_offered": (
         "invalid_model",
         400,
-        "This model takes a key of your own; without one choose one of `models`.",
+        "Without a key of your own there is no such model; choose one of `models`.",
     ),
     "provider_not_allowed": (
         "provider_not_allowed",
@@ -64,13 +57,38 @@ def refusal(found: Mapping[str, Any]) -> Refused:
     quota = Quota.of(found.get("quota"))
     code, status, detail = _REFUSALS[found["outcome"]]
     extra: dict[str, Any] = {}
-    if code == "quota_exceeded" and quota.daily:
-        extra = {"tier": found["tier"], "limit": quota.daily.limit}
-    elif code == "invalid_model":
+    wait = found.get("retry_after")
+    if code == "invalid_model":
+        detail = (
+            f'Without a key of your own there is no model "{found["model"]}" at {found["provider"]}; choose one of '
+            "`models`, which GET /api/ai-providers describes."
+        )
         extra = {"models": found["offered_models"]}
+    elif code == "quota_exceeded" and (window := quota.exhausted):
+        period = "month" if window is quota.monthly else "day"
+        what = f"answers a {period} of the tier {found['tier']}"
+        detail = f"All {window.limit} {what} are used" if wait else f"There are no {what}"
+        extra = {"tier": found["tier"]} | _told(window)
     elif code == "embedding_quota_exceeded" and (window := quota.embedding_tokens):
-        extra = {"limit": window.limit, "used": window.used, "resets_at": window.resets_at}
-    return Refused(code, detail, status=status, retry_after=found.get("retry_after"), extra=extra, quota=quota)
+        detail = (
+            f"This needs more than the {window.remaining} that are left of {window.limit} tokens to embed a day"
+            if wait
+            else f"This needs more than the {window.limit} tokens to embed of a whole day; send less at a time"
+        )
+        extra = _told(window)
+    if "resets_at" in extra:
+        detail += f"; they start anew at {_time(extra['resets_at'])}." if wait else "."
+    param = "model" if code == "invalid_model" else None
+    return Refused(code, detail, status=status, retry_after=wait, param=param, extra=extra, quota=quota)
+
+
+def _told(window: Window) -> dict[str, Any]:
+    return {"limit": window.limit, "used": window.used, "resets_at": window.resets_at}
+
+
+def _time(moment: datetime) -> str:
+    """In UTC, as the document's members are."""
+    return moment.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def taken_over() -> Problem:

@@ -36,7 +36,7 @@ class OpenAIError(TypedDict):
 
     message: str
     type: str
-    param: None
+    param: str | None
     code: str
 
 
@@ -57,9 +57,9 @@ class Upstream(TypedDict):
 
 class ProblemDocument(TypedDict):
     """RFC 9457, with the `error` member that OpenAI's clients read. The last members come with some codes only:
-    `errors` with invalid_request, `version` with version_conflict, `tier` and `limit` with quota_exceeded, `limit`,
-    `used` and `resets_at` with embedding_quota_exceeded, `models` with invalid_model, `retryable` and `upstream` where
-    a provider failed, and `retry_after` (seconds) in a stream, which has sent its headers.
+    `errors` with invalid_request, `version` with version_conflict, `limit`, `used` and `resets_at` with quota_exceeded
+    and embedding_quota_exceeded, `tier` with the first of them, `models` with invalid_model, `retryable` and `upstream`
+    where a provider failed, and `retry_after` (seconds) in a stream, which has sent its headers.
     """
 
     type: str
@@ -94,7 +94,7 @@ def document(problem: Problem, request_id: str) -> dict[str, Any]:
         "error": {
             "message": problem.detail,
             "type": _openai_type(problem.status),
-            "param": None,
+            "param": problem.param,
             "code": problem.code,
         },
     }

@@ -8,7 +8,6 @@ import hashlib
 import json
 import math
 import os
-import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,13 +17,14 @@ from urllib.parse import quote, unquote
 
 from pydantic import BaseModel, ValidationError
 
+from parley.api import invalid_fields
+from parley.api.invalid_fields import field_name
 from parley.core.caller import Caller, RequestContext
 from parley.core.errors import Problem
 
 LARGEST_BODY = 512 * 1024  # bytes
 _DEEPEST_JSON = 32
 LONGEST_IDEMPOTENCY_KEY = 255
-_FIELD_NAME = re.compile(r"[a-z_]{1,40}")
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -92,10 +92,19 @@ class Request:
         """The body as `model`, whatever its content type says. Raises Problem (400) that names each field that does not
         fit, never its value.
         """
+        if not self.body.strip():
+            raise _invalid("The body is empty; send a JSON object.")
         try:
             value = json.loads(self.body, parse_constant=_refuse_constant, object_pairs_hook=partial(_members, "body"))
-        except (ValueError, RecursionError):
-            raise _invalid("The body must be a JSON document.") from None
+        except json.JSONDecodeError as error:
+            place = f"line {error.lineno}, column {error.colno}"
+            raise _invalid(f"The body is not JSON at {place}: {error.msg.removesuffix(' at')}.") from None
+        except UnicodeDecodeError as error:
+            raise _invalid(f"The body is not UTF-8 at byte {error.start}.") from None
+        except RecursionError:
+            raise _nested_too_deep() from None
+        except ValueError:  # a number of more digits than Python reads
+            raise _invalid("The body holds a number with too many digits.") from None
         check_text(value)
         return self._fit(model, value)
 
@@ -114,12 +123,7 @@ class Request:
         try:
             return model.model_validate(value)
         except ValidationError as error:
-            fields = [
-                {"field": ".".join(map(_field_name, entry["loc"])) or "body", "message": entry["msg"]}
-                for entry in error.errors(include_url=False, include_context=False, include_input=False)[:20]
-            ]
-            names = ", ".join(dict.fromkeys(entry["field"] for entry in fields))
-            raise _invalid(f"Correct these fields and send again: {names}.", errors=fields) from None
+            raise invalid_fields.problem_of(model, error) from None
 
 
 def requested_path(event: Mapping[str, Any]) -> str:
@@ -143,11 +147,6 @@ def path_parameters(encoded: Mapping[str, str]) -> dict[str, str]:
         raise _invalid("The path must be percent-encoded UTF-8.") from None
 
 
-def _field_name(part: int | str) -> str:
-    """A step of a path to a field; what no field of ours is called is not repeated, for it may be anything."""
-    return str(part) if isinstance(part, int) or _FIELD_NAME.fullmatch(part) else "(unknown)"
-
-
 def check_text(value: Any, depth: int = 0) -> None:
     """Refuse what Postgres cannot store or nobody means: NUL, lone surrogates, numbers beyond all bounds, absurd
     nesting. Raises Problem (400).
@@ -163,7 +162,7 @@ def check_text(value: Any, depth: int = 0) -> None:
         raise _invalid("Numbers must be finite.")
     elif isinstance(value, dict | list):
         if depth >= _DEEPEST_JSON:
-            raise _invalid(f"The body nests deeper than {_DEEPEST_JSON} levels.")
+            raise _nested_too_deep()
         if isinstance(value, dict):
             for key in value:
                 check_text(key, depth + 1)
@@ -179,16 +178,20 @@ def _members(whose: str, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
         (twice, _), *_ = Counter(name for name, _ in pairs).most_common(1)
-        raise _invalid(f"The {whose} names the same member twice: {_field_name(twice)}.")
+        raise _invalid(f"The {whose} names the same member twice: {field_name(twice)}.")
     return found
 
 
 def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
+    raise _invalid(f"The body is not JSON: there is no number {name}.")
 
 
-def _invalid(detail: str, **extra: Any) -> Problem:
-    return Problem("invalid_request", detail, status=400, extra=extra)
+def _nested_too_deep() -> Problem:
+    return _invalid(f"The body nests deeper than {_DEEPEST_JSON} levels.")
+
+
+def _invalid(detail: str) -> Problem:
+    return Problem("invalid_request", detail, status=400)
 
 
 def _too_large() -> Problem:

@@ -285,7 +285,7 @@ def _response(reply: Reply, status: int, request_id: str) -> Response[str]:
     body = reply.body
     if body is not None and not isinstance(body, str):
         # Sorted, because jsonb keeps no order: a replay is the same to the byte.
-        body = json.dumps(body, separators=(",", ":"), ensure_ascii=False, sort_keys=True, default=_json)
+        body = json.dumps(body, separators=(",", ":"), ensure_ascii=False, sort_keys=True, default=_json) + "\n"
     headers = {"X-Request-Id": request_id, "Cache-Control": "no-store", **reply.headers}
     if reply.replayed:
         headers["Idempotency-Replayed"] = "true"

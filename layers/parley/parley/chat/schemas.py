@@ -72,8 +72,10 @@ class ChatRequest(NullIsAbsent, BaseModel):
 
     @model_validator(mode="after")
     def _one_question(self) -> ChatRequest:
-        if (self.message is None) == (self.messages is None):
-            raise ValueError("send either message or messages")
+        if self.message is None and self.messages is None:
+            raise ValueError("send message (a text) or messages (a list of turns that ends with the user's)")
+        if self.message is not None and self.messages is not None:
+            raise ValueError("send message or messages, not both")
         if self.messages is not None and self.messages[-1].role != "user":
             raise ValueError("the last of messages must be the user's")
         if self.messages is not None and self.conversation_id is not None:

@@ -191,7 +191,7 @@ class ModelCall(HeldRequest):
         try:
             return self._router.complete(plan, request, keys, self._deadline, self._attempts)
         except ProviderError as error:
-            raise problem_for(error, own_key=self._own_key) from error
+            raise self._problem_for(error) from error
         finally:
             self._charge_attempts(first)
 
@@ -210,10 +210,14 @@ class ModelCall(HeldRequest):
                 self._delivered = True
                 yield delta
         except ProviderError as error:
-            raise problem_for(error, own_key=self._own_key) from error
+            raise self._problem_for(error) from error
         finally:
             upstream.close()
             self._charge_attempts(first)
+
+    def _problem_for(self, error: ProviderError) -> Problem:
+        asked = {attempt.provider: attempt.model for attempt in self._attempts}
+        return problem_for(error, own_key=self._own_key, model=asked.get(error.provider))
 
     def cancel(self) -> None:
         """End a wait for the model, from another thread: the caller has left."""

@@ -27,12 +27,13 @@ class OperatorModels:
     def check(self, caller: Caller, prompt: Prompt) -> None:
         """Raises Problem (400) for a name that no model has, and for what is too much without a token."""
         if prompt.model is not None and looks_like_a_key(prompt.model):
-            raise Problem("invalid_model", "This takes the name of a model, not a key.", status=400)
+            raise Problem("invalid_model", "This takes the name of a model, not a key.", status=400, param="model")
         if prompt.model is not None and not _MODEL_NAME.fullmatch(prompt.model):
             raise Problem(
                 "invalid_model",
                 "A model's name has letters, digits and . _ : @ + - only, also after a slash.",
                 status=400,
+                param="model",
             )
         if caller.user_id is not None:
             return

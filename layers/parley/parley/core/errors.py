@@ -13,6 +13,7 @@ class Problem(Exception):
         detail: what happened and what the caller can do about it; carries no secret and no foreign text.
         status: HTTP status, 400 to 599.
         retry_after: whole seconds after which trying again can help; None where waiting does not help.
+        param: the field of the request that is at fault, where it is one; dots between the steps of its path.
         extra: further members of the problem document (JSON values).
     """
 
@@ -23,6 +24,7 @@ class Problem(Exception):
         *,
         status: int,
         retry_after: int | None = None,
+        param: str | None = None,
         extra: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(f"{code}: {detail}")
@@ -30,6 +32,7 @@ class Problem(Exception):
         self.detail = detail
         self.status = status
         self.retry_after = retry_after
+        self.param = param
         self.extra = extra or {}
 
 

@@ -25,6 +25,7 @@ def named_provider(name: str) -> ProviderName:
             "invalid_provider",
             "Choose one of openai, anthropic, google (or gemini); chat and questions also take auto.",
             status=400,
+            param="provider",
         )
     return provider
 

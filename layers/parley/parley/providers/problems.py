@@ -48,23 +48,27 @@ _SHOWN_WITH_OWN_KEY: dict[ProviderErrorCode, tuple[str, int, str]] = {
 _DEFAULT_RETRY_AFTER: dict[ProviderErrorCode, int] = {"rate_limited": 10, "overloaded": 5}
 
 
-def problem_for(error: ProviderError, own_key: bool) -> Problem:
+def problem_for(error: ProviderError, own_key: bool, model: str | None = None) -> Problem:
     """What a caller is told about an upstream fault.
 
     Args:
         own_key: whether the call was made with the caller's key. A fault of the operator's key is never the caller's:
             it is a 502, not a 401.
+        model: what was asked for, where the caller may have named it.
     """
     shown = _SHOWN_WITH_OWN_KEY.get(error.code) if own_key else None
     code, status, detail = shown or _SHOWN[error.code]
+    if error.code == "model_not_found" and model is not None:
+        detail = f'There is no model "{model}" at {error.provider}; GET /api/ai-providers lists the models.'
     wait: int | None = None
     if error.retryable:
         wait = _DEFAULT_RETRY_AFTER.get(error.code) if error.retry_after is None else math.ceil(error.retry_after)
     return Problem(
         code,
-        detail,
+        detail if wait is None else f"{detail} Try again in {max(1, wait)} s.",
         status=status,
         retry_after=wait,
+        param="model" if error.code == "model_not_found" else None,
         extra={
             "retryable": error.retryable,
             "upstream": {

@@ -1,0 +1,81 @@
+"""What a caller is told about a body or query that does not fit its model: which field, why, and what may be meant."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from parley.core.errors import Problem
+
+_FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,39}")
+_MOST_ERRORS = 20
+_TOLD = 3  # of them in the sentence that a person reads
+
+
+def field_name(part: int | str) -> str:
+    """A step of a path to a field; what no field is called is not repeated, for it may be anything."""
+    return str(part) if isinstance(part, int) or _FIELD_NAME.fullmatch(part) else "(unknown)"
+
+
+def problem_of(model: type[BaseModel], error: ValidationError) -> Problem:
+    """The problem (400) that names each field that does not fit, never its value; `param` is the first one."""
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    fields = [_told(model, entry["type"], entry["loc"], entry["msg"]) for entry in found[:_MOST_ERRORS]]
+    sentences = [
+        entry["message"] if entry["field"] == "body" else "{field}: {message}".format(**entry) for entry in fields
+    ]
+    told = "; ".join(sentences[:_TOLD])
+    more = f" ({len(found) - _TOLD} more in `errors`)" if len(found) > _TOLD else ""
+    first = fields[0]["field"]
+    if first == "body":
+        told = told[:1].upper() + told[1:]
+    return Problem(
+        "invalid_request",
+        f"{told}{more}" if told.endswith("?") and not more else f"{told}{more}.",
+        status=400,
+        param=None if first == "body" else first,
+        extra={"errors": fields},
+    )
+
+
+def _told(model: type[BaseModel], kind: str, place: Sequence[int | str], message: str) -> dict[str, str]:
+    if kind == "extra_forbidden":
+        message = _unknown(model, place)
+    elif kind in ("model_type", "dict_type"):
+        message = "this takes a JSON object"
+    return {
+        "field": ".".join(map(field_name, place)) or "body",
+        "message": message.removeprefix("Value error, "),
+    }
+
+
+def _unknown(model: type[BaseModel], place: Sequence[int | str]) -> str:
+    """What to do about a field that nobody knows: the known one that is spelled most like it, or all there are."""
+    from difflib import get_close_matches  # only a slip needs it
+
+    *parents, name = place
+    known = list(_model_at(model, parents).model_fields)
+    near = get_close_matches(str(name).lower(), known, 1)
+    return (
+        f"there is no such field; did you mean {near[0]}?"
+        if near
+        else f"there is no such field, only {', '.join(known)}"
+    )
+
+
+def _model_at(model: type[BaseModel], place: Sequence[int | str]) -> type[BaseModel]:
+    """The model of the object at a path of fields and list positions."""
+    for part in place:
+        if isinstance(part, str) and part in model.model_fields:
+            model = next(_models(model.model_fields[part].annotation), model)
+    return model
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models(argument)

@@ -10,7 +10,7 @@ from parley.admission.records import NewTurns, Turn
 from parley.chat.schemas import AssistantMessage, ChatAnswer, ChatDone, ChatRequest, ChatStart, ChatUsage
 from parley.completion.call import Answered, ModelCall
 from parley.completion.completions import Completions
-from parley.completion.prompt import CacheMode, Prompt, context_message
+from parley.completion.prompt import Prompt, context_message
 from parley.core.caller import Caller, RequestContext
 from parley.core.errors import Problem
 from parley.core.provider_names import requested_provider
@@ -108,21 +108,12 @@ def _prompt(caller: Caller, request: ChatRequest) -> Prompt:
         top_p=request.top_p,
         stop=request.stop,
         faq_text=turns[-1].content if alone else None,
-        cache_mode=_cache_mode(request, turns),
+        cache_mode=request.cache,
         least_similarity=request.cache_threshold,
         personal=request.context is not None,
         conversation_id=existing,
         keeps_turns=request.conversation_id is not None,
     )
-
-
-def _cache_mode(request: ChatRequest, turns: list[Message]) -> CacheMode:
-    """A conversation is never cached; an equivalent question is looked for only where this one stands alone."""
-    if request.conversation_id is not None:
-        return "off"
-    if request.cache == "semantic" and (len(turns) > 1 or request.context is not None):
-        return "exact"
-    return request.cache
 
 
 def _body_without_model(call: ModelCall) -> ChatAnswer | None:
@@ -174,8 +165,7 @@ def _settle(call: ModelCall, request: ChatRequest, completion: Completion) -> Ch
         turns_left_out=call.turns_left_out,
         usage=call.usage,
     )
-    finished = completion.finish_reason == "stop"
-    call.settle(body, cache=call.cacheable(completion.text) if finished else None, conversation=conversation)
+    call.settle(body, cache=call.cacheable(completion), conversation=conversation)
     return body
 
 

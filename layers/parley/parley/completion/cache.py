@@ -1,4 +1,7 @@
-"""Cached answers: the exact hash over all that shapes an answer, and the search for one to an equivalent question."""
+"""Cached answers: whether an answer may be cached, under which hash, and the search for one to an equivalent question.
+
+`cache_mode` decides before a model is asked, `cache_entry` once it has answered.
+"""
 
 from __future__ import annotations
 
@@ -7,18 +10,30 @@ import json
 from dataclasses import dataclass
 
 from parley.admission.records import CacheEntry, LedgerEntry, SemanticKey, StoredAnswer
-from parley.completion.prompt import Prompt
+from parley.completion.prompt import CacheMode, Prompt
 from parley.core.caller import Caller
 from parley.core.provider_names import ProviderName
 from parley.database.connection import Database
 from parley.database.values import Vector
-from parley.providers.protocol import Embeddings
+from parley.providers.protocol import Completion, Embeddings
 
 _HASH_VERSION = 1  # changes when what shapes an answer changes
 _TTL_SECONDS = 24 * 3600
 # Neighbours below this cosine are not worth a look, and more than three never were better than the first three.
 _LEAST_COSINE = 0.8
 _NEIGHBOURS = 3
+
+
+def cache_mode(caller: Caller, prompt: Prompt) -> CacheMode:
+    """How an answer to this prompt is looked for in the cache; `off`: it must neither come from there nor go into it.
+
+    A conversation is never cached, nor is an answer to a caller without a token. An equivalent question is looked for
+    only where this one stands alone: what was said before decides what it means.
+    """
+    if prompt.cache_mode == "off" or prompt.keeps_turns or caller.user_id is None:
+        return "off"
+    stands_alone = not prompt.personal and sum(message.role != "system" for message in prompt.messages) == 1
+    return prompt.cache_mode if stands_alone else "exact"
 
 
 def prompt_hash(prompt: Prompt, *, with_text: bool = True) -> str:
@@ -84,20 +99,22 @@ def cache_entry(
     exact_hash: str,
     asked: tuple[ProviderName, str],
     call: LedgerEntry,
-    text: str,
+    completion: Completion,
     embedded: Embeddings | None,
 ) -> CacheEntry | None:
-    """What is stored so that `text` can answer the same prompt again, or an equivalent one where it was embedded.
+    """What is stored so that the answer serves the same prompt again, or an equivalent one where it was embedded.
 
-    It is filed under the provider and model that were asked for, where the next lookup will look. None where others
-    answered in their place: they would go on answering when those are back. With `auto` any provider's answer serves,
-    and the answer names it.
+    Only a finished answer is. It is filed under the provider and model that were asked for, where the next lookup will
+    look. None where others answered in their place: they would go on answering when those are back. With `auto` any
+    provider's answer serves, and the answer names it.
 
     Args:
         asked: provider and model.
         call: the one that gave the answer.
     """
     answered_by = (call.provider, call.model)
+    if completion.finish_reason != "stop" or not completion.text:
+        return None
     if prompt.provider != "auto" and answered_by != asked:
         return None
     semantic_key = None
@@ -116,7 +133,7 @@ def cache_entry(
         answered_by=answered_by,
         scope=prompt.cache_scope,
         ttl_seconds=_TTL_SECONDS,
-        text=text,
+        text=completion.text,
         tokens=0 if call.usage is None else call.usage.total_tokens,
         semantic_key=semantic_key,
     )

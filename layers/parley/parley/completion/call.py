@@ -224,12 +224,12 @@ class ModelCall(HeldRequest):
         self.cancelled = True
         self._router.cancel()
 
-    def cacheable(self, text: str) -> CacheEntry | None:
-        """What `settle` stores so that a finished answer serves the next time; None where it must not."""
-        if not text or self._prompt_hash is None or self.answered_by is None:
+    def cacheable(self, completion: Completion) -> CacheEntry | None:
+        """What `settle` stores so that this answer serves the next time; None where it must not."""
+        if self._prompt_hash is None or self.answered_by is None:
             return None
         asked = (self._route.provider, self._route.model)
-        return cache_entry(self._prompt, self._prompt_hash, asked, self.answered_by, text, self._question)
+        return cache_entry(self._prompt, self._prompt_hash, asked, self.answered_by, completion, self._question)
 
     def answered(self, body: Mapping[str, Any]) -> Answered:
         """`body` with what its headers say, for the handler."""

@@ -13,7 +13,7 @@ from typing import Literal
 
 from parley.admission.held_request import Admission
 from parley.admission.records import AdmittedModelCall, ModelCallRequest
-from parley.completion.cache import SemanticCache, prompt_hash
+from parley.completion.cache import SemanticCache, cache_mode, prompt_hash
 from parley.completion.call import ModelCall
 from parley.completion.operator_models import OperatorModels
 from parley.completion.prompt import Prompt
@@ -58,7 +58,8 @@ class Completions:
         self.key_cipher.forget_expired()
         operator_models = OperatorModels(self.catalogue, self.settings)
         operator_models.check(caller, prompt)
-        exact_hash = _exact_hash(caller, prompt)
+        mode = cache_mode(caller, prompt)
+        exact_hash = None if mode == "off" else prompt_hash(prompt)
         request = ModelCallRequest(
             operation=prompt.operation,
             provider=self._provider_asked_for(prompt),
@@ -87,7 +88,7 @@ class Completions:
             prompt_hash=exact_hash,
             history_tokens=self.settings.history_tokens,
         )
-        if prompt.cache_mode == "semantic":
+        if mode == "semantic":
             call.look_in_semantic_cache(self.embedder, self.semantic_cache)
         return call
 
@@ -105,10 +106,3 @@ class Completions:
             known = self.catalogue.find(prompt.model)
             return known.provider if known else prompt.provider
         return prompt.provider
-
-
-def _exact_hash(caller: Caller, prompt: Prompt) -> str | None:
-    """None where the answer must not come from, or go into, the cache. A conversation is never cached."""
-    if prompt.cache_mode == "off" or prompt.conversation_id is not None or caller.user_id is None:
-        return None
-    return prompt_hash(prompt)

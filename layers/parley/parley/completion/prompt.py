@@ -23,7 +23,7 @@ class Prompt:
         faq_text: what FAQ patterns are matched against; None asks no FAQ.
         conversation_id: an existing conversation whose tail precedes the last message.
         keeps_turns: whether the turns go into a conversation, existing or new, which needs the database.
-        cache_mode: `semantic` also takes the answer to an equivalent question; only for prompts that stand alone.
+        cache_mode: what the caller wants; `cache.cache_mode` decides what it gets.
         least_similarity: raises the semantic cache's threshold (0 to 1); a lower value changes nothing.
         personal: whether it carries this user's context; its answer serves this user only.
     """

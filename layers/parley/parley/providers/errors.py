@@ -1,4 +1,4 @@
-"""What went wrong upstream, in Parley's words: the error table, and what a caller is shown of it.
+"""What went wrong upstream, in Parley's words: the error table. What a caller is shown of it: problems.py.
 
 What only a provider's message tells comes first, then its documented codes, then the HTTP status. Sources: the error
 pages of the three providers, the types in their SDKs, Google's `google.rpc` details and `google.api.ErrorReason`, and

@@ -6,7 +6,7 @@ import itertools
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from parley.providers.text import StreamedText, cut_at, storable
@@ -25,6 +25,7 @@ def streamed(pieces: list[str], stops: list[str]) -> tuple[list[str], StreamedTe
 
 
 @given(PIECES, STOPS)
+@example(["b", "a", "a"], ["a", "baa"])
 def test_a_streamed_text_is_the_same_as_the_whole_one(pieces: list[str], stops: list[str]) -> None:
     out, text = streamed(pieces, stops)
     whole, stopped = cut_at(stops, storable("".join(pieces)))

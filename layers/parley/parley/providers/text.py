@@ -20,9 +20,9 @@ def storable(text: str) -> str:
 
 
 def cut_at(stops: Sequence[str], text: str) -> tuple[str, bool]:
-    """The text up to the first of the stop sequences, and whether one was there."""
-    found = min((at for stop in stops if (at := text.find(stop)) >= 0), default=None)
-    return (text, False) if found is None else (text[:found], True)
+    """The text up to the stop sequence that is complete first, as a model writes it, and whether one was there."""
+    ends = [(at + len(stop), at) for stop in stops if (at := text.find(stop)) >= 0]
+    return (text[: min(ends)[1]], True) if ends else (text, False)
 
 
 class StreamedText:
@@ -50,13 +50,15 @@ class StreamedText:
         return "".join(self._out)
 
     def feed(self, delta: str) -> str:
-        """Take a piece and return what may go out."""
-        if self._half or not delta.isascii():
+        """Take a piece, which is not empty, and return what may go out."""
+        if not delta.isascii() or self._half:
             delta = self._half + delta
             self._half = ""
             if "\ud800" <= delta[-1] <= "\udbff":
                 delta, self._half = delta[:-1], delta[-1]
-        delta = storable(delta)
+            delta = storable(delta)
+        elif "\x00" in delta:
+            delta = storable(delta)
         if self._stops:
             delta = self._before_a_stop(delta)
         if delta:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import socket
@@ -186,14 +187,13 @@ def events(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 def _without_bom(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """The chunks without the byte order mark that may stand before the first, in whatever pieces it arrives."""
+    rest = iter(chunks)
     begun = b""
-    whole = iter(chunks)
-    for chunk in whole:
+    for chunk in rest:
         begun += chunk
         if len(begun) >= len(BOM_UTF8) or not BOM_UTF8.startswith(begun):
-            yield begun.removeprefix(BOM_UTF8)
             break
-    yield from whole
+    return itertools.chain((begun.removeprefix(BOM_UTF8),), rest)
 
 
 def event_json(data: bytes) -> Any:

@@ -103,6 +103,16 @@ end $$;
 comment on function app.release_expired(text, integer) is
   'Releases holds whose lease has ended (of one caller, or of all: null) and gives what they hold back; returns how many.';
 
+create or replace function app.tier_takes_units(p_tier text) returns boolean
+  language plpgsql stable set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return p_tier is distinct from 'byok' or exists (
+    select from app.ai_tiers where tier = 'byok' and (daily_units is not null or monthly_units is not null));
+end $$;
+comment on function app.tier_takes_units(text) is
+  'Whether a tier''s model calls take units. Calls with an own key take none, so that they do not count against the free day after the key is gone; where an operator limits them all the same, they do.';
+
 -- One UPDATE decides, so that no two requests can both take the last unit; days and months turn over inside it.
 --   1. Count, unless that passes a limit.
 --   2. Refused, or new: make the counter's row, or wait behind whoever is giving units back at this moment.
@@ -365,7 +375,8 @@ select app.give_to('parley_definer',
   'app.reserve_unit(text, text, integer, boolean, text, text, bigint)', 'app.sweep_requests(integer)',
   'app.read_quota(jsonb)');
 grant execute on function app.quota() to parley_definer;
-grant execute on function app.return_to_quota(text, text, date, integer, bigint), app.release_expired(text, integer), app.count_unit(),
+grant execute on function app.return_to_quota(text, text, date, integer, bigint), app.release_expired(text, integer),
+  app.count_unit(), app.tier_takes_units(text),
   app.count_embedding_tokens(bigint, boolean) to parley_definer;
 grant execute on function app.reserve_unit(text, text, integer, boolean, text, text, bigint), app.read_quota(jsonb)
   to parley_app, parley_service;

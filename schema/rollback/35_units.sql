@@ -11,6 +11,7 @@ drop function if exists app.sweep_requests(integer);
 drop function if exists app.reserve_unit(text, text, integer, boolean, text, text, bigint);
 drop function if exists app.count_embedding_tokens(bigint, boolean);
 drop function if exists app.count_unit();
+drop function if exists app.tier_takes_units(text);
 drop function if exists app.release_expired(text, integer);
 drop function if exists app.return_to_quota(text, text, date, integer, bigint);
 drop function if exists app.read_quota(jsonb);

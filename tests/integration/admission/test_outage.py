@@ -214,3 +214,4 @@ def lose_database(functions: Functions, name: str, monkeypatch: pytest.MonkeyPat
     database = functions.module(name).services.database
     database.close()
     monkeypatch.setattr(database, "_conninfo", "postgresql://parley_app:none@127.0.0.1:1/postgres")
+    monkeypatch.setattr(database, "_renewed", None)

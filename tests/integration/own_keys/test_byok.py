@@ -51,6 +51,27 @@ def test_the_first_verified_key_makes_byok_and_deleting_the_last_undoes_it(with_
     assert tier(with_kms) == "free"
 
 
+def test_calls_with_an_own_key_do_not_count_against_the_free_day(with_kms: Functions, database: Any) -> None:
+    assert ask(with_kms).status == 200
+    store(with_kms, "openai")
+    for _ in range(12):
+        assert ask(with_kms).status == 200
+    assert send(with_kms, "store_key", "DELETE", "/api/settings/api-keys/openai").json["tier"] == "free"
+    usage = send(with_kms, "account", "GET", "/api/usage").json
+    assert usage["daily"]["used"] == 1
+    left = ask(with_kms)
+    assert (left.status, left.headers["X-RateLimit-Remaining"]) == (200, "8")
+    with database.connect() as owner:
+        assert owner.execute("select sum(request_count) from user_ai_usage").fetchone() == (14,)
+
+
+def test_an_operators_limit_on_own_keys_holds(with_kms: Functions, database: Any) -> None:
+    store(with_kms, "openai")
+    with database.connect() as owner:
+        owner.execute("update app.ai_tiers set daily_units = 1 where tier = 'byok'")
+    assert [ask(with_kms).status for _ in range(2)] == [200, 429]
+
+
 def test_a_premium_caller_stays_premium(with_kms: Functions, database: Any) -> None:
     assert ask(with_kms).status == 200
     with database.connect() as owner:

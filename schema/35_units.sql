@@ -103,6 +103,16 @@ end $$;
 comment on function app.release_expired(text, integer) is
   'Releases holds whose lease has ended (of one caller, or of all: null) and gives what they hold back; returns how many.';
 
+create or replace function app.tier_takes_units(p_tier text) returns boolean
+  language plpgsql stable set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return p_tier is distinct from 'byok' or exists (
+    select from app.ai_tiers where tier = 'byok' and (daily_units is not null or monthly_units is not null));
+end $$;
+comment on function app.tier_takes_units(text) is
+  'Whether a tier''s model calls take units. Calls with an own key take none, so that they do not count against the free day after the key is gone; where an operator limits them all the same, they do.';
+
 -- One UPDATE decides, so that no two requests can both take the last unit; days and months turn over inside it.
 --   1. Count, unless that passes a limit.
 --   2. Refused, or new: make the counter's row, or wait behind whoever is giving units back at this moment.
@@ -293,6 +303,25 @@ end $$;
 comment on function public.reset_monthly_ai_usage() is 'S2: the same as reset_daily_ai_usage(), so neither hides a month''s end from the other.';
 
 -- The mirror. Each side writes the other only for a statement of its own (trigger depth 0), so it never runs in circles.
+-- Two statements that begin on different sides would each wait for the other's row: before any row is locked, they take
+-- turns, by user where a user writes, all of them where somebody writes who may write any user's.
+create or replace function app.take_turns_mirroring() returns trigger
+  language plpgsql set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_everybody constant bigint := pg_catalog.hashtextextended('mirror', 0);
+begin
+  if app.user_id() is null then
+    perform pg_catalog.pg_advisory_xact_lock(v_everybody);
+  else
+    perform pg_catalog.pg_advisory_xact_lock_shared(v_everybody);
+    perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('mirror:' || app.user_id(), 0));
+  end if;
+  return null;
+end $$;
+comment on function app.take_turns_mirroring() is
+  'Trigger, before a statement: whoever writes a preference waits until another who writes the same user''s is through.';
+
 create or replace function app.mirror_preference() returns trigger
   language plpgsql set search_path = pg_catalog, pg_temp
 as $$
@@ -331,6 +360,8 @@ begin
 end $$;
 comment on function app.mirror_settings() is 'Trigger: a provider chosen in S2''s column becomes the preference in S1''s table.';
 
+drop trigger if exists _05_take_turns on public.ai_provider_preferences;
+drop trigger if exists _05_take_turns on public.user_ai_settings;
 drop trigger if exists _30_mirror on public.ai_provider_preferences;
 drop trigger if exists _30_mirror_insert on public.user_ai_settings;
 drop trigger if exists _30_mirror_update on public.user_ai_settings;
@@ -350,6 +381,10 @@ from (
   order by user_id, updated_at desc, id desc) p
 where p.user_id = s.user_id and s.preferred_provider is distinct from app.canonical_provider(p.preferred_provider::text);
 
+create trigger _05_take_turns before insert or update of preferred_provider, is_active on public.ai_provider_preferences
+  for each statement when (pg_trigger_depth() = 0) execute function app.take_turns_mirroring();
+create trigger _05_take_turns before insert or update of preferred_provider on public.user_ai_settings
+  for each statement when (pg_trigger_depth() = 0) execute function app.take_turns_mirroring();
 create trigger _30_mirror after insert or update of preferred_provider, is_active on public.ai_provider_preferences
   for each row when (new.user_id is not null and pg_trigger_depth() = 0)
   execute function app.mirror_preference();
@@ -365,7 +400,8 @@ select app.give_to('parley_definer',
   'app.reserve_unit(text, text, integer, boolean, text, text, bigint)', 'app.sweep_requests(integer)',
   'app.read_quota(jsonb)');
 grant execute on function app.quota() to parley_definer;
-grant execute on function app.return_to_quota(text, text, date, integer, bigint), app.release_expired(text, integer), app.count_unit(),
+grant execute on function app.return_to_quota(text, text, date, integer, bigint), app.release_expired(text, integer),
+  app.count_unit(), app.tier_takes_units(text),
   app.count_embedding_tokens(bigint, boolean) to parley_definer;
 grant execute on function app.reserve_unit(text, text, integer, boolean, text, text, bigint), app.read_quota(jsonb)
   to parley_app, parley_service;

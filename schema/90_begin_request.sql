@@ -320,7 +320,8 @@ begin
   end if;
 
   -- 6.
-  v_hold := app.hold_request(p_request, v_earlier, coalesce((p_request ->> 'takes_unit')::boolean, true), null);
+  v_hold := app.hold_request(
+    p_request, v_earlier, coalesce((p_request ->> 'takes_unit')::boolean, true) and app.tier_takes_units(v_tier), null);
   if v_hold.outcome <> 'reserved' then
     delete from app.cache_fills where request_id = v_hold.request_id;
     if v_hold.outcome = 'begun_meanwhile' then

@@ -235,7 +235,8 @@ create or replace function app.record_offline_call(p_claims jsonb, p_outcome jso
   set plan_cache_mode = force_generic_plan
 as $$
 declare
-  v_takes_unit constant boolean := coalesce((p_outcome ->> 'takes_unit')::boolean, true);
+  v_answered constant boolean := coalesce((p_outcome ->> 'takes_unit')::boolean, true);
+  v_takes_unit boolean := v_answered;
   v_at timestamptz;
   v_day date;
   v_state text;
@@ -247,6 +248,9 @@ begin
     raise exception 'the claims name no caller' using errcode = '42501';
   elsif not app.provision() then
     return '{"outcome": "subject_deleted"}';
+  end if;
+  if p_outcome -> 'calls' @> '[{"own_key": true}]' then
+    v_takes_unit := v_answered and app.tier_takes_units('byok');
   end if;
   v_at := least((p_outcome ->> 'occurred_at')::timestamptz, app.now());
   v_day := (v_at at time zone app.time_zone())::date;
@@ -285,7 +289,7 @@ begin
   perform app.record_calls(
     p_request_id => p_outcome ->> 'request_id', p_operation => p_outcome ->> 'operation',
     p_tier => app.quota() ->> 'tier', p_calls => coalesce(nullif(p_outcome -> 'calls', 'null'), '[]'),
-    p_at => v_at, p_day => v_day, p_answered => v_takes_unit);
+    p_at => v_at, p_day => v_day, p_answered => v_answered);
   return '{"outcome": "recorded"}';
 end $$;
 comment on function app.record_offline_call(jsonb, jsonb) is

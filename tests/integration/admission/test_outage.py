@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from benchmarks.outage import prove
 from local.emulator.client import Emulator
 from local.postgres.server import Server
 from testing.aws import CREDENTIALS
-from testing.databases import migrated
+from testing.databases import migrated, set_clock
 from testing.figures import Verdict
 from testing.functions import Answer, Functions, make_token
 
@@ -107,6 +109,84 @@ def test_a_byok_caller_is_served_with_the_own_key_in_memory_and_never_with_an_op
     assert_told_to_wait(ask(with_kms, user="ada", provider="openai"))
     assert_told_to_wait(ask(with_kms, user="bob"))
     assert "sk-operator" not in json.dumps(emulator.requests())
+
+
+def test_a_deleted_own_key_serves_no_outage_where_that_was_seen_and_none_for_over_a_minute_elsewhere(
+    with_kms: Functions, environment: dict[str, str], emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = Functions(with_kms.environment)
+    path = "/api/settings/api-keys/{}"
+    for name in ("openai", "anthropic"):
+        with_kms.request("store_key", "PUT", path.format(name), {"api_key": "sk-own-key-1111"}, token=make_token())
+        with_kms.request("verify_key", "POST", path.format(name) + "/verify", token=make_token())
+    containers = (with_kms, elsewhere)
+    for container in containers:
+        assert ask(container, provider="openai", cache="off").status == 200
+        assert ask(container, provider="anthropic", cache="off").status == 200
+    with_kms.request("store_key", "DELETE", path.format("anthropic"), token=make_token())
+    assert ask(with_kms, provider="openai", cache="off").status == 200
+    for container in containers:
+        lose_database(container, "chat", monkeypatch)
+    assert_told_to_wait(ask(with_kms, provider="anthropic"))
+    assert ask(with_kms, provider="openai").status == 200
+    assert ask(elsewhere, provider="anthropic").status == 200
+    clock = elsewhere.module("chat").services.clock
+    monkeypatch.setattr(clock, "now", lambda: datetime.now(UTC) + timedelta(seconds=61))
+    assert_told_to_wait(ask(elsewhere, provider="anthropic"))
+    elsewhere.close()
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_answer_with_a_key_that_could_not_be_kept_is_not_given_and_never_differs_from_the_retrys(
+    functions: Functions,
+    schedules: Functions,
+    aws: str,
+    emulator: Emulator,
+    database: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    stream: bool,
+) -> None:
+    for name, value in (CREDENTIALS | {"AWS_ENDPOINT_URL": aws}).items():
+        monkeypatch.setenv(name, value)
+    sqs = boto3.client("sqs")
+    queue = sqs.create_queue(QueueName=f"keyed-{stream}")["QueueUrl"]
+    functions.environment["PARLEY_USAGE_QUEUE_URL"] = queue
+    name, path = ("chat_stream", "/api/chat/stream") if stream else ("chat", "/api/chat")
+    room = functions.module(name).services.database
+    call = room.call
+
+    def lost(statement: str, *arguments: Any, **options: Any) -> Any:
+        from parley.database.errors import DatabaseUnavailable
+
+        if "finish_request" in statement:
+            raise DatabaseUnavailable("away")
+        return call(statement, *arguments, **options)
+
+    def send() -> Answer:
+        headers = {"Idempotency-Key": "one"}
+        return functions.request(name, "POST", path, {"message": "hi"}, token=make_token(), headers=headers)
+
+    emulator.answer("The first answer.")
+    with monkeypatch.context() as away:
+        away.setattr(room, "call", lost)
+        first = send()
+    assert "database_unavailable" in first.text
+    assert "event: done" not in first.text
+    emulator.reset()
+    emulator.answer("The second answer.")
+    with database.connect() as owner:
+        set_clock(owner, "pg_catalog.now() + interval '10 minutes'")
+    second = send()
+    said = "".join(re.findall(r'"text":"([^"]*)"', second.text)) if stream else second.json["message"]["content"]
+    assert said == "The second answer."
+    received = sqs.receive_message(QueueUrl=queue)["Messages"]
+    sqs.close()
+    records = [{"messageId": message["MessageId"], "body": message["Body"]} for message in received]
+    assert schedules.invoke("usage_replay", {"Records": records}) == {"batchItemFailures": []}
+    again = send()
+    assert again.text == second.text if not stream else "The second answer." in again.text
+    with database.connect() as owner:
+        assert owner.execute("select daily_usage from user_ai_settings").fetchone() == (1,)
 
 
 def test_what_an_organization_forbids_stays_forbidden(

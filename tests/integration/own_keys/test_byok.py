@@ -51,6 +51,51 @@ def test_the_first_verified_key_makes_byok_and_deleting_the_last_undoes_it(with_
     assert tier(with_kms) == "free"
 
 
+def test_calls_with_an_own_key_do_not_count_against_the_free_day(with_kms: Functions, database: Any) -> None:
+    assert ask(with_kms).status == 200
+    store(with_kms, "openai")
+    for _ in range(12):
+        assert ask(with_kms).status == 200
+    assert send(with_kms, "store_key", "DELETE", "/api/settings/api-keys/openai").json["tier"] == "free"
+    usage = send(with_kms, "account", "GET", "/api/usage").json
+    assert usage["daily"]["used"] == 1
+    left = ask(with_kms)
+    assert (left.status, left.headers["X-RateLimit-Remaining"]) == (200, "8")
+    with database.connect() as owner:
+        assert owner.execute("select sum(request_count) from user_ai_usage").fetchone() == (14,)
+
+
+def test_an_operators_limit_on_own_keys_holds(with_kms: Functions, database: Any) -> None:
+    store(with_kms, "openai")
+    with database.connect() as owner:
+        owner.execute("update app.ai_tiers set daily_units = 1 where tier = 'byok'")
+    assert [ask(with_kms).status for _ in range(2)] == [200, 429]
+
+
+@pytest.mark.parametrize("function", ["chat", "chat_stream"])
+@pytest.mark.parametrize("ciphertext", ["enc_never_of_kms", "bm8gY2lwaGVydGV4dA=="])
+def test_a_key_that_kms_does_not_open_is_reported_and_the_next_own_key_is_used(
+    with_kms: Functions, emulator: Emulator, database: Any, caplog: pytest.LogCaptureFixture, function: str,
+    ciphertext: str,
+) -> None:  # fmt: skip
+    store(with_kms, "openai")
+    store(with_kms, "anthropic")
+    with database.connect() as owner:
+        owner.execute("update app.provider_keys set ciphertext = %s where provider = 'openai'", (ciphertext,))
+    emulator.reset()
+    path = "/api/chat" if function == "chat" else "/api/chat/stream"
+    answer = send(with_kms, function, "POST", path, {"message": "hello", "provider": "openai"})
+    assert answer.status == 200
+    assert '"provider":"anthropic"' in answer.text.replace(": ", ":")
+    assert keys_used(emulator) == {"2222"}
+    reported = [vars(record) for record in caplog.records if record.message == "an own key could not be opened"]
+    assert [(record["provider"], record["code"]) for record in reported] == [("openai", "own_key_unreadable")]
+    with database.connect() as owner:
+        owner.execute("update app.provider_keys set ciphertext = %s", (ciphertext,))
+    alone = send(with_kms, "chat", "POST", "/api/chat", {"message": "hello again"})
+    assert (alone.status, alone.json["code"]) == (409, "own_key_unreadable")
+
+
 def test_a_premium_caller_stays_premium(with_kms: Functions, database: Any) -> None:
     assert ask(with_kms).status == 200
     with database.connect() as owner:

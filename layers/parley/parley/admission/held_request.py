@@ -6,7 +6,7 @@ gives back what it holds and leaves its usage behind; leaving the `with` block d
 | What happened | The row | The unit | `error_code` |
 | --- | --- | --- | --- |
 | settled | settled | spent, unless `takes_unit` is False | |
-| settled while the database is away | settled once the queue is replayed | spent | |
+| settled while the database is away, without an idempotency key | settled once the queue is replayed | spent | |
 | a Problem was raised | released | given back | the Problem's |
 | the database was away where it was needed | released (through the queue) | given back | `database_unavailable` |
 | the database refused to settle, or any other exception | released | given back | `internal_error` |
@@ -119,6 +119,7 @@ class HeldRequest:
         self.cancelled = False
         self._admission = admission
         self._caller = context.caller
+        self._keyed = context.idempotency_key is not None
         self._admitted = admitted
         self._operation = operation
         self._deadline = deadline
@@ -188,8 +189,9 @@ class HeldRequest:
     ) -> None:
         """Spend what is held and leave everything behind in one round trip.
 
-        While the database is away the outcome waits in the queue, and the answer may be given. With `statements`, which
-        the queue does not take, DatabaseUnavailable is raised instead.
+        While the database is away the outcome waits in the queue, and the answer may be given. DatabaseUnavailable is
+        raised instead with `statements`, which the queue does not take, and with an idempotency key: a retry would know
+        nothing of an answer in the queue, and might give another one.
 
         Args:
             answer: what a replay of this request returns.
@@ -200,7 +202,7 @@ class HeldRequest:
         and asking again returns it. Raises DatabaseError where something is refused; the request is still held then.
         """
         outcome = self._outcome("settled", takes_unit=takes_unit, answer=answer, cache=cache, conversation=conversation)
-        finished = self._finish(outcome, statements)
+        finished = self._finish(outcome, statements, may_wait=not (statements or self._keyed))
         self._finished = True
         if finished is not None and finished.state == "stale":
             raise taken_over()
@@ -242,13 +244,15 @@ class HeldRequest:
             **members,
         )
 
-    def _finish(self, outcome: Outcome, statements: Sequence[Statement] = ()) -> Finished | None:
+    def _finish(
+        self, outcome: Outcome, statements: Sequence[Statement] = (), *, may_wait: bool = True
+    ) -> Finished | None:
         """None where the outcome waits in the queue."""
         if not self._admitted.offline:
             try:
                 finished = self._admission.requests.finish(self._caller, outcome, statements)
             except DatabaseUnavailable:
-                if statements:
+                if not may_wait:
                     raise
                 logger.warning("settling without the database", request=self.request_id)
             else:

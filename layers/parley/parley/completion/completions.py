@@ -74,6 +74,8 @@ class Completions:
             history_characters=self.settings.history_tokens * CHARACTERS_PER_TOKEN if prompt.conversation_id else 0,
         )
         admitted = self.admission.admit_model_call(context, request, deadline, needs_database=prompt.keeps_turns)
+        if admitted.outcome == "admitted" and not admitted.offline:
+            self.key_cipher.confirm(caller, admitted.own_keys)
         if admitted.provider_source in ("user", "organization"):
             logger.info(f"API: Using DB preference: {admitted.provider_spelling or admitted.provider}")
         call = ModelCall(

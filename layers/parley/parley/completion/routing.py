@@ -110,6 +110,7 @@ class _RequestState:
     Attributes:
         errors: the last one of each candidate, in the order in which they came.
         final_error: what ends the request, whoever is left.
+        unopened: why the first of the caller's own keys that could not be opened was not.
     """
 
     plan: Plan
@@ -119,6 +120,7 @@ class _RequestState:
     attempts: list[Attempt]
     errors: dict[Candidate, ProviderError] = field(default_factory=dict)
     final_error: ProviderError | None = None
+    unopened: Problem | None = None
 
     def failed(self, candidate: Candidate, error: ProviderError) -> None:
         self.errors.pop(candidate, None)
@@ -224,7 +226,7 @@ class Router:
         deadline: float,
         attempts: list[Attempt],
     ) -> Completion:
-        """Make the unstreamed call. Raises ProviderError where no candidate answered.
+        """Make the unstreamed call. Raises ProviderError where no candidate answered, Problem where no key opens.
 
         Args:
             deadline: on the clock's monotonic scale; bounds waits and calls together.
@@ -232,7 +234,7 @@ class Router:
         """
         state = self._begin(plan, request, keys, deadline, attempts)
         while True:
-            chosen = self._wait_for_next(state)
+            chosen = self._next(state)
             candidate, started = chosen.candidate, self._clock.monotonic()
             asked, adjusted = self._fit(plan, request, candidate, deadline - started)
             try:
@@ -258,7 +260,7 @@ class Router:
         """
         state = self._begin(plan, request, keys, deadline, attempts)
         while True:
-            chosen = self._wait_for_next(state)
+            chosen = self._next(state)
             candidate, started = chosen.candidate, self._clock.monotonic()
             asked, adjusted = self._fit(plan, request, candidate, deadline - started)
             upstream = self._providers[candidate.provider].stream(asked, state.keys[candidate.provider])
@@ -307,8 +309,22 @@ class Router:
             raise ProviderError(plan.candidates[0].provider, "unsupported")
         return _RequestState(plan, keys, deadline, candidates, attempts)
 
+    def _next(self, state: _RequestState) -> _CandidateState:
+        """Wait for whoever is to be tried next and whose key can be opened. Raises as `_wait_for_next`."""
+        while True:
+            chosen = self._wait_for_next(state)
+            try:
+                state.keys[chosen.candidate.provider]
+            except Problem as problem:
+                chosen.ruled_out = True
+                state.unopened = state.unopened or problem
+            else:
+                return chosen
+
     def _wait_for_next(self, state: _RequestState) -> _CandidateState:
-        """Wait for whoever is to be tried next. Raises ProviderError where nobody is left in time."""
+        """Wait for whoever is to be tried next. Raises ProviderError where nobody is left in time; the Problem of a key
+        that could not be opened where nobody was tried.
+        """
         now = self._clock.monotonic()
         tries = sum(one.tries for one in state.candidates)
         if tries < MAX_ATTEMPTS and state.final_error is None and not self._given_up:
@@ -322,7 +338,7 @@ class Router:
                 self._clock.sleep(chosen.not_before - now)
                 if not self._given_up:
                     return chosen
-        raise state.error() or self._error_without_a_try(state, now)
+        raise state.error() or state.unopened or self._error_without_a_try(state, now)
 
     def _error_without_a_try(self, state: _RequestState, now: float) -> ProviderError:
         """Why nothing was tried: every circuit is open, or no time is left."""

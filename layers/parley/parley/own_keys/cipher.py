@@ -17,13 +17,25 @@ from parley.core.caller import Caller
 from parley.core.clock import Clock
 from parley.core.config import ConfigurationError
 from parley.core.errors import Problem
-from parley.core.observability import log_fault
+from parley.core.observability import log_fault, logger
 from parley.core.provider_names import ProviderName
 
 if TYPE_CHECKING:
     from mypy_boto3_kms import KMSClient
 
 _PLAINTEXT_SECONDS = 300
+# How long a key may serve in an outage of the database after that last named it.
+_CONFIRMED_SECONDS = 60
+# What KMS says of a ciphertext that it will not open until its user has stored the key again.
+_UNREADABLE = frozenset(
+    {
+        "InvalidCiphertextException",
+        "IncorrectKeyException",
+        "NotFoundException",
+        "DisabledException",
+        "KMSInvalidStateException",
+    }
+)
 _KEY = re.compile(r"(?i)(?:[spr]k[-_]|aiza|aq\.)[-_.a-z0-9]{16,}")
 
 
@@ -42,7 +54,8 @@ class KeyCipher:
     def __init__(self, kms_key_id: str | None, clock: Clock) -> None:
         self.kms_key_id = kms_key_id
         self._clock = clock
-        self._plaintext: dict[tuple[str, ProviderName], tuple[str, str, float]] = {}
+        self._plaintext: dict[tuple[str, ProviderName], tuple[str | None, str, float]] = {}
+        self._confirmed: dict[str, float] = {}
 
     def encrypt(self, caller: Caller, provider: ProviderName, key: str) -> str:
         """The ciphertext of a signed-in caller's key, base64. Raises Problem (503) when KMS does not answer."""
@@ -70,9 +83,27 @@ class KeyCipher:
         """The caller's keys by provider, each decrypted when it is first asked for."""
         return {} if caller.user_id is None else _OwnKeys(self, caller.user_id, ciphertexts)
 
+    def confirm(self, caller: Caller, ciphertexts: Mapping[ProviderName, str]) -> None:
+        """Take in which keys the database has just named as the caller's: any other is forgotten at once."""
+        if caller.user_id is None:
+            return
+        for (user_id, provider), (digest, _, _) in list(self._plaintext.items()):
+            if user_id == caller.user_id and digest != _digest(ciphertexts.get(provider)):
+                self.forget(caller, provider)
+        if ciphertexts:
+            self._confirmed[caller.user_id] = self._clock.now().timestamp() + _CONFIRMED_SECONDS
+
+    def forget(self, caller: Caller, provider: ProviderName) -> None:
+        """Forget a key that was deleted or replaced."""
+        self._plaintext.pop((caller.user_id or "", provider), None)
+
     def remembered(self, caller: Caller) -> Mapping[ProviderName, str]:
-        """The caller's keys that are still in this container's memory, for database outages."""
+        """The caller's keys in this container's memory, for database outages: none where the database has named them
+        last over a minute ago, so that a key deleted elsewhere is not used for longer.
+        """
         self.forget_expired()
+        if caller.user_id not in self._confirmed:
+            return {}
         return {
             provider: key for (user_id, provider), (_, key, _) in self._plaintext.items() if user_id == caller.user_id
         }
@@ -81,15 +112,21 @@ class KeyCipher:
         """Drop what was decrypted more than five minutes ago, by a clock that goes on while a container is frozen."""
         now = self._clock.now().timestamp()
         self._plaintext = {slot: entry for slot, entry in self._plaintext.items() if entry[2] > now}
+        self._confirmed = {user_id: until for user_id, until in self._confirmed.items() if until > now}
 
     def decrypt(self, user_id: str, provider: ProviderName, ciphertext: str) -> str:
         """The key in the clear, from memory if it was needed within five minutes. Raises Problem."""
         self.forget_expired()
-        digest = hashlib.sha256(ciphertext.encode()).hexdigest()
+        digest = _digest(ciphertext)
         known = self._plaintext.get((user_id, provider))
         if known and known[0] == digest:
             return known[1]
-        answer = self._call("decrypt", CiphertextBlob=_blob(ciphertext), EncryptionContext=_context(user_id, provider))
+        try:
+            context = _context(user_id, provider)
+            answer = self._call("decrypt", CiphertextBlob=_blob(ciphertext), EncryptionContext=context)
+        except Problem as problem:
+            logger.error("an own key could not be opened", provider=provider, code=problem.code)
+            raise
         key = bytes(answer["Plaintext"]).decode()
         self._plaintext[user_id, provider] = (digest, key, self._clock.now().timestamp() + _PLAINTEXT_SECONDS)
         return key
@@ -111,7 +148,7 @@ class KeyCipher:
         try:
             return getattr(self._kms, operation)(**parameters)
         except ClientError as error:
-            if error.response.get("Error", {}).get("Code") in ("InvalidCiphertextException", "IncorrectKeyException"):
+            if error.response.get("Error", {}).get("Code") in _UNREADABLE:
                 raise _unreadable() from None
             log_fault(f"kms {operation} failed", error)
         except BotoCoreError as error:
@@ -138,6 +175,10 @@ class _OwnKeys(Mapping[ProviderName, str]):
 
     def __len__(self) -> int:
         return len(self._ciphertexts)
+
+
+def _digest(ciphertext: str | None) -> str | None:
+    return None if ciphertext is None else hashlib.sha256(ciphertext.encode()).hexdigest()
 
 
 def _context(user_id: str, provider: ProviderName) -> dict[str, str]:

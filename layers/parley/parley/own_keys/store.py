@@ -30,6 +30,7 @@ class KeyStore:
         )
         if stored["outcome"] != "stored":
             raise subject_deleted()
+        self.key_cipher.forget(caller, provider)
         return {"provider": provider, "last_four": stored["last_four"], "verified": False}
 
     def delete(self, caller: Caller, provider_name: str) -> DeletedKey:
@@ -38,6 +39,7 @@ class KeyStore:
         deleted = self.database.call("select app.delete_own_key(%s, %s)", (caller.claims, provider))
         if deleted["outcome"] != "deleted":
             raise own_key_not_found()
+        self.key_cipher.forget(caller, provider)
         return {"provider": provider, "tier": deleted["tier"]}
 
 

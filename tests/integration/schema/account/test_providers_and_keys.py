@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
 import pytest
 
+from testing.databases import ScratchDatabase
 from tests.integration.schema.calls import ADA, ADMIN, MEMBER, Caller, one
 
 
@@ -44,6 +48,38 @@ class TestProviders:
         assert app.call("provider_preferences", ADA)["user"] is None
         owner.execute("update public.user_ai_settings set preferred_provider = 'anthropic'")
         assert app.call("provider_preferences", ADA)["user"]["provider"] == "anthropic"
+
+    @pytest.mark.parametrize("by_owner", [False, True])
+    def test_twenty_who_choose_on_both_sides_at_once_never_wait_for_each_other(
+        self, app: Caller, database: ScratchDatabase, owner: psycopg.Connection[Any], by_owner: bool
+    ) -> None:
+        app.begin(ADA)
+        app.call("save_provider_preference", ADA, "user", "google")
+        together = threading.Barrier(20)
+
+        def write(number: int) -> None:
+            with database.connect("owner" if by_owner and number % 2 else "app") as connection:
+                together.wait()
+                for turn in range(15):
+                    provider = ("openai", "anthropic", "google")[(number + turn) % 3]
+                    if number % 2 == 0:
+                        Caller(connection).call("save_provider_preference", ADA, "user", provider)
+                        continue
+                    with connection.transaction():
+                        if not by_owner:
+                            claims = ("select set_config('request.jwt.claims', %s, true)", (json.dumps(ADA),))
+                            connection.execute(*claims)
+                        connection.execute(
+                            "update public.user_ai_settings set preferred_provider = %s where user_id = 'ada'",
+                            (provider,),
+                        )
+
+        with ThreadPoolExecutor(20) as pool:
+            for written in [pool.submit(write, number) for number in range(20)]:
+                written.result()
+        both = "select s.preferred_provider = p.preferred_provider::text"
+        both += " from public.user_ai_settings s join public.ai_provider_preferences p using (user_id)"
+        assert one(owner, both) is True
 
     def test_only_an_admin_decides_for_the_organization(self, app: Caller) -> None:
         for refused in (

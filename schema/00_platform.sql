@@ -1,6 +1,202 @@
 -- 00 platform: schemas, roles, identity helpers and the default-deny ground that every later file stands on.
 -- Runs with plain `psql -f`, under `supabase db push` and by the migration runner; a second run changes nothing.
 
+-- One look before anything changes: the database has none of our names, or has tables exactly as a seed has them, or is
+-- refused with everything that is in the way. What a seed's tables may look like is written here, column by column; what
+-- depends from outside on a column that gets another type would stop the change half-way. docs/decisions/0019 says why
+-- nothing else is adopted.
+--   1. What is there under our names, with its columns.
+--   2. What is in the way: another kind of thing, or columns that no seed has; the nearest seed says what differs.
+--   3. What depends from outside on columns that get another type, or on a table that moves.
+--   4. All of it at once, or a word on each table that is adopted.
+do $$
+declare
+  v_conflicts text[];
+  v_adopted record;
+begin
+  if to_regclass('app.adopted_tables') is not null then
+    return;
+  end if;
+  create temporary table parley_shapes on commit drop as
+  select * from (values
+      ('S1', 'ai_provider_preferences',
+       'created_at timestamptz, id integer, is_active boolean, organization_id text, preferred_provider '
+       'ai_provider, updated_at timestamptz, user_id text'),
+      ('S1', 'organization',
+       'created_at timestamp, id text, name text'),
+      ('S1', 'user',
+       'email text, id text, organization_id text'),
+      ('S1 as published', 'organization',
+       'allowed_responses_count integer, created_at timestamptz, id text, image_url text, name text, plan '
+       'plan'),
+      ('S1 as published', 'user',
+       'created_at timestamptz, email text, id text, organization_id text'),
+      ('S2', 'ai_content_searches',
+       'content_type text, created_at timestamptz, filters jsonb, id uuid, query text, results_count '
+       'integer, selected_content_id uuid, user_id uuid'),
+      ('S2', 'ai_conversations',
+       'cost_usd numeric(10,6), created_at timestamptz, id uuid, messages jsonb, model_used text, '
+       'tokens_used integer, updated_at timestamptz, user_id uuid'),
+      ('S2', 'ai_usage_logs',
+       'cost_usd numeric(10,6), created_at timestamptz, id uuid, provider text, tier text, tokens_used '
+       'integer, user_id uuid'),
+      ('S2', 'user_ai_settings',
+       'created_at timestamptz, daily_usage integer, encrypted_api_keys jsonb, id uuid, last_reset_date '
+       'date, monthly_usage integer, preferred_provider text, tier text, updated_at timestamptz, user_id '
+       'uuid'),
+      ('S3', 'ai_conversations',
+       'created_at timestamptz, id text, messages jsonb, model text, title text, total_cost numeric(10,6), '
+       'total_tokens integer, updated_at timestamptz, user_id uuid'),
+      ('S3', 'ai_usage',
+       'cost numeric(10,6), created_at timestamptz, id bigint, latency_ms integer, model text, '
+       'operation_type text, tokens_completion integer, tokens_prompt integer, tokens_total integer, user_id '
+       'uuid'),
+      ('S3', 'embeddings',
+       'content text, created_at timestamptz, embedding vector(1536), id text, metadata jsonb, updated_at '
+       'timestamptz, user_id uuid'),
+      ('S3 as published', 'ai_usage',
+       'cost numeric(10,6), created_at timestamptz, id uuid, latency_ms integer, metadata jsonb, model text, '
+       'operation_type text, tokens_completion integer, tokens_prompt integer, tokens_total integer, user_id '
+       'uuid'),
+      ('S4', 'ai_conversations',
+       'context jsonb, created_at timestamptz, id uuid, messages jsonb, updated_at timestamptz, user_id uuid'),
+      ('S4', 'ai_precomputed_responses',
+       'created_at timestamptz, id uuid, pattern text, priority integer, response text'),
+      ('S4', 'ai_response_cache',
+       'created_at timestamptz, embedding vector(1536), expires_at timestamptz, hit_count integer, id uuid, '
+       'model_used text, query_hash text, query_text text, response text, tokens_used integer, user_id uuid'),
+      ('S4', 'user_ai_usage',
+       'cost_estimate numeric(10,4), created_at timestamptz, id uuid, period_end date, period_start date, '
+       'request_count integer, token_count integer, user_id uuid'),
+      ('S4', 'user_interactions',
+       'created_at timestamptz, id uuid, interaction_type text, item_id uuid, item_type text, metadata '
+       'jsonb, user_id uuid'),
+      ('S5', 'achievements',
+       'achievement_type text, description text, icon text, id uuid, metadata jsonb, title text, unlocked_at '
+       'timestamptz, user_id text, xp_reward integer'),
+      ('S5', 'interview_feedback',
+       'created_at timestamptz, detailed_feedback text, duration_seconds integer, hiring_recommendation '
+       'text, id uuid, improvements jsonb, interview_id uuid, overall_score integer, recommendations jsonb, '
+       'scores jsonb, strengths jsonb, transcript jsonb, updated_at timestamptz, user_id text'),
+      ('S5', 'interview_responses',
+       'analysis jsonb, confidence numeric, content text, id uuid, interview_id uuid, role text, '
+       'sequence_number integer, stage text, timestamp timestamptz'),
+      ('S5', 'interview_sessions',
+       'completed_at timestamptz, created_at timestamptz, description text, duration_minutes integer, '
+       'feedback_id uuid, id uuid, interview_type text, metadata jsonb, overall_score integer, questions '
+       'jsonb, started_at timestamptz, status text, title text, updated_at timestamptz, user_id text'),
+      ('S5', 'leaderboard',
+       'id uuid, last_updated timestamptz, monthly_score integer, rank integer, total_score integer, '
+       'total_xp integer, user_id text, weekly_score integer'),
+      ('S5', 'practice_attempts',
+       'answer text, created_at timestamptz, feedback jsonb, id uuid, question text, score integer, user_id '
+       'text'),
+      ('S5', 'profiles',
+       'avatar_url text, average_score integer, bio text, completed_interviews integer, created_at '
+       'timestamptz, email text, experience_level text, id text, level integer, metadata jsonb, name text, '
+       'streak_days integer, target_role text, tech_stack text[], total_interviews integer, total_xp '
+       'integer, updated_at timestamptz'),
+      ('S5', 'streaks',
+       'created_at timestamptz, current_streak integer, id uuid, last_activity_date date, longest_streak '
+       'integer, streak_data jsonb, updated_at timestamptz, user_id text'),
+      ('S5', 'user_progress',
+       'created_at timestamptz, id uuid, progress integer, skill text, updated_at timestamptz, user_id text'),
+      ('S5', 'voice_analytics',
+       'analysis jsonb, articulation_score integer, clarity_score integer, created_at timestamptz, '
+       'filler_words_count integer, id uuid, interview_id uuid, pace_score integer, pause_frequency numeric, '
+       'tonal_variation numeric, volume_score integer')
+  ) as s (seed, name, columns);
+
+  -- 1.
+  create temporary table parley_found on commit drop as
+  select c.oid, c.relname::text as name, c.relkind,
+    coalesce(obj_description(c.oid, 'pg_class') like 'Left by Parley%', false) as is_left,
+    (select string_agg(a.attname || ' ' || replace(replace(
+        regexp_replace(format_type(a.atttypid, a.atttypmod), '^.*\.', ''),
+        'timestamp with time zone', 'timestamptz'), 'timestamp without time zone', 'timestamp'),
+        ', ' order by a.attname collate "C")
+     from pg_catalog.pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) as columns
+  from pg_catalog.pg_class c
+  where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S')
+    and (c.relname in (select s.name from parley_shapes s) or c.relname = 'content_items');
+
+  select array_agg(t.conflict order by t.conflict) into v_conflicts
+  from (
+    -- 2.
+    select case
+      when f.relkind <> 'r' then format('%s is not a table: rename or drop it', f.oid::regclass)
+      when n.seed is null then format('table %s is not one that a seed has: rename it', f.oid::regclass)
+      else format('table %s is not as %s has it (%s): rename it, or make it so', f.oid::regclass, n.seed, concat_ws('; ',
+        'lacks ' || nullif(array_to_string(n.lacks, ', '), ''), 'has ' || nullif(array_to_string(n.has, ', '), ''))) end
+    from parley_found f
+    left join lateral (
+      select s.seed,
+        array(select unnest(string_to_array(s.columns, ', ')) except select unnest(string_to_array(f.columns, ', ')) order by 1) as lacks,
+        array(select unnest(string_to_array(f.columns, ', ')) except select unnest(string_to_array(s.columns, ', ')) order by 1) as has
+      from parley_shapes s where s.name = f.name
+      order by cardinality(array(select unnest(string_to_array(s.columns, ', ')) except select unnest(string_to_array(f.columns, ', '))))
+        + cardinality(array(select unnest(string_to_array(f.columns, ', ')) except select unnest(string_to_array(s.columns, ', ')))),
+        s.seed
+      limit 1) n on true
+    where not f.is_left and (f.relkind <> 'r' or not exists (
+      select from parley_shapes s where s.name = f.name and s.columns = f.columns))
+    union all
+    select format('schema app holds %s: rename that schema', c.oid::regclass)
+    from pg_catalog.pg_class c
+    where c.relnamespace = to_regnamespace('app') and c.relkind in ('r', 'p', 'v', 'm', 'f') and c.relname <> 'schema_migrations'
+    union all
+    select format('type public.ai_provider has values of its own: rename it')
+    from pg_catalog.pg_enum e
+    where e.enumtypid = to_regtype('public.ai_provider') and e.enumlabel <> all (array['openai', 'gemini', 'anthropic', 'google'])
+    union all
+    select format('function %s has a name of ours and no table of its seed is here: rename it', p.oid::regprocedure)
+    from pg_catalog.pg_proc p
+    where p.pronamespace = 'public'::regnamespace and not exists (select from parley_found)
+      and p.proname in ('reset_daily_ai_usage', 'reset_monthly_ai_usage', 'match_embeddings', 'delete_by_metadata',
+        'clear_all_embeddings', 'get_usage_stats', 'clean_expired_ai_cache', 'get_user_interview_stats',
+        'get_recent_interviews_with_feedback')
+    union all
+    -- 3.
+    select distinct format('%s depends on %s, which changes: drop it, migrate, and make it again',
+      case d.classid
+        when 'pg_catalog.pg_rewrite'::regclass
+          then (select 'view ' || r.ev_class::regclass from pg_catalog.pg_rewrite r where r.oid = d.objid)
+        when 'pg_catalog.pg_policy'::regclass
+          then (select format('policy %I on %s', y.polname, y.polrelid::regclass) from pg_catalog.pg_policy y where y.oid = d.objid)
+        else (select format('foreign key %I of %s', k.conname, k.conrelid::regclass) from pg_catalog.pg_constraint k where k.oid = d.objid)
+      end, concat_ws('.', f.oid::regclass, a.attname))
+    from parley_found f
+    join pg_catalog.pg_depend d on d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = f.oid
+    left join pg_catalog.pg_attribute a on a.attrelid = f.oid and a.attnum = d.refobjsubid and d.refobjsubid > 0
+    where not f.is_left and (
+      f.name in ('ai_usage', 'ai_usage_logs')
+      or (a.atttypid <> 'text'::regtype and (
+        a.attname in ('user_id', 'item_id', 'selected_content_id', 'period_start', 'period_end')
+        or (a.attname = 'id' and f.name in ('ai_conversations', 'embeddings', 'profiles')))))
+    and (
+      (d.classid = 'pg_catalog.pg_rewrite'::regclass)
+      or (d.classid = 'pg_catalog.pg_policy'::regclass and exists (
+        select from pg_catalog.pg_policy y where y.oid = d.objid and y.polrelid not in (select oid from parley_found)))
+      or (d.classid = 'pg_catalog.pg_constraint'::regclass and exists (
+        select from pg_catalog.pg_constraint k
+        where k.oid = d.objid and k.contype = 'f' and k.confrelid = f.oid and k.conrelid not in (select oid from parley_found))))
+  ) t (conflict);
+
+  -- 4.
+  if cardinality(v_conflicts) > 0 then
+    raise exception 'this database has % that Parley does not take over; nothing was changed',
+      case cardinality(v_conflicts) when 1 then 'one thing' else cardinality(v_conflicts) || ' things' end
+      using errcode = '55000', detail = array_to_string(v_conflicts, E'\n'),
+        hint = 'docs/seeds.md says what is adopted, column by column. Another database needs nothing of this.';
+  end if;
+  for v_adopted in
+    select f.oid::regclass as name, (select min(s.seed) from parley_shapes s where s.name = f.name and s.columns = f.columns) as seed
+    from parley_found f where not f.is_left order by f.name
+  loop
+    raise notice 'adopted table % as % has it', v_adopted.name, v_adopted.seed;
+  end loop;
+end $$;
+
 create schema if not exists app;
 create schema if not exists extensions;
 comment on schema app is 'Parley''s helpers, partitions and internal tables; never exposed through an API.';
@@ -37,31 +233,33 @@ declare
     'reset_daily_ai_usage', 'reset_monthly_ai_usage', 'match_embeddings', 'delete_by_metadata', 'clear_all_embeddings',
     'get_usage_stats', 'clean_expired_ai_cache', 'get_user_interview_stats', 'get_recent_interviews_with_feedback'];
   v_statement text;
+  v_words text;
 begin
   if to_regprocedure('app.claims()') is null then
-    for v_statement in
+    for v_statement, v_words in
       with adopted as (
         select oid, oid::regclass as name from pg_catalog.pg_class
         where relnamespace = 'public'::regnamespace and relkind = 'r' and relname = any (v_tables)
       )
-      select format('drop policy %I on %s', p.polname, a.name)
+      select format('drop policy %I on %s', p.polname, a.name), format('replaced policy "%s" of table %s', p.polname, a.name)
       from adopted a join pg_catalog.pg_policy p on p.polrelid = a.oid
       union all
-      select format('drop trigger %I on %s', t.tgname, a.name)
+      select format('drop trigger %I on %s', t.tgname, a.name), format('replaced trigger %s of table %s', t.tgname, a.name)
       from adopted a join pg_catalog.pg_trigger t on t.tgrelid = a.oid join pg_catalog.pg_proc f on f.oid = t.tgfoid
       where not t.tgisinternal and f.proname like '%updated\_at%'
       union all
-      select format('alter table %s alter column %I drop not null', a.name, c.attname)
+      select format('alter table %s alter column %I drop not null', a.name, c.attname),
+        format('column %s of table %s need not have a value any more', c.attname, a.name)
       from adopted a join pg_catalog.pg_attribute c on c.attrelid = a.oid
       where c.attnum > 0 and c.attnotnull and not c.atthasdef and c.attidentity = ''
         and not exists (
           select from pg_catalog.pg_index i where i.indrelid = a.oid and i.indisprimary and c.attnum = any (i.indkey))
       union all
-      select format('drop function %s', f.oid::regprocedure)
+      select format('drop function %s', f.oid::regprocedure), format('replaced function %s', f.oid::regprocedure)
       from pg_catalog.pg_proc f where f.pronamespace = 'public'::regnamespace and f.proname = any (v_functions)
     loop
       execute v_statement;
-      raise notice 'adopting: %', v_statement;
+      raise notice '%', v_words;
     end loop;
   end if;
 end $$;
@@ -272,6 +470,7 @@ begin
   for v_name in select polname from pg_catalog.pg_policy where polrelid = v_table loop
     execute pg_catalog.format('drop policy %I on %s', v_name, v_table);
   end loop;
+  execute pg_catalog.format('comment on table %s is %L', v_table, 'Left by Parley, which had adopted it.');
   raise notice 'left table %: it was there before the first migration (without policies, row-level security stays on)', v_table;
 end $$;
 comment on function app.drop_table_unless_adopted(text, text) is

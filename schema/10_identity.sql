@@ -167,6 +167,13 @@ revoke all on function app.adopt_reference(regclass, text, regclass, text), app.
 grant select on public.organization, public."user" to authenticated, service_role, parley_definer;
 grant insert on public.organization, public."user" to service_role, parley_definer;
 grant delete on public.organization to service_role;
+do $$
+begin
+  -- What an adopted application keeps here (a plan, an email) stays its server's to write.
+  if exists (select from app.adopted_tables where schema_name = 'public' and table_name in ('organization', 'user')) then
+    grant update on public.organization, public."user" to service_role;
+  end if;
+end $$;
 grant delete on public."user" to service_role, parley_definer;
 grant select, insert on app.deleted_subjects to parley_definer, parley_owner;
 grant select, insert, delete on public."user" to parley_owner;

@@ -36,6 +36,7 @@ create table if not exists public.ai_usage (
   estimated boolean not null default false,
   own_key boolean not null default false,
   latency_ms integer,
+  metadata jsonb,
   created_at timestamptz not null default now(),
   primary key (id, created_at)
 ) partition by range (created_at);
@@ -46,6 +47,7 @@ comment on column public.ai_usage.tokens_used is 'S2''s name of tokens_total; al
 comment on column public.ai_usage.cost is 'In US dollars; null where the price or the usage is unknown.';
 comment on column public.ai_usage.cost_usd is 'S2''s name of cost; always equal.';
 comment on column public.ai_usage.estimated is 'The tokens were counted by us, not reported by the vendor.';
+comment on column public.ai_usage.metadata is 'S3''s: the application''s own; Parley writes none.';
 comment on column public.ai_usage.own_key is 'The user paid the vendor, not the operator.';
 
 create table if not exists public.ai_usage_logs partition of public.ai_usage
@@ -128,6 +130,21 @@ begin
         'alter table public.user_ai_usage alter column %1$I type timestamptz using (%1$I::timestamp at time zone app.time_zone())',
         v_column);
     end if;
+  end loop;
+end $$;
+-- S4 has one row a user and beginning, which a month and its first day share.
+do $$
+declare
+  v_name text;
+begin
+  for v_name in
+    select c.conname from pg_catalog.pg_constraint c
+    where c.conrelid = 'public.user_ai_usage'::regclass and c.contype = 'u' and c.conkey = array(
+      select a.attnum from pg_catalog.pg_attribute a
+      where a.attrelid = c.conrelid and a.attname in ('user_id', 'period_start') order by a.attnum)
+  loop
+    execute format('alter table public.user_ai_usage drop constraint %I', v_name);
+    raise notice 'user_ai_usage is unique by user, beginning and end, no longer by %', v_name;
   end loop;
 end $$;
 create unique index if not exists user_ai_usage_user_id_period_key

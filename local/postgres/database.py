@@ -60,7 +60,7 @@ def prepare(
     Args:
         owner: connection URL of a role that may do both.
         keys: where the passwords come from.
-        progress: told the name of each file that was applied.
+        progress: told the name of each file that was applied, and what was adopted, replaced or left by it.
         schema: the folder of migrations.
         embedded: the data folder, where the database is the embedded one.
 
@@ -72,7 +72,8 @@ def prepare(
 
     def tell(step: Step) -> None:
         if progress is not None:
-            progress(step.label)
+            for line in (step.label, *(f"  {notice}" for notice in step.notices)):
+                progress(line)
 
     passwords = {login: keys.password(login) for login in ("parley_app", "parley_service")}
     try:

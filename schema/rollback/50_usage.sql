@@ -14,7 +14,7 @@ begin
     if to_regclass('app.adopted_' || v_name) is not null then
       execute format('alter table app.%I rename to %I', 'adopted_' || v_name, v_name);
       execute format('alter table app.%I set schema public', v_name);
-      execute format('comment on table public.%I is null', v_name);
+      execute format('comment on table public.%I is %L', v_name, 'Left by Parley, which had adopted it.');
       raise notice 'left table public.%: it was there before the first migration (with the rows of that time)', v_name;
     end if;
   end loop;

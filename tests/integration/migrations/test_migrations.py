@@ -179,8 +179,8 @@ def test_a_failing_file_leaves_nothing_and_names_line_reason_and_statement(
     message = str(caught.value)
     assert message.startswith(f"{library / '30_wrong.sql'}:{line}: {reason}")
     assert f"statement: {statement}" in message
-    assert tables(empty_database) == ["books", "loans"]
-    assert ("30_wrong", "pending") in states(empty_database, library)
+    assert tables(empty_database) == []
+    assert {state for _, state in states(empty_database, library)} == {"pending"}
 
 
 def test_a_failing_rollback_keeps_its_migration(empty_database: ScratchDatabase, library: Path, write: Write) -> None:
@@ -206,7 +206,8 @@ def test_statements_that_refuse_a_transaction_run_where_the_file_says_so(
     with pytest.raises(MigrationError, match="cannot run inside a transaction block"):
         up(empty_database.owner_url, library)
     write("30_index", f"-- 30: an index.\n-- no-transaction\n\n{concurrently}", "drop index public.titles;")
-    assert [step.label for step in up(empty_database.owner_url, library)] == ["30_index"]
+    labels = [step.label for step in up(empty_database.owner_url, library)]
+    assert labels == ["00_platform", "10_books", "20_loans", "30_index"]
     with empty_database.connect() as connection:
         assert "index public.titles" in catalog_snapshot(connection)
 

@@ -1,4 +1,4 @@
-"""The schema runner: `schema/NN_name.sql` and `schema/rollback/NN_name.sql`, one transaction a file.
+"""The schema runner: `schema/NN_name.sql` and `schema/rollback/NN_name.sql`, what is pending in one transaction.
 
     python -m parley.migrations up|down N|status|verify --url postgresql://... --schema schema
 

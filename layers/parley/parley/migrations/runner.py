@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import takewhile
 from pathlib import Path
 from typing import Literal
 
@@ -65,7 +66,10 @@ Progress = Callable[[Step], None]
 
 
 def up(conninfo: str, folder: Path, *, progress: Progress | None = None) -> list[Step]:
-    """Apply what is pending, in order. Runners that start at the same time wait for each other.
+    """Apply what is pending, in order and in one transaction, so that a refusal or a crash leaves everything as it was.
+
+    Only a file marked `-- no-transaction` ends it, runs by itself and begins another. Runners that start at the same
+    time wait for each other.
 
     Args:
         conninfo: libpq URI or keywords of a role that may create schemas, extensions and roles.
@@ -74,29 +78,33 @@ def up(conninfo: str, folder: Path, *, progress: Progress | None = None) -> list
 
     Raises:
         OtherFilesError: an applied file was changed or is not in the folder.
-        MigrationError: a file failed; what came before it stays applied, nothing of it does.
+        MigrationError: a file failed; nothing of its transaction stays.
         psycopg.OperationalError: the database cannot be reached.
     """
     migrations = read_migrations(folder)
     steps: list[Step] = []
     with _connect(conninfo) as connection:
         while True:
+            done: list[Step] = []
             with _transaction(connection):
                 if not _has_ledger(connection):
                     connection.execute(_LEDGER)
                 applied = _applied(connection)
                 _refuse_drift(applied, migrations, folder)
-                pending = next((migration for migration in migrations if migration.version not in applied), None)
-                if pending is None:
+                pending = [migration for migration in migrations if migration.version not in applied]
+                if not pending:
                     return steps
-                step = _run(connection, conninfo, pending.label, pending.script)
-                connection.execute(
-                    "insert into app.schema_migrations (version, name, checksum) values (%s, %s, %s)",
-                    (pending.version, pending.name, pending.checksum),
-                )
-            steps.append(step)
-            if progress:
-                progress(step)
+                together = list(takewhile(lambda migration: migration.script.transactional, pending)) or pending[:1]
+                for migration in together:
+                    done.append(_run(connection, conninfo, migration.label, migration.script))
+                    connection.execute(
+                        "insert into app.schema_migrations (version, name, checksum) values (%s, %s, %s)",
+                        (migration.version, migration.name, migration.checksum),
+                    )
+            for step in done:
+                steps.append(step)
+                if progress:
+                    progress(step)
 
 
 def down(conninfo: str, folder: Path, count: int | None = None, *, progress: Progress | None = None) -> list[Step]:

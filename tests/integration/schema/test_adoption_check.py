@@ -1,0 +1,171 @@
+"""What is adopted and what is refused: one look before anything changes, and one transaction for all that follows."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+
+import pytest
+
+from local.checkout import CHECKOUT, SCHEMA
+from parley.migrations.files import MigrationError
+from parley.migrations.runner import up
+from testing.claims import SERVICE, set_claims
+from testing.databases import ScratchDatabase, psql, run_postgres
+from tests.integration.schema import seeds
+from tests.integration.schema.test_adoption import _assert_kept, _content
+
+_UUID_USERS = "create schema auth; create table auth.users (id uuid primary key); "
+# What only shares a name, and what depends from outside on what would change -> what the refusal says of it.
+NEIGHBOURS = {
+    "create table ai_provider_preferences (user_id text, modality text, provider text, primary key (user_id, modality))":
+        "table ai_provider_preferences is not as S1 has it",
+    "create table ai_usage (key text primary key, used integer)": "table ai_usage is not as S3 has it",
+    "create view leaderboard as select 1 as rank": "leaderboard is not a table: rename or drop it",
+    "create materialized view streaks as select 1 as days": "streaks is not a table: rename or drop it",
+    "create sequence profiles": "profiles is not a table: rename or drop it",
+    "create table content_items (id integer primary key)": "table content_items is not one that a seed has: rename it",
+    "create type ai_provider as enum ('openai', 'mistral')": "type public.ai_provider has values of its own: rename it",
+    "create function match_embeddings(integer) returns integer language sql return 1":
+        "function match_embeddings(integer) has a name of ours and no table of its seed is here: rename it",
+    "create schema app; create table app.orders (id integer)": "schema app holds app.orders: rename that schema",
+}  # fmt: skip
+DEPENDENTS = {
+    "create view talks as select user_id from ai_conversations": "view talks depends on ai_conversations.user_id",
+    "create table notes (talk uuid constraint notes_talk references ai_conversations (id))":
+        "foreign key notes_talk of notes depends on ai_conversations.id",
+    """
+    create table notes (id integer); alter table notes enable row level security;
+    create policy "of talkers" on notes using (exists (select from ai_conversations c where c.user_id is null))
+    """: "depends on ai_conversations.user_id",
+    "create view spent as select tokens_used from ai_usage_logs": "view spent depends on ai_usage_logs",
+}  # fmt: skip
+
+
+def dump(database: ScratchDatabase) -> str:
+    """Schema and data as pg_dump writes them."""
+    done = run_postgres("pg_dump", "--restrict-key=x", database.owner_url)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def _original(name: str, database: ScratchDatabase) -> None:
+    done = psql(database.owner_url, seeds.ORIGINALS / f"{name}.sql")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", ["s1_published", "s3_published"])
+def test_a_database_as_published_is_adopted_without_losing_a_row_and_in_words(
+    name: str, empty_database: ScratchDatabase
+) -> None:
+    _original(name, empty_database)
+    with empty_database.connect() as owner:
+        before = _content(owner)
+        steps = up(empty_database.owner_url, SCHEMA)
+        _assert_kept(before, _content(owner))
+    said = [notice for step in steps for notice in step.notices]
+    adopted = {notice for notice in said if notice.startswith("adopted table ")}
+    assert {re.split(r"[ .]", notice)[2].strip('"') for notice in adopted} == set(before) - {
+        "interview",
+        "resume_analyses",
+    }
+    done = psql(empty_database.owner_url, seeds.check_path(name[:2].upper()))
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_server_of_an_adopted_s1_goes_on_writing_its_organizations_and_users(
+    empty_database: ScratchDatabase,
+) -> None:
+    _original("s1_published", empty_database)
+    up(empty_database.owner_url, SCHEMA)
+    with empty_database.connect() as owner, owner.transaction():
+        set_claims(owner, SERVICE)
+        owner.execute("set local role service_role")
+        owner.execute("update organization set plan = 'free_trial_over' where id = 'org_123'")
+        owner.execute("""update "user" set email = 'new@example.com' where id = 'user_456'""")
+        assert owner.execute("select plan::text from organization where id = 'org_123'").fetchone() == (
+            "free_trial_over",
+        )
+
+
+@pytest.mark.parametrize("name", ["s4_published", "s5_published"])
+def test_a_database_that_is_as_no_seed_has_it_is_refused_and_left_as_it_was(
+    name: str, empty_database: ScratchDatabase
+) -> None:
+    _original(name, empty_database)
+    before = dump(empty_database)
+    with pytest.raises(MigrationError, match="that Parley does not take over; nothing was changed") as caught:
+        up(empty_database.owner_url, SCHEMA)
+    assert "table profiles is not as S5 has it" in str(caught.value)
+    assert dump(empty_database) == before
+    with empty_database.connect() as owner:
+        owner.execute("insert into auth.users (id, email) values (gen_random_uuid(), 'new@example.com')")
+
+
+@pytest.mark.parametrize("statement", NEIGHBOURS)
+def test_what_only_shares_a_name_is_refused_and_left_as_it_was(statement: str, empty_database: ScratchDatabase) -> None:
+    with empty_database.connect() as owner:
+        owner.execute(statement.encode())
+    before = dump(empty_database)
+    with pytest.raises(MigrationError, match=re.escape(NEIGHBOURS[statement])):
+        up(empty_database.owner_url, SCHEMA)
+    assert dump(empty_database) == before
+
+
+@pytest.mark.parametrize("statement", DEPENDENTS)
+def test_what_depends_on_a_column_that_changes_is_named_before_anything_does(
+    statement: str, empty_database: ScratchDatabase
+) -> None:
+    _original("s2", empty_database)
+    with empty_database.connect() as owner:
+        owner.execute(statement.encode())
+    before = dump(empty_database)
+    with pytest.raises(MigrationError, match=re.escape(DEPENDENTS[statement])):
+        up(empty_database.owner_url, SCHEMA)
+    assert dump(empty_database) == before
+
+
+def test_all_that_is_in_the_way_is_said_at_once(empty_database: ScratchDatabase) -> None:
+    with empty_database.connect() as owner:
+        for statement in NEIGHBOURS:
+            owner.execute(statement.encode())
+    with pytest.raises(MigrationError, match="this database has 8 things") as caught:
+        up(empty_database.owner_url, SCHEMA)
+    # The function is excused by the tables, which are in the way themselves.
+    assert [text for text in NEIGHBOURS.values() if text not in str(caught.value)] == [
+        "function match_embeddings(integer) has a name of ours and no table of its seed is here: rename it"
+    ]
+
+
+@pytest.mark.parametrize("moment", [0.15, 0.3, 0.45])
+def test_a_migration_that_is_killed_leaves_everything_as_it_was(moment: float, empty_database: ScratchDatabase) -> None:
+    _original("s2", empty_database)
+    before = dump(empty_database)
+    command = [
+        sys.executable,
+        "-m",
+        "parley.migrations",
+        "up",
+        "--url",
+        empty_database.owner_url,
+        "--schema",
+        str(SCHEMA),
+    ]
+    runner = subprocess.Popen(
+        command, env=os.environ | {"PYTHONPATH": str(CHECKOUT / "layers/parley")}, stdout=subprocess.DEVNULL
+    )
+    with empty_database.connect() as owner:
+        busy = "select count(*) from pg_stat_activity where application_name = 'parley-migrations' and state <> 'idle'"
+        while owner.execute(busy).fetchone() == (0,):
+            assert runner.poll() is None, "it was over before it could be killed"
+        time.sleep(moment)
+        runner.kill()
+        runner.wait()
+        gone = "select count(*) from pg_stat_activity where application_name = 'parley-migrations'"
+        while owner.execute(gone).fetchone() != (0,):
+            time.sleep(0.02)
+        applied = owner.execute("select to_regclass('app.schema_migrations') is not null").fetchone()
+    assert applied == (True,) or dump(empty_database) == before

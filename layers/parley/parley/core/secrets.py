@@ -66,11 +66,13 @@ def renewed_jwt_secret(settings: Settings) -> str:
 def provider_keys(settings: Settings) -> dict[ProviderName, str]:
     """The operator's keys; what the environment holds wins over the secret.
 
-    Raises Problem (503) where the secret cannot be read.
+    Raises Problem (503) where the secret cannot be read. One that is no JSON object, which the log says, stops nothing
+    else.
     """
     keys: dict[ProviderName, str] = {}
     if settings.provider_keys_secret_arn:
-        keys = _kept(settings.provider_keys_secret_arn, _keys).get()
+        with contextlib.suppress(ConfigurationError):
+            keys = _kept(settings.provider_keys_secret_arn, _keys).get()
     return keys | dict(settings.provider_keys)
 
 
@@ -108,13 +110,8 @@ def _hs256_key(value: str) -> str:
 
 
 def _keys(value: str) -> dict[ProviderName, str]:
-    """The keys that can be sent. What is none makes its provider unavailable, is logged, and stops nothing else."""
-    try:
-        members = json.loads(value).items()
-    except (ValueError, AttributeError):
-        logger.error("no provider has a key: the secret must be a JSON object of providers and keys")
-        return {}
-    named = ((canonical_provider(name.strip()), str(key or "").strip()) for name, key in members)
+    """The keys that can be sent; what is none makes its provider unavailable, and the log says so."""
+    named = ((canonical_provider(name.strip()), str(key or "").strip()) for name, key in json.loads(value).items())
     return {provider: key for provider, key in named if provider and key and is_provider_key(provider, key)}
 
 

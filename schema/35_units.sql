@@ -317,10 +317,10 @@ begin
     perform pg_catalog.pg_advisory_xact_lock_shared(v_everybody);
     perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('mirror:' || app.user_id(), 0));
   end if;
-  return null;
+  return new;
 end $$;
 comment on function app.take_turns_mirroring() is
-  'Trigger, before a statement: whoever writes a preference waits until another who writes the same user''s is through.';
+  'Trigger, before any row is locked: whoever writes a preference waits until another who writes the same user''s is through.';
 
 create or replace function app.mirror_preference() returns trigger
   language plpgsql set search_path = pg_catalog, pg_temp
@@ -362,6 +362,7 @@ comment on function app.mirror_settings() is 'Trigger: a provider chosen in S2''
 
 drop trigger if exists _05_take_turns on public.ai_provider_preferences;
 drop trigger if exists _05_take_turns on public.user_ai_settings;
+drop trigger if exists _05_take_turns_insert on public.user_ai_settings;
 drop trigger if exists _30_mirror on public.ai_provider_preferences;
 drop trigger if exists _30_mirror_insert on public.user_ai_settings;
 drop trigger if exists _30_mirror_update on public.user_ai_settings;
@@ -383,8 +384,12 @@ where p.user_id = s.user_id and s.preferred_provider is distinct from app.canoni
 
 create trigger _05_take_turns before insert or update of preferred_provider, is_active on public.ai_provider_preferences
   for each statement when (pg_trigger_depth() = 0) execute function app.take_turns_mirroring();
-create trigger _05_take_turns before insert or update of preferred_provider on public.user_ai_settings
+create trigger _05_take_turns before update of preferred_provider on public.user_ai_settings
   for each statement when (pg_trigger_depth() = 0) execute function app.take_turns_mirroring();
+-- Not for every new counter: count_unit makes those while it may hold the row.
+create trigger _05_take_turns_insert before insert on public.user_ai_settings
+  for each row when (new.preferred_provider <> 'openai' and pg_trigger_depth() = 0)
+  execute function app.take_turns_mirroring();
 create trigger _30_mirror after insert or update of preferred_provider, is_active on public.ai_provider_preferences
   for each row when (new.user_id is not null and pg_trigger_depth() = 0)
   execute function app.mirror_preference();

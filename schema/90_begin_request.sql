@@ -202,25 +202,30 @@ begin
     return;
   end if;
   outcome := 'reserved';
+  fence := p_earlier.fence
+    + (p_earlier.state <> 'reserved' or p_earlier.lease_until <= app.now() or p_earlier.id <> v_id)::integer;
   if p_earlier.state = 'reserved' then
     -- 2.
-    v_day := p_earlier.reserved_day;
-    fence := p_earlier.fence + (p_earlier.lease_until <= app.now() or p_earlier.id <> v_id)::integer;
-  else
-    fence := p_earlier.fence + 1;
-    -- 3. The unit that a caller who left has spent covers a retry, which holds none.
-    if (p_takes_unit or p_tokens > 0) and not p_earlier.covers_retry then
-      v_day := case when p_tokens is null then app.count_unit() else app.count_embedding_tokens(p_tokens, true) end;
-      if v_day is null then
-        outcome := 'refused';
-        return;
-      end if;
+    if (p_earlier.reserved_tokens is null) = (p_tokens is null) then
+      v_day := p_earlier.reserved_day;
+    else
+      perform app.return_to_quota(
+        p_earlier.caller_key, p_earlier.user_id, p_earlier.reserved_day, 0, coalesce(p_earlier.reserved_tokens, 0));
+    end if;
+  end if;
+  -- 3. The unit that a caller who left has spent covers a retry, which holds none.
+  if v_day is null and (p_takes_unit or p_tokens > 0) and not p_earlier.covers_retry then
+    v_day := case when p_tokens is null then app.count_unit() else app.count_embedding_tokens(p_tokens, true) end;
+    if v_day is null then
+      outcome := 'refused';
+      return;
     end if;
   end if;
   -- 4.
   update app.ai_requests r
   set state = 'reserved', fence = hold_request.fence, lease_until = app.now() + pg_catalog.make_interval(secs => v_lease),
-      finished_at = null, error_code = null, answer = null, answer_until = null, reserved_day = v_day
+      finished_at = null, error_code = null, answer = null, answer_until = null, reserved_day = v_day,
+      reserved_tokens = p_tokens
   where r.id = p_earlier.id;
 end $$;
 comment on function app.hold_request(jsonb, app.ai_requests, boolean, bigint) is
@@ -232,7 +237,8 @@ comment on function app.hold_request(jsonb, app.ai_requests, boolean, bigint) is
 --   3. A precomputed response to the message.
 --   4. The route: provider and model, by tier, own keys and the organization's policy.
 --   5. The exact cache; who finds nothing gets the lease to fill the entry, or waits for who has it.
---   6. The unit, last: at the limit everything above was free.
+--   6. The unit, last: at the limit everything above was free. Who has none left may still be given the answer to an
+--      equivalent question: then only the tokens to look for it are held, and `refused` says that no model may be called.
 create or replace function app.admit_call(p_claims jsonb, p_request jsonb) returns jsonb
   language plpgsql set search_path = pg_catalog, pg_temp
 as $$
@@ -322,13 +328,18 @@ begin
   -- 6.
   v_hold := app.hold_request(
     p_request, v_earlier, coalesce((p_request ->> 'takes_unit')::boolean, true) and app.tier_takes_units(v_tier), null);
-  if v_hold.outcome <> 'reserved' then
+  if v_hold.outcome = 'refused' and p_request ->> 'question_tokens' is not null then
+    v_reply := v_reply || '{"refused": "quota_exceeded"}';
+    v_hold := app.hold_request(p_request, v_earlier, false, (p_request ->> 'question_tokens')::bigint);
+  end if;
+  if v_hold.outcome <> 'reserved' or v_reply ? 'refused' then
     delete from app.cache_fills where request_id = v_hold.request_id;
-    if v_hold.outcome = 'begun_meanwhile' then
-      return app.admit_call(p_claims, p_request);
-    elsif v_hold.outcome = 'id_taken' then
-      return '{"outcome": "id_taken"}';
-    end if;
+  end if;
+  if v_hold.outcome = 'begun_meanwhile' then
+    return app.admit_call(p_claims, p_request);
+  elsif v_hold.outcome = 'id_taken' then
+    return '{"outcome": "id_taken"}';
+  elsif v_hold.outcome <> 'reserved' then
     return v_reply || '{"outcome": "quota_exceeded"}';
   end if;
   return v_reply || pg_catalog.jsonb_build_object(
@@ -404,7 +415,7 @@ begin
   if v_reply ->> 'outcome' = 'embedding_quota_exceeded' then
     v_window := v_quota -> 'embedding_tokens';
     v_wait_helps := (p_request ->> 'embedding_tokens')::bigint <= (v_window ->> 'limit')::bigint;
-  elsif v_reply ->> 'outcome' = 'quota_exceeded' then
+  elsif coalesce(v_reply ->> 'refused', v_reply ->> 'outcome') = 'quota_exceeded' then
     v_window := v_quota -> case
       when (v_quota #>> '{monthly,used}')::integer >= (v_quota #>> '{monthly,limit}')::integer then 'monthly' else 'daily' end;
     v_wait_helps := least((v_quota #>> '{daily,limit}')::integer, (v_quota #>> '{monthly,limit}')::integer) > 0;

@@ -3,6 +3,7 @@ drop trigger if exists _30_mirror_update on public.user_ai_settings;
 drop trigger if exists _30_mirror_insert on public.user_ai_settings;
 drop trigger if exists _30_mirror on public.ai_provider_preferences;
 drop trigger if exists _05_take_turns on public.user_ai_settings;
+drop trigger if exists _05_take_turns_insert on public.user_ai_settings;
 drop trigger if exists _05_take_turns on public.ai_provider_preferences;
 drop function if exists app.mirror_settings();
 drop function if exists app.mirror_preference();

@@ -481,6 +481,46 @@ def test_a_semantic_hit_takes_no_unit_but_tokens_to_embed_as_long_as_there_are_s
     assert emulator.counts()["openai /v1/embeddings"] == 2
 
 
+def test_at_the_limit_an_equivalent_question_is_still_answered_within_the_tokens_to_embed(
+    functions: Functions, token: Token, emulator: Emulator, database: Any
+) -> None:
+    def semantic(message: str, key: str | None = None) -> Answer:
+        headers = {"Idempotency-Key": key} if key else None
+        return ask(functions, {"message": message, "cache": "semantic"}, token("ada"), headers=headers)
+
+    def embedded() -> tuple[int, int]:
+        tokens = scalar(database, "select daily_embedding_tokens from user_ai_settings")
+        return tokens, emulator.counts()["openai /v1/embeddings"]
+
+    semantic("How do I reset my password?")
+    with database.connect() as owner:
+        owner.execute("update user_ai_settings set daily_usage = 10")
+    before = functions.module("chat").services.database.round_trips
+    for _ in range(2):
+        hit = semantic("How can I reset my password?", key="one")
+        assert (hit.status, hit.json["cache"], hit.headers["X-RateLimit-Remaining"]) == (200, "semantic", "0")
+    assert functions.module("chat").services.database.round_trips - before == 4, "three, and one for the replay"
+    tokens, calls = embedded()
+    assert tokens == scalar(database, "select sum(tokens_prompt) from ai_usage where operation_type = 'embedding'")
+    miss = semantic("Where is the nearest fjord?", key="two")
+    assert (miss.status, miss.json["code"], "Retry-After" in miss.headers) == (429, "quota_exceeded", True)
+    assert embedded() == (
+        scalar(database, "select sum(tokens_prompt) from ai_usage where operation_type = 'embedding'"),
+        3,
+    )
+    assert tokens < embedded()[0]
+    assert emulator.counts()["openai /v1/chat/completions"] == 1
+    with database.connect() as owner:
+        owner.execute("update user_ai_settings set daily_embedding_tokens = 99999")
+    assert semantic("How could I reset my password?").json["code"] == "quota_exceeded"
+    assert (embedded(), calls) == ((99_999, 3), 2)
+    with database.connect() as owner:
+        owner.execute("update user_ai_settings set daily_usage = 9, daily_embedding_tokens = 0")
+    assert semantic("Where is the nearest fjord?", key="two").json["cache"] == "none"
+    assert scalar(database, "select daily_usage from user_ai_settings") == 10
+    assert scalar(database, "select count(*) from app.cache_fills") == 0
+
+
 def test_a_lookup_that_hangs_costs_the_answer_two_seconds_and_not_its_life(
     functions: Functions, token: Token, emulator: Emulator
 ) -> None:

@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
 from parley.admission.quota import Quota
+from parley.admission.refusals import Refused
 from parley.core.observability import logger
 from parley.core.provider_names import ProviderName
 
@@ -37,6 +38,8 @@ class ModelCallRequest:
     Attributes:
         offered_models: the models that the operator's key may be used for, where `model` is not one; then only an own
             key will do. None where it is one.
+        question_tokens: what it takes to look for the answer to an equivalent question, which may serve at the limit;
+            None where none may serve.
     """
 
     operation: Operation
@@ -50,6 +53,7 @@ class ModelCallRequest:
     cache_scope: CacheScope = "tenant"
     conversation_id: str | None = None
     history_characters: int = 0
+    question_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +144,8 @@ class AdmittedModelCall(Admitted):
         own_keys: a byok caller's encrypted keys.
         allowed_providers: what the organization allows; None allows all.
         health: `calls`, `errors` and `p50_ms` of the last minute by provider.
+        refusal: why no model may be called; the answer to an equivalent question may still serve, for which tokens to
+            embed are held.
     """
 
     provider: ProviderName
@@ -152,6 +158,7 @@ class AdmittedModelCall(Admitted):
     own_keys: Mapping[ProviderName, str] = field(default_factory=dict)
     allowed_providers: list[ProviderName] | None = None
     health: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    refusal: Refused | None = None
 
 
 # What finish_request takes.

@@ -87,6 +87,7 @@ class Requests:
             own_keys={name: key["ciphertext"] for name, key in (found.get("own_keys") or {}).items()},
             allowed_providers=found.get("allowed_providers"),
             health=found.get("health") or {},
+            refusal=refusal(found | {"outcome": found["refused"]}) if "refused" in found else None,
         )
 
     def begin_embedding(self, context: RequestContext, request: EmbeddingRequest, deadline: float) -> Admitted:

@@ -180,9 +180,11 @@ class ModelCall(HeldRequest):
 
     @property
     def _may_embed_question(self) -> bool:
-        question, window = self._prompt.messages[-1].content, self.quota.embedding_tokens
+        tokens, window = question_tokens(self._prompt), self.quota.embedding_tokens
+        if tokens is None or self._route.refusal is not None:  # refused, it holds the tokens
+            return tokens is not None
         left = None if window is None or self._own_key else window.remaining
-        return len(question) <= LONGEST_TEXT and (left is None or estimated_tokens(question) <= left)
+        return left is None or tokens <= left
 
     def complete(self, messages: Sequence[Message] | None = None) -> Completion:
         """Call a model for `messages` (default: the prompt with its history). Raises Problem."""
@@ -290,3 +292,9 @@ class ModelCall(HeldRequest):
             at_work = attempt.error_code in (None, "cancelled") or (self._delivered and attempt is self._attempts[-1])
             if at_work or attempt.usage is not None:
                 self.charge(attempt)
+
+
+def question_tokens(prompt: Prompt) -> int | None:
+    """What it takes to embed the prompt's last message, as estimated; None where it is too long for that."""
+    question = prompt.messages[-1].content
+    return estimated_tokens(question) if len(question) <= LONGEST_TEXT else None

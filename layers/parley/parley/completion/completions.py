@@ -14,7 +14,7 @@ from typing import Literal
 from parley.admission.held_request import Admission
 from parley.admission.records import AdmittedModelCall, ModelCallRequest
 from parley.completion.cache import SemanticCache, cache_mode, prompt_hash
-from parley.completion.call import ModelCall
+from parley.completion.call import ModelCall, question_tokens
 from parley.completion.operator_models import OperatorModels
 from parley.completion.prompt import Prompt
 from parley.completion.routing import Router
@@ -71,6 +71,7 @@ class Completions:
             prompt_hash=exact_hash,
             cache_scope=prompt.cache_scope,
             conversation_id=prompt.conversation_id,
+            question_tokens=question_tokens(prompt) if mode == "semantic" else None,
             history_characters=self.settings.history_tokens * CHARACTERS_PER_TOKEN if prompt.conversation_id else 0,
         )
         admitted = self.admission.admit_model_call(context, request, deadline, needs_database=prompt.keeps_turns)
@@ -92,6 +93,9 @@ class Completions:
         )
         if mode == "semantic":
             call.look_in_semantic_cache(self.embedder, self.semantic_cache)
+        if admitted.refusal is not None and call.stored_answer is None:
+            with call:
+                raise admitted.refusal
         return call
 
     def _keys(self, caller: Caller, admitted: AdmittedModelCall) -> Mapping[ProviderName, str]:

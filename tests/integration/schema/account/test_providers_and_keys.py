@@ -49,12 +49,16 @@ class TestProviders:
         owner.execute("update public.user_ai_settings set preferred_provider = 'anthropic'")
         assert app.call("provider_preferences", ADA)["user"]["provider"] == "anthropic"
 
+    @pytest.mark.parametrize("new", [False, True])
     @pytest.mark.parametrize("by_owner", [False, True])
     def test_twenty_who_choose_on_both_sides_at_once_never_wait_for_each_other(
-        self, app: Caller, database: ScratchDatabase, owner: psycopg.Connection[Any], by_owner: bool
+        self, app: Caller, database: ScratchDatabase, owner: psycopg.Connection[Any], by_owner: bool, new: bool
     ) -> None:
         app.begin(ADA)
-        app.call("save_provider_preference", ADA, "user", "google")
+        if new:
+            owner.execute("delete from public.user_ai_settings")
+        else:
+            app.call("save_provider_preference", ADA, "user", "google")
         together = threading.Barrier(20)
 
         def write(number: int) -> None:
@@ -70,7 +74,8 @@ class TestProviders:
                             claims = ("select set_config('request.jwt.claims', %s, true)", (json.dumps(ADA),))
                             connection.execute(*claims)
                         connection.execute(
-                            "update public.user_ai_settings set preferred_provider = %s where user_id = 'ada'",
+                            "insert into public.user_ai_settings as s (user_id, preferred_provider) values ('ada', %s)"
+                            " on conflict (user_id) do update set preferred_provider = excluded.preferred_provider",
                             (provider,),
                         )
 

@@ -212,6 +212,21 @@ class TestTokensToEmbed:
         assert app.retrieve(ADA, 100, **(self.KEY | {"body_hash": "bb"}))["outcome"] == "idempotency_key_reused"
         assert app.begin(ADA, **self.KEY)["outcome"] == "idempotency_key_reused"
 
+    @pytest.mark.parametrize("ends", ["released", "crashed"])
+    def test_the_retry_of_a_lookup_at_the_limit_takes_a_unit_when_there_is_one(
+        self, app: Caller, owner: psycopg.Connection[Any], ends: str
+    ) -> None:
+        app.begin(ADA)
+        owner.execute("update public.user_ai_settings set daily_usage = 10")
+        found = app.begin(ADA, question_tokens=100, lease_seconds=0, **self.KEY)
+        assert (found["outcome"], found["refused"], embedded(found)) == ("admitted", "quota_exceeded", 100)
+        if ends == "released":
+            app.finish(ADA, found, state="released", calls=[], attempts=None)
+        owner.execute("update public.user_ai_settings set daily_usage = 1")
+        retry = app.begin(ADA, question_tokens=100, **self.KEY)
+        assert ("refused" in retry, retry["fence"], used(retry)[0], embedded(retry)) == (False, 2, 2, 0)
+        assert used(app.finish(ADA, retry, state="released", calls=[]))[0] == 1
+
     def test_only_a_user_embeds(self, app: Caller) -> None:
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             app.retrieve(VISITOR, 1)

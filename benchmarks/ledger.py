@@ -58,9 +58,10 @@ cross join lateral (select (array['openai', 'anthropic', 'google'])[1 + n %% 3] 
 """
 FILL_CACHE = """
 insert into public.ai_response_cache
-  (query_hash, tenant, provider, model, response, parameters_hash, message, embedding, created_at, expires_at)
+  (query_hash, tenant, provider, model, response, parameters_hash, message, embedding_model, embedding,
+   created_at, expires_at)
 select n::text, 'user:user_' || n %% 5000, 'openai', 'model', repeat('answer ', 60), 'parameters', 'question ' || n,
-  case when n %% 20 = 0 then array_fill(0.5, array[1536])::vector end,
+  'embedder', case when n %% 20 = 0 then array_fill(0.5, array[1536])::vector end,
   now() - interval '2 days', now() + case when n <= %(expired)s then interval '-1 day' else interval '1 day' end
 from generate_series(1, %(expired)s + 10) as n
 """

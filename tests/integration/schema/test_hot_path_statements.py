@@ -62,7 +62,6 @@ def test_a_request_leaves_no_session_state_and_names_no_statement(database: Scra
         ("set local role authenticated", "session state"),
         ("reset all", "session state"),
         ("prepare plan as select 1", "session state"),
-        ("create temp table scratch (id int)", "session state"),
         ("select '" + "x" * 16384 + "'", "bytes"),
     ],
 )

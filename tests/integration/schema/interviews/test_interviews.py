@@ -18,9 +18,12 @@ from tests.integration.schema.activities import ALICE, BOB, NOON, completed, giv
     ("completed", "in_progress"), ("failed", "completed"), ("in_progress", "pending"), ("abandoned", "in_progress"),
 ])  # fmt: skip
 def test_a_finished_interview_never_goes_back(owner: psycopg.Connection, old: str, new: str) -> None:
-    owner.execute("insert into interview_sessions (user_id, status) values ('alice', %s)", (old,))
+    owner.execute(
+        "insert into interview_sessions (user_id, status, completed_at) values ('alice', %s, %s)",
+        (old, NOON if old == "completed" else None),
+    )
     with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState):
-        owner.execute("update interview_sessions set status = %s", (new,))
+        owner.execute("update interview_sessions set status = %s, completed_at = null", (new,))
 
 
 @pytest.mark.parametrize(("old", "new"), [
@@ -28,7 +31,8 @@ def test_a_finished_interview_never_goes_back(owner: psycopg.Connection, old: st
 ])  # fmt: skip
 def test_an_interview_goes_forward(owner: psycopg.Connection, old: str, new: str) -> None:
     owner.execute("insert into interview_sessions (user_id, status) values ('alice', %s)", (old,))
-    owner.execute("update interview_sessions set status = %s", (new,))
+    ended = NOON if new == "completed" else None
+    owner.execute("update interview_sessions set status = %s, completed_at = %s", (new, ended))
     assert one(owner, "select status from interview_sessions") == new
 
 

@@ -154,7 +154,8 @@ class ModelCall(HeldRequest):
     def look_in_semantic_cache(self, embedder: Embedder, semantic_cache: SemanticCache) -> None:
         """Set `stored_answer` where an equivalent question has one, and settle without the unit.
 
-        A lookup that fails is a miss, as is one beyond the day's tokens: the caller asked a question, not for a cache.
+        A lookup that fails is a miss, as is one beyond the day's tokens or against the organization's policy: the
+        caller asked a question, not for a cache.
         Raises Problem (409) as `settle` does.
         """
         if self._finished or self.degraded or self._prompt_hash is None or not self._may_embed_question:
@@ -162,7 +163,8 @@ class ModelCall(HeldRequest):
         answer: StoredAnswer | None = None
         try:
             seconds = min(_LOOKUP_SECONDS, self.seconds_left)
-            embedded = embedder.embed([self._prompt.messages[-1].content], self._keys(), seconds)
+            question = [self._prompt.messages[-1].content]
+            embedded = embedder.embed(question, self._keys(), self._route.allowed_providers, seconds)
             if embedded is None:
                 return
             self._question, attempt = embedded

@@ -50,9 +50,10 @@ class ChatMessage(BaseModel):
 class ChatRequest(NullIsAbsent, BaseModel):
     """A `message`, or `messages` that end with the user's.
 
-    `conversation_id` is `new` or an id from an earlier answer. `context` (the page, the cart...) is told to the model
-    and kept with the conversation. `cache` is `exact`, `off`, or `semantic`, which also serves the answer to an
-    equivalent question; `cache_threshold` raises how similar it must be.
+    `conversation_id` is `new` or an id from an earlier answer. `system`, and messages of that role, are your own
+    instructions to the model: put nothing of your users into them. `context` (the page, the cart...) is told to the
+    model as data, in which it follows no instruction, and kept with the conversation. `cache` is `exact`, `off`, or
+    `semantic`, which also serves the answer to an equivalent question; `cache_threshold` raises how similar it must be.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=_ONE_QUESTION)

@@ -41,7 +41,7 @@ class KnownCallers:
     def get(self, caller: Caller) -> Known:
         """What is known of a caller; of a stranger no more than the organization's rules."""
         known = self._callers.get(_slot(caller), Known())
-        if caller.organization_id not in self._policies:
+        if caller.organization_id is None or caller.organization_id not in self._policies:
             return known
         return replace(known, allowed_providers=self._policies[caller.organization_id], has_rules=True)
 

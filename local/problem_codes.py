@@ -16,6 +16,7 @@ CODES: dict[str, tuple[int, str]] = {
     "invalid_provider": (400, "There is no provider of this name."),
     "invalid_model": (400, "No model has this name, or it may not be named here; `models` has those that may."),
     "body_too_large": (413, "The body has more than 512 KiB."),
+    "answer_too_large": (413, "The answer has more than 6 MB."),
     "unsupported": (400, "The provider does not offer this."),
     # Who asks
     "token_missing": (401, "Sign in: this needs a token."),
@@ -37,6 +38,7 @@ CODES: dict[str, tuple[int, str]] = {
     # Limits
     "quota_exceeded": (429, "The allowance of answers is used up."),
     "embedding_quota_exceeded": (429, "Today's allowance of tokens to embed does not hold that many."),
+    "daily_limit_reached": (429, "That many rows that cost no unit are kept for one user in a day."),
     # Providers and own keys
     "provider_not_allowed": (403, "The organization does not allow this provider."),
     "no_provider_available": (503, "No provider that may be used can be called."),
@@ -80,9 +82,9 @@ CODES: dict[str, tuple[int, str]] = {
 }
 
 _ANY_ROUTE = (
-    "invalid_request", "token_invalid", "token_expired", "keys_unavailable", "internal_error", "not_configured",
-    "secrets_unavailable", "database_unavailable", "database_login_refused", "gateway_refused", "throttled",
-    "function_failed", "function_unreachable", "gateway_timeout",
+    "invalid_request", "answer_too_large", "token_invalid", "token_expired", "keys_unavailable", "internal_error",
+    "not_configured", "secrets_unavailable", "database_unavailable", "database_login_refused",
+    "gateway_refused", "throttled", "function_failed", "function_unreachable", "gateway_timeout",
 )  # fmt: skip
 _ACCESS = {
     "anyone": (),

@@ -113,11 +113,41 @@ comment on function app.recommend_items(text, text, integer) is
   'item with the caller count twice. reason is viewed_before, similar_people or popular_here; people says how many others. '
   'Raises 42501 unless p_user_id is the caller.';
 
+create or replace function app.bound_free_writes(p_kind text, p_ids uuid[], p_limit integer) returns void
+  language plpgsql volatile set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_user constant text := app.user_id();
+  v_since constant timestamptz := app.today()::timestamp at time zone app.time_zone();
+  v_tomorrow constant timestamptz := (app.today() + 1)::timestamp at time zone app.time_zone();
+  v_rows bigint;
+begin
+  -- A user's writes queue here, so that the count holds until they are there.
+  perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('free writes of ' || v_user, 0));
+  -- Under these ids the rows may be there already: a repetition writes nothing.
+  if p_kind = 'interactions' then
+    v_rows := (
+      select case when pg_catalog.bool_or(i.id = any (p_ids)) then null else count(*) end
+      from public.user_interactions i where i.user_id = v_user and i.created_at >= v_since);
+  else
+    v_rows := (
+      select case when pg_catalog.bool_or(s.id = any (p_ids)) then null else count(*) end
+      from public.ai_content_searches s where s.user_id = v_user and s.created_at >= v_since);
+  end if;
+  if v_rows + pg_catalog.cardinality(p_ids) > p_limit then
+    raise exception '%', greatest(1, pg_catalog.ceil(extract(epoch from v_tomorrow - app.now()))) using errcode = 'PLIM1';
+  end if;
+end $$;
+comment on function app.bound_free_writes(text, uuid[], integer) is
+  'Lets a user write these rows today, of interactions or searches, which cost no unit. Beyond the limit raises PLIM1, whose '
+  'message is the seconds until the next day.';
+
 select app.give_to('parley_definer', 'app.recommend_items(text, text, integer)');
 grant select on public.user_interactions to authenticated, parley_definer;
 grant insert (id, user_id, interaction_type, item_type, item_id, metadata) on public.user_interactions to authenticated;
 grant update (metadata) on public.user_interactions to authenticated;
 grant select, insert, update, delete on public.user_interactions to service_role;
 grant execute on function app.interaction_weight(text) to parley_definer;
-grant execute on function app.recommend_items(text, text, integer) to parley_app;
+grant execute on function app.recommend_items(text, text, integer), app.bound_free_writes(text, uuid[], integer)
+  to parley_app;
 alter table public.user_interactions force row level security;

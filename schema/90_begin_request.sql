@@ -68,8 +68,7 @@ begin
   order by c.position limit 1;
   -- 3.
   if not found then
-    return pg_catalog.jsonb_build_object(
-      'outcome', case when v_own is null then 'provider_not_allowed' else 'own_key_missing' end);
+    return '{"outcome": "provider_not_allowed"}';
   end if;
   return pg_catalog.jsonb_build_object(
     'provider', v_choice.provider, 'provider_source', v_choice.source, 'provider_spelling', v_choice.spelling,
@@ -370,10 +369,10 @@ begin
   return pg_catalog.jsonb_build_object(
     'outcome',
     case v_hold.outcome when 'refused' then 'embedding_quota_exceeded' when 'reserved' then 'admitted' else v_hold.outcome end,
-    'request_id', v_hold.request_id, 'fence', v_hold.fence);
+    'request_id', v_hold.request_id, 'fence', v_hold.fence, 'allowed_providers', app.allowed_providers());
 end $$;
 comment on function app.admit_retrieval(jsonb) is
-  'What begin_request replies about a search or an import: an earlier request, or a row that holds the tokens to embed.';
+  'What begin_request replies about a search or an import: an earlier request, or a row that holds the tokens to embed, and who may embed them.';
 
 -- The one entry before anything that spends: identity is set here, once, for everything below.
 --   1. Who calls: the claims become the transaction's identity; a deleted subject ends here.

@@ -14,7 +14,7 @@ from typing import Any, LiteralString
 
 from parley.account.settings import Account
 from parley.chat.conversations import Conversations
-from parley.chat.schemas import ConversationRename
+from parley.chat.schemas import ConversationQuery, ConversationRename
 from parley.core.caller import RequestContext
 from parley.core.errors import Problem
 from parley.core.paging import PageQuery
@@ -60,9 +60,9 @@ class Thief:
     def __post_init__(self) -> None:
         self.conversations = (self.conversations or Conversations)(self.database)
         self.documents = (self.documents or Documents)(self.database, self.embedding_calls)
-        self.interactions = (self.interactions or Interactions)(self.database)
+        self.interactions = (self.interactions or Interactions)(self.database, 1_000_000)
         self.retrieval = (self.retrieval or Retrieval)(self.database)
-        self.search = Search(self.database, self.retrieval, self.embedding_calls)
+        self.search = Search(self.database, self.retrieval, self.embedding_calls, 1_000_000)
 
     def attack(self, name: str, victim: Tenant, chance: random.Random) -> None:
         """Try one way to get at what is `victim`'s. Raises Leak when that worked."""
@@ -285,7 +285,7 @@ def _talk(thief: Thief, victim: Tenant, chance: random.Random) -> Any:
     after = thief.conversations.page(caller, PageQuery(cursor=_position(theirs)))["data"]
     thief.require(after == page, "another's conversation turns the page")
     return [
-        _read(lambda: thief.conversations.read(caller, theirs)),
+        _read(lambda: thief.conversations.read(caller, theirs, ConversationQuery())),
         _read(lambda: thief.conversations.rename(caller, theirs, ConversationRename(title="mine"))),
         _read(lambda: thief.conversations.delete(caller, theirs)),
     ]

@@ -79,9 +79,9 @@ def list_providers(request: Request) -> ProviderList:
 
 
 @api.get("/api/faqs", access="anyone", answer=PublicFaqList)
-def list_faqs(request: Request) -> PublicFaqList:
+def list_faqs(request: Request, query: PageQuery) -> PublicFaqList:
     """The precomputed responses."""
-    return services.usage.faqs(request.caller)
+    return services.usage.faqs(request.caller, query)
 
 
 @api.get("/api/conversations", access="user", answer=ConversationList)
@@ -100,9 +100,10 @@ def get_conversation(request: Request, query: ConversationQuery) -> Reply | Conv
     """One conversation; `format=markdown` exports it as a document."""
     conversation_id = request.path["conversation_id"]
     if query.format == "markdown":
-        document = services.conversations.markdown(request.caller, conversation_id)
-        return Reply(document, content_type="text/markdown; charset=utf-8")
-    return services.conversations.read(request.caller, conversation_id)
+        document, earlier = services.conversations.markdown(request.caller, conversation_id, query)
+        headers = {} if earlier is None else {"X-Next-Cursor": earlier}
+        return Reply(document, headers, content_type="text/markdown; charset=utf-8")
+    return services.conversations.read(request.caller, conversation_id, query)
 
 
 @api.patch(
@@ -125,7 +126,12 @@ def delete_conversation(request: Request) -> None:
 
 
 @api.post(
-    "/api/interactions", access="user", status=201, answer=CreatedList, idempotent=True, errors=["subject_deleted"]
+    "/api/interactions",
+    access="user",
+    status=201,
+    answer=CreatedList,
+    idempotent=True,
+    errors=["subject_deleted", "daily_limit_reached"],
 )
 def record_interactions(request: Request, body: InteractionsRequest) -> Reply:
     """Record what the caller looked at, clicked, added to a cart."""

@@ -7,6 +7,7 @@ import time
 from parley.api.request import Request
 from parley.api.router import Api
 from parley.container import Container
+from parley.core.paging import PageQuery
 from parley.core.period import Period
 from parley.operations.schemas import (
     Analytics,
@@ -52,9 +53,9 @@ def delete_user(request: Request) -> None:
 
 
 @api.get("/api/admin/faqs", access="service", answer=FaqList)
-def list_all_faqs(_request: Request) -> FaqList:
-    """Every precomputed response."""
-    return services.admin.faqs()
+def list_all_faqs(_request: Request, query: PageQuery) -> FaqList:
+    """The precomputed responses, inactive ones too."""
+    return services.admin.faqs(query)
 
 
 @api.post("/api/admin/faqs", access="service", status=201, answer=Faq, errors=["faq_exists"])

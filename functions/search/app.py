@@ -23,7 +23,9 @@ services = Container.from_environment(calls_models=True)
 api = Api(services.settings)
 
 
-@api.post("/api/search", access="user", answer=SearchResults, idempotent=True, errors=EMBEDDING)
+@api.post(
+    "/api/search", access="user", answer=SearchResults, idempotent=True, errors=[*EMBEDDING, "daily_limit_reached"]
+)
 def search(request: Request, body: SearchRequest) -> Reply:
     """Find by meaning, by words, or both."""
     found, replayed = services.search.search(request.context, body)

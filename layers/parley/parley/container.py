@@ -230,7 +230,7 @@ class Container:
         """Search."""
         from parley.search.service import Search
 
-        return Search(self.database, self.retrieval, self.embedding_calls)
+        return Search(self.database, self.retrieval, self.embedding_calls, self.settings.daily_free_writes)
 
     @cached_property
     def maintenance(self) -> Maintenance:
@@ -265,7 +265,7 @@ class Container:
         """Interactions and recommendations."""
         from parley.search.interactions import Interactions
 
-        return Interactions(self.database)
+        return Interactions(self.database, self.settings.daily_free_writes)
 
     @cached_property
     def account(self) -> Account:

@@ -58,7 +58,9 @@ def test_an_unknown_field_names_itself_and_the_one_that_may_be_meant(
 def test_an_unknown_field_like_no_other_is_told_which_ones_there_are(functions: Functions) -> None:
     answer = functions.request("search", "POST", "/api/search", {"query": "x", "k": 5}, token=make_token("ada"))
     assert answer.json["error"]["param"] == "k"
-    assert answer.json["detail"] == "k: there is no such field, only query, types, mode, limit, threshold, filter."
+    assert (
+        answer.json["detail"] == "k: there is no such field, only query, types, mode, limit, threshold, filter, cursor."
+    )
 
 
 def test_an_unknown_query_parameter_names_itself_too(functions: Functions) -> None:

@@ -139,11 +139,11 @@ def test_a_request_that_cannot_be_met_is_400(functions: Functions, emulator: Emu
 
 @pytest.mark.parametrize("kind", ["mixed", "technical", "system_design"])
 def test_the_bank_is_larger_than_what_can_be_asked_for_and_excluded(
-    functions: Functions, emulator: Emulator, kind: str
+    functions: Functions, token: Token, emulator: Emulator, kind: str
 ) -> None:
     emulator.fault("unavailable", provider="*", times=40)
     known = [text for text, _, _ in bank(kind)][:100]
-    answer = ask(functions, FOLOUP | {"number": 20, "type": kind, "exclude_questions": known})
+    answer = ask(functions, FOLOUP | {"number": 20, "type": kind, "exclude_questions": known}, token("ada"))
     questions = [question["question"] for question in answer.json["questions"]]
     assert len(set(questions) - set(known)) == 20
 

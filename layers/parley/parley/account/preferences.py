@@ -13,7 +13,7 @@ from parley.admission.known_callers import KnownCallers
 from parley.core.caller import Caller
 from parley.core.errors import Problem, subject_deleted
 from parley.core.observability import logger
-from parley.core.provider_names import PROVIDERS, named_provider
+from parley.core.provider_names import PROVIDERS, named_provider, provider_not_allowed
 from parley.database.connection import Database
 from parley.database.errors import DatabaseUnavailable
 
@@ -126,7 +126,7 @@ def _effective(provider: str | None, source: str) -> EffectiveProvider:
 
 def _check_saved(found: dict[str, Any]) -> None:
     if found["outcome"] == "provider_not_allowed":
-        raise Problem("provider_not_allowed", "Your organization does not allow this provider.", status=403)
+        raise provider_not_allowed()
     if found["outcome"] != "saved":
         raise subject_deleted()
 

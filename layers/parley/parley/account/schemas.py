@@ -221,4 +221,4 @@ class PublicFaqList(TypedDict):
     """The active precomputed responses, the first to match first."""
 
     data: list[PublicFaq]
-    next_cursor: None
+    next_cursor: str | None

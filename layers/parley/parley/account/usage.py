@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from parley.account.schemas import (
 from parley.core.caller import Caller
 from parley.core.clock import Clock
 from parley.core.errors import Problem, subject_deleted
+from parley.core.paging import PageQuery, a_number_or_none, a_text
 from parley.core.provider_names import PROVIDERS
 from parley.database.connection import Database
 from parley.database.errors import DatabaseUnavailable
@@ -124,17 +126,26 @@ class UsageReports:
             "next_cursor": None,
         }
 
-    def faqs(self, caller: Caller) -> PublicFaqList:
+    def faqs(self, caller: Caller, query: PageQuery) -> PublicFaqList:
         """The precomputed responses, the first to match first."""
+        priority, pattern, key = query.after(a_number_or_none, a_text, uuid.UUID)
         rows = self.database.query(
             caller.claims,
             """
-            select pattern, response, priority from public.ai_precomputed_responses
-            where is_active order by priority desc nulls last, length(pattern) desc, pattern
+            select id, pattern, response, priority from public.ai_precomputed_responses
+            where is_active
+              and (%s::uuid is null
+                or (coalesce(-priority::bigint, 2147483648), -length(pattern), pattern, id)
+                  > (coalesce(-%s::bigint, 2147483648), -length(%s), %s, %s))
+            order by coalesce(-priority::bigint, 2147483648), -length(pattern), pattern, id
+            limit %s
             """,
+            (key, priority, pattern, pattern, key, query.limit + 1),
             idempotent=True,
         )
-        return {"data": cast("list[PublicFaq]", rows), "next_cursor": None}
+        data, following = query.page(rows, "priority", "pattern", "id")
+        shown = [{name: value for name, value in row.items() if name != "id"} for row in data]
+        return {"data": cast("list[PublicFaq]", shown), "next_cursor": following}
 
     def _rows(self, caller: Caller, query: HistoryQuery) -> list[dict[str, Any]]:
         period = self._period(caller, query)

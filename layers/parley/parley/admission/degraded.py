@@ -9,7 +9,7 @@ from parley.core.caller import Caller, RequestContext
 from parley.core.clock import Clock
 from parley.core.errors import Problem
 from parley.core.observability import log_fault, logger
-from parley.core.provider_names import PROVIDERS, ProviderName, canonical_provider
+from parley.core.provider_names import PROVIDERS, ProviderName, canonical_provider, may_be_called
 from parley.core.queues import Queue
 from parley.own_keys.cipher import KeyCipher
 
@@ -42,6 +42,8 @@ class DegradedMode:
             raise _unavailable("Conversations and idempotency keys need the database, which cannot be used now.")
         caller = context.caller
         known = self._known_callers.get(caller)
+        if caller.organization_id is not None and not known.has_rules:
+            raise _unavailable("What your organization allows cannot be read while the database cannot be used.")
         provider, source = self._choose(request, known, self._usable(caller, known))
         if request.offered_models is not None and known.tier != "byok":
             route = {"provider": provider, "model": request.model}
@@ -64,7 +66,7 @@ class DegradedMode:
         """What the organization allows, and of that for a byok caller what a key is in memory for."""
         allowed = known.allowed_providers
         keys = self._key_cipher.remembered(caller) if known.tier == "byok" else PROVIDERS
-        return [name for name in PROVIDERS if name in keys and (allowed is None or name in allowed)]
+        return [name for name in PROVIDERS if name in keys and may_be_called(name, allowed)]
 
     @staticmethod
     def _choose(request: ModelCallRequest, known: Known, usable: list[ProviderName]) -> tuple[ProviderName, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, replace
+from typing import Any
 
 from parley.core.caller import Caller
 from parley.core.provider_names import ProviderName
@@ -18,11 +19,13 @@ class Known:
     Attributes:
         provider: the preference, in the caller's own spelling.
         allowed_providers: what the caller's organization allows; None allows all.
+        has_rules: whether that was seen, be it in another member's request.
     """
 
     provider: str | None = None
     tier: str | None = None
     allowed_providers: tuple[ProviderName, ...] | None = None
+    has_rules: bool = False
 
 
 class KnownCallers:
@@ -33,10 +36,14 @@ class KnownCallers:
 
     def __init__(self) -> None:
         self._callers: OrderedDict[tuple[str, str | None], Known] = OrderedDict()
+        self._policies: OrderedDict[str, tuple[ProviderName, ...] | None] = OrderedDict()
 
     def get(self, caller: Caller) -> Known:
-        """What is known of a caller; an empty `Known` for a stranger."""
-        return self._callers.get(_slot(caller), Known())
+        """What is known of a caller; of a stranger no more than the organization's rules."""
+        known = self._callers.get(_slot(caller), Known())
+        if caller.organization_id is None or caller.organization_id not in self._policies:
+            return known
+        return replace(known, allowed_providers=self._policies[caller.organization_id], has_rules=True)
 
     def put_provider(self, caller: Caller, provider: str | None) -> None:
         """Remember the preference; None: there is none any more."""
@@ -44,14 +51,20 @@ class KnownCallers:
 
     def put_rules(self, caller: Caller, tier: str, allowed_providers: list[ProviderName] | None) -> None:
         """Remember the tier and what the organization allows."""
-        allowed = None if allowed_providers is None else tuple(allowed_providers)
-        self._put(caller, replace(self.get(caller), tier=tier, allowed_providers=allowed))
+        self._put(caller, replace(self.get(caller), tier=tier))
+        if caller.organization_id is not None:
+            allowed = None if allowed_providers is None else tuple(allowed_providers)
+            _remember(self._policies, caller.organization_id, allowed)
 
     def _put(self, caller: Caller, known: Known) -> None:
-        self._callers[_slot(caller)] = known
-        self._callers.move_to_end(_slot(caller))
-        if len(self._callers) > _MOST_CALLERS:
-            self._callers.popitem(last=False)
+        _remember(self._callers, _slot(caller), known)
+
+
+def _remember(of: OrderedDict[Any, Any], key: Any, value: Any) -> None:
+    of[key] = value
+    of.move_to_end(key)
+    if len(of) > _MOST_CALLERS:
+        of.popitem(last=False)
 
 
 def _slot(caller: Caller) -> tuple[str, str | None]:

@@ -123,6 +123,7 @@ class Admitted:
         replay: what an earlier request with this idempotency key was answered.
         replayed: whether the answer repeats an earlier request's, be it a `replay` or a stored answer that served then.
         offline: whether it was admitted without the database, so that there is no row.
+        allowed_providers: what the organization allows; None allows all.
     """
 
     outcome: Literal["admitted", "faq", "cache_hit", "semantic", "replay"]
@@ -132,6 +133,7 @@ class Admitted:
     replay: dict[str, Any] | None = None
     replayed: bool = False
     offline: bool = False
+    allowed_providers: list[ProviderName] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +144,6 @@ class AdmittedModelCall(Admitted):
         provider_spelling: as the preference was saved (`gemini`), where one decided.
         stored_answer: what serves in a model's place.
         own_keys: a byok caller's encrypted keys.
-        allowed_providers: what the organization allows; None allows all.
         health: `calls`, `errors` and `p50_ms` of the last minute by provider.
         refusal: why no model may be called; the answer to an equivalent question may still serve, for which tokens to
             embed are held.
@@ -156,7 +157,6 @@ class AdmittedModelCall(Admitted):
     stored_answer: StoredAnswer | None = None
     conversation: Conversation | None = None
     own_keys: Mapping[ProviderName, str] = field(default_factory=dict)
-    allowed_providers: list[ProviderName] | None = None
     health: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     refusal: Refused | None = None
 

@@ -64,11 +64,8 @@ class Requests:
         """
         found = self._begin(context, request, deadline)
         outcome, spelling = found["outcome"], found.get("provider_spelling")
-        # An FAQ or a replay is found before the route is known.
-        if "allowed_providers" in found:
-            self._known_callers.put_rules(context.caller, found["tier"], found["allowed_providers"])
-            if found["provider_source"] != "request":
-                self._known_callers.put_provider(context.caller, spelling)
+        if found.get("provider_source", "request") != "request":
+            self._known_callers.put_provider(context.caller, spelling)
         conversation = found.get("conversation")
         return AdmittedModelCall(
             outcome=outcome,
@@ -100,6 +97,7 @@ class Requests:
             quota=Quota.of(found.get("quota")),
             replay=found.get("answer"),
             replayed=found.get("replayed", False),
+            allowed_providers=found.get("allowed_providers"),
         )
 
     def _begin(
@@ -131,6 +129,9 @@ class Requests:
             wait = min(wait * 1.5, _LONGEST_WAIT)
         if found["outcome"] not in ("admitted", "replay", *_STORED_ANSWERS):
             raise refusal(found)
+        # An FAQ or a replay is found before the rules are looked at.
+        if "allowed_providers" in found:
+            self._known_callers.put_rules(context.caller, found["tier"], found["allowed_providers"])
         return found
 
     def finish(self, caller: Caller, outcome: Outcome, statements: Sequence[Statement] = ()) -> Finished:

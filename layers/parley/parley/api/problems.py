@@ -23,12 +23,16 @@ _UPSTREAM = (
 _WITH_OWN_KEY = (
     "own_key_unreadable", "own_key_rate_limited", "own_key_quota_exhausted", "own_key_rejected", "own_keys_unavailable"
 )  # fmt: skip
-EMBEDDING = ("embedding_quota_exceeded", "embeddings_unavailable", "subject_deleted", *_UPSTREAM)
+EMBEDDING = (
+    "embedding_quota_exceeded", "provider_not_allowed", "embeddings_unavailable", "subject_deleted", *_UPSTREAM
+)  # fmt: skip
 MODEL_CALL = (
     "invalid_provider", "invalid_model", "quota_exceeded", "own_key_missing", "provider_not_allowed",
     "user_required", "subject_deleted", "no_provider_available", "stream_interrupted", *_UPSTREAM, *_WITH_OWN_KEY,
 )  # fmt: skip
-OWN_KEY = ("invalid_provider", "own_key_not_found", "own_key_replaced", *_UPSTREAM, *_WITH_OWN_KEY)
+OWN_KEY = (
+    "invalid_provider", "provider_not_allowed", "own_key_not_found", "own_key_replaced", *_UPSTREAM, *_WITH_OWN_KEY
+)  # fmt: skip
 
 
 class OpenAIError(TypedDict):

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
-from decimal import Decimal
 from typing import Any, Literal, Required, TypedDict, Unpack, get_type_hints
-from uuid import UUID
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, CORSConfig, Response
 from pydantic import BaseModel
@@ -23,6 +19,7 @@ from parley.api.request import Request, check_text, path_parameters, requested_p
 from parley.api.sse import CONTENT_TYPE, HEARTBEAT, Stream, encoded
 from parley.core.caller import Caller
 from parley.core.config import ConfigurationError, Settings
+from parley.core.encoding import LARGEST_ANSWER, encode, size_in_answer
 from parley.core.errors import Problem
 from parley.core.fields import QUERY
 from parley.core.observability import log_fault, logger
@@ -184,9 +181,11 @@ class Api:
                 outcome = Reply(None, outcome.headers, content_type=CONTENT_TYPE, replayed=outcome.replayed)
             reply = outcome if isinstance(outcome, Reply) else Reply(outcome)
             status, code = reply.status or route.status, None
+            response = _response(reply, status, request_id)
         except Exception as error:
             problem = _problem_of(error)
-            reply, status, code = _problem_reply(problem, request_id), problem.status, problem.code
+            status, code = problem.status, problem.code
+            response = _response(_problem_reply(problem, request_id), status, request_id)
         logger.info(
             "request answered",
             method=route.method,
@@ -195,7 +194,7 @@ class Api:
             code=code,
             duration_ms=round((time.monotonic() - started) * 1000, 1),
         )
-        return _response(reply, status, request_id)
+        return response
 
     def _request(
         self, event: dict[str, Any], context: Any, request_id: str, parameters: Mapping[str, str], route: Route
@@ -284,23 +283,12 @@ def _problem_reply(problem: Problem, request_id: str) -> Reply:
 def _response(reply: Reply, status: int, request_id: str) -> Response[str]:
     body = reply.body
     if body is not None and not isinstance(body, str):
-        # Sorted, because jsonb keeps no order: a replay is the same to the byte.
-        body = json.dumps(body, separators=(",", ":"), ensure_ascii=False, sort_keys=True, default=_json) + "\n"
+        body = encode(body) + "\n"
+    # A character takes at most twelve bytes, so that a short body need not be measured.
+    if body and len(body) > LARGEST_ANSWER // 12 and size_in_answer(body) > LARGEST_ANSWER:
+        raise Problem("answer_too_large", "The answer has more than 6 MB. Ask for less, or for a part.", status=413)
     headers = {"X-Request-Id": request_id, "Cache-Control": "no-store", **reply.headers}
     if reply.replayed:
         headers["Idempotency-Replayed"] = "true"
     content_type = None if status == 204 else reply.content_type
     return Response(status_code=status, content_type=content_type, body=body or "", headers=headers)
-
-
-def _json(value: Any) -> Any:
-    """What JSON has no form for: times in UTC (RFC 3339), days, money as decimal text, ids."""
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, Decimal):
-        return format(value, "f")
-    if isinstance(value, UUID):
-        return str(value)
-    raise TypeError(f"{type(value).__name__} has no JSON form")

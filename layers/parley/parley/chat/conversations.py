@@ -10,12 +10,13 @@ from parley.chat.schemas import (
     Conversation,
     ConversationList,
     ConversationMessage,
+    ConversationQuery,
     ConversationRename,
     RenamedConversation,
 )
 from parley.core.caller import Caller
 from parley.core.errors import Problem
-from parley.core.paging import PageQuery
+from parley.core.paging import PageQuery, a_text, a_time, how_many_fit, read_cursor, write_cursor
 from parley.database.connection import Database
 
 
@@ -27,7 +28,7 @@ class Conversations:
 
     def page(self, caller: Caller, query: PageQuery) -> ConversationList:
         """The caller's conversations, the latest first, without their messages."""
-        moment, key = query.after()
+        moment, key = query.after(a_time, a_text)
         rows = self.database.query(
             caller.claims,
             """
@@ -43,11 +44,11 @@ class Conversations:
             (caller.user_id, moment, moment, key, query.limit + 1),
             idempotent=True,
         )
-        data, following = query.page(rows, "updated_at")
+        data, following = query.page(rows, "updated_at", "id")
         return {"data": data, "next_cursor": following}
 
-    def read(self, caller: Caller, conversation_id: str) -> Conversation:
-        """One conversation with its messages and context. Raises Problem (404)."""
+    def read(self, caller: Caller, conversation_id: str, query: ConversationQuery) -> Conversation:
+        """One conversation with its context and the newest messages before the cursor. Raises Problem (404)."""
         rows = self.database.query(
             caller.claims,
             """
@@ -60,14 +61,19 @@ class Conversations:
         )
         if not rows:
             raise _not_found()
-        return cast("Conversation", rows[0] | {"messages": _messages(rows[0]["messages"])})
+        messages = _messages(rows[0]["messages"])
+        # Turns are appended only, so that a count of them says where a page begins.
+        end = len(messages) if query.cursor is None else read_cursor(query.cursor, _a_count)[0]
+        begin = len(messages[:end]) - how_many_fit(reversed(messages[:end]))
+        earlier = write_cursor([begin]) if begin else None
+        return cast("Conversation", rows[0] | {"messages": messages[begin:end], "next_cursor": earlier})
 
-    def markdown(self, caller: Caller, conversation_id: str) -> str:
-        """One conversation as a document to keep. Raises Problem (404)."""
-        found = self.read(caller, conversation_id)
+    def markdown(self, caller: Caller, conversation_id: str, query: ConversationQuery) -> tuple[str, str | None]:
+        """One conversation as a document to keep, and the cursor of the document before. Raises Problem (404)."""
+        found = self.read(caller, conversation_id, query)
         parts = [f"# {found['title'] or 'Conversation'}"]
         parts += [f"**{turn['role']}**\n\n{turn['content']}" for turn in found["messages"]]
-        return "\n\n".join(parts) + "\n"
+        return "\n\n".join(parts) + "\n", found["next_cursor"]
 
     def rename(self, caller: Caller, conversation_id: str, change: ConversationRename) -> RenamedConversation:
         """Give it another title. Raises Problem: 404, or 409 where `version` is no longer the current one."""
@@ -82,7 +88,7 @@ class Conversations:
         )
         if rows:
             return cast("RenamedConversation", rows[0])
-        current = self.read(caller, conversation_id)["version"]
+        current = self.read(caller, conversation_id, ConversationQuery())["version"]
         raise Problem(
             "version_conflict",
             "The conversation changed since you read it; read it again.",
@@ -108,6 +114,12 @@ def _messages(kept: Any) -> list[ConversationMessage]:
         for turn in (kept if isinstance(kept, list) else ())
         if isinstance(turn, dict) and isinstance(turn.get("role"), str) and isinstance(turn.get("content"), str)
     ]
+
+
+def _a_count(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError("no count")
+    return value
 
 
 def _time(text: Any) -> datetime | None:

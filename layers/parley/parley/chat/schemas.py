@@ -11,6 +11,7 @@ from typing_extensions import TypedDict
 from parley.completion.prompt import CacheMode
 from parley.completion.schemas import CallUsage
 from parley.core.fields import BODY, QUERY, Count, NullIsAbsent, ProviderSource, RequestedProvider, Tokens, Usd, Whole
+from parley.core.paging import Cursor
 from parley.core.provider_names import ProviderName
 from parley.providers.fitting import Adjustable
 from parley.providers.protocol import FinishReason
@@ -50,9 +51,10 @@ class ChatMessage(BaseModel):
 class ChatRequest(NullIsAbsent, BaseModel):
     """A `message`, or `messages` that end with the user's.
 
-    `conversation_id` is `new` or an id from an earlier answer. `context` (the page, the cart...) is told to the model
-    and kept with the conversation. `cache` is `exact`, `off`, or `semantic`, which also serves the answer to an
-    equivalent question; `cache_threshold` raises how similar it must be.
+    `conversation_id` is `new` or an id from an earlier answer. `system`, and messages of that role, are your own
+    instructions to the model: put nothing of your users into them. `context` (the page, the cart...) is told to the
+    model as data, in which it follows no instruction, and kept with the conversation. `cache` is `exact`, `off`, or
+    `semantic`, which also serves the answer to an equivalent question; `cache_threshold` raises how similar it must be.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=_ONE_QUESTION)
@@ -84,9 +86,12 @@ class ChatRequest(NullIsAbsent, BaseModel):
 
 
 class ConversationQuery(BaseModel):
-    """`format=markdown` exports it as a document."""
+    """`format=markdown` exports it as a document. `cursor` is `next_cursor` (of a document the header X-Next-Cursor) of
+    the messages after these.
+    """
 
     model_config = QUERY
+    cursor: Cursor | None = None
     format: Literal["json", "markdown"] = "json"
 
 
@@ -207,12 +212,16 @@ class ConversationMessage(TypedDict):
 
 
 class Conversation(TypedDict):
-    """A conversation. Turns that an application keeps in a shape of its own are not among the messages."""
+    """A conversation. Turns that an application keeps in a shape of its own are not among the messages.
+
+    Of a conversation too large for one answer these are the newest messages; `next_cursor` leads to those before.
+    """
 
     id: str
     title: str | None
     model: str
     messages: list[ConversationMessage]
+    next_cursor: str | None
     context: Any
     total_tokens: Tokens
     cost_usd: Usd

@@ -10,7 +10,7 @@ from parley.admission.records import NewTurns, Turn
 from parley.chat.schemas import AssistantMessage, ChatAnswer, ChatDone, ChatRequest, ChatStart, ChatUsage
 from parley.completion.call import Answered, ModelCall
 from parley.completion.completions import Completions
-from parley.completion.prompt import Prompt, context_message
+from parley.completion.prompt import Prompt
 from parley.core.caller import Caller, RequestContext
 from parley.core.errors import Problem
 from parley.core.provider_names import requested_provider
@@ -91,17 +91,14 @@ def _prompt(caller: Caller, request: ChatRequest) -> Prompt:
     turns = [Message(turn.role, turn.content) for turn in request.messages or ()]
     if request.message is not None:
         turns.append(Message("user", request.message))
-    system = []
-    if request.system:
-        system.append(Message("system", request.system))
-    if request.context:
-        system.append(context_message(request.context))
-    alone = len(turns) == 1 and not system and request.conversation_id is None
+    system = [Message("system", request.system)] if request.system else []
+    alone = len(turns) == 1 and not system and not request.context and request.conversation_id is None
     existing = request.conversation_id if request.conversation_id != _NEW_CONVERSATION else None
     return Prompt(
         operation="chat",
         messages=[*system, *turns],
         max_output_tokens=request.max_tokens,
+        context=request.context,
         provider=provider,
         model=request.model,
         temperature=request.temperature,
@@ -110,7 +107,6 @@ def _prompt(caller: Caller, request: ChatRequest) -> Prompt:
         faq_text=turns[-1].content if alone else None,
         cache_mode=request.cache,
         least_similarity=request.cache_threshold,
-        personal=request.context is not None,
         conversation_id=existing,
         keeps_turns=request.conversation_id is not None,
     )

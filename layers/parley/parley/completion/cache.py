@@ -17,7 +17,7 @@ from parley.database.connection import Database
 from parley.database.values import Vector
 from parley.providers.protocol import Completion, Embeddings
 
-_HASH_VERSION = 1  # changes when what shapes an answer changes
+_HASH_VERSION = 2  # changes when what shapes an answer changes
 _TTL_SECONDS = 24 * 3600
 # Neighbours below this cosine are not worth a look, and more than three never were better than the first three.
 _LEAST_COSINE = 0.8
@@ -32,7 +32,7 @@ def cache_mode(caller: Caller, prompt: Prompt) -> CacheMode:
     """
     if prompt.cache_mode == "off" or prompt.keeps_turns or caller.user_id is None:
         return "off"
-    stands_alone = not prompt.personal and sum(message.role != "system" for message in prompt.messages) == 1
+    stands_alone = prompt.context is None and sum(message.role != "system" for message in prompt.messages) == 1
     return prompt.cache_mode if stands_alone else "exact"
 
 
@@ -47,6 +47,7 @@ def prompt_hash(prompt: Prompt, *, with_text: bool = True) -> str:
         "version": _HASH_VERSION,
         "operation": prompt.operation,
         "messages": [[message.role, message.content] for message in messages],
+        "context": prompt.context,
         "max_output_tokens": prompt.max_output_tokens,
         "temperature": prompt.temperature,
         "top_p": prompt.top_p,

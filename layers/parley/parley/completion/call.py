@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
+from itertools import takewhile
 from typing import Any, cast
 
 from parley.admission.held_request import Admission, HeldRequest
@@ -154,7 +155,8 @@ class ModelCall(HeldRequest):
     def look_in_semantic_cache(self, embedder: Embedder, semantic_cache: SemanticCache) -> None:
         """Set `stored_answer` where an equivalent question has one, and settle without the unit.
 
-        A lookup that fails is a miss, as is one beyond the day's tokens: the caller asked a question, not for a cache.
+        A lookup that fails is a miss, as is one beyond the day's tokens or against the organization's policy: the
+        caller asked a question, not for a cache.
         Raises Problem (409) as `settle` does.
         """
         if self._finished or self.degraded or self._prompt_hash is None or not self._may_embed_question:
@@ -162,7 +164,8 @@ class ModelCall(HeldRequest):
         answer: StoredAnswer | None = None
         try:
             seconds = min(_LOOKUP_SECONDS, self.seconds_left)
-            embedded = embedder.embed([self._prompt.messages[-1].content], self._keys(), seconds)
+            question = [self._prompt.messages[-1].content]
+            embedded = embedder.embed(question, self._keys(), self._route.allowed_providers, seconds)
             if embedded is None:
                 return
             self._question, attempt = embedded
@@ -255,7 +258,7 @@ class ModelCall(HeldRequest):
             self._chosen = plan.candidates[0].provider
         request = CompletionRequest(
             model=route.model,
-            messages=prompt.messages if messages is None else messages,
+            messages=self._messages() if messages is None else messages,
             max_output_tokens=prompt.max_output_tokens,
             timeout=self.seconds_left,
             temperature=prompt.temperature,
@@ -268,15 +271,26 @@ class ModelCall(HeldRequest):
             plan = replace(plan, with_history=partial(self._with_history, self.conversation))
         return plan, request, keys
 
+    def _messages(self) -> list[Message]:
+        """The prompt, and after its system messages the context: the conversation's where this request has none of its
+        own.
+        """
+        context = self._prompt.context
+        if context is None and self.conversation is not None:
+            context = self.conversation.context
+        messages = list(self._prompt.messages)
+        if not context:
+            return messages
+        after = len(list(takewhile(lambda message: message.role == "system", messages)))
+        return [*messages[:after], context_message(context), *messages[after:]]
+
     def _with_history(
         self, conversation: Conversation, request: CompletionRequest, context_window: int
     ) -> list[Message]:
-        """The prompt with the conversation's tail before its last message, and the conversation's context where this
-        request has none of its own: what fits into a model's context beside the prompt and the answer.
+        """The prompt with the conversation's tail before its last message: what fits into a model's context beside the
+        prompt and the answer.
         """
         *before, last = request.messages
-        if conversation.context is not None and not self._prompt.personal:
-            before.append(context_message(conversation.context))
         prompt_tokens = sum(most_tokens(message.content) + TOKENS_PER_TURN for message in (*before, last))
         room = context_window - prompt_tokens - request.max_output_tokens
         turns = fit(conversation.turns, min(self._history_tokens, room))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 
@@ -38,7 +39,8 @@ class OperatorModels:
         if caller.user_id is not None:
             return
         most_characters, most_tokens = self.settings.anonymous_characters, self.settings.anonymous_tokens
-        characters = sum(len(message.content) for message in prompt.messages)
+        context = json.dumps(prompt.context, ensure_ascii=False) if prompt.context else ""
+        characters = len(context) + sum(len(message.content) for message in prompt.messages)
         if characters > most_characters or prompt.max_output_tokens > most_tokens:
             raise Problem(
                 "request_too_large",

@@ -16,7 +16,7 @@ from parley.completion.circuit import CircuitBreaker
 from parley.core.clock import Clock, SystemClock
 from parley.core.errors import Problem
 from parley.core.observability import log_fault
-from parley.core.provider_names import PROVIDERS, ProviderName
+from parley.core.provider_names import PROVIDERS, ProviderName, may_be_called
 from parley.providers.catalogue import Catalogue
 from parley.providers.errors import (
     ACCOUNT_FAULTS,
@@ -195,9 +195,7 @@ class Router:
         Raises Problem where nobody is left.
         """
         usable = [
-            name
-            for name in PROVIDERS
-            if name in self._providers and name in keys and (allowed is None or name in allowed)
+            name for name in PROVIDERS if name in self._providers and name in keys and may_be_called(name, allowed)
         ]
         if not usable:
             raise Problem("no_provider_available", "No model provider is configured for this request.", status=503)

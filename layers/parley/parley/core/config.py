@@ -48,6 +48,7 @@ class Settings:
         models, anonymous_models: what callers may name on the operator's key, signed in and not; empty is the
             catalogue, or the default models alone.
         anonymous_characters, anonymous_tokens: the most of a prompt, and of an answer, without a token.
+        daily_free_writes: interactions, and searches, that are kept for one user in a day, which cost no unit.
         address_salt: mixed into the hash that stands for an anonymous caller's source address.
         cors_origin: the web origin that browsers may call from; None answers without CORS headers.
     """
@@ -79,6 +80,7 @@ class Settings:
     anonymous_models: tuple[str, ...]
     anonymous_characters: int
     anonymous_tokens: int
+    daily_free_writes: int
     address_salt: str
     cors_origin: str | None
 
@@ -151,6 +153,7 @@ class Settings:
             anonymous_characters=int(number("PARLEY_ANONYMOUS_CHARACTERS", 8_000, 1)),
             # Not less than what a chat gets that asks for no length.
             anonymous_tokens=int(number("PARLEY_ANONYMOUS_TOKENS", 2_048, 1_024)),
+            daily_free_writes=int(number("PARLEY_DAILY_FREE_WRITES", 2_000, 0)),
             address_salt=text("PARLEY_ADDRESS_SALT") or "parley",
             cors_origin=text("PARLEY_ALLOWED_ORIGIN"),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Literal
 
 from parley.core.errors import Problem
@@ -28,6 +29,18 @@ def named_provider(name: str) -> ProviderName:
             param="provider",
         )
     return provider
+
+
+def may_be_called(provider: ProviderName, allowed: Collection[str] | None) -> bool:
+    """Whether the caller's organization lets anything leave for a provider; None allows all."""
+    return allowed is None or provider in allowed
+
+
+def provider_not_allowed() -> Problem:
+    """What a member is told whose organization's policy forbids the provider that is asked for, or needed."""
+    return Problem(
+        "provider_not_allowed", "Your organization does not allow this provider; choose another.", status=403
+    )
 
 
 def requested_provider(name: str | None) -> ProviderName | Literal["auto"] | None:

@@ -57,9 +57,13 @@ class EmbeddingCall(HeldRequest):
         self._texts = texts
 
     def embed(self) -> Embeddings:
-        """Vectors for the texts, in their order. Raises Problem: 5xx when providers fail."""
+        """Vectors for the texts, in their order. Raises Problem: 403 where the organization forbids it, 5xx when
+        providers fail.
+        """
         try:
-            embedded = self._embedder.embed(self._texts, self._operator_keys(), self.seconds_left)
+            embedded = self._embedder.embed(
+                self._texts, self._operator_keys(), self._admitted.allowed_providers, self.seconds_left
+            )
         except ProviderError as error:
             raise problem_for(error, own_key=False) from error
         if embedded is None:

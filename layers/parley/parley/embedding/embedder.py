@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from parley.admission.records import Attempt
 from parley.core.clock import Clock
-from parley.core.provider_names import PROVIDERS, ProviderName
+from parley.core.provider_names import PROVIDERS, ProviderName, may_be_called, provider_not_allowed
 from parley.providers.catalogue import Catalogue
 from parley.providers.errors import ACCOUNT_FAULTS, ProviderError
 from parley.providers.protocol import Embeddings, Provider, RenewedKey, Usage, no_renewed_key
@@ -39,15 +39,27 @@ class Embedder:
     renewed_key: RenewedKey = no_renewed_key
 
     def embed(
-        self, texts: Sequence[str], keys: Mapping[ProviderName, str], seconds: float
+        self,
+        texts: Sequence[str],
+        keys: Mapping[ProviderName, str],
+        allowed: Collection[str] | None,
+        seconds: float,
     ) -> tuple[Embeddings, Attempt] | None:
         """Vectors in the order of `texts`, and the call that made them.
 
-        None where no key's provider has embeddings. Raises ProviderError.
+        Args:
+            allowed: providers that the organization allows; None allows all.
+
+        None where no key's provider has embeddings. Raises ProviderError, and Problem (403) where none of them is
+        allowed.
         """
+        forbidden = False
         for name in PROVIDERS:
             model = self.catalogue.default_embedding_model(name)
             if name not in self.providers or name not in keys or model is None or model.dimensions is None:
+                continue
+            if not may_be_called(name, allowed):
+                forbidden = True
                 continue
             started = self.clock.monotonic()
             embed = partial(self.providers[name].embed, texts, model.id, model.dimensions)
@@ -61,4 +73,6 @@ class Embedder:
             milliseconds = round((self.clock.monotonic() - started) * 1000)
             usage = None if found.input_tokens is None else Usage(found.input_tokens, 0)
             return found, Attempt(name, model.id, ok=True, error_code=None, latency_ms=milliseconds, usage=usage)
+        if forbidden:
+            raise provider_not_allowed()
         return None

@@ -29,6 +29,12 @@ Long = Annotated[str, StringConstraints(max_length=20_000)]
 # What a model wrote: its JSON can say what nothing can store.
 Written = Annotated[str, AfterValidator(storable)]
 
+# A language tag as RFC 5646 (BCP 47), section 2.1, forms them, without what it keeps for old tags.
+_LANGUAGE = (
+    r"^[A-Za-z]{2,3}(-[A-Za-z]{3}){0,3}(-[A-Za-z]{4})?(-([A-Za-z]{2}|[0-9]{3}))?"
+    r"(-([A-Za-z0-9]{5,8}|[0-9][A-Za-z0-9]{3}))*(-[0-9A-WY-Za-wy-z](-[A-Za-z0-9]{2,8})+)*(-[Xx](-[A-Za-z0-9]{1,8})+)?$"
+)
+
 # FoloUp's clients send name, objective, number and context, and camel case; the rest is Parley's.
 _A_SUBJECT: dict[str, Any] = {
     "allOf": [
@@ -85,7 +91,7 @@ class QuestionsRequest(NullIsAbsent, BaseModel):
     ] = []
     type: Kind = "mixed"
     difficulty: Difficulty = "medium"
-    language: Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$")] = "en"
+    language: Annotated[str, StringConstraints(max_length=35, pattern=_LANGUAGE)] = "en"
     job_description: Annotated[Long, Field(validation_alias=AliasChoices("job_description", "jobDescription"))] = ""
     resume_text: Annotated[Long, Field(validation_alias=AliasChoices("resume_text", "resumeText"))] = ""
     exclude_questions: Annotated[

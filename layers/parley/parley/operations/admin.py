@@ -10,6 +10,7 @@ from typing import Any, LiteralString, cast
 from parley.core.caller import SERVICE, Caller
 from parley.core.clock import Clock
 from parley.core.errors import Problem, subject_deleted
+from parley.core.paging import PageQuery, a_number_or_none, a_text
 from parley.core.period import Period
 from parley.database.connection import Database
 from parley.operations.schemas import (
@@ -68,15 +69,22 @@ class Admin:
         if not self._query("select app.delete_user(%s) as known", (user_id,))[0]["known"]:
             raise Problem("not_found", "There is no such user.", status=404)
 
-    def faqs(self) -> FaqList:
-        """Every precomputed response, inactive ones too."""
+    def faqs(self, query: PageQuery) -> FaqList:
+        """The precomputed responses, inactive ones too, the first to match first."""
+        priority, pattern, key = query.after(a_number_or_none, a_text, uuid.UUID)
         rows = self._query(
             """
             select id, pattern, response, priority, is_active, updated_at from public.ai_precomputed_responses
-            order by priority desc nulls last, length(pattern) desc, pattern
-            """
+            where %s::uuid is null
+              or (coalesce(-priority::bigint, 2147483648), -length(pattern), pattern, id)
+                > (coalesce(-%s::bigint, 2147483648), -length(%s), %s, %s)
+            order by coalesce(-priority::bigint, 2147483648), -length(pattern), pattern, id
+            limit %s
+            """,
+            (key, priority, pattern, pattern, key, query.limit + 1),
         )
-        return {"data": rows, "next_cursor": None}
+        data, following = query.page(rows, "priority", "pattern", "id")
+        return {"data": data, "next_cursor": following}
 
     def add_faq(self, faq: NewFaq) -> Faq:
         """Add a precomputed response. Raises Problem (409) for a pattern that is there."""

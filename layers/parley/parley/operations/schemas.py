@@ -112,10 +112,10 @@ class Faq(TypedDict):
 
 
 class FaqList(TypedDict):
-    """Every precomputed response, the first to match first."""
+    """A page of the precomputed responses, the first to match first."""
 
     data: list[Faq]
-    next_cursor: None
+    next_cursor: str | None
 
 
 class UsageRow(TypedDict):

@@ -7,7 +7,7 @@ from typing import Any
 
 from parley.core.caller import Caller
 from parley.core.errors import Problem
-from parley.core.provider_names import ProviderName, named_provider
+from parley.core.provider_names import ProviderName, may_be_called, named_provider, provider_not_allowed
 from parley.database.connection import Database
 from parley.own_keys.cipher import KeyCipher
 from parley.own_keys.schemas import VerifiedKey
@@ -28,11 +28,25 @@ class KeyVerifier:
     catalogue: Catalogue
 
     def verify(self, caller: Caller, provider_name: str, seconds: float) -> VerifiedKey:
-        """Try the stored key on what costs no tokens. Raises Problem: 404 without a key, 403 when it is rejected."""
+        """Try the stored key on what costs no tokens.
+
+        Raises Problem: 404 without a key, 403 where the organization does not allow the provider, and where the
+        provider rejects the key.
+        """
         provider = named_provider(provider_name)
-        keys = self.database.call("select app.own_keys(%s)", (caller.claims,), idempotent=True)
+        (own,), (policy,) = self.database.batch(
+            caller.claims,
+            [
+                ("select app.own_keys(%s) as keys", (caller.claims,)),
+                ("select app.allowed_providers() as allowed", ()),
+            ],
+            idempotent=True,
+        )
+        keys = own["keys"]
         if provider not in keys:
             raise own_key_not_found()
+        if not may_be_called(provider, policy["allowed"]):
+            raise provider_not_allowed()
         if provider not in self.providers:
             raise Problem("no_provider_available", "The operator's settings for this provider do not work.", status=503)
         key = self._reveal(caller, provider, keys)

@@ -7,10 +7,11 @@ from typing import cast
 
 from parley.core.caller import Caller, RequestContext
 from parley.core.errors import Problem
+from parley.core.paging import a_text, a_time
 from parley.database.connection import Database, Statement
 from parley.database.values import Vector
 from parley.embedding.call import EmbeddingCalls
-from parley.search.deleted_user import refuse_deleted_user
+from parley.search.refused_writes import refused_writes
 from parley.search.schemas import (
     CreatedList,
     DeletedDocuments,
@@ -35,7 +36,7 @@ class Documents:
         Returns the answer, and whether it is such a repetition's.
         """
         contents = [document.content for document in request.documents]
-        with refuse_deleted_user(), self.embedding_calls.admit(context, "documents", contents) as call:
+        with refused_writes(), self.embedding_calls.admit(context, "documents", contents) as call:
             if call.replay is not None:
                 return cast("CreatedList", call.replay), True
             embedded = call.embed()
@@ -57,7 +58,7 @@ class Documents:
 
     def page(self, caller: Caller, query: DocumentQuery) -> DocumentList:
         """The caller's own documents, newest first."""
-        moment, key = query.after()
+        moment, key = query.after(a_time, a_text)
         rows = self.database.query(
             caller.claims,
             """
@@ -70,7 +71,7 @@ class Documents:
             """,
             (caller.user_id, query.metadata, moment, moment, key, query.limit + 1),
         )
-        data, following = query.page(rows, "created_at")
+        data, following = query.page(rows, "created_at", "id")
         return {"data": data, "next_cursor": following}
 
     def read(self, caller: Caller, document_id: str) -> Document:

@@ -8,9 +8,10 @@ from typing import cast
 
 from parley.core.caller import Caller, RequestContext
 from parley.core.errors import Problem, subject_deleted
-from parley.core.paging import PageQuery
+from parley.core.paging import PageQuery, a_time
 from parley.database.connection import Database
 from parley.database.values import jsonb
+from parley.search.refused_writes import refused_writes
 from parley.search.schemas import (
     MOST_INTERACTIONS,
     CreatedList,
@@ -24,14 +25,19 @@ from parley.search.schemas import (
 
 @dataclass(frozen=True, slots=True)
 class Interactions:
-    """The interaction service."""
+    """The interaction service.
+
+    Args:
+        daily_limit: how many one user may record in a day.
+    """
 
     database: Database
+    daily_limit: int
 
     def record(self, context: RequestContext, request: InteractionsRequest) -> tuple[CreatedList, bool]:
         """Record a batch, all or nothing. Returns the ids in its order, and whether a repeated key recorded nothing.
 
-        Raises Problem (422) for a key that was used with another batch.
+        Raises Problem: 422 for a key that was used with another batch, 429 beyond the day's rows.
         """
         user_id = context.caller.user_id
         ids = context.new_ids(len(request.interactions))
@@ -39,34 +45,36 @@ class Interactions:
         rows = [
             interaction.model_dump() | {"id": key} for key, interaction in zip(ids, request.interactions, strict=True)
         ]
-        _, provisioned, known, _ = self.database.batch(
-            context.caller.claims,
-            [
-                # Two batches under one key at once: the second one looks when the first is there.
-                ("select pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(%s, 0))", (ids[0],)),
-                ("select app.provision() as known", ()),
-                (
-                    """
-                    select id::text, interaction_type, item_type, item_id, metadata from public.user_interactions
-                    where user_id = %s and id = any(%s::uuid[])
-                    """,
-                    (user_id, possible),
-                ),
-                (
-                    """
-                    insert into public.user_interactions (id, user_id, interaction_type, item_type, item_id, metadata)
-                    select i.id, u.id, i.interaction_type, i.item_type, i.item_id, i.metadata
-                    from jsonb_to_recordset(%s) as i (
-                      id uuid, interaction_type text, item_type text, item_id text, metadata jsonb)
-                    join public."user" u on u.id = %s
-                    where not exists (
-                      select from public.user_interactions k where k.user_id = u.id and k.id = any(%s::uuid[]))
-                    on conflict (id) do nothing
-                    """,
-                    (jsonb(rows), user_id, possible),
-                ),
-            ],
-        )
+        with refused_writes():
+            _, provisioned, known, _ = self.database.batch(
+                context.caller.claims,
+                [
+                    # Two batches at once: the second one looks when the first is there.
+                    ("select app.bound_free_writes('interactions', %s::uuid[], %s)", (ids, self.daily_limit)),
+                    ("select app.provision() as known", ()),
+                    (
+                        """
+                        select id::text, interaction_type, item_type, item_id, metadata from public.user_interactions
+                        where user_id = %s and id = any(%s::uuid[])
+                        """,
+                        (user_id, possible),
+                    ),
+                    (
+                        """
+                        insert into public.user_interactions
+                          (id, user_id, interaction_type, item_type, item_id, metadata)
+                        select i.id, u.id, i.interaction_type, i.item_type, i.item_id, i.metadata
+                        from jsonb_to_recordset(%s) as i (
+                          id uuid, interaction_type text, item_type text, item_id text, metadata jsonb)
+                        join public."user" u on u.id = %s
+                        where not exists (
+                          select from public.user_interactions k where k.user_id = u.id and k.id = any(%s::uuid[]))
+                        on conflict (id) do nothing
+                        """,
+                        (jsonb(rows), user_id, possible),
+                    ),
+                ],
+            )
         if not provisioned[0]["known"]:
             raise subject_deleted()
         if known and {row["id"]: row for row in known} != {row["id"]: row for row in rows}:
@@ -79,7 +87,7 @@ class Interactions:
 
     def page(self, caller: Caller, query: PageQuery) -> InteractionList:
         """The caller's interactions, newest first."""
-        moment, key = query.after(uuid.UUID)
+        moment, key = query.after(a_time, uuid.UUID)
         rows = self.database.query(
             caller.claims,
             """
@@ -93,7 +101,7 @@ class Interactions:
             (caller.user_id, moment, moment, key, query.limit + 1),
             idempotent=True,
         )
-        data, following = query.page(rows, "created_at")
+        data, following = query.page(rows, "created_at", "id")
         return {"data": data, "next_cursor": following}
 
     def recommendations(self, caller: Caller, query: RecommendationsQuery) -> RecommendationList:

@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, Json, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Json, StringConstraints
 from typing_extensions import TypedDict
 
+from parley.core.encoding import encode
 from parley.core.fields import BODY, QUERY, Count, Metadata, Whole
 from parley.core.paging import PageQuery
 from parley.embedding.embedder import LONGEST_TEXT
@@ -19,7 +20,17 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_TEXT, p
 Word = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[a-z0-9_.:-]+$")]
 _MOST_DOCUMENTS = 100
 MOST_INTERACTIONS = 100
-_LARGEST_METADATA = 50  # members of an interaction's
+_MOST_MEMBERS = 50  # of an interaction's metadata
+_LARGEST_NOTE = 4_096  # bytes of JSON, of what is kept of each call that costs no unit
+
+
+def _short(value: dict[str, Any]) -> dict[str, Any]:
+    if len(encode(value).encode()) > _LARGEST_NOTE:
+        raise ValueError(f"JSON of at most {_LARGEST_NOTE} bytes is kept here")
+    return value
+
+
+Note = Annotated[Metadata, AfterValidator(_short)]
 
 
 class NewDocument(BaseModel):
@@ -42,8 +53,9 @@ class DocumentsRequest(BaseModel):
 
 
 class SearchRequest(BaseModel):
-    """What to find. `threshold` is the least cosine similarity of a semantic hit; `filter` is contained in a hit's
-    metadata."""
+    """What to find. `threshold` is the least cosine similarity of a semantic hit; `filter`, of up to 4 KiB, is
+    contained in a hit's metadata. `cursor` is `next_cursor` of the hits before, with the rest as it was.
+    """
 
     model_config = ConfigDict(
         extra="forbid", strict=True, json_schema_extra={"examples": [{"query": "refunds", "mode": "hybrid"}]}
@@ -53,7 +65,8 @@ class SearchRequest(BaseModel):
     mode: Mode = "semantic"
     limit: Annotated[int, Field(ge=1, le=100), Whole] = 10
     threshold: Annotated[float, Field(ge=-1, le=1)] | None = None
-    filter: Metadata = {}
+    filter: Note = {}
+    cursor: Annotated[str, StringConstraints(max_length=50_000)] | None = None
 
 
 class SelectionRequest(BaseModel):
@@ -78,13 +91,13 @@ class DeleteQuery(BaseModel):
 
 
 class Interaction(BaseModel):
-    """One interaction: view, click, add_to_cart... of an item."""
+    """One interaction: view, click, add_to_cart... of an item. `metadata` has up to 50 members and 4 KiB."""
 
     model_config = BODY
     interaction_type: Word
     item_type: Word
     item_id: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = None
-    metadata: Annotated[dict[str, Any], Field(max_length=_LARGEST_METADATA)] = {}
+    metadata: Annotated[Note, Field(max_length=_MOST_MEMBERS)] = {}
 
 
 class InteractionsRequest(BaseModel):
@@ -169,10 +182,13 @@ class ContentHit(TypedDict):
 
 
 class SearchResults(TypedDict):
-    """The hits, best first, and the id under which a selection is noted."""
+    """The hits, best first, and the id under which a selection is noted. Where one answer does not hold them all,
+    `next_cursor` leads to the rest.
+    """
 
     search_id: str
     data: list[DocumentHit | ContentHit]
+    next_cursor: str | None
 
 
 class RecordedInteraction(TypedDict):

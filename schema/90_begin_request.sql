@@ -209,7 +209,8 @@ begin
       v_day := p_earlier.reserved_day;
     else
       perform app.return_to_quota(
-        p_earlier.caller_key, p_earlier.user_id, p_earlier.reserved_day, 0, coalesce(p_earlier.reserved_tokens, 0));
+        p_caller_key => p_earlier.caller_key, p_user_id => p_earlier.user_id, p_day => p_earlier.reserved_day,
+        p_units => 0, p_tokens => coalesce(p_earlier.reserved_tokens, 0));
     end if;
   end if;
   -- 3. The unit that a caller who left has spent covers a retry, which holds none.

@@ -13,6 +13,7 @@ alter table public.ai_conversations
   add column if not exists tokens_used bigint,
   add column if not exists total_cost numeric(18, 9),
   add column if not exists cost_usd numeric(18, 9),
+  add column if not exists unpriced_calls integer not null default 0,
   add column if not exists version integer not null default 1,
   add column if not exists created_at timestamptz default now(),
   add column if not exists updated_at timestamptz default now();
@@ -98,6 +99,7 @@ comment on column public.ai_conversations.version is 'Grows with every change; a
 comment on column public.ai_conversations.model is 'The model of the latest answer.';
 comment on column public.ai_conversations.model_used is 'S2''s name of model; always equal.';
 comment on column public.ai_conversations.tokens_used is 'S2''s name of total_tokens; always equal.';
+comment on column public.ai_conversations.unpriced_calls is 'Calls whose cost is unknown; total_cost is that of the others.';
 comment on column public.ai_conversations.cost_usd is 'S2''s name of total_cost; always equal.';
 
 drop policy if exists "Users can view their own conversations" on public.ai_conversations;

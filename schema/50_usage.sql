@@ -38,7 +38,10 @@ create table if not exists public.ai_usage (
   latency_ms integer,
   metadata jsonb,
   created_at timestamptz not null default now(),
-  primary key (id, created_at)
+  primary key (id, created_at),
+  constraint ai_usage_counts_check check (
+    least(tokens_prompt, tokens_completion, tokens_total, tokens_cached, tokens_cache_write, tokens_reasoning) >= 0
+    and coalesce(cost, 0) >= 0)
 ) partition by range (created_at);
 comment on table public.ai_usage is 'The ledger: one row for each settled model call. Rows stay 90 to 121 days, then their month goes to app.usage_archive.';
 comment on column public.ai_usage.organization_id is 'No foreign key: the ledger outlives organizations.';
@@ -166,6 +169,7 @@ create table if not exists app.usage_by_day (
   calls bigint not null,
   tokens bigint not null,
   cost numeric(18, 9),
+  unpriced_calls bigint not null,
   latency_ms bigint,
   unique nulls not distinct (organization_id, all_organizations, day, provider, model, operation_type, own_key)
 );
@@ -178,6 +182,7 @@ comment on table app.usage_by_day is 'Sums of the days in app.rolled_up_days, wi
 comment on column app.usage_by_day.organization_id is 'Null: the users without one, or everybody.';
 comment on column app.usage_by_day.all_organizations is
   'The sum over everybody, users without an organization too, so that the operator''s report need not add up every organization''s.';
+comment on column app.usage_by_day.unpriced_calls is 'Calls whose cost is unknown; cost is that of the others.';
 comment on column app.usage_by_day.latency_ms is 'The sum over the calls.';
 comment on table app.rolled_up_days is 'Past days that app.usage_by_day has; the others are summed from the ledger when asked.';
 

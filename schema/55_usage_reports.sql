@@ -40,7 +40,7 @@ begin
       perform app.lock_ledger();
       -- 1. The check stays when the month is detached, and spares a scan when the archive takes it.
       execute pg_catalog.format(
-        'create table app.%I (like public.ai_usage_logs including defaults, check (created_at >= %L and created_at < %L))',
+        'create table app.%I (like public.ai_usage_logs including defaults including constraints, check (created_at >= %L and created_at < %L))',
         v_leaf, v_month at time zone 'UTC', (v_month + interval '1 month') at time zone 'UTC');
       execute pg_catalog.format('alter table app.%I enable row level security', v_leaf);
       execute pg_catalog.format('revoke all on app.%I from public, anon, authenticated, service_role', v_leaf);
@@ -152,9 +152,11 @@ begin
     -- 2.
     delete from app.usage_by_day where day = v_day;
     insert into app.usage_by_day
-      (day, organization_id, all_organizations, provider, model, operation_type, own_key, calls, tokens, cost, latency_ms)
+      (day, organization_id, all_organizations, provider, model, operation_type, own_key, calls, tokens, cost,
+        unpriced_calls, latency_ms)
     select v_day, organization_id, grouping(organization_id) = 1, provider, model, operation_type, own_key,
-      pg_catalog.count(*), coalesce(pg_catalog.sum(tokens_total), 0), pg_catalog.sum(cost), pg_catalog.sum(latency_ms)
+      pg_catalog.count(*), coalesce(pg_catalog.sum(tokens_total), 0), pg_catalog.sum(cost),
+      pg_catalog.count(*) - pg_catalog.count(cost), pg_catalog.sum(latency_ms)
     from public.ai_usage
     where created_at >= v_day::timestamp at time zone v_zone and created_at < (v_day + 1)::timestamp at time zone v_zone
     group by provider, model, operation_type, own_key, grouping sets ((organization_id), ());
@@ -191,9 +193,12 @@ begin
       'insert into public."user" (id) select distinct user_id::text from app.%I where user_id is not null
        on conflict do nothing', v_name);
     select string_agg(quote_ident(ours.attname), ', '),
-      string_agg(case ours.attname
-        when 'created_at' then 'coalesce(created_at, now())'
-        when 'operation_type' then 'coalesce(operation_type, ''chat'')'
+      string_agg(case
+        when ours.attname = 'created_at' then 'coalesce(created_at, now())'
+        when ours.attname = 'operation_type' then 'coalesce(operation_type, ''chat'')'
+        -- A count below zero says nothing; the adopted table still has it.
+        when ours.attname = any (array['tokens_prompt', 'tokens_completion', 'tokens_total', 'tokens_used', 'cost', 'cost_usd']) then
+          format('case when %1$I >= 0 then %1$I::%2$s end', ours.attname, format_type(ours.atttypid, ours.atttypmod))
         else format('%I::%s', ours.attname, format_type(ours.atttypid, ours.atttypmod)) end, ', ')
     into v_columns, v_values
     from pg_catalog.pg_attribute ours
@@ -217,7 +222,7 @@ end $$;
 --   3. The ledger's rows of the days without one, and both added up.
 create or replace function app.usage_between(p_from date, p_to date)
   returns table (day date, provider text, model text, operation_type text, own_key boolean,
-    calls bigint, tokens bigint, cost numeric, mean_latency_ms bigint)
+    calls bigint, tokens bigint, cost numeric, unpriced_calls bigint, mean_latency_ms bigint)
   language plpgsql stable set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
@@ -239,19 +244,22 @@ begin
   -- 2.
   return query
   with rows_of_days as (
-    select b.day, b.provider, b.model, b.operation_type, b.own_key, b.calls, b.tokens, b.cost, b.latency_ms
+    select b.day, b.provider, b.model, b.operation_type, b.own_key, b.calls, b.tokens, b.cost,
+      b.unpriced_calls, b.latency_ms
     from app.usage_by_day b
     where v_service and b.organization_id is null and b.all_organizations
       and b.day between p_from and p_to and exists (select from app.rolled_up_days r where r.day = b.day)
     union all
-    select b.day, b.provider, b.model, b.operation_type, b.own_key, b.calls, b.tokens, b.cost, b.latency_ms
+    select b.day, b.provider, b.model, b.operation_type, b.own_key, b.calls, b.tokens, b.cost,
+      b.unpriced_calls, b.latency_ms
     from app.usage_by_day b
     where not v_service and b.organization_id = v_organization and not b.all_organizations
       and b.day between p_from and p_to and exists (select from app.rolled_up_days r where r.day = b.day)
     -- 3.
     union all
     select (u.created_at at time zone v_zone)::date, u.provider, u.model, u.operation_type, u.own_key,
-      pg_catalog.count(*), coalesce(pg_catalog.sum(u.tokens_total), 0), pg_catalog.sum(u.cost), pg_catalog.sum(u.latency_ms)
+      pg_catalog.count(*), coalesce(pg_catalog.sum(u.tokens_total), 0), pg_catalog.sum(u.cost),
+      pg_catalog.count(*) - pg_catalog.count(u.cost), pg_catalog.sum(u.latency_ms)
     from public.ai_usage u
     where u.created_at >= v_open::timestamp at time zone v_zone
       and u.created_at < (v_last + 1)::timestamp at time zone v_zone
@@ -260,18 +268,18 @@ begin
         select from app.rolled_up_days r where r.day = (u.created_at at time zone v_zone)::date)
     group by 1, 2, 3, 4, 5)
   select r.day, r.provider, r.model, r.operation_type, r.own_key, pg_catalog.sum(r.calls)::bigint,
-    pg_catalog.sum(r.tokens)::bigint, pg_catalog.sum(r.cost),
+    pg_catalog.sum(r.tokens)::bigint, pg_catalog.sum(r.cost), pg_catalog.sum(r.unpriced_calls)::bigint,
     (pg_catalog.sum(r.latency_ms) / pg_catalog.sum(r.calls))::bigint
   from rows_of_days r
   group by 1, 2, 3, 4, 5
   order by 1, 2, 3, 4, 5;
 end $$;
 comment on function app.usage_between(date, date) is
-  'Usage by day, provider, model and operation: everybody''s for the service, the organization''s for its admin. Raises 22023 unless both days are finite.';
+  'Usage by day, provider, model and operation: everybody''s for the service, the organization''s for its admin. The cost is that of the calls whose cost is known; unpriced_calls counts the others. Raises 22023 unless both days are finite.';
 
 create or replace function app.my_usage_between(p_from date, p_to date)
   returns table (day date, provider text, model text, operation_type text,
-    calls bigint, tokens bigint, cost numeric, mean_latency_ms bigint)
+    calls bigint, tokens bigint, cost numeric, unpriced_calls bigint, mean_latency_ms bigint)
   language plpgsql stable set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
@@ -282,6 +290,7 @@ begin
   return query
   select (u.created_at at time zone v_zone)::date, u.provider, u.model, u.operation_type,
     pg_catalog.count(*), coalesce(pg_catalog.sum(u.tokens_total), 0)::bigint, pg_catalog.sum(u.cost),
+    pg_catalog.count(*) - pg_catalog.count(u.cost),
     pg_catalog.avg(u.latency_ms)::bigint
   from public.ai_usage u
   where u.user_id = v_user
@@ -304,7 +313,8 @@ begin atomic
     from public.ai_usage u
     where u.user_id = p_user_id
       and u.created_at >= coalesce(p_from, '-infinity') and u.created_at < coalesce(p_to, 'infinity'))
-  select count(*), coalesce(sum(m.tokens_total), 0)::bigint, coalesce(sum(m.cost), 0), avg(m.latency_ms)::bigint,
+  select count(*), coalesce(sum(m.tokens_total), 0)::bigint,
+    case when count(*) = count(m.cost) then coalesce(sum(m.cost), 0) end, avg(m.latency_ms)::bigint,
     coalesce((select jsonb_object_agg(o.operation_type, o.calls)
       from (select operation_type, count(*) as calls from mine group by 1) o), '{}'),
     coalesce((select jsonb_object_agg(o.model, o.calls)
@@ -312,7 +322,7 @@ begin atomic
   from mine m;
 end;
 comment on function public.get_usage_stats(text, timestamptz, timestamptz) is
-  'S3: a user''s requests, tokens and cost. Runs with the caller''s rights, so another user''s are all zero.';
+  'S3: a user''s requests, tokens and cost (null where one of them is unknown). Runs with the caller''s rights, so another user''s are all zero.';
 
 create or replace function app.provider_health() returns jsonb
   language plpgsql stable security definer set search_path = pg_catalog, pg_temp

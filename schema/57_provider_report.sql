@@ -20,7 +20,7 @@ begin
     -- 1.
     with measured as (
       select u.provider, pg_catalog.count(*) as calls, coalesce(pg_catalog.sum(u.tokens_total), 0) as tokens,
-        coalesce(pg_catalog.sum(u.cost), 0) as cost,
+        pg_catalog.sum(u.cost) as cost, pg_catalog.count(*) - pg_catalog.count(u.cost) as unpriced_calls,
         percentile_disc(0.5) within group (order by u.latency_ms) as p50_ms,
         percentile_disc(0.95) within group (order by u.latency_ms) as p95_ms
       from public.ai_usage u
@@ -46,7 +46,7 @@ begin
     )
     select coalesce(pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
       'provider', provider, 'calls', coalesce(m.calls, 0), 'tokens', coalesce(m.tokens, 0),
-      'cost_usd', coalesce(m.cost, 0)::text, 'p50_ms', m.p50_ms, 'p95_ms', m.p95_ms,
+      'cost_usd', coalesce(m.cost, 0)::text, 'unpriced_calls', coalesce(m.unpriced_calls, 0), 'p50_ms', m.p50_ms, 'p95_ms', m.p95_ms,
       'attempts', t.attempts, 'succeeded', t.succeeded) order by provider), '[]')
     from measured m full join tried t using (provider));
 end $$;

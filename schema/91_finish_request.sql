@@ -59,13 +59,14 @@ as $$
 declare
   v_tokens bigint;
   v_cost numeric(18, 9);
+  v_unpriced integer;
   v_model text;
   v_version integer;
 begin
   -- 1.
   select coalesce(pg_catalog.sum(coalesce(c.input_tokens, 0) + coalesce(c.output_tokens, 0)), 0),
-    coalesce(pg_catalog.sum(c.cost), 0), pg_catalog.max(c.model)
-  into v_tokens, v_cost, v_model
+    coalesce(pg_catalog.sum(c.cost), 0), pg_catalog.count(*) - pg_catalog.count(c.cost), pg_catalog.max(c.model)
+  into v_tokens, v_cost, v_unpriced, v_model
   from pg_catalog.jsonb_to_recordset(p_calls) as c (model text, input_tokens bigint, output_tokens bigint, cost numeric);
   -- 2.
   if (p_conversation ->> 'existed')::boolean then
@@ -76,17 +77,19 @@ begin
     end if;
   end if;
   -- 3.
-  insert into public.ai_conversations as c (id, user_id, title, context, messages, model, total_tokens, total_cost)
+  insert into public.ai_conversations as c (id, user_id, title, context, messages, model, total_tokens, total_cost,
+    unpriced_calls)
   values (
     p_conversation ->> 'id', app.user_id(), p_conversation ->> 'title', nullif(p_conversation -> 'context', 'null'),
-    p_conversation -> 'messages', v_model, v_tokens, v_cost)
+    p_conversation -> 'messages', v_model, v_tokens, v_cost, v_unpriced)
   on conflict (id) do update
     set messages = c.messages || excluded.messages,
         title = coalesce(c.title, excluded.title),
         context = coalesce(excluded.context, c.context),
         model = coalesce(v_model, c.model),
         total_tokens = c.total_tokens + v_tokens,
-        total_cost = c.total_cost + v_cost
+        total_cost = c.total_cost + v_cost,
+        unpriced_calls = c.unpriced_calls + v_unpriced
     where c.user_id = app.user_id()
   returning c.version into v_version;
   if v_version is null then

@@ -59,6 +59,26 @@ def test_usage_counts_what_was_answered(functions: Functions, get: Callable[...,
     assert get("/api/usage/history", "bob")["data"] == []
 
 
+def test_reports_say_of_how_many_calls_the_cost_is_unknown(
+    functions: Functions, schedules: Functions, get: Callable[..., Any], token: Token, emulator: Emulator
+) -> None:
+    asked = {"message": "What is a fjord?", "conversation_id": "new"}
+    first = functions.request("chat", "POST", "/api/chat", asked, token=token("ada")).json
+    emulator.fault("no_usage", provider="openai")
+    again = {"message": "And a lake?", "conversation_id": first["conversation_id"]}
+    unpriced = functions.request("chat", "POST", "/api/chat", again, token=token("ada")).json
+    assert (unpriced["provider"], unpriced["usage"]) == ("openai", None)
+    conversation = get(f"/api/conversations/{first['conversation_id']}")
+    operator = schedules.request("admin", "GET", "/api/admin/analytics", token=SERVICE).json
+    for report in (
+        get("/api/usage/history")["data"][0],
+        get("/api/usage/providers")["data"][0],
+        operator["usage"][0],
+        conversation,
+    ):
+        assert (report["cost_usd"], report["unpriced_calls"]) == (first["usage"]["cost_usd"], 1)
+
+
 def test_the_organizations_usage_is_for_its_admin(functions: Functions, get: Callable[..., Any], token: Token) -> None:
     functions.request("chat", "POST", "/api/chat", {"message": "Hi"}, token=token("bob", organization_id="acme"))
     target = "/api/usage/history?scope=organization&group_by=provider"

@@ -156,7 +156,7 @@ ROWS: Mapping[str, Mapping[str, Row]] = {
     "app.usage_by_day": {
         name: {
             "id": 100 + number, "day": _DAY, "organization_id": name, "provider": "openai", "model": "m",
-            "operation_type": "chat", "own_key": False, "calls": 1, "tokens": 1,
+            "operation_type": "chat", "own_key": False, "calls": 1, "tokens": 1, "unpriced_calls": 0,
         }
         for number, name in enumerate(ORGANIZATIONS)
     },

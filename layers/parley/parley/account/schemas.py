@@ -129,7 +129,10 @@ class Settings(Usage):
 
 
 class UsageSum(TypedDict):
-    """The calls of one day, provider, model or operation: the member that was grouped by names which."""
+    """The calls of one day, provider, model or operation: the member that was grouped by names which.
+
+    `cost_usd` is the cost of the calls whose cost is known; `unpriced_calls` counts the others.
+    """
 
     day: NotRequired[date]
     provider: NotRequired[str | None]
@@ -138,6 +141,7 @@ class UsageSum(TypedDict):
     calls: Count
     total_tokens: Tokens
     cost_usd: Usd
+    unpriced_calls: Count
 
 
 class UsageHistory(TypedDict):
@@ -154,6 +158,7 @@ class ProviderReport(TypedDict):
     calls: Count
     total_tokens: Tokens
     cost_usd: Usd
+    unpriced_calls: Count
     p50_latency_ms: Milliseconds | None
     p95_latency_ms: Milliseconds | None
     attempts: Count | None

@@ -59,12 +59,15 @@ class UsageReports:
         """Calls, tokens and cost, summed by day, provider, model or operation. Raises Problem (403)."""
         rows = self._rows(caller, query)
         key = {"operation": "operation_type"}.get(query.group_by, query.group_by)
-        groups: dict[Any, dict[str, Any]] = defaultdict(lambda: {"calls": 0, "total_tokens": 0, "cost_usd": Decimal(0)})
+        groups: dict[Any, dict[str, Any]] = defaultdict(
+            lambda: {"calls": 0, "total_tokens": 0, "cost_usd": Decimal(0), "unpriced_calls": 0}
+        )
         for row in rows:
             group = groups[row[key]]
             group["calls"] += row["calls"]
             group["total_tokens"] += row["tokens"]
             group["cost_usd"] += row["cost"] or 0
+            group["unpriced_calls"] += row["unpriced_calls"]
         data = [{query.group_by: name, **sums} for name, sums in sorted(groups.items(), key=lambda item: str(item[0]))]
         return {"data": cast("list[UsageSum]", data), "next_cursor": None}
 
@@ -85,6 +88,7 @@ class UsageReports:
                 "calls": report["calls"],
                 "total_tokens": report["tokens"],
                 "cost_usd": report["cost_usd"],
+                "unpriced_calls": report["unpriced_calls"],
                 "p50_latency_ms": report["p50_ms"],
                 "p95_latency_ms": report["p95_ms"],
                 "attempts": report["attempts"],

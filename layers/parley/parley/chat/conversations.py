@@ -32,7 +32,7 @@ class Conversations:
         rows = self.database.query(
             caller.claims,
             """
-            select c.id, c.title, c.model, c.total_tokens, c.total_cost as cost_usd,
+            select c.id, c.title, c.model, c.total_tokens, c.total_cost as cost_usd, c.unpriced_calls,
               case jsonb_typeof(c.messages) when 'array' then jsonb_array_length(c.messages) else 0 end
                 as message_count, c.version, c.created_at, c.updated_at
             from public.ai_conversations c
@@ -52,8 +52,8 @@ class Conversations:
         rows = self.database.query(
             caller.claims,
             """
-            select id, title, model, messages, context, total_tokens, total_cost as cost_usd, version, created_at,
-              updated_at
+            select id, title, model, messages, context, total_tokens, total_cost as cost_usd, unpriced_calls, version,
+              created_at, updated_at
             from public.ai_conversations where id = %s and user_id = %s
             """,
             (conversation_id, caller.user_id),

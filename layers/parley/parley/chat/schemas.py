@@ -191,6 +191,7 @@ class ConversationSummary(TypedDict):
     message_count: Count
     total_tokens: Tokens
     cost_usd: Usd
+    unpriced_calls: Count
     version: int
     created_at: datetime | None
     updated_at: datetime | None
@@ -225,6 +226,7 @@ class Conversation(TypedDict):
     context: Any
     total_tokens: Tokens
     cost_usd: Usd
+    unpriced_calls: Count
     version: int
     created_at: datetime | None
     updated_at: datetime | None

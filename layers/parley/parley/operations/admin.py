@@ -125,7 +125,7 @@ class Admin:
                 (
                     """
                     select day, provider, model, operation_type as operation, own_key, calls, tokens as total_tokens,
-                      cost as cost_usd, mean_latency_ms
+                      coalesce(cost, 0) as cost_usd, unpriced_calls, mean_latency_ms
                     from app.usage_between(%s, %s)
                     """,
                     period.bounds(self.clock.now()),

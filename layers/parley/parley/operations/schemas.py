@@ -119,7 +119,7 @@ class FaqList(TypedDict):
 
 
 class UsageRow(TypedDict):
-    """Everybody's calls of one day, provider, model and operation; the cost is null where no price is known."""
+    """Everybody's calls of one day, provider, model and operation. `unpriced_calls` has those whose cost is unknown."""
 
     day: date
     provider: str | None
@@ -128,7 +128,8 @@ class UsageRow(TypedDict):
     own_key: bool
     calls: Count
     total_tokens: Tokens
-    cost_usd: Usd | None
+    cost_usd: Usd
+    unpriced_calls: Count
     mean_latency_ms: Milliseconds | None
 
 

@@ -136,6 +136,18 @@ class TestLedger:
         rollup = "select request_count, token_count, cost_estimate::text from public.user_ai_usage"
         assert owner.execute(rollup).fetchall() == [(1, 20, "0.000000123")]
 
+    @pytest.mark.parametrize("column", ["tokens_prompt", "tokens_completion", "tokens_cached", "cost", "cost_usd"])
+    @pytest.mark.parametrize("moment", ["now()", "now() + interval '70 days'", "'1970-01-01'"])
+    def test_nothing_below_zero_comes_into_the_ledger(
+        self, owner: psycopg.Connection[Any], column: str, moment: str
+    ) -> None:
+        owner.execute("select app.ensure_usage_partitions(now(), 3)")
+        with pytest.raises(psycopg.errors.CheckViolation, match="ai_usage_counts_check"):
+            owner.execute(
+                f"insert into public.ai_usage (tier, provider, {column}, created_at) "
+                f"values ('free', 'openai', -1, {moment})"
+            )
+
     def test_a_user_sees_the_own_usage_and_no_raw_logs(self, app: Caller) -> None:
         app.finish(ADA, app.begin(ADA))
         app.finish(MEMBER, app.begin(MEMBER))

@@ -140,6 +140,10 @@ class Database:
 
         return self._run(run, idempotent)
 
+    def check(self) -> None:
+        """Have the server answer, which costs one round trip. Raises DatabaseUnavailable where it does not."""
+        self.call("select 1", idempotent=True)
+
     @contextmanager
     def patient(self, seconds_left: Callable[[], float]) -> Iterator[None]:
         """Inside, connecting is tried again until `seconds_left()` falls under ten: for work that nobody waits for.

@@ -75,8 +75,8 @@ def test_who_waits_for_a_colleagues_answer_to_the_same_question_asks_the_model_a
 ) -> None:
     colleague = Functions(environment)
     database = colleague.module(function).services.database
-    vendor = functions.module("chat").services.providers["openai"]
-    complete, seen = vendor.complete, []
+    provider = functions.module("chat").services.providers["openai"]
+    complete, seen = provider.complete, []
 
     def silent(*arguments: Any) -> Any:
         began, before = time.monotonic(), database.round_trips
@@ -87,7 +87,7 @@ def test_who_waits_for_a_colleagues_answer_to_the_same_question_asks_the_model_a
         seen.append((answer.status, time.monotonic() - began, database.round_trips - before))
         return complete(*arguments)
 
-    monkeypatch.setattr(vendor, "complete", silent)
+    monkeypatch.setattr(provider, "complete", silent)
     mine = {"token": make_token("ada", organization_id="acme")}
     assert functions.request("chat", "POST", "/api/chat", {"message": "What is a fjord?"}, **mine).status == 200
     colleague.close()
@@ -101,14 +101,14 @@ def test_who_has_little_time_waits_for_a_cache_entry_for_a_part_of_it_only(
     functions: Functions, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hurried = Functions(environment | {"PARLEY_REQUEST_SECONDS": "2"})
-    vendor = functions.module("chat").services.providers["openai"]
-    complete, seen = vendor.complete, []
+    provider = functions.module("chat").services.providers["openai"]
+    complete, seen = provider.complete, []
 
     def silent(*arguments: Any) -> Any:
         seen.append(hurried.request("chat", "POST", "/api/chat", {"message": "What is a fjord?"}, token=make_token()))
         return complete(*arguments)
 
-    monkeypatch.setattr(vendor, "complete", silent)
+    monkeypatch.setattr(provider, "complete", silent)
     functions.request("chat", "POST", "/api/chat", {"message": "What is a fjord?"}, token=make_token())
     hurried.close()
     assert [answer.status for answer in seen] == [200]

@@ -168,7 +168,7 @@ class ProviderReports(TypedDict):
 
 
 class Prices(TypedDict):
-    """US dollars per million tokens; null where the vendor names no price."""
+    """US dollars per million tokens; null where the provider names no price."""
 
     input: Usd | None
     cached_input: Usd | None

@@ -210,7 +210,7 @@ class ProviderList(TypedDict):
 
 
 class PublicFaq(TypedDict):
-    """A precomputed response, for whoever's whole message matches the pattern."""
+    """A precomputed response to messages that match the pattern as a whole."""
 
     pattern: str
     response: str

@@ -162,7 +162,7 @@ class UsageReports:
 
 
 def usage_of(quota: Mapping[str, Any]) -> Usage:
-    """What app.quota() tells, as a caller is told it."""
+    """The JSON of app.read_quota as the answer that a caller gets."""
     return {
         "tier": quota["tier"],
         "daily": _window(quota["daily"]),

@@ -20,7 +20,7 @@ from pydantic_core import CoreSchema
 
 from parley.core.provider_names import ProviderName
 
-# A body or a query with a member that nobody knows is refused: it is a slip, and would otherwise be ignored in silence.
+# A body or a query with an unknown member is refused: a misspelled name would otherwise be ignored in silence.
 QUERY = ConfigDict(extra="forbid")
 # JSON has types: in a body, "5" is no number and 0 is no boolean.
 BODY = ConfigDict(extra="forbid", strict=True)

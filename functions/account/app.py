@@ -135,8 +135,8 @@ def delete_conversation(request: Request) -> None:
 )
 def record_interactions(request: Request, body: InteractionsRequest) -> Reply:
     """Record what the caller looked at, clicked, added to a cart."""
-    recorded, replayed = services.interactions.record(request.context, body)
-    return Reply(recorded, replayed=replayed)
+    answered = services.interactions.record(request.context, body)
+    return Reply(answered.body, replayed=answered.replayed)
 
 
 @api.get("/api/interactions", access="user", answer=InteractionList)

@@ -103,7 +103,9 @@ def test_another_batch_of_interactions_under_a_key_in_flight_is_refused(
     with ThreadPoolExecutor(1) as pool, database.connect(autocommit=False) as first, database.connect() as owner:
         first.execute("insert into \"user\" (id) values ('ada')")
         first.commit()
-        first.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (key,))
+        first.execute(
+            "select pg_advisory_xact_lock(hashtextextended('free writes of ada', 0))"
+        )  # app.bound_free_writes
         first.execute(
             "insert into user_interactions (id, user_id, interaction_type, item_type, item_id)"
             " values (%s, 'ada', 'view', 'page', 'p0')",

@@ -67,7 +67,7 @@ def prove(database: ScratchDatabase, emulator: Emulator, verdict: Verdict, proce
             kind = f"{case}-{'crash' if crash else 'once'}"
             for number in range(keys):
                 user, key = f"{kind}-{number}", f"key-{number}"
-                text = f"What is fjord number {number}, told {kind}?"
+                text = f"What is fjord number {number}, sent {kind}?"
                 emulator.reset()
                 if crash:
                     _crash(emulator, running, container, environment, (user, key, case, text))

@@ -177,10 +177,10 @@ def _outage(database: ScratchDatabase, pid_file: Path, *, immediate: bool) -> tu
 def _judge_answers(verdict: Verdict, seen: list[Seen], outages: list[tuple[float, float]]) -> None:
     statuses = Counter((one.kind, one.status) for one in seen)
     away = sum(one.degraded or one.status == 503 for one in seen)
-    told = f"{len(outages)} outages, {len(seen)} requests, {away} of them without the database"
+    size = f"{len(outages)} outages, {len(seen)} requests, {away} of them without the database"
     wrong = {f"{kind}: {status}": count for (kind, status), count in statuses.items()
              if status not in ((200, 503) if kind in NEEDS_DATABASE else (200,))}  # fmt: skip
-    verdict(f"{told}: answers other than 200, or 503 where the database is needed", not wrong and away > 0, wrong or 0)
+    verdict(f"{size}: answers other than 200, or 503 where the database is needed", not wrong and away > 0, wrong or 0)
     hasty = [one for one in seen if one.status == 503 and not one.retry_after]
     verdict("503 without Retry-After", not hasty, len(hasty))
     unmarked = [one for one in seen if one.status == 200 and not one.degraded
@@ -221,8 +221,8 @@ def _judge_accounts(
         )
     lost = sum(request not in ledger for request in answered)
     doubled = sum(count > 1 for count in ledger.values())
-    told = f"{len(answered)} answers, {calls} calls of a model, {queued} deliveries from the queue"
-    verdict(f"{told}: ledger rows lost", lost == 0, lost)
+    size = f"{len(answered)} answers, {calls} calls of a model, {queued} deliveries from the queue"
+    verdict(f"{size}: ledger rows lost", lost == 0, lost)
     verdict("ledger rows doubled", doubled == 0, doubled)
     verdict("ledger rows and calls of a model", ledger.total() == calls, f"{ledger.total()} and {calls}")
     verdict("units counted, and requests that hold or spent one", units == requests, f"{units} and {requests}")

@@ -97,7 +97,7 @@ class Exchange:
         await self._connection.send(_head(status, headers), h11.Data(data=keep), h11.EndOfMessage())
 
     def abort(self) -> None:
-        """Break the connection: whoever writes to it is told."""
+        """Break the connection; a task that writes to it gets an error."""
         self._connection.abort()
 
 

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 from unittest import mock
 
 from pydantic import BaseModel, TypeAdapter
@@ -26,6 +26,7 @@ from parley.api.problems import ProblemDocument
 from parley.api.request import LARGEST_BODY, LONGEST_IDEMPOTENCY_KEY
 from parley.api.router import Access, Route
 from parley.core.errors import Problem
+from parley.core.fields import PROVIDER_SPELLINGS, TierName
 
 CONTRACT = FUNCTIONS / "health" / "openapi.json"
 
@@ -61,8 +62,8 @@ _TAGS = {
     "/api/admin": ("Administration", "Tiers, FAQs, analytics and maintenance."),
 }
 _PATH_PARAMETERS: dict[str, dict[str, Any]] = {
-    "provider": {"enum": ["openai", "anthropic", "google", "gemini"]},
-    "tier": {"enum": ["anonymous", "free", "premium", "byok"]},
+    "provider": {"enum": [*PROVIDER_SPELLINGS]},
+    "tier": {"enum": [*get_args(TierName)]},
     "search_id": {"format": "uuid"},
     "faq_id": {"format": "uuid"},
 }

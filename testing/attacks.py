@@ -25,6 +25,7 @@ from parley.retrieval import Retrieval, ScoredHit
 from parley.search.documents import Documents
 from parley.search.interactions import Interactions
 from parley.search.schemas import (
+    Answered,
     DeleteQuery,
     DocumentQuery,
     Interaction,
@@ -304,7 +305,9 @@ def _clicks(thief: Thief, victim: Tenant, chance: random.Random) -> Any:
     page = thief.interactions.page(caller, PageQuery(cursor=_position(theirs)))["data"]
     batch = InteractionsRequest(interactions=[Interaction(interaction_type="view", item_type="page", item_id="mine")])
     recorded = _read(lambda: thief.interactions.record(_Repetition(caller, theirs, 5.0), batch))
-    thief.require(recorded == ({"data": [{"id": theirs}]}, False), f"another's interaction shows: {recorded}")
+    thief.require(
+        recorded == Answered({"data": [{"id": theirs}]}, replayed=False), f"another's interaction shows: {recorded}"
+    )
     return [page, thief.interactions.recommendations(caller, RecommendationsQuery())]
 
 

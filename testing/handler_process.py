@@ -12,23 +12,10 @@ import json
 import os
 import sys
 import time
-import uuid
 from typing import Any
 
+from testing.functions import Context
 from testing.running import OPERATOR_KEY, Client
-
-
-class _Context:
-    """As much of Lambda's context object as handlers read."""
-
-    function_name, function_version, memory_limit_in_mb = "benchmark", "$LATEST", "1024"
-    invoked_function_arn = "arn:aws:lambda:eu-north-1:123456789012:function:benchmark"
-
-    def __init__(self) -> None:
-        self.aws_request_id = str(uuid.uuid4())
-
-    def get_remaining_time_in_millis(self) -> int:
-        return 28_000
 
 
 def main() -> None:
@@ -49,7 +36,7 @@ def main() -> None:
                 taken.append(direct.ask(event))
                 continue
             began = time.perf_counter()
-            answers.append(function.lambda_handler(event, _Context()))
+            answers.append(function.lambda_handler(event, Context()))
             taken.append((time.perf_counter() - began) * 1000)
         cpu = (time.process_time() - cpu) * 1000
         for answer in answers:

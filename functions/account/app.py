@@ -75,13 +75,13 @@ def get_provider_usage(request: Request, query: ProviderReportQuery) -> Provider
 @api.get("/api/ai-providers", access="anyone", answer=ProviderList)
 def list_providers(request: Request) -> ProviderList:
     """Providers, models, prices, and health as known."""
-    return services.usage.catalogue_of(request.caller)
+    return services.public_lists.providers(request.caller)
 
 
 @api.get("/api/faqs", access="anyone", answer=PublicFaqList)
 def list_faqs(request: Request, query: PageQuery) -> PublicFaqList:
     """The precomputed responses."""
-    return services.usage.faqs(request.caller, query)
+    return services.public_lists.faqs(request.caller, query)
 
 
 @api.get("/api/conversations", access="user", answer=ConversationList)
@@ -135,8 +135,8 @@ def delete_conversation(request: Request) -> None:
 )
 def record_interactions(request: Request, body: InteractionsRequest) -> Reply:
     """Record what the caller looked at, clicked, added to a cart."""
-    recorded, replayed = services.interactions.record(request.context, body)
-    return Reply(recorded, replayed=replayed)
+    answered = services.interactions.record(request.context, body)
+    return Reply(answered.body, replayed=answered.replayed)
 
 
 @api.get("/api/interactions", access="user", answer=InteractionList)

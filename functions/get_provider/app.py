@@ -16,8 +16,8 @@ def get_provider(request: Request, query: ProviderQuery) -> Reply | EffectivePro
     """The effective provider, or the one saved at `scope`."""
     if query.scope:
         return services.preferences.at(request.caller, query.scope)
-    found, degraded = services.preferences.effective(request.caller)
-    return Reply(found, {"X-Parley-Degraded": "database"} if degraded else {})
+    effective = services.preferences.effective(request.caller)
+    return Reply(effective.provider, {"X-Parley-Degraded": "database"} if effective.degraded else {})
 
 
 lambda_handler = api.handler

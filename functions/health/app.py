@@ -18,7 +18,7 @@ def get_health(_request: Request, query: HealthQuery) -> Health:
     """Whether the function runs, and with `ready=true` whether the database answers; 503 when it does not."""
     if not query.ready:
         return {"status": "ok"}
-    services.database.call("select 1", idempotent=True)
+    services.database.check()
     return {"status": "ok", "database": "ok"}
 
 

@@ -8,19 +8,17 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-import psycopg
-
 from parley.container import Container
 from parley.core import secrets
 from parley.core.observability import log_fault, logger
+from parley.migrations.deployment import deploy
 from parley.migrations.files import MigrationError
-from parley.migrations.logins import create_logins
-from parley.migrations.runner import status, up
+from parley.migrations.runner import status
 
 services = Container.from_environment()
 SCHEMA = Path(__file__).with_name("schema")
 
-_CONNECT_SECONDS = 60.0  # an operator waits for longer than a caller, but not for the function's quarter of an hour
+_CONNECT_SECONDS = 60.0  # well below the function's timeout of 15 minutes
 
 
 @logger.inject_lambda_context
@@ -38,11 +36,8 @@ def lambda_handler(event: Any, context: Any) -> dict[str, Any]:
 
 
 def _up(context: Any) -> dict[str, Any]:
-    url = _url(context)
-    applied = up(url, SCHEMA)
-    with psycopg.connect(url, autocommit=True) as owner:
-        create_logins(owner, *secrets.login_passwords(services.settings))
-        owner.execute("update app.settings set time_zone = %s where time_zone <> %s", [services.settings.timezone] * 2)
+    url, settings = _url(context), services.settings
+    applied = deploy(url, SCHEMA, *secrets.login_passwords(settings), settings.timezone)
     return {
         "applied": [step.label for step in applied],
         "said": [notice for step in applied for notice in step.notices],
@@ -54,7 +49,7 @@ def _url(context: Any) -> str:
     until = time.monotonic() + _CONNECT_SECONDS
     left = context.get_remaining_time_in_millis
     with services.database.patient(lambda: min(left() / 1000, until - time.monotonic())):
-        services.database.call("select 1")
+        services.database.check()
     services.database.close()
     return secrets.database_url(services.settings)
 
@@ -64,10 +59,10 @@ def _answer_cloudformation(event: dict[str, Any], context: Any) -> dict[str, Any
 
     Deleting the resource keeps the data. Source: "Custom resource response objects" in AWS's CloudFormation guide.
     """
-    kind, told, reason = event["RequestType"], {}, ""
+    kind, done, reason = event["RequestType"], {}, ""
     try:
         if kind in ("Create", "Update"):
-            told = _up(context)
+            done = _up(context)
         elif kind != "Delete":
             reason = "there is no such RequestType"
     except Exception as error:
@@ -77,11 +72,11 @@ def _answer_cloudformation(event: dict[str, Any], context: Any) -> dict[str, Any
         "Status": "FAILED" if reason else "SUCCESS",
         "Reason": reason[:1000],
         "PhysicalResourceId": event.get("PhysicalResourceId") or "parley-schema",
-        "Data": {"applied": ", ".join(told.get("applied", []))},
+        "Data": {"applied": ", ".join(done.get("applied", []))},
     } | {name: event.get(name) for name in ("StackId", "RequestId", "LogicalResourceId")}
     if url := event.get("ResponseURL"):
         body = json.dumps(answer).encode()
-        # The URL, which is CloudFormation's own, is signed for no content type.
+        # CloudFormation presigned the URL without a content type: sending one breaks the signature.
         request = urllib.request.Request(url, body, {"Content-Type": ""}, method="PUT")  # noqa: S310
         urllib.request.urlopen(request, timeout=30).close()  # noqa: S310
     return answer

@@ -28,8 +28,8 @@ api = Api(services.settings)
 )
 def search(request: Request, body: SearchRequest) -> Reply:
     """Find by meaning, by words, or both."""
-    found, replayed = services.search.search(request.context, body)
-    return Reply(found, replayed=replayed)
+    answered = services.search.search(request.context, body)
+    return Reply(answered.body, replayed=answered.replayed)
 
 
 @api.post("/api/search/{search_id}/selection", access="user", status=204, answer=None)
@@ -41,8 +41,8 @@ def select_search_result(request: Request, body: SelectionRequest) -> None:
 @api.post("/api/documents", access="user", status=201, answer=CreatedList, idempotent=True, errors=EMBEDDING)
 def store_documents(request: Request, body: DocumentsRequest) -> Reply:
     """Embed and store documents."""
-    stored, replayed = services.documents.store(request.context, body)
-    return Reply(stored, replayed=replayed)
+    answered = services.documents.store(request.context, body)
+    return Reply(answered.body, replayed=answered.replayed)
 
 
 @api.get("/api/documents", access="user", answer=DocumentList)

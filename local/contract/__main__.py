@@ -25,7 +25,7 @@ from local.run.keys import Keys
 
 _HERE = Path(__file__).parent
 _START_SECONDS, _RUN_SECONDS = 60, 300
-# Vendors are emulated and the database is the embedded one, whatever the shell says.
+# The providers are emulated and the database is the embedded one, whatever the shell says.
 _NOT_INHERITED = ("DATABASE_URL", "OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY")
 
 

@@ -78,7 +78,7 @@ _FORMATS: Final = {
 
 def keywords(texts: Sequence[str]) -> list[str]:
     """The words a text is about, in order and without repetition; never empty."""
-    # A random fence around somebody's material is no topic.
+    # A random fence around the material is not its topic.
     words = re.findall(r"[^\W\d_][\w+#-]{3,}", re.sub(r"\b\w+-[0-9a-f]{16}\b", " ", " ".join(texts).lower()))
     return list(dict.fromkeys(word for word in words if word not in _COMMON))[:12] or ["this"]
 

@@ -172,7 +172,7 @@ class Gateway:
         return head.status, _code(head, body)
 
     async def _lambda_api(self, exchange: Exchange, path: str) -> None:
-        """Lambda's Invoke and ListFunctions; a client of anything else is told."""
+        """Lambda's Invoke and ListFunctions; 501 for its other operations."""
         if invoked := _INVOKE.fullmatch(path):
             await self._invoke_function(exchange, invoked[1])
         elif exchange.method == "GET" and _LIST.fullmatch(path):

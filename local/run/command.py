@@ -94,7 +94,7 @@ async def _run(began: float, parent: int | None) -> int:
 
 
 async def _stop_without(parent: int, stop: asyncio.Event) -> None:
-    """Set `stop` when `parent` is gone: kill -9 of make reaches nobody else, and what ran on would keep the port."""
+    """Set `stop` when `parent` is gone: after kill -9 of make this process would run on and keep the port."""
     while os.getppid() == parent:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), 1)

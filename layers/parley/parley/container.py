@@ -14,6 +14,7 @@ from parley.core.config import Settings
 
 if TYPE_CHECKING:
     from parley.account.preferences import Preferences
+    from parley.account.public_lists import PublicLists
     from parley.account.settings import Account
     from parley.account.usage import UsageReports
     from parley.admission.degraded import DegradedMode
@@ -255,10 +256,17 @@ class Container:
 
     @cached_property
     def usage(self) -> UsageReports:
-        """Usage reports and the catalogue."""
+        """Usage reports."""
         from parley.account.usage import UsageReports
 
-        return UsageReports(self.database, self.catalogue, self.clock)
+        return UsageReports(self.database, self.clock)
+
+    @cached_property
+    def public_lists(self) -> PublicLists:
+        """Providers and FAQs."""
+        from parley.account.public_lists import PublicLists
+
+        return PublicLists(self.database, self.catalogue, self.clock)
 
     @cached_property
     def interactions(self) -> Interactions:

@@ -35,7 +35,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class ScoredHit:
-    """What is remembered of a hit.
+    """A hit as it is stored for a repeated request: without its content.
 
     Attributes:
         similarity: cosine, None for a hit by words alone.

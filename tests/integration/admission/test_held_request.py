@@ -125,15 +125,15 @@ def test_what_cannot_even_be_released_waits_in_the_queue_and_the_caller_is_told_
     sqs = boto3.client("sqs")
     queue = sqs.create_queue(QueueName="released")["QueueUrl"]
     functions.environment["PARLEY_USAGE_QUEUE_URL"] = queue
-    room = functions.module("search").services.database
-    call = room.call
+    connection = functions.module("search").services.database
+    call = connection.call
 
     def refuses_to_finish(statement: str, *arguments: Any, **options: Any) -> Any:
         if "finish_request" in statement:
             raise DatabaseError("XX000", "InternalError")
         return call(statement, *arguments, **options)
 
-    monkeypatch.setattr(room, "call", refuses_to_finish)
+    monkeypatch.setattr(connection, "call", refuses_to_finish)
     with database.connect() as owner:
         owner.execute("alter table embeddings add constraint refused check (false) not valid")
     assert send(*IMPORT).json["code"] == "internal_error"

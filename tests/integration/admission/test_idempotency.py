@@ -24,7 +24,7 @@ def test_one_key_makes_one_call_one_unit_one_ledger_row_and_one_answer(
     assert verdict.missed == []
 
 
-def test_who_was_overtaken_by_a_retry_gives_no_second_answer(
+def test_a_holder_whose_request_a_retry_took_over_gives_no_second_answer(
     functions: Functions,
     environment: dict[str, str],
     database: ScratchDatabase,
@@ -57,7 +57,7 @@ def test_who_was_overtaken_by_a_retry_gives_no_second_answer(
         assert owner.execute("select count(*), sum(daily_usage) from ai_usage, user_ai_settings").fetchone() == (1, 1)
 
 
-def test_a_search_that_was_overtaken_by_a_retry_gives_no_second_answer(
+def test_a_search_that_a_retry_took_over_gives_no_second_answer(
     functions: Functions, environment: dict[str, str], database: ScratchDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     requests: list[tuple[str, Any]] = [
@@ -68,7 +68,7 @@ def test_a_search_that_was_overtaken_by_a_retry_gives_no_second_answer(
     provider = functions.module("search").services.providers["openai"]
     embed = provider.embed
 
-    def overtaken(hours: int, path: str, body: Any) -> None:
+    def taken_over(hours: int, path: str, body: Any) -> None:
         options: dict[str, Any] = {"token": make_token("ada"), "headers": {"Idempotency-Key": path}}
         answers: list[Answer] = []
 
@@ -85,7 +85,7 @@ def test_a_search_that_was_overtaken_by_a_retry_gives_no_second_answer(
         assert (again.status, again.text) == (answers[0].status, answers[0].text)
 
     for hours, (path, body) in enumerate(requests, 1):
-        overtaken(hours, path, body)
+        taken_over(hours, path, body)
     retry.close()
     with database.connect() as owner:
         left = "select (select count(*) from embeddings), (select count(*) from ai_content_searches), count(*)"
@@ -103,7 +103,9 @@ def test_another_batch_of_interactions_under_a_key_in_flight_is_refused(
     with ThreadPoolExecutor(1) as pool, database.connect(autocommit=False) as first, database.connect() as owner:
         first.execute("insert into \"user\" (id) values ('ada')")
         first.commit()
-        first.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (key,))
+        first.execute(
+            "select pg_advisory_xact_lock(hashtextextended('free writes of ada', 0))"
+        )  # app.bound_free_writes
         first.execute(
             "insert into user_interactions (id, user_id, interaction_type, item_type, item_id)"
             " values (%s, 'ada', 'view', 'page', 'p0')",

@@ -115,7 +115,8 @@ def test_a_fallback_with_a_smaller_context_is_told_less(
     say("y" * 3_000, conversation)
     catalogue = functions.module("chat").services.catalogue
     small = replace(catalogue.find(catalogue.default_chat_models()["anthropic"]), context_window=3_000)
-    monkeypatch.setitem(catalogue._models, small.id, small)
+    find = catalogue.find
+    monkeypatch.setattr(catalogue, "find", lambda model: small if model == small.id else find(model))
     emulator.fault("server_error", provider="openai", times=2)
     answer = say("z", conversation, max_tokens=1_000).json
     assert (answer["provider"], answer["turns_left_out"]) == ("anthropic", 2)

@@ -319,19 +319,19 @@ def test_what_nobody_waits_for_tries_to_connect_again_within_its_time(notes: Scr
         asked.append(clock.seconds)
         return notes.owner_url if clock.seconds > 20 else "postgresql://127.0.0.1:1/none"
 
-    room = Database(conninfo, clock=clock)
-    with pytest.raises(DatabaseUnavailable), room.patient(lambda: 25 - clock.seconds):
-        room.call("select 1")
+    connection = Database(conninfo, clock=clock)
+    with pytest.raises(DatabaseUnavailable), connection.patient(lambda: 25 - clock.seconds):
+        connection.call("select 1")
     assert 10 < clock.seconds <= 15  # ten seconds stay for what comes after
     with pytest.raises(DatabaseUnavailable):
-        room.call("select 1")  # somebody waits for this one
+        connection.call("select 1")  # somebody waits for this one
     asked.clear()
     clock.seconds = 0
-    room = Database(conninfo, clock=clock)
-    with room.patient(lambda: 60 - clock.seconds):
-        assert room.call("select 1") == 1
+    connection = Database(conninfo, clock=clock)
+    with connection.patient(lambda: 60 - clock.seconds):
+        assert connection.call("select 1") == 1
     assert asked[:4] == [0, 0.25, 0.75, 1.75]
-    room.close()
+    connection.close()
 
 
 def test_a_connection_lost_on_the_way_is_tried_again_too(own_server: Server) -> None:
@@ -341,13 +341,13 @@ def test_a_connection_lost_on_the_way_is_tried_again_too(own_server: Server) -> 
             own_server.start()
 
     clock = Restarting()
-    room = Database(own_server.url(), clock=clock)
-    with room.patient(lambda: 60 - clock.seconds):
-        assert room.call("select 1") == 1
+    connection = Database(own_server.url(), clock=clock)
+    with connection.patient(lambda: 60 - clock.seconds):
+        assert connection.call("select 1") == 1
         own_server.stop()
-        assert room.call("select 1", idempotent=True) == 1
+        assert connection.call("select 1", idempotent=True) == 1
     assert clock.seconds == 0.25
-    room.close()
+    connection.close()
 
 
 @pytest.mark.parametrize("name", ["usage_reset", "cache_cleanup", "rotate_keys", "usage_replay", "migrate", "account"])

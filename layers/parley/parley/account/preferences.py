@@ -23,6 +23,18 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class Effective:
+    """A caller's effective provider.
+
+    Attributes:
+        degraded: whether the database was away, so that the container's memory or the deployment decided.
+    """
+
+    provider: EffectiveProvider
+    degraded: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Preferences:
     """The preference service.
 
@@ -35,13 +47,13 @@ class Preferences:
     known_callers: KnownCallers
     default_provider: str
 
-    def effective(self, caller: Caller) -> tuple[EffectiveProvider, bool]:
-        """The provider as the next call would go, and whether the database was away; None where none may be used.
+    def effective(self, caller: Caller) -> Effective:
+        """The provider of the caller's next call; None where none may be used.
 
         The source is user, organization, own_key (what a byok caller's keys leave), memory or environment.
         """
         if caller.user_id is None:
-            return _effective(self.default_provider, "environment"), False
+            return Effective(_effective(self.default_provider, "environment"), degraded=False)
         try:
             route = self.database.call(
                 "select app.effective_provider(%s, %s)", (caller.claims, self.default_provider), idempotent=True
@@ -50,12 +62,12 @@ class Preferences:
             logger.warning("preference read without the database")
             remembered = self.known_callers.get(caller).provider
             provider, source = (remembered, "memory") if remembered else (self.default_provider, "environment")
-            return _effective(provider, source), True
+            return Effective(_effective(provider, source), degraded=True)
         spelling = route.get("provider_spelling")
         self.known_callers.put_provider(caller, spelling)
         source = route.get("provider_source", "none")
         provider = self.default_provider if source == "environment" else spelling or route.get("provider")
-        return _effective(provider, source), False
+        return Effective(_effective(provider, source), degraded=False)
 
     def at(self, caller: Caller, scope: Scope) -> EffectiveProvider:
         """The preference saved at one level."""
@@ -105,8 +117,7 @@ class Preferences:
         """Soft-delete a preference; what then applies comes back. Raises Problem (403)."""
         _check_scope(caller, scope)
         self.database.call("select app.delete_provider_preference(%s, %s)", (caller.claims, scope), idempotent=True)
-        found, _ = self.effective(caller)
-        return found
+        return self.effective(caller).provider
 
     def _saved(self, caller: Caller) -> dict[str, Any]:
         if caller.user_id is None:

@@ -173,7 +173,7 @@ class ProviderReports(TypedDict):
 
 
 class Prices(TypedDict):
-    """US dollars per million tokens; null where the vendor names no price."""
+    """US dollars per million tokens; null where the provider names no price."""
 
     input: Usd | None
     cached_input: Usd | None
@@ -215,7 +215,7 @@ class ProviderList(TypedDict):
 
 
 class PublicFaq(TypedDict):
-    """A precomputed response, for whoever's whole message matches the pattern."""
+    """A precomputed response to messages that match the pattern as a whole."""
 
     pattern: str
     response: str

@@ -119,7 +119,7 @@ class Admitted:
 
     Attributes:
         outcome: `admitted` holds a unit or tokens; the others are answered already and hold nothing.
-        fence: counts the holders of the row; finish_request refuses an earlier one's.
+        fence: how many requests have held the row; finish_request refuses all but the latest.
         replay: what an earlier request with this idempotency key was answered.
         replayed: whether the answer repeats an earlier request's, be it a `replay` or a stored answer that served then.
         offline: whether it was admitted without the database, so that there is no row.
@@ -172,7 +172,8 @@ class Attempt:
         ok: whether the provider did its part; `cancelled` counts as ok.
         error_code: `cancelled` where the caller left while the provider was at work on the request.
         usage: tokens used, also by a call that failed midway; None where the provider reported none.
-        counts: whether health hears of it. What a caller's content or own key causes says nothing of the provider.
+        counts: whether it counts for the provider's health; an error that the caller's content or own key causes does
+            not.
         answering_model: the model that the provider says answered, whose price counts; None: the asked one.
         adjusted: members of the caller's request that the model does not take as they were.
     """

@@ -68,21 +68,21 @@ def refusal(found: Mapping[str, Any]) -> Refused:
         period = "month" if window is quota.monthly else "day"
         what = f"answers a {period} of the tier {found['tier']}"
         detail = f"All {window.limit} {what} are used" if wait else f"There are no {what}"
-        extra = {"tier": found["tier"]} | _told(window)
+        extra = {"tier": found["tier"]} | _window_members(window)
     elif code == "embedding_quota_exceeded" and (window := quota.embedding_tokens):
         detail = (
             f"This needs more than the {window.remaining} that are left of {window.limit} tokens to embed a day"
             if wait
             else f"This needs more than the {window.limit} tokens to embed of a whole day; send less at a time"
         )
-        extra = _told(window)
+        extra = _window_members(window)
     if "resets_at" in extra:
         detail += f"; they start anew at {_time(extra['resets_at'])}." if wait else "."
     param = "model" if code == "invalid_model" else None
     return Refused(code, detail, status=status, retry_after=wait, param=param, extra=extra, quota=quota)
 
 
-def _told(window: Window) -> dict[str, Any]:
+def _window_members(window: Window) -> dict[str, Any]:
     return {"limit": window.limit, "used": window.used, "resets_at": window.resets_at}
 
 

@@ -1,4 +1,4 @@
-"""What a caller is told about a body or query that does not fit its model: which field, why, and what may be meant."""
+"""The answer to a body or query that does not fit its model: which field, why, and what may be meant."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from parley.core.errors import Problem
 
 _FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,39}")
 _MOST_ERRORS = 20
-_TOLD = 3  # of them in the sentence that a person reads
+_IN_DETAIL = 3  # of them in the sentence that a person reads
 
 
 def field_name(part: int | str) -> str:
@@ -23,25 +23,25 @@ def field_name(part: int | str) -> str:
 def problem_of(model: type[BaseModel], error: ValidationError) -> Problem:
     """The problem (400) that names each field that does not fit, never its value; `param` is the first one."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
-    fields = [_told(model, entry["type"], entry["loc"], entry["msg"]) for entry in found[:_MOST_ERRORS]]
+    fields = [_field_error(model, entry["type"], entry["loc"], entry["msg"]) for entry in found[:_MOST_ERRORS]]
     sentences = [
         entry["message"] if entry["field"] == "body" else "{field}: {message}".format(**entry) for entry in fields
     ]
-    told = "; ".join(sentences[:_TOLD])
-    more = f" ({len(found) - _TOLD} more in `errors`)" if len(found) > _TOLD else ""
+    detail = "; ".join(sentences[:_IN_DETAIL])
+    more = f" ({len(found) - _IN_DETAIL} more in `errors`)" if len(found) > _IN_DETAIL else ""
     first = fields[0]["field"]
     if first == "body":
-        told = told[:1].upper() + told[1:]
+        detail = detail[:1].upper() + detail[1:]
     return Problem(
         "invalid_request",
-        f"{told}{more}" if told.endswith("?") and not more else f"{told}{more}.",
+        f"{detail}{more}" if detail.endswith("?") and not more else f"{detail}{more}.",
         status=400,
         param=None if first == "body" else first,
         extra={"errors": fields},
     )
 
 
-def _told(model: type[BaseModel], kind: str, place: Sequence[int | str], message: str) -> dict[str, str]:
+def _field_error(model: type[BaseModel], kind: str, place: Sequence[int | str], message: str) -> dict[str, str]:
     if kind == "extra_forbidden":
         message = _unknown(model, place)
     elif kind in ("model_type", "dict_type"):
@@ -53,7 +53,7 @@ def _told(model: type[BaseModel], kind: str, place: Sequence[int | str], message
 
 
 def _unknown(model: type[BaseModel], place: Sequence[int | str]) -> str:
-    """What to do about a field that nobody knows: the known one that is spelled most like it, or all there are."""
+    """The message for an unknown field: it names the known field with the most similar spelling, or all fields."""
     from difflib import get_close_matches  # only a slip needs it
 
     *parents, name = place

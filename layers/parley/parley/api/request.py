@@ -72,7 +72,7 @@ class Request:
 
     @property
     def context(self) -> RequestContext:
-        """What a service that creates or spends is told. Raises Problem."""
+        """The request as services see it that create or spend something. Raises Problem."""
         if self.idempotency_key is not None and self.caller.user_id is None:
             raise Problem("token_missing", "Sign in to use an Idempotency-Key.", status=401)
         return RequestContext(self.caller, self.id, self.seconds, self.idempotency_key, self.body_hash)
@@ -132,7 +132,8 @@ def requested_path(event: Mapping[str, Any]) -> str:
     API Gateway says which route it found (`resource`) and what stands in its parameters; `path` has the base path too.
     """
     resource = event.get("resource") or (event.get("requestContext") or {}).get("resourcePath") or event["path"]
-    # `sam local` alone decodes; what is not to stand in a path is encoded either way, for the resolver's pattern.
+    # Only `sam local` decodes parameters. Characters that a path cannot hold are encoded in both cases, because the
+    # resolver's pattern would not match them.
     kept = "" if os.environ.get("AWS_SAM_LOCAL") else "%"
     for name, value in (event.get("pathParameters") or {}).items():
         resource = resource.replace(f"{{{name}}}", quote(value, safe=kept))
@@ -148,8 +149,8 @@ def path_parameters(encoded: Mapping[str, str]) -> dict[str, str]:
 
 
 def check_text(value: Any, depth: int = 0) -> None:
-    """Refuse what Postgres cannot store or nobody means: NUL, lone surrogates, numbers beyond all bounds, absurd
-    nesting. Raises Problem (400).
+    """Refuse what Postgres cannot store, and what can only be a mistake: NUL, lone surrogates, infinite numbers, JSON
+    nested deeper than 32 levels. Raises Problem (400).
     """
     if isinstance(value, str):
         if "\x00" in value:

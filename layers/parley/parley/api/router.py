@@ -231,7 +231,7 @@ def _query(event: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _request_id(event: Mapping[str, Any], context: Any) -> str:
-    # `sam local` gives every request the same id, and a hold of an earlier one would answer.
+    # `sam local` gives every request the same id, by which a request would be taken for a repetition of the first one.
     gateway = {} if os.environ.get("AWS_SAM_LOCAL") else event.get("requestContext") or {}
     return str(gateway.get("requestId") or context.aws_request_id)
 

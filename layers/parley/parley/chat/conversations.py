@@ -124,8 +124,8 @@ def _a_count(value: Any) -> int:
 
 def _time(text: Any) -> datetime | None:
     try:
-        told = datetime.fromisoformat(text)
-        return told if told.tzinfo else told.replace(tzinfo=UTC)
+        moment = datetime.fromisoformat(text)
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     except (TypeError, ValueError):
         return None
 

@@ -19,7 +19,7 @@ from parley.providers.protocol import Completion, Embeddings
 
 _HASH_VERSION = 2  # changes when what shapes an answer changes
 _TTL_SECONDS = 24 * 3600
-# Neighbours below this cosine are not worth a look, and more than three never were better than the first three.
+# Stored questions below this cosine are not looked at; a fourth one never served where the first three did not.
 _LEAST_COSINE = 0.8
 _NEIGHBOURS = 3
 

@@ -21,7 +21,7 @@ class _Circuit:
     """One model's circuit; times are on the clock's monotonic scale.
 
     Attributes:
-        reported_code: what a request is told that finds it open.
+        reported_code: the error code of a request that finds it open.
     """
 
     failures: int = 0
@@ -31,7 +31,7 @@ class _Circuit:
 
 
 class CircuitBreaker:
-    """The circuits of one container, by what fails apart: a model, and whose key it is called with."""
+    """The circuits of one container: one for each model and key, because each fails independently of the others."""
 
     def __init__(self) -> None:
         self._circuits: dict[Hashable, _Circuit] = {}
@@ -42,7 +42,7 @@ class CircuitBreaker:
         return circuit.open_until if circuit else 0.0
 
     def error(self, key: Hashable, provider: ProviderName, now: float) -> ProviderError:
-        """What a request is told that finds the circuit open."""
+        """The error of a request that finds the circuit open."""
         circuit = self._circuits[key]
         return ProviderError(provider, circuit.reported_code, retry_after=circuit.open_until - now)
 

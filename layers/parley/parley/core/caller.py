@@ -48,11 +48,12 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """One request to a service: who asks, under which id, for how long, and what a repetition is known by.
+    """One request to a service: its caller, its id, its time limit, and the key by which a repetition is recognised.
 
     Attributes:
         seconds: how long the answer may take.
-        idempotency_key, body_hash: what the caller calls this request, and the hex SHA-256 of what it sent.
+        idempotency_key: the caller's Idempotency-Key; None without one.
+        body_hash: hex SHA-256 of the body, which the key is bound to.
     """
 
     caller: Caller

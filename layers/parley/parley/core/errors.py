@@ -37,5 +37,5 @@ class Problem(Exception):
 
 
 def subject_deleted() -> Problem:
-    """What a deleted user is told whose token still holds."""
+    """The answer (403) to a deleted user whose token has not expired yet."""
     return Problem("subject_deleted", "This account was deleted.", status=403)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AliasChoices,
@@ -18,7 +18,9 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema
 
-# A body or a query with a member that nobody knows is refused: it is a slip, and would otherwise be ignored in silence.
+from parley.core.provider_names import ProviderName
+
+# A body or a query with an unknown member is refused: a misspelled name would otherwise be ignored in silence.
 QUERY = ConfigDict(extra="forbid")
 # JSON has types: in a body, "5" is no number and 0 is no boolean.
 BODY = ConfigDict(extra="forbid", strict=True)
@@ -31,13 +33,12 @@ def _whole(value: Any) -> Any:
 
 Whole = BeforeValidator(_whole)
 
-# The service folds case and says `invalid_provider`, so the names are told here and checked there.
-Provider = Annotated[str, Field(max_length=40, json_schema_extra={"enum": ["openai", "anthropic", "google", "gemini"]})]
-RequestedProvider = Annotated[
-    str, Field(max_length=40, json_schema_extra={"enum": ["openai", "anthropic", "google", "gemini", "auto"]})
-]
-# As somebody saved it: gemini is google's other name.
-ProviderSpelling = Literal["openai", "anthropic", "google", "gemini"]
+# As callers write and save it: gemini is google's other name.
+ProviderSpelling = Literal[ProviderName, "gemini"]
+PROVIDER_SPELLINGS: tuple[ProviderSpelling, ...] = get_args(ProviderSpelling)
+# The contract names the spellings; the services check them, since they ignore case and answer `invalid_provider`.
+Provider = Annotated[str, Field(max_length=40, json_schema_extra={"enum": [*PROVIDER_SPELLINGS]})]
+RequestedProvider = Annotated[str, Field(max_length=40, json_schema_extra={"enum": [*PROVIDER_SPELLINGS, "auto"]})]
 ProviderSource = Literal["request", "user", "organization", "own_key", "memory", "environment", "faq", "none"]
 TierName = Literal["anonymous", "free", "premium", "byok"]
 Metadata = dict[str, Any]

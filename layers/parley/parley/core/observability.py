@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line with the request id, and nothing in it that a caller wrote or a key holds.
+"""Structured logs: one JSON object a line with the request id, and no prompt, key or token in it.
 
 Service name and level come from POWERTOOLS_SERVICE_NAME and POWERTOOLS_LOG_LEVEL, which Powertools reads itself.
 """

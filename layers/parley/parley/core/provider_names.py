@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Literal
+from typing import Literal, get_args
 
 from parley.core.errors import Problem
 
 ProviderName = Literal["openai", "anthropic", "google"]
-PROVIDERS: tuple[ProviderName, ...] = ("openai", "anthropic", "google")
+PROVIDERS: tuple[ProviderName, ...] = get_args(ProviderName)
 
 
 def canonical_provider(name: str) -> ProviderName | None:
@@ -24,7 +24,7 @@ def named_provider(name: str) -> ProviderName:
     if provider is None:
         raise Problem(
             "invalid_provider",
-            "Choose one of openai, anthropic, google (or gemini); chat and questions also take auto.",
+            f"Choose one of {', '.join(PROVIDERS)} (or gemini); chat and questions also take auto.",
             status=400,
             param="provider",
         )
@@ -37,7 +37,7 @@ def may_be_called(provider: ProviderName, allowed: Collection[str] | None) -> bo
 
 
 def provider_not_allowed() -> Problem:
-    """What a member is told whose organization's policy forbids the provider that is asked for, or needed."""
+    """The answer (403) to a member whose organization does not allow the provider that was asked for, or is needed."""
     return Problem(
         "provider_not_allowed", "Your organization does not allow this provider; choose another.", status=403
     )

@@ -1,4 +1,4 @@
-"""SQS: what one function leaves for another, where it must not be lost and nobody waits for it."""
+"""SQS: messages from one function to another that must not be lost, and whose effect no caller waits for."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Queue:
-    """One queue. Sending gives up after a few seconds: whoever sends has a caller who waits."""
+    """One queue. Sending gives up after a few seconds, because a caller waits for the function that sends."""
 
     url: str
 

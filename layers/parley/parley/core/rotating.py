@@ -19,9 +19,9 @@ T = TypeVar("T")
 class Rotating(Generic[T]):
     """A value that a container keeps, and when it reads it again.
 
-    What was refused is read again at its next use, but not within a minute of the last reading: nobody makes us read by
-    sending nonsense. Any value is read again after five minutes, since one that was replaced because it leaked must
-    stop working too. While it cannot be read, or is unusable, the old value stays.
+    A value that was refused is read again at its next use, but at most once a minute, so that a caller who sends bad
+    tokens cannot cause a reading for each. Every value is read again after five minutes: one that was replaced because
+    it leaked must stop working. While the new value cannot be read, or is unusable, the old one stays.
 
     Args:
         read: gives the current value, and logs why it cannot: raises Problem where it cannot be had now,
@@ -51,5 +51,5 @@ class Rotating(Generic[T]):
         return self._held[0]
 
     def refused(self) -> None:
-        """What the value is for did not take it, so there may be another one by now."""
+        """Note that the value was refused where it was used: the next `get` may read it again."""
         self._refused = True

@@ -1,4 +1,4 @@
-"""The one room where secrets become plain text: Secrets Manager values, kept by a container as `Rotating` says."""
+"""The one module that reads secrets in plain text: Secrets Manager values, kept by a container as `Rotating` says."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def database_url(settings: Settings) -> str:
 
 
 def renewed_database_url(settings: Settings) -> str:
-    """What may have taken the place of a URL that nobody can connect with, or the same one."""
+    """The URL, read again because connecting with the kept one failed; the same one where it did not change."""
     if not settings.database_url and settings.database_secret_arn:
         _kept(settings.database_secret_arn, _connection_url).refused()
     return database_url(settings)
@@ -57,7 +57,7 @@ def jwt_secret(settings: Settings) -> str:
 
 
 def renewed_jwt_secret(settings: Settings) -> str:
-    """What may have taken the place of a key that a token was not signed with, or the same one."""
+    """The key, read again because a signature did not fit the kept one; the same one where it did not change."""
     if not settings.jwt_secret and settings.jwt_secret_arn:
         _kept(settings.jwt_secret_arn, _hs256_key).refused()
     return jwt_secret(settings)
@@ -110,7 +110,7 @@ def _hs256_key(value: str) -> str:
 
 
 def _keys(value: str) -> dict[ProviderName, str]:
-    """The keys that can be sent; what is none makes its provider unavailable, and the log says so."""
+    """The usable keys by provider. An unusable one is logged and makes its provider unavailable."""
     named = ((canonical_provider(name.strip()), str(key or "").strip()) for name, key in json.loads(value).items())
     return {provider: key for provider, key in named if provider and key and is_provider_key(provider, key)}
 
@@ -127,7 +127,7 @@ def _read(arn: str, parse: Callable[[str], _T]) -> _T:
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
 
-    # botocore's own patience is five times a minute.
+    # botocore's own default is five tries of a minute each.
     patience = Config(connect_timeout=2, read_timeout=3, retries={"total_max_attempts": 2, "mode": "standard"})
     try:
         with contextlib.closing(boto3.client("secretsmanager", config=patience)) as client:

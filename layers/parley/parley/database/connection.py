@@ -140,11 +140,15 @@ class Database:
 
         return self._run(run, idempotent)
 
+    def check(self) -> None:
+        """Have the server answer, which costs one round trip. Raises DatabaseUnavailable where it does not."""
+        self.call("select 1", idempotent=True)
+
     @contextmanager
     def patient(self, seconds_left: Callable[[], float]) -> Iterator[None]:
-        """Inside, connecting is tried again until `seconds_left()` falls under ten: for work that nobody waits for.
+        """Within the block, connecting is tried again until `seconds_left()` falls below ten: for schedules and queues.
 
-        A paused cluster takes half a minute to wake, and a container's network its first moments to be there.
+        A paused cluster takes half a minute to resume, and a new container's network may not be up yet.
         """
         self._seconds_left = seconds_left
         try:
@@ -178,7 +182,7 @@ class Database:
     def _ready(self) -> _Connection:
         """The connection, looked at without a round trip and replaced where it was lost."""
         if self._connection is not None:
-            # Between two queries a server sends nothing, unless it closes the connection.
+            # An idle server sends nothing, so readable bytes mean that it closed the connection.
             unasked, _, _ = select.select([self._connection.fileno()], [], [], 0)
             if unasked or self._now() - self._last_used > _LONGEST_IDLE:
                 self._discard()
@@ -243,7 +247,7 @@ class Database:
             connection.close()
 
     def _now(self) -> float:
-        # Wall clock: the monotonic one may stand still while a container is frozen.
+        # The wall clock, because the monotonic one may stop while Lambda freezes the container.
         return self._clock.now().timestamp()
 
 
@@ -260,7 +264,7 @@ class _Connection(psycopg.Connection[Row]):
         except psycopg.OperationalError as error:
             if error.sqlstate is not None:
                 raise
-            # Not the server's words: the connection is lost, or the answer is late and would meet the next query.
+            # The driver's own error: the connection is lost, or the answer is late and would be read by the next query.
             self.pgconn.finish()
             raise psycopg.OperationalError("no answer from the server in time") from None
 

@@ -39,7 +39,8 @@ class DatabaseError(Exception):
     Attributes:
         sqlstate: the five characters of the standard; see the appendix on error codes in PostgreSQL's manual.
         constraint: the constraint that was violated, where one was.
-        reason: the server's own words, which may repeat values: for tests and the debugger, not for logs or callers.
+        reason: the server's own words, which may repeat values: never for logs or callers as they are. For an error of
+            ours (`PLIM1`) the seconds to wait.
     """
 
     def __init__(self, sqlstate: str, condition: str, constraint: str | None = None, reason: str = "") -> None:

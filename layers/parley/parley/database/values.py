@@ -36,7 +36,7 @@ class Vector:
 
 
 class VectorDumper(Dumper):
-    """Sends a Vector in binary; the statement tells the type, whose oid differs by database and would cost a query."""
+    """Sends a Vector in binary. The statement casts it, because the type's oid differs by database."""
 
     format = Format.BINARY
 

@@ -95,7 +95,7 @@ _AREAS = [
 ]
 
 
-# Short, so that two areas of one pattern are still two questions to who counts their common words.
+# Short, so that two questions of one pattern share too few words to count as the same question.
 _PATTERNS = (
     "How do you approach {}?",
     "What has experience taught you about {}?",

@@ -74,7 +74,7 @@ _RIGHTS: LiteralString = """
 
 @dataclass
 class Step:
-    """One file that was run: which, how long it took, and what the database had to say (notices and warnings)."""
+    """One file that was run: its label, its duration, and the notices and warnings of the database."""
 
     label: str
     seconds: float = 0.0
@@ -221,8 +221,8 @@ def _connect(conninfo: str) -> psycopg.Connection:
 def _transaction(connection: psycopg.Connection) -> Iterator[None]:
     """A transaction that holds the runners' lock.
 
-    Asked for again and again instead of waited for: a waiting statement keeps a snapshot, and `create index
-    concurrently` in the runner that has the lock would wait for that snapshot for ever.
+    The lock is polled, because a statement that waits for it keeps a snapshot, and `create index concurrently` in the
+    runner that has the lock would wait for that snapshot for ever.
     """
     while True:
         with connection.transaction():

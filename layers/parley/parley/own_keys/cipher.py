@@ -45,7 +45,7 @@ def looks_like_a_key(text: str) -> bool:
 
 
 class KeyCipher:
-    """Encrypts, decrypts and re-encrypts own keys. Which of the three a function may do is its role's business.
+    """Encrypts, decrypts and re-encrypts own keys. Which of the three a function may do, its IAM role says.
 
     Args:
         kms_key_id: the key's id or ARN; None where own keys are not configured.

@@ -42,8 +42,8 @@ def finish_reason(
 ) -> FinishReason:
     """Why an answer ended, by the provider's own word for it.
 
-    Raises ProviderError, with what the answer used all the same, for a reason that is no answer's; one that we do not
-    know is most likely of this prompt's making.
+    Raises ProviderError, with the usage, for a reason that stands for no answer. An unknown reason counts as
+    `no_answer`, because most of those that providers add depend on the prompt.
     """
     meaning = meanings.get(reason, "no_answer") if reason else "bad_response"
     if meaning == "stop" or meaning == "length" or meaning == "refusal":  # mypy narrows no tuple
@@ -300,4 +300,4 @@ class _BrokenOff(Exception):
 
 
 class _Cancelled(ProviderError):
-    """The stream's reader wants no more of it, whether or not the provider had just finished."""
+    """The caller of the stream cancelled it; this counts even where the provider had just finished."""

@@ -54,14 +54,14 @@ RETRYABLE: frozenset[ProviderErrorCode] = frozenset(
 )
 # Faults of the account that the key belongs to.
 ACCOUNT_FAULTS: frozenset[ProviderErrorCode] = frozenset({"credentials_rejected", "quota_exhausted"})
-# Faults that show how the provider is, whoever asks and whatever for.
+# Faults of the provider itself, independent of key and request.
 PROVIDER_FAULTS: frozenset[ProviderErrorCode] = frozenset(
     {"overloaded", "upstream_error", "bad_response", "timeout", "connection_failed", "stream_interrupted"}
 )
 
 
 class StreamCancelled(Exception):
-    """Thrown into a provider's stream by who no longer wants it."""
+    """Thrown into a provider's stream to cancel it."""
 
 
 @dataclass(eq=False)

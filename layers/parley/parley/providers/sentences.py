@@ -1,4 +1,4 @@
-"""What only the message of a provider's error tells: an account's state, and a request that is too long or too large.
+"""Errors that only their message identifies: the state of an account, and a request that is too long or too large.
 
 A sentence counts where the message begins with it and it is whole. The providers quote a caller's stop sequence, model
 or schema behind words of their own, so no caller can say one of these. Sources: public reports of each sentence.

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 
 def storable(text: str) -> str:
-    """A model's text without what JSON can say and neither UTF-8 nor Postgres can hold: NUL, half a surrogate pair.
+    """A model's text without NUL and lone surrogates, which JSON can escape but UTF-8 and Postgres cannot hold.
 
-    Two halves that JSON said apart are one character.
+    The two halves of a surrogate pair, escaped one after the other, become their character.
     """
     if not text.isascii():
         try:

@@ -23,7 +23,7 @@ else:
     BaseTransport = object  # only an interface: importing this module must not import httpx2
 
 _CONNECT_SECONDS = 5.0
-# How long after its moment an alarm that nobody took back rings again.
+# Seconds after which an alarm that was not taken back rings again.
 _RING_AGAIN_SECONDS = 0.5
 # Answers are small, and a compressed event stream arrives in larger pieces.
 HEADERS = {"accept-encoding": "identity"}

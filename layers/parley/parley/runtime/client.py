@@ -24,7 +24,7 @@ _ERROR_BODY = "Lambda-Runtime-Function-Error-Body"
 # API Gateway reads status and headers from JSON in front of the body; eight zero bytes separate the two.
 _PRELUDE_CONTENT_TYPE = "application/vnd.awslambda.http-integration-response"
 _PRELUDE_END = bytes(8)
-# How often the main thread is told again that the caller is gone.
+# Seconds between two calls of `on_broken` while the main thread has not stopped.
 _PERSISTENCE_SECONDS = 0.1
 
 
@@ -207,13 +207,13 @@ class _Watcher(threading.Thread):
             return
         self._stream.broken = True
         poll.unregister(self._connection)
-        while True:  # what is to end may only be about to begin: an SDK still loads, a connection is still opened
+        while True:  # repeated, because the wait to end may begin later: an SDK is loading, a connection being opened
             self._on_broken()
             if poll.poll(_PERSISTENCE_SECONDS * 1000):
                 return
 
     def _silence_left(self) -> float:
-        """Seconds until a heartbeat is due; without one there is nothing to wake up for, an hour is as good as any."""
+        """Seconds until a heartbeat is due; without heartbeats an hour, since nothing has to be done."""
         if not self._heartbeat:
             return 3600.0
         return max(0.0, self._stream.sent_at + self._seconds - time.monotonic())

@@ -13,6 +13,7 @@ from parley.database.values import Vector
 from parley.embedding.call import EmbeddingCalls
 from parley.search.refused_writes import refused_writes
 from parley.search.schemas import (
+    Answered,
     CreatedList,
     DeletedDocuments,
     DeleteQuery,
@@ -30,15 +31,12 @@ class Documents:
     database: Database
     embedding_calls: EmbeddingCalls
 
-    def store(self, context: RequestContext, request: DocumentsRequest) -> tuple[CreatedList, bool]:
-        """Embed and store; with an idempotency key a repetition stores nothing and answers the same. Raises Problem.
-
-        Returns the answer, and whether it is such a repetition's.
-        """
+    def store(self, context: RequestContext, request: DocumentsRequest) -> Answered[CreatedList]:
+        """Embed and store; with an idempotency key a repetition stores nothing and answers the same. Raises Problem."""
         contents = [document.content for document in request.documents]
         with refused_writes(), self.embedding_calls.admit(context, "documents", contents) as call:
             if call.replay is not None:
-                return cast("CreatedList", call.replay), True
+                return Answered(cast("CreatedList", call.replay), replayed=True)
             embedded = call.embed()
             ids = call.new_ids(len(contents))
             answer: CreatedList = {"data": [{"id": key} for key in ids]}
@@ -54,7 +52,7 @@ class Documents:
                 for key, document, vector in zip(ids, request.documents, embedded.vectors, strict=True)
             ]
             call.settle(answer, statements=statements)
-            return answer, False
+            return Answered(answer, replayed=False)
 
     def page(self, caller: Caller, query: DocumentQuery) -> DocumentList:
         """The caller's own documents, newest first."""

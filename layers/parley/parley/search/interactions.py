@@ -14,6 +14,7 @@ from parley.database.values import jsonb
 from parley.search.refused_writes import refused_writes
 from parley.search.schemas import (
     MOST_INTERACTIONS,
+    Answered,
     CreatedList,
     InteractionList,
     InteractionsRequest,
@@ -34,8 +35,8 @@ class Interactions:
     database: Database
     daily_limit: int
 
-    def record(self, context: RequestContext, request: InteractionsRequest) -> tuple[CreatedList, bool]:
-        """Record a batch, all or nothing. Returns the ids in its order, and whether a repeated key recorded nothing.
+    def record(self, context: RequestContext, request: InteractionsRequest) -> Answered[CreatedList]:
+        """Record a batch, all or nothing; the ids come back in its order. A repeated key records nothing.
 
         Raises Problem: 422 for a key that was used with another batch, 429 beyond the day's rows.
         """
@@ -83,7 +84,7 @@ class Interactions:
                 "This Idempotency-Key was used with another batch; use a new key.",
                 status=422,
             )
-        return {"data": [{"id": key} for key in ids]}, bool(known)
+        return Answered({"data": [{"id": key} for key in ids]}, replayed=bool(known))
 
     def page(self, caller: Caller, query: PageQuery) -> InteractionList:
         """The caller's interactions, newest first."""

@@ -1,4 +1,4 @@
-"""What the database refuses to write for a user, as the caller is told."""
+"""Writes that the database refuses: of a user who was deleted meanwhile, or beyond the day's rows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _DAILY_LIMIT = "PLIM1"  # app.bound_free_writes
 
 @contextmanager
 def refused_writes() -> Iterator[None]:
-    """Raises Problem: 403 where a row was to be written for a user who is gone, 429 beyond the day's rows."""
+    """Within the block, raises Problem: 403 where the user was deleted meanwhile, 429 beyond the rows of a day."""
     try:
         yield
     except DatabaseError as error:

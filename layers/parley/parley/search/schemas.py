@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Generic, Literal, TypeVar
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Json, StringConstraints
@@ -224,3 +225,19 @@ class RecommendationList(TypedDict):
 
     data: list[Recommendation]
     next_cursor: None
+
+
+Body = TypeVar("Body")
+
+
+@dataclass(frozen=True, slots=True)
+class Answered(Generic[Body]):
+    """What a service hands its handler of a POST that takes an Idempotency-Key.
+
+    Attributes:
+        body: the answer.
+        replayed: whether it repeats that of an earlier request with this key.
+    """
+
+    body: Body
+    replayed: bool

@@ -13,7 +13,7 @@ from parley.database.connection import Database, Row, Statement
 from parley.embedding.call import EmbeddingCalls
 from parley.retrieval import Query, Retrieval, ScoredHit
 from parley.search.refused_writes import refused_writes
-from parley.search.schemas import ContentType, SearchRequest, SearchResults, SelectionRequest
+from parley.search.schemas import Answered, ContentType, SearchRequest, SearchResults, SelectionRequest
 
 _MOST_HITS = 100
 _LONGEST_LOGGED = 1_000  # characters of a query
@@ -33,16 +33,13 @@ class Search:
     embedding_calls: EmbeddingCalls
     daily_limit: int
 
-    def search(self, context: RequestContext, request: SearchRequest) -> tuple[SearchResults, bool]:
-        """The nearest or best matching, best first, and the id under which a selection is noted. Raises Problem.
-
-        Returns the answer, and whether it repeats that of an earlier request with this idempotency key.
-        """
+    def search(self, context: RequestContext, request: SearchRequest) -> Answered[SearchResults]:
+        """The nearest or best matching, best first, and the id under which a selection is noted. Raises Problem."""
         caller, by_words = context.caller, request.mode == "keyword"
         query = Query(request.query, request.mode, request.types, request.limit, request.threshold, request.filter)
         if request.cursor is not None:
             search_id, hits = read_cursor(request.cursor, _a_search_id, _hits)
-            return _results(search_id, self.retrieval.read_again(caller, hits)), False
+            return Answered(_results(search_id, self.retrieval.read_again(caller, hits)), replayed=False)
         with refused_writes():
             if by_words and context.idempotency_key is None:
                 # Nothing is spent and nothing remembered: no row to begin and to finish.
@@ -51,11 +48,13 @@ class Search:
                 provision: Statement = ("select app.provision()", ())
                 statements = [provision, *self._log(caller, request, search_id, found)]
                 self.database.batch(caller.claims, statements, idempotent=True)
-                return _results(search_id, found), False
+                return Answered(_results(search_id, found), replayed=False)
             with self.embedding_calls.admit(context, "search", [] if by_words else [request.query]) as call:
                 if call.replay is not None:
                     hits = [ScoredHit(**hit) for hit in call.replay["data"]]
-                    return _results(call.replay["search_id"], self.retrieval.read_again(caller, hits)), True
+                    return Answered(
+                        _results(call.replay["search_id"], self.retrieval.read_again(caller, hits)), replayed=True
+                    )
                 found = self.retrieval.find(caller, query, None if by_words else call.embed())
                 search_id = call.new_ids(1)[0]
                 # Remembered without what was found: a document that is deleted must not live on in an answer.
@@ -64,7 +63,7 @@ class Search:
                     {"search_id": search_id, "data": [asdict(hit) for hit in hits]},
                     statements=self._log(caller, request, search_id, found),
                 )
-                return _results(search_id, found), False
+                return Answered(_results(search_id, found), replayed=False)
 
     def _log(self, caller: Caller, request: SearchRequest, search_id: str, found: list[Row]) -> list[Statement]:
         kind = request.types[0] if len(set(request.types)) == 1 else "mixed"

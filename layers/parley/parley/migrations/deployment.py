@@ -1,0 +1,35 @@
+"""What a deployment brings a database to: the schema, both logins, and the time zone in which quotas turn over."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psycopg
+
+from parley.migrations.logins import create_logins
+from parley.migrations.runner import Step, up
+
+
+def deploy(
+    conninfo: str, folder: Path, app_password: str | None, service_password: str | None, time_zone: str
+) -> list[Step]:
+    """Apply what is pending, let both logins in, and set the time zone. May be repeated.
+
+    Args:
+        conninfo: as for `up`.
+        folder: the schema folder.
+        app_password, service_password: as for `create_logins`.
+        time_zone: a name of the IANA database, such as Europe/Stockholm.
+
+    Returns:
+        The files that were applied.
+
+    Raises:
+        MigrationError: see `up`.
+        psycopg.Error: the database cannot be reached, or does not know the time zone.
+    """
+    steps = up(conninfo, folder)
+    with psycopg.connect(conninfo, autocommit=True) as owner:
+        create_logins(owner, app_password, service_password)
+        owner.execute("update app.settings set time_zone = %s where time_zone <> %s", (time_zone, time_zone))
+    return steps

@@ -17,4 +17,4 @@ begin
   end loop;
 end $$;
 comment on type public.ai_provider is
-  'Provider names as callers spell them; gemini and google are the same vendor (app.canonical_provider).';
+  'Provider names as callers spell them; gemini and google are one provider (app.canonical_provider).';

@@ -66,7 +66,7 @@ comment on column app.organization_policies.allowed_providers is 'Null: all but 
 create or replace function app.canonical_provider(p_provider text) returns text
   language sql immutable parallel safe
   return case lower(p_provider) when 'gemini' then 'google' else lower(p_provider) end;
-comment on function app.canonical_provider(text) is 'One name for each vendor: gemini is google.';
+comment on function app.canonical_provider(text) is 'One name for each provider: gemini is google.';
 
 create or replace function app.allowed_providers() returns text[]
   language plpgsql stable set search_path = pg_catalog, pg_temp

@@ -49,9 +49,9 @@ comment on column public.ai_usage.tokens_prompt is 'Input tokens, cached and cac
 comment on column public.ai_usage.tokens_used is 'S2''s name of tokens_total; always equal.';
 comment on column public.ai_usage.cost is 'In US dollars; null where the price or the usage is unknown.';
 comment on column public.ai_usage.cost_usd is 'S2''s name of cost; always equal.';
-comment on column public.ai_usage.estimated is 'The tokens were counted by us, not reported by the vendor.';
+comment on column public.ai_usage.estimated is 'The tokens were counted by us, not reported by the provider.';
 comment on column public.ai_usage.metadata is 'S3''s: the application''s own; Parley writes none.';
-comment on column public.ai_usage.own_key is 'The user paid the vendor, not the operator.';
+comment on column public.ai_usage.own_key is 'The user paid the provider, not the operator.';
 
 create table if not exists public.ai_usage_logs partition of public.ai_usage
   for values from (minvalue) to (maxvalue) partition by range (created_at);

@@ -106,8 +106,8 @@ comment on function app.append_messages(jsonb, jsonb) is
 --   2. What was held: the lease on a cache entry ends; a unit that was not spent goes back.
 --   3. The row's new state, with how the provider did and, for a retry with the same key, the answer. A lease that ended
 --      gave its unit back already; late use is recorded all the same.
---   4. What was embedded counts as the vendor counted it, beyond the limit if need be: a search's or an import's in place
---      of the estimate that it holds (which stays where a vendor tells no number), a semantic lookup's without one.
+--   4. What was embedded counts as the provider counted it, beyond the limit if need be: a search's or an import's in place
+--      of the estimate that it holds (which stays where a provider tells no number), a semantic lookup's without one.
 --   5. The ledger, the user's day, the cache, the conversation.
 create or replace function app.finish_request(p_claims jsonb, p_outcome jsonb) returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp set enable_seqscan = off

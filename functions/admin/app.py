@@ -55,25 +55,25 @@ def delete_user(request: Request) -> None:
 @api.get("/api/admin/faqs", access="service", answer=FaqList)
 def list_all_faqs(_request: Request, query: PageQuery) -> FaqList:
     """The precomputed responses, inactive ones too."""
-    return services.admin.faqs(query)
+    return services.faqs.page(query)
 
 
 @api.post("/api/admin/faqs", access="service", status=201, answer=Faq, errors=["faq_exists"])
 def create_faq(_request: Request, body: NewFaq) -> Faq:
     """Add a precomputed response."""
-    return services.admin.add_faq(body)
+    return services.faqs.add(body)
 
 
 @api.put("/api/admin/faqs/{faq_id}", access="service", answer=Faq)
 def replace_faq(request: Request, body: NewFaq) -> Faq:
     """Replace a precomputed response."""
-    return services.admin.change_faq(request.path["faq_id"], body)
+    return services.faqs.change(request.path["faq_id"], body)
 
 
 @api.delete("/api/admin/faqs/{faq_id}", access="service", status=204, answer=None)
 def delete_faq(request: Request) -> None:
     """Delete a precomputed response."""
-    services.admin.delete_faq(request.path["faq_id"])
+    services.faqs.delete(request.path["faq_id"])
 
 
 @api.get("/api/admin/analytics", access="service", answer=Analytics)

@@ -10,7 +10,7 @@ select * from ai_provider_preferences
 where organization_id = 'org_123'
 and user_id = 'user_456';
 
--- How often each provider is preferred in an organization. 'gemini' and 'google' are one vendor, spelled as it was saved.
+-- How often each provider is preferred in an organization. 'gemini' and 'google' are one provider, spelled as it was saved.
 select preferred_provider, count(*)
 from ai_provider_preferences
 where organization_id = 'org_123'

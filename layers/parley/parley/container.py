@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from parley.embedding.embedder import Embedder
     from parley.interviews.service import QuestionGenerator
     from parley.operations.admin import Admin
+    from parley.operations.faqs import Faqs
     from parley.operations.maintenance import Maintenance
     from parley.operations.usage_replay import UsageReplay
     from parley.own_keys.cipher import KeyCipher
@@ -302,6 +303,13 @@ class Container:
         from parley.own_keys.rotate import KeyRotation
 
         return KeyRotation(self.database, self.key_cipher)
+
+    @cached_property
+    def faqs(self) -> Faqs:
+        """Answers without a model, for operators."""
+        from parley.operations.faqs import Faqs
+
+        return Faqs(self.database)
 
     @cached_property
     def admin(self) -> Admin:

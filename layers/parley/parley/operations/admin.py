@@ -1,8 +1,7 @@
-"""What operators do: tiers, a user's tier, FAQs, analytics, maintenance by hand. Runs as the service role."""
+"""What operators do: tiers, a user's tier, analytics. Runs as the service role."""
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, LiteralString, cast
@@ -10,20 +9,9 @@ from typing import Any, LiteralString, cast
 from parley.core.caller import SERVICE, Caller
 from parley.core.clock import Clock
 from parley.core.errors import Problem, subject_deleted
-from parley.core.paging import PageQuery, a_number_or_none, a_text
 from parley.core.period import Period
 from parley.database.connection import Database
-from parley.operations.schemas import (
-    Analytics,
-    Faq,
-    FaqList,
-    NewFaq,
-    Tier,
-    TierLimits,
-    TierList,
-    UserTier,
-    UserTierChange,
-)
+from parley.operations.schemas import Analytics, Tier, TierLimits, TierList, UserTier, UserTierChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,54 +57,6 @@ class Admin:
         if not self._query("select app.delete_user(%s) as known", (user_id,))[0]["known"]:
             raise Problem("not_found", "There is no such user.", status=404)
 
-    def faqs(self, query: PageQuery) -> FaqList:
-        """The precomputed responses, inactive ones too, the first to match first."""
-        priority, pattern, key = query.after(a_number_or_none, a_text, uuid.UUID)
-        rows = self._query(
-            """
-            select id, pattern, response, priority, is_active, updated_at from public.ai_precomputed_responses
-            where %s::uuid is null
-              or (coalesce(-priority::bigint, 2147483648), -length(pattern), pattern, id)
-                > (coalesce(-%s::bigint, 2147483648), -length(%s), %s, %s)
-            order by coalesce(-priority::bigint, 2147483648), -length(pattern), pattern, id
-            limit %s
-            """,
-            (key, priority, pattern, pattern, key, query.limit + 1),
-        )
-        data, following = query.page(rows, "priority", "pattern", "id")
-        return {"data": data, "next_cursor": following}
-
-    def add_faq(self, faq: NewFaq) -> Faq:
-        """Add a precomputed response. Raises Problem (409) for a pattern that is there."""
-        rows = self._query(
-            """
-            insert into public.ai_precomputed_responses (pattern, response, priority, is_active)
-            select %s, %s, %s, %s
-            where not exists (select from public.ai_precomputed_responses where pattern = %s)
-            returning id, pattern, response, priority, is_active, updated_at
-            """,
-            (faq.pattern, faq.response, faq.priority, faq.is_active, faq.pattern),
-        )
-        if not rows:
-            raise Problem("faq_exists", "There is a response for this pattern; change that one.", status=409)
-        return cast("Faq", rows[0])
-
-    def change_faq(self, faq_id: str, faq: NewFaq) -> Faq:
-        """Replace a precomputed response. Raises Problem (404)."""
-        rows = self._query(
-            """
-            update public.ai_precomputed_responses set pattern = %s, response = %s, priority = %s, is_active = %s
-            where id = %s returning id, pattern, response, priority, is_active, updated_at
-            """,
-            (faq.pattern, faq.response, faq.priority, faq.is_active, _uuid(faq_id)),
-        )
-        return cast("Faq", _one(rows, "FAQ"))
-
-    def delete_faq(self, faq_id: str) -> None:
-        """Delete a precomputed response. Raises Problem (404)."""
-        rows = self._query("delete from public.ai_precomputed_responses where id = %s returning id", (_uuid(faq_id),))
-        _one(rows, "FAQ")
-
     def analytics(self, period: Period) -> Analytics:
         """Everybody's usage by day, provider, model and operation, users by tier, and preferences by provider."""
         usage, tiers, preferences = self.database.batch(
@@ -146,13 +86,6 @@ class Admin:
 
     def _query(self, statement: LiteralString, parameters: Sequence[Any] = ()) -> list[Any]:
         return self.database.query(SERVICE.claims, statement, parameters)
-
-
-def _uuid(text: str) -> uuid.UUID:
-    try:
-        return uuid.UUID(text)
-    except ValueError:
-        raise Problem("not_found", "There is no such FAQ.", status=404) from None
 
 
 def _one(rows: list[Any], what: str) -> Any:

@@ -274,6 +274,56 @@ ACCOUNTS = [
         "rate_limited",
     ),
     Row("openai", 413, HTML, "request_too_large"),
+    Row(
+        *anthropic(400, INVALID, "You're out of extra usage. Add more at claude.ai/settings/usage and keep going."),
+        "quota_exhausted",
+    ),
+    Row(*anthropic(429, "rate_limit_error", "Your account has hit its usage acceleration limit."), "rate_limited"),
+    Row(
+        *anthropic(400, INVALID, "This organization has been disabled because it violated our Usage Policy."),
+        "credentials_rejected",
+    ),
+    Row(*anthropic(400, INVALID, "Access to this organization has been disabled."), "credentials_rejected"),
+    Row(*anthropic(400, INVALID, "This API key has expired."), "credentials_rejected"),
+    Row(
+        *anthropic(400, INVALID, "Your organization does not have access to Claude. Please login again."),
+        "credentials_rejected",
+    ),
+    Row(
+        *openai(400, INVALID, None, "The project you are requesting has been archived and is no longer accessible"),
+        "credentials_rejected",
+    ),
+    Row(*openai(403, INVALID, None, "You have insufficient credits to run this request."), "quota_exhausted"),
+    Row(*openai(429, "usage_limit_reached", None, "The usage limit has been reached"), "quota_exhausted"),
+    Row(
+        *openai(400, INVALID, None, "Your organization must be verified to use gpt-image-1." + VERIFY),
+        "credentials_rejected",
+    ),
+    Row(
+        *google(400, "INVALID_ARGUMENT", "Permission denied: Consumer 'api_key:AIzaX' has been suspended."),
+        "credentials_rejected",
+    ),
+    Row(*google(429, "RESOURCE_EXHAUSTED", "Your project's spend cap has been reached."), "quota_exhausted"),
+    Row(*google(429, "RESOURCE_EXHAUSTED", "Your free trial credits have expired."), "quota_exhausted"),
+    Row(
+        *google(
+            429, "RESOURCE_EXHAUSTED", "Quota exceeded for quota metric 'x'.", quota("RequestsPerDay"), delay("9s")
+        ),
+        "quota_exhausted",
+    ),
+    Row(
+        *google(429, "RESOURCE_EXHAUSTED", "Quota exceeded for quota metric 'x'.", quota("TokensPerMinute")),
+        "rate_limited",
+    ),
+    # What a filter refuses is no fault of the provider's.
+    Row(*anthropic(400, INVALID, "Output blocked by content filtering policy"), "content_refused"),
+    Row(
+        *openai(
+            400, INVALID, None, "Invalid prompt: your prompt was flagged as potentially violating our usage policy."
+        ),
+        "content_refused",
+    ),
+    Row(*openai(400, INVALID, "bio_policy"), "content_refused"),
 ]
 
 
@@ -303,6 +353,11 @@ ODD_BODIES = [
     Row("openai", 200, openai(400, INVALID, "content_policy_violation")[2], "content_refused"),
     Row("openai", 200, {"error": {"code": 503, "message": "Down."}}, "overloaded"),
     Row("openai", 200, {"error": "Down."}, "upstream_error"),
+    Row("openai", 200, openai(400, INVALID, "unsupported_value")[2], "invalid_request"),
+    Row("openai", 200, {"error": {"code": "400", "message": "Not so."}}, "invalid_request"),
+    Row("anthropic", 200, anthropic(400, INVALID)[2], "invalid_request"),
+    Row("anthropic", 200, anthropic(400, INVALID, "Output blocked by content filtering policy")[2], "content_refused"),
+    Row("google", 200, {"error": {"status": "INVALID_ARGUMENT", "message": "Not so."}}, "invalid_request"),
     Row("anthropic", 200, anthropic(529, "overloaded_error")[2], "overloaded"),
     Row("anthropic", 200, anthropic(400, INVALID, LIMITS)[2], "quota_exhausted"),
     Row("google", 200, google(429, "RESOURCE_EXHAUSTED", "Busy.", delay("4s"))[2], "rate_limited", 4.0),

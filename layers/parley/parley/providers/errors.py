@@ -105,6 +105,7 @@ _BY_CODE: dict[str, ProviderErrorCode] = {
     "billing_hard_limit_reached": "quota_exhausted",
     "billing_not_active": "quota_exhausted",
     "billing_limit_user_error": "quota_exhausted",
+    "usage_limit_reached": "quota_exhausted",
     "account_deactivated": "credentials_rejected",
     "access_terminated": "credentials_rejected",
     "invalid_api_key": "credentials_rejected",
@@ -119,6 +120,10 @@ _BY_CODE: dict[str, ProviderErrorCode] = {
     "content_policy_violation": "content_refused",
     "content_filter": "content_refused",
     "invalid_prompt": "content_refused",
+    "moderation_blocked": "content_refused",
+    "bio_policy": "content_refused",
+    "cyber_policy": "content_refused",
+    "misalignment_policy_violation": "content_refused",
     "engine_overloaded": "overloaded",
     "server_is_overloaded": "overloaded",
     "slow_down": "overloaded",
@@ -157,6 +162,8 @@ _BY_CODE: dict[str, ProviderErrorCode] = {
     "ABORTED": "upstream_error",
     "CANCELLED": "upstream_error",
 }
+# What a 400 says anyway; read only of an error inside a 200.
+_OF_THE_REQUEST = frozenset({"invalid_request_error", "INVALID_ARGUMENT", "OUT_OF_RANGE"})
 # Google writes it for limits by the minute as well, and only the details tell them apart.
 _CURRENT_QUOTA = "you exceeded your current quota"
 _BY_STATUS: dict[int, ProviderErrorCode] = {
@@ -226,12 +233,15 @@ def from_error_object(provider: ProviderName, status: int, error: dict[str, Any]
         if isinstance(name, str) and _CODE.fullmatch(name)
     ]
     code = sentences.meaning(message)
-    if "RESOURCE_EXHAUSTED" in names and message.lower().startswith(_CURRENT_QUOTA) and not _daily(details):
-        code = "rate_limited"
+    if "RESOURCE_EXHAUSTED" in names:
+        if _daily(details):
+            code = "quota_exhausted"
+        elif message.lower().startswith(_CURRENT_QUOTA) and _passing(details):
+            code = "rate_limited"
     if code is None:
         code = next((_BY_CODE[name] for name in names if name in _BY_CODE), None)
     if code is None:
-        code = _by_status(status if status != 200 else _inner_status(error))
+        code = _by_status(status if status != 200 else _inner_status(error, names))
     return ProviderError(
         provider,
         code,
@@ -279,16 +289,26 @@ def _by_status(status: int) -> ProviderErrorCode:
     return _BY_STATUS.get(status) or ("upstream_error" if status >= 500 else "invalid_request")
 
 
-def _inner_status(error: dict[str, Any]) -> int:
-    """An error inside a 200 stream names its status, if at all, in `code` (Google)."""
-    code = error.get("code")
-    return code if isinstance(code, int) and 400 <= code < 600 else 500
+def _inner_status(error: dict[str, Any], names: list[str]) -> int:
+    """The status that an error inside a 200 names in `code` (Google), or stands for by its type."""
+    code = str(error.get("code"))
+    if re.fullmatch("[45][0-9]{2}", code):
+        return int(code)
+    return 500 if _OF_THE_REQUEST.isdisjoint(names) else 400
 
 
 def _daily(details: list[dict[str, Any]]) -> bool:
-    """Whether Google's rate limit is one by the day, or says nothing of minutes: no wait within a request helps."""
-    quotas = [str(violation.get("quotaId", "")) for item in details for violation in _dicts(item.get("violations"))]
-    return any("PerDay" in quota for quota in quotas) or not (quotas or _retry_info(details))
+    """Whether Google's rate limit is one by the day: no wait within a request helps."""
+    return any("PerDay" in quota for quota in _quotas(details))
+
+
+def _passing(details: list[dict[str, Any]]) -> bool:
+    """Whether Google names a limit, or a wait, for its rate limit."""
+    return bool(_quotas(details) or _retry_info(details))
+
+
+def _quotas(details: list[dict[str, Any]]) -> list[str]:
+    return [str(violation.get("quotaId", "")) for item in details for violation in _dicts(item.get("violations"))]
 
 
 def _retry_info(details: list[dict[str, Any]]) -> float | None:

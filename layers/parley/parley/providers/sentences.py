@@ -1,4 +1,5 @@
-"""Errors that only their message identifies: the state of an account, and a request that is too long or too large.
+"""Errors that only their message identifies: an account's state, a filter, and a request that is too long or too
+large.
 
 A sentence counts where the message begins with it and it is whole. The providers quote a caller's stop sequence, model
 or schema behind words of their own, so no caller can say one of these. Sources: public reports of each sentence.
@@ -17,42 +18,63 @@ if TYPE_CHECKING:
 _READ = 1_000
 # What may follow: advice, in sentences that begin like advice.
 _ADVICE = (
-    r"[.!]?(?:\s+(?:Please|You|Your|If|For|To|Go|See|Visit|Learn|Contact|Check|Try|Upgrade|Purchase|However)\b.*)?"
+    r"[.!]?(?:\s+(?:Please|You|Your|If|For|To|Go|See|Visit|Learn|Contact|Check|Try|Upgrade|Purchase|However|Add|Enable"
+    r"|Resets?|·)\b.*)?"
 )
 _HOLDER = (
     r"(?:Your|This|The)(?: [a-z]+)? (?:account|organi[sz]ation|project|workspace|team|API key|key|subscription|plan)"
     r"(?: associated with this API key)?"
 )
+_IS_REACHED = r"(?:has been |was |is )?(?:reached|exceeded|exhausted)(?: for [\w ]+ [\w-]+)?"
 _SPENT = "too low|insufficient|depleted|exhausted|empty|negative|expired|used up|run out"
 _MONEY = (
-    r"(?![^.]*\b(?:rate|per second|per minute|per hour)\b)"
+    r"(?![^.]*\b(?:rate|acceleration|per second|per minute|per hour)\b)"
     r"(?:[\w'-]+ ){0,5}?(?:usage|spend|spending|billing|budget|cost|credit|prepaid|quota)(?:[ -][a-z]+){0,4}"
 )
+_LIMIT = r"(?:(?:usage|spend|spending|billing|budget|credit|quota)(?: hard)?(?: limit| cap)|budget)"
 _CLOSED = (
     "disabled|deactivated|suspended|terminated|banned|blocked|revoked|on hold|restricted|locked|closed|archived|deleted"
     "|invalid|expired|inactive|flagged|unverified|leaked|denied access|not active|not verified|not valid"
 )
-_REASON = r"(?: (?:due to|for|because of|pending|after|from|as)[\w ,'-]*)?"
+_REASON = r"(?: (?:due to|for|because|pending|after|from|as|and)\b[\w ,'-]*)?"
+_IS_CLOSED = rf"(?:has|has been|is|was) (?:currently |temporarily |permanently |reported as )?(?:{_CLOSED}){_REASON}"
+_IS_SPENT = rf"(?:is|are|has|have) (?:been |now )?(?:{_SPENT})(?: to [\w ]+)?"
+_OWNER = r"(?:account|organi[sz]ation|project|workspace)"
 _SENTENCES: dict[ProviderErrorCode, tuple[str, ...]] = {
     "quota_exhausted": (
-        rf"Your (?:[a-z]+ )?(?:balance|credits?|funds) (?:is|are|has|have) (?:been |now )?(?:{_SPENT})(?: to [\w ]+)?",
+        rf"Your (?:[\w'-]+ ){{0,3}}(?:balance|credits?|funds) {_IS_SPENT}",
         rf"You(?: have|'ve)? (?:reached|exceeded|hit|used up) your {_MONEY}",
         rf"{_HOLDER} (?:has |have )?(?:reached|exceeded|hit|used up|exhausted) (?:its|your|the) {_MONEY}",
-        r"You(?: have|'ve)? (?:run out of|no|used all your)(?: remaining)? credits?(?: left| remaining)?",
+        r"You(?: have|'ve)? (?:run out of|no|insufficient|used all your)(?: remaining)? credits?(?: [\w ]+)?",
+        r"You(?: do not|don't) have (?:enough|sufficient|any) (?:remaining )?(?:credits?|funds|quota)(?: to [\w ]+)?",
+        r"You(?: are|'re) out of (?:extra usage|credits?)",
+        r"Third-party apps now draw from your extra usage, not your plan limits",
         r"You exceeded your current quota, please check your plan and billing details",
-        r"(?:Billing hard|Hard billing|Monthly spend(?:ing)?) (?:limit|cap) (?:has been |was )?(?:reached|exceeded)",
+        rf"(?:(?:Your|This|The) )?(?:{_OWNER}'s )?(?:hard |monthly |daily ){{0,2}}{_LIMIT} {_IS_REACHED}",
         r"Insufficient (?:balance|credits?|funds|quota)",
         r"This API method requires billing to be enabled",
         rf"{_HOLDER} is not active, please check your billing details(?: on our website)?",
     ),
     "credentials_rejected": (
-        rf"{_HOLDER} (?:has been|is|was) (?:currently |temporarily |permanently |reported as )?(?:{_CLOSED}){_REASON}",
-        r"(?:Your|This|The) organi[sz]ation must be verified(?: to [\w ]+(?:[`'\"][\w.:/@-]+[`'\"])?)?",
+        rf"{_HOLDER} {_IS_CLOSED}",
+        rf"Access to (?:your|this|the) {_OWNER} {_IS_CLOSED}",
+        rf"(?:API|Claude) (?:usage|access) (?:has been|is|was) (?:{_CLOSED}) for (?:your|this) [a-z]+",
+        rf"{_HOLDER} does not have access to (?:Claude|(?:the |this )?(?:[A-Z]\w+ )?API)",
+        r"The project you are requesting has been archived(?: and is no longer accessible)?",
+        rf"Permission denied: Consumer '[\w:./*-]+' (?:has been|is) (?:{_CLOSED})",
+        r"[A-Z][\w ]+ API has not been used in project [\w-]+ before or it is disabled",
+        r"(?:Your|This|The) organi[sz]ation must be verified(?: to [\w ]+(?:[`'\"]?[\w.:/@-]+[`'\"]?)?)?",
+        r"Your (?:phone number|e-?mail address|e-?mail|identity|age) must be verified(?: (?:to|before) [\w ]+)?",
         rf"Your access (?:to [\w ]+ )?(?:was|has been) (?:{_CLOSED}){_REASON}",
         r"API key (?:not valid|expired|not found|is invalid|has been revoked)",
         r"Invalid API key(?: provided)?",
         r"This credential is only authorized for use with [\w ]+ and cannot be used for other API requests",
         r"User location is not supported for the API use(?: without a billing account linked)?",
+    ),
+    "content_refused": (
+        r"Output blocked by content filtering policy",
+        r"(?:Invalid prompt: )?your (?:prompt|request) was flagged as potentially violating our usage polic(?:y|ies)",
+        r"Your request was rejected (?:by|as a result of) (?:our|the) safety system",
     ),
     "context_length_exceeded": (
         r"prompt is too long(?:: [\d,]+ tokens > [\d,]+ maximum)?",

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 # What may stand in a header, and in a URL's path, without changing its meaning.
 _KEY = re.compile(r"[\x21-\x7e]+")
 _MODEL = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}")
+_LONGEST_NAME = 128
 # After a stream's end marker nothing is needed any more, but a connection read to its end can be used again.
 _LINGER_SECONDS = 1.0
 
@@ -60,6 +61,28 @@ def checked_usage(read: Callable[[dict[str, Any]], Usage | None], reported: dict
         return read(reported)
     except (ValueError, LookupError, TypeError, AttributeError):
         return None
+
+
+def _finished(completion: Completion, request: CompletionRequest, text: str, stopped: bool) -> Completion:
+    """The answer with the text as it goes out, and of the provider's report what can be true of it.
+
+    A prompt and a text that anybody sees have tokens, and a model has a name.
+    """
+    usage = completion.usage
+    if usage is not None and text and (not usage.prompt_tokens or usage.output_tokens <= usage.reasoning_tokens):
+        usage = None
+    return replace(
+        completion,
+        text=text,
+        finish_reason="stop" if stopped else completion.finish_reason,
+        model=_name(completion.model) or request.model,
+        usage=usage,
+    )
+
+
+def _name(model: Any) -> str:
+    """What a provider says its model is called; empty where that is no name."""
+    return storable(model)[:_LONGEST_NAME] if isinstance(model, str) else ""
 
 
 class StreamReader(ABC):
@@ -136,12 +159,12 @@ class Adapter(ABC):
 
     def complete(self, request: CompletionRequest, api_key: str) -> Completion:
         """See `Provider.complete`."""
-        completion = self._call(
-            lambda: self._open(request, api_key, False), self._completion, request.model, api_key, request.timeout
-        )
-        text, stopped = cut_at(request.cut_at, storable(completion.text))
-        finish = "stop" if stopped else completion.finish_reason
-        return replace(completion, text=text, finish_reason=finish, model=completion.model or request.model)
+
+        def read(payload: dict[str, Any], upstream_id: str | None) -> Completion:
+            completion = self._completion(payload, upstream_id)
+            return _finished(completion, request, *cut_at(request.cut_at, storable(completion.text)))
+
+        return self._call(lambda: self._open(request, api_key, False), read, request.model, api_key, request.timeout)
 
     def check(self, model: str, api_key: str, timeout: float) -> None:
         """See `Provider.check`."""
@@ -188,10 +211,9 @@ class Adapter(ABC):
                 fault = _Cancelled(self.name, "stream_interrupted")
             else:
                 completion = reader.completion(text.whole, upstream_id)
-                finish = "stop" if text.stopped else completion.finish_reason
-                return replace(completion, finish_reason=finish, model=completion.model or request.model)
+                return _finished(completion, request, text.whole, text.stopped)
         fault = fault or self._fault(_BrokenOff(), api_key, deadline, "stream_interrupted")
-        fault.usage, fault.model = reader.usage, reader.model or None
+        fault.usage, fault.model = reader.usage, _name(reader.model) or None
         raise fault
 
     def _call(
@@ -231,7 +253,7 @@ class Adapter(ABC):
 
     def _payload(self, body: bytes, api_key: str) -> Any:
         """The JSON of a 200. Raises ProviderError where it is an error all the same, ValueError where it is no JSON."""
-        payload = json.loads(body)
+        payload = json.loads(body.decode("utf-8-sig", errors="replace"))
         if error := errors.error_object(payload):
             raise errors.from_error_object(self.name, 200, error, api_key)
         return payload

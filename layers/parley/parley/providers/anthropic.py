@@ -104,7 +104,7 @@ class AnthropicAdapter(Adapter):
     def _completion(self, payload: dict[str, Any], upstream_id: str | None) -> Completion:
         usage = checked_usage(usage_of, payload.get("usage") or {})
         return Completion(
-            text="".join(block["text"] for block in payload["content"] if block["type"] == "text"),
+            text="".join(block["text"] or "" for block in payload["content"] or () if block["type"] == "text"),
             finish_reason=finish_reason("anthropic", _FINISH, payload["stop_reason"], usage),
             model=payload.get("model") or "",
             usage=usage,
@@ -161,20 +161,23 @@ class _Reader(StreamReader):
 
     def feed(self, data: bytes) -> str:
         event = event_json(data)
-        kind = event["type"]
+        if error := errors.error_object(event):
+            raise errors.from_error_object("anthropic", 200, error, self._api_key)
+        kind = event.get("type")
         if kind == "content_block_delta":
             text: str = event["delta"].get("text") or ""
             return text
         if kind == "message_start":
-            self.model = event["message"].get("model") or ""
-            self._report(event["message"].get("usage"))
+            message = event.get("message") or {}
+            self.model = message.get("model") or ""
+            self._report(message.get("usage"))
         elif kind == "message_delta":
-            self._stop_reason = event["delta"].get("stop_reason") or self._stop_reason
+            self._stop_reason = (event.get("delta") or {}).get("stop_reason") or self._stop_reason
             self._report(event.get("usage"))
         elif kind == "message_stop":
             self.ended = self._stop_reason is not None
         elif kind == "error":
-            raise errors.from_error_object("anthropic", 200, event["error"], self._api_key)
+            raise errors.from_error_object("anthropic", 200, {}, self._api_key)
         return ""
 
     def _report(self, usage: Any) -> None:

@@ -199,7 +199,7 @@ def _in_path(model: str) -> str:
 
 def _text(candidate: dict[str, Any]) -> str:
     parts = (candidate.get("content") or {}).get("parts") or ()
-    return "".join(part.get("text", "") for part in parts if not part.get("thought"))
+    return "".join(part.get("text") or "" for part in parts if not part.get("thought"))
 
 
 def _raise_if_blocked(payload: dict[str, Any], usage: Usage | None) -> None:

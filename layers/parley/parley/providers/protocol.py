@@ -77,7 +77,7 @@ class Usage:
         reasoning_tokens: the part of output_tokens that the caller never sees.
         service_tier: the billing tier that served the call (`flex`, `priority`...); None is the standard one.
 
-    Raises ValueError for counts that cannot be true.
+    Raises ValueError for counts, or a tier, that cannot be true.
     """
 
     input_tokens: int
@@ -101,6 +101,8 @@ class Usage:
                 raise ValueError("a token count that cannot be true")
         if self.reasoning_tokens > self.output_tokens:
             raise ValueError("more reasoning than output")
+        if self.service_tier is not None and not isinstance(self.service_tier, str):
+            raise ValueError("a billing tier that is no name")
 
     @property
     def prompt_tokens(self) -> int:

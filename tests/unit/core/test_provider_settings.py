@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parley.core import secrets
-from parley.core.config import Settings
+from parley.core.config import ConfigurationError, Settings
 from parley.core.secrets import provider_keys
 from parley.providers.registry import build_providers
 
@@ -45,6 +45,9 @@ def test_white_space_around_a_setting_is_no_part_of_it(around: str) -> None:
             "https://generativelanguage.googleapis.com",
         ),
         ("GEMINI_BASE_URL", "https://proxy.test/google/v1/", "https://proxy.test/google"),
+        ("GEMINI_BASE_URL", "https://proxy.test/v1beta/models/", "https://proxy.test"),
+        ("ANTHROPIC_BASE_URL", "https://proxy.test/v1/messages", "https://proxy.test"),
+        ("OPENAI_BASE_URL", "https://proxy.test/v1/chat/completions", "https://proxy.test/v1"),
         ("OPENAI_BASE_URL", "https://api.openai.com/v1/", "https://api.openai.com/v1"),
         ("OPENAI_BASE_URL", "http://[::1]:4000/v1", "http://[::1]:4000/v1"),
     ],
@@ -82,13 +85,22 @@ def test_a_bad_base_url_makes_its_provider_unavailable_and_no_other(url: str, ca
     assert url not in caplog.text
 
 
-@pytest.mark.parametrize("key", ["sk-one\nsk-two", "sk one", "ключ", "sk-\x00", "sk-ünlaut"])
+@pytest.mark.parametrize(
+    "key", ["sk-one\nsk-two", "sk one", "ключ", "sk-\x00", "sk-ünlaut", '"sk-one"', "\ufeffsk-one"]
+)
 def test_a_bad_key_makes_its_provider_unavailable_and_no_other(key: str, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR):
         found = provider_keys(settings(OPENAI_API_KEY=key, GEMINI_API_KEY="good"))
     assert found == {"google": "good"}
     assert len(caplog.records) == 1
     assert key not in caplog.text
+
+
+@pytest.mark.parametrize("name", ["PARLEY_REQUEST_SECONDS", "PARLEY_HISTORY_TOKENS", "PARLEY_ANONYMOUS_TOKENS"])
+@pytest.mark.parametrize("value", ["inf", "nan", "-1", "many"])
+def test_a_number_that_is_none_names_its_setting(name: str, value: str) -> None:
+    with pytest.raises(ConfigurationError, match=name):
+        settings(**{name: value})
 
 
 @given(st.dictionaries(st.sampled_from(["OPENAI_BASE_URL", "GEMINI_API_KEY", "ANTHROPIC_BASE_URL"]), st.text()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,13 +16,13 @@ _SHORTEST_HS256_KEY = 32  # bytes, the length of its hash: RFC 7518, 3.2
 JwtAlgorithm = Literal["HS256", "RS256", "ES256", "EdDSA"]
 
 _PREFIXES: dict[ProviderName, str] = {"openai": "OPENAI", "anthropic": "ANTHROPIC", "google": "GEMINI"}
-# What the SDK itself puts behind the base URL; OpenAI's takes the version as part of it.
-_API_VERSIONS: dict[ProviderName, tuple[str, ...]] = {
-    "openai": (),
-    "anthropic": ("/v1",),
-    "google": ("/v1beta", "/v1alpha", "/v1"),
+# What the SDK itself puts behind the base URL, the last part first; OpenAI's takes the version as part of it.
+_ADDED_BY_SDK: dict[ProviderName, tuple[str, ...]] = {
+    "openai": ("/chat/completions", "/embeddings"),
+    "anthropic": ("/messages", "/v1"),
+    "google": ("/models", "/v1beta", "/v1alpha", "/v1"),
 }
-_PROVIDER_KEY = re.compile(r"[\x21-\x7e]+")  # what a header takes
+_PROVIDER_KEY = re.compile(r"[!#-&(-~]+")  # what a header takes, without quotation marks
 _URL = re.compile(r"[!$-;=@-~]+")  # printable, without space, quotes, ?, #, < and >
 
 
@@ -100,8 +101,8 @@ class Settings:
                 value = default if raw is None else float(raw)
             except ValueError:
                 raise ConfigurationError(f"{name} must be a number, not {raw!r}") from None
-            if not value >= least:
-                raise ConfigurationError(f"{name} must be at least {least:g}")
+            if not least <= value < math.inf:
+                raise ConfigurationError(f"{name} must be a number of at least {least:g}")
             return value
 
         def names(name: str) -> tuple[str, ...]:
@@ -138,7 +139,7 @@ class Settings:
             },
             provider_keys_secret_arn=text("PARLEY_PROVIDER_KEYS_SECRET_ARN"),
             provider_urls={
-                name: _base_url(f"{prefix}_BASE_URL", url, _API_VERSIONS[name])
+                name: _base_url(f"{prefix}_BASE_URL", url, _ADDED_BY_SDK[name])
                 for name, prefix in _PREFIXES.items()
                 if (url := text(f"{prefix}_BASE_URL")) is not None
             },
@@ -174,7 +175,7 @@ def is_provider_key(provider: ProviderName, key: str) -> bool:
     return usable
 
 
-def _base_url(variable: str, url: str, versions: tuple[str, ...]) -> str | None:
+def _base_url(variable: str, url: str, added_by_sdk: tuple[str, ...]) -> str | None:
     """A provider's base URL without what its SDK adds; None, and a line in the log, where it is none."""
     try:
         parts = urlsplit(url)
@@ -186,5 +187,6 @@ def _base_url(variable: str, url: str, versions: tuple[str, ...]) -> str | None:
             "a provider is unavailable: its base URL must read http(s)://host[:port][/path]", variable=variable
         )
         return None
-    url = url.rstrip("/")
-    return next((url.removesuffix(version) for version in versions if url.endswith(version)), url)
+    for part in added_by_sdk:
+        url = url.rstrip("/").removesuffix(part)
+    return url.rstrip("/")

@@ -41,10 +41,17 @@ def read(text: str) -> list[Any]:
         WHOLE.replace("Why 0", "Why\\n0").replace("\\n0", " 0"),
         '{"questions": []} ' + WHOLE,
         WHOLE + ' {"questions": []}',
+        json.dumps({"questions": json.dumps(ITEMS)}),
+        json.dumps({"answers": [{"questions": ITEMS}]}),
     ],
 )
 def test_every_complete_question_is_read(text: str) -> None:
     assert read(text) == ITEMS
+
+
+def test_a_question_may_speak_of_thinking_blocks() -> None:
+    items = [{"question": "What does <think> mean?"}, {"question": "And </think>?"}, {"question": "Why?"}]
+    assert read(json.dumps({"questions": items})) == items
 
 
 def test_a_list_that_is_cut_by_length_has_what_was_complete() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 # Models put line feeds into strings as they are.
 _decode = json.JSONDecoder(strict=False).raw_decode
 _THINKING = re.compile(r"<(think|thinking|thought|reasoning|scratchpad)\b[^>]*>.*?</\1\s*>", re.DOTALL | re.IGNORECASE)
-_END_OF_THINKING = re.compile(r".*</(?:think|thinking|thought|reasoning|scratchpad)\s*>", re.DOTALL | re.IGNORECASE)
+_END_OF_THINKING = re.compile(r"\A.*</(?:think|thinking|thought|reasoning|scratchpad)\s*>", re.DOTALL | re.IGNORECASE)
 _OPENING = re.compile(r"[{\[]")
 _MEMBER = re.compile(r'[\s,]*"((?:[^"\\]|\\.)*)"\s*:\s*', re.DOTALL)
 _BETWEEN_ITEMS = re.compile(r"[\s,]*")
@@ -20,10 +20,13 @@ Found = dict[str, Any]
 def object_with_list(text: str, name: str) -> Found:
     """The object in `text` that has a list `name`, with the members and the items that are complete and parse.
 
-    A list without an object around it counts as well. Of several objects the one with the most items counts, the last
-    among equals, and what stands in a thinking block only where nothing else is there. Empty where there is none.
+    A list without an object around it counts as well, and one written as JSON text. Of several objects the one with
+    the most items counts, the last among equals, and what stands in a thinking block only where nothing else is there.
+    Empty where there is none.
     """
-    spoken = _END_OF_THINKING.sub("", _THINKING.sub("", text))
+    # An answer that begins with JSON has no thinking block before it; its strings may name one.
+    thinks = "</" in text and not text.lstrip().startswith(("{", "["))
+    spoken = _END_OF_THINKING.sub("", _THINKING.sub("", text)) if thinks else text
     for part in (spoken, text):
         best: Found = {}
         for found in _objects(part, name):
@@ -44,6 +47,8 @@ def _objects(text: str, name: str) -> list[Found]:
             one, end = _object(text, at, name) if text[at] == "{" else _items_alone(text, at, name)
         except RecursionError:  # nested beyond all sense
             break
+        if isinstance(one.get(name), str):
+            one = one | object_with_list(one[name], name)
         if isinstance(one.get(name), list):
             found.append(one)
             at = end
@@ -77,7 +82,7 @@ def _object(text: str, at: int, name: str) -> tuple[Found, int]:
 
 def _items_alone(text: str, at: int, name: str) -> tuple[Found, int]:
     items, end = _items(text, at + 1)
-    objects = [item for item in items if isinstance(item, dict)]
+    objects = [item for item in items if isinstance(item, dict) and name not in item]
     return ({name: objects} if objects else {}), end
 
 

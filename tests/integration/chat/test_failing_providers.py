@@ -165,6 +165,13 @@ def test_where_every_provider_refuses_the_first_ones_refusal_is_told(
         ("openai", 400, openai("invalid_request_error", None, "No.")),
         ("google", 200, {"modelVersion": "m", "candidates": [{"finishReason": "LANGUAGE"}]}),
         ("google", 200, {"modelVersion": "m", "candidates": [{"finishReason": "A_NEW_ONE"}]}),
+        ("google", 200, {"modelVersion": "m", "candidates": [{"content": {"role": "model"}}]}),
+        ("google", 200, {"modelVersion": "m", "candidates": [{"content": {}, "finishReason": "STOP"}]}),
+        ("openai", 200, {"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 0}}),
+        ("openai", 200, {"choices": [{"message": {"content": None}, "finish_reason": "stop"}]}),
+        ("openai", 200, openai("invalid_request_error", None, "No.")),
+        ("anthropic", 200, {"type": "message", "content": [], "stop_reason": "end_turn"}),
+        ("anthropic", 200, anthropic("invalid_request_error", "No.")),
     ],
 )
 def test_what_one_callers_content_causes_is_asked_once_and_counts_against_no_provider(

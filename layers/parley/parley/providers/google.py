@@ -133,7 +133,10 @@ class GoogleAdapter(Adapter):
         candidate = payload["candidates"][0]
         return Completion(
             text=_text(candidate),
-            finish_reason=finish_reason("google", _FINISH, candidate.get("finishReason"), usage),
+            # JSON leaves out an enumeration's first member.
+            finish_reason=finish_reason(
+                "google", _FINISH, candidate.get("finishReason") or "FINISH_REASON_UNSPECIFIED", usage
+            ),
             model=payload.get("modelVersion") or "",
             usage=usage,
             upstream_id=upstream_id or payload.get("responseId"),

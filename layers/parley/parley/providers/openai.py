@@ -14,7 +14,7 @@ from urllib.parse import quote
 from parley.core.provider_names import ProviderName
 from parley.providers import errors
 from parley.providers.adapter import Adapter, StreamReader, checked_usage, finish_reason
-from parley.providers.errors import ProviderErrorCode
+from parley.providers.errors import ProviderError, ProviderErrorCode
 from parley.providers.protocol import Completion, CompletionRequest, Embeddings, FinishReason, Usage
 from parley.providers.transport import event_json, timeouts
 
@@ -101,10 +101,12 @@ class OpenAIAdapter(Adapter):
         return opened
 
     def _completion(self, payload: dict[str, Any], upstream_id: str | None) -> Completion:
+        usage = checked_usage(usage_of, payload)
+        if not payload["choices"] and usage is not None:
+            raise ProviderError("openai", "no_answer", upstream_status=200, usage=usage)
         choice = payload["choices"][0]
         message = choice["message"]
         refusal = message.get("refusal")
-        usage = checked_usage(usage_of, payload)
         return Completion(
             text=refusal or message.get("content") or "",
             finish_reason="refusal" if refusal else finish_reason("openai", _FINISH, choice["finish_reason"], usage),

@@ -43,6 +43,9 @@ def read(text: str) -> list[Any]:
         WHOLE + ' {"questions": []}',
         json.dumps({"questions": json.dumps(ITEMS)}),
         json.dumps({"answers": [{"questions": ITEMS}]}),
+        json.dumps({"description": "d", "questions": {f"q{number}": item for number, item in enumerate(ITEMS)}}),
+        "\n".join(json.dumps(item) for item in ITEMS),
+        "\n\n".join(f"{number}. {json.dumps(item)}" for number, item in enumerate(ITEMS)),
     ],
 )
 def test_every_complete_question_is_read(text: str) -> None:

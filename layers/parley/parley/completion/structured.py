@@ -20,21 +20,23 @@ Found = dict[str, Any]
 def object_with_list(text: str, name: str) -> Found:
     """The object in `text` that has a list `name`, with the members and the items that are complete and parse.
 
-    A list without an object around it counts as well, and one written as JSON text. Of several objects the one with
+    A list without an object around it counts as well, one written as JSON text or with its items' names, and where
+    there is none, objects that stand alone. Of several objects the one with
     the most items counts, the last among equals, and what stands in a thinking block only where nothing else is there.
     Empty where there is none.
     """
     # An answer that begins with JSON has no thinking block before it; its strings may name one.
     thinks = "</" in text and not text.lstrip().startswith(("{", "["))
     spoken = _END_OF_THINKING.sub("", _THINKING.sub("", text)) if thinks else text
-    for part in (spoken, text):
+    for part in dict.fromkeys((spoken, text)):
         best: Found = {}
         for found in _objects(part, name):
             if len(found[name]) >= len(best.get(name, ())):
                 best = found
         if best.get(name):
             return best
-    return best
+    alone = [] if best else [item for item in _objects_alone(spoken) if item and name not in item]
+    return {name: alone} if alone else best
 
 
 def _objects(text: str, name: str) -> list[Found]:
@@ -49,11 +51,30 @@ def _objects(text: str, name: str) -> list[Found]:
             break
         if isinstance(one.get(name), str):
             one = one | object_with_list(one[name], name)
+        elif isinstance(one.get(name), dict):
+            items = [item for item in one[name].values() if isinstance(item, dict)]
+            one = one | {name: items or ([one[name]] if one[name] else [])}
         if isinstance(one.get(name), list):
             found.append(one)
             at = end
         else:
             at += 1  # perhaps inside
+    return found
+
+
+def _objects_alone(text: str) -> list[Found]:
+    """Every complete object that is in no other."""
+    found: list[Found] = []
+    at = text.find("{")
+    while at >= 0:
+        try:
+            one, end = _decode(text, at)
+            found.append(one)
+        except ValueError:
+            end = at + 1
+        except RecursionError:
+            break
+        at = text.find("{", end)
     return found
 
 

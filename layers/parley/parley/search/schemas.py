@@ -67,7 +67,7 @@ class SearchRequest(BaseModel):
     limit: Annotated[int, Field(ge=1, le=100), Whole] = 10
     threshold: Annotated[float, Field(ge=-1, le=1)] | None = None
     filter: Note = {}
-    cursor: Annotated[str, StringConstraints(max_length=50_000)] | None = None
+    cursor: Annotated[str, StringConstraints(min_length=1, max_length=50_000)] | None = None
 
 
 class SelectionRequest(BaseModel):

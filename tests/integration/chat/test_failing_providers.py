@@ -186,6 +186,14 @@ def test_what_one_callers_content_causes_is_asked_once_and_counts_against_no_pro
     assert ask(functions, user="bob", provider=name).json["provider"] == name
 
 
+def test_an_empty_answer_is_one_where_a_stop_sequence_may_have_ended_it(
+    functions: Functions, providers: Providers
+) -> None:
+    providers.say("google", 200, {"candidates": [{"content": {}, "finishReason": "STOP"}]})
+    answer = ask(functions, provider="google", stop=["Hi"])
+    assert (answer.status, answer.json["message"]["content"], answer.json["provider"]) == (200, "", "google")
+
+
 def test_five_refused_prompts_demote_no_provider(functions: Functions, providers: Providers, database: Any) -> None:
     providers.say("google", 200, {"promptFeedback": {"blockReason": "SAFETY"}})
     for _ in range(5):

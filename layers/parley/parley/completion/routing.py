@@ -237,6 +237,7 @@ class Router:
             asked, adjusted = self._fit(plan, request, candidate, deadline - started)
             try:
                 completion = self._providers[candidate.provider].complete(asked, state.keys[candidate.provider])
+                _raise_without_text(candidate, request, completion)
             except Exception as error:
                 self._failed(state, chosen, _provider_error(candidate, error), started)
                 continue
@@ -265,13 +266,14 @@ class Router:
             delivered = False
             try:
                 while True:
-                    delta = next(upstream)
+                    try:
+                        delta = next(upstream)
+                    except StopIteration as end:
+                        completion: Completion = end.value
+                        break
                     delivered = True
                     yield delta
-            except StopIteration as end:
-                completion: Completion = end.value
-                self._succeeded(state, chosen, completion, adjusted, started)
-                return completion
+                _raise_without_text(candidate, request, completion)
             except Exception as error:
                 failure = _provider_error(candidate, error)
                 self._failed(state, chosen, failure, started)
@@ -280,6 +282,9 @@ class Router:
             except GeneratorExit:
                 self._cancelled(state, chosen, upstream, started)
                 raise
+            else:
+                self._succeeded(state, chosen, completion, adjusted, started)
+                return completion
 
     def cancel(self) -> None:
         """Give up the request under way, from another thread: its wait ends with an error, nothing is tried again."""
@@ -478,6 +483,14 @@ def _tells_of_the_provider(code: ProviderErrorCode, own_keys: bool) -> bool:
     """Whether an error says how the provider, or the operator's account with it, will serve later requests."""
     of_the_operators_key = not own_keys and (code in ACCOUNT_FAULTS or code == "rate_limited")
     return code in PROVIDER_FAULTS or of_the_operators_key
+
+
+def _raise_without_text(candidate: Candidate, request: CompletionRequest, completion: Completion) -> None:
+    """Raises ProviderError for an answer that ended at once, unless a stop sequence may have ended it."""
+    if not completion.text and completion.finish_reason == "stop" and not request.stop:
+        raise ProviderError(
+            candidate.provider, "no_answer", upstream_status=200, usage=completion.usage, model=completion.model
+        )
 
 
 def _provider_error(candidate: Candidate, error: Exception) -> ProviderError:

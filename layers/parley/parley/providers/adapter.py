@@ -63,27 +63,13 @@ def checked_usage(read: Callable[[dict[str, Any]], Usage | None], reported: dict
         return None
 
 
-def _finished(
-    provider: ProviderName, completion: Completion, request: CompletionRequest, text: str, stopped: bool
-) -> Completion:
-    """The answer with the text as it goes out, and of the provider's report what can be true of it.
-
-    A prompt and a text that anybody sees have tokens, and a model has a name. Raises ProviderError for no text at all,
-    unless a stop sequence may have come first.
-    """
-    usage = completion.usage
-    if not text and completion.finish_reason == "stop" and not (stopped or request.stop):
-        raise ProviderError(
-            provider, "no_answer", upstream_status=200, usage=usage, model=_name(completion.model) or None
-        )
-    if usage is not None and text and (not usage.prompt_tokens or usage.output_tokens <= usage.reasoning_tokens):
-        usage = None
+def _finished(completion: Completion, request: CompletionRequest, text: str, stopped: bool) -> Completion:
+    """The answer with the text as it goes out, and with the asked model's name where it has none."""
     return replace(
         completion,
         text=text,
         finish_reason="stop" if stopped else completion.finish_reason,
         model=_name(completion.model) or request.model,
-        usage=usage,
     )
 
 
@@ -169,7 +155,7 @@ class Adapter(ABC):
 
         def read(payload: dict[str, Any], upstream_id: str | None) -> Completion:
             completion = self._completion(payload, upstream_id)
-            return _finished(self.name, completion, request, *cut_at(request.cut_at, storable(completion.text)))
+            return _finished(completion, request, *cut_at(request.cut_at, storable(completion.text)))
 
         return self._call(lambda: self._open(request, api_key, False), read, request.model, api_key, request.timeout)
 
@@ -218,7 +204,7 @@ class Adapter(ABC):
                 fault = _Cancelled(self.name, "stream_interrupted")
             else:
                 completion = reader.completion(text.whole, upstream_id)
-                return _finished(self.name, completion, request, text.whole, text.stopped)
+                return _finished(completion, request, text.whole, text.stopped)
         fault = fault or self._fault(_BrokenOff(), api_key, deadline, "stream_interrupted")
         fault.usage, fault.model = reader.usage, _name(reader.model) or None
         raise fault

@@ -69,6 +69,11 @@ def test_an_unknown_query_parameter_names_itself_too(functions: Functions) -> No
     assert answer.json["detail"].endswith("did you mean limit?")
 
 
+def test_a_route_without_query_parameters_says_that_it_takes_none(functions: Functions) -> None:
+    answer = functions.request("account", "GET", "/api/usage?foo=5", token=make_token("ada"))
+    assert (answer.status, answer.json["detail"]) == (400, "foo: there is no such field; this takes none.")
+
+
 def test_a_field_name_that_may_be_anything_is_not_repeated(functions: Functions) -> None:
     answer = chat(functions, {"message": "x", "Ada Lovelace, 12 St James's Square": 1})
     assert answer.json["error"]["param"] == "(unknown)"

@@ -135,6 +135,19 @@ def test_an_own_key_whose_account_is_spent_or_closed_is_called_once_and_told_as_
     assert ask(with_kms, user="bob", provider=name).json["provider"] == name
 
 
+def test_the_log_says_why_another_provider_answers(
+    functions: Functions, emulator: Emulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    emulator.fault("unauthorized", provider="openai")
+    answer = ask(functions)
+    assert (answer.status, answer.json["provider"], answer.json["fallback"]) == (200, "anthropic", True)
+    (line,) = [record for record in caplog.records if record.message == "a provider call failed"]
+    told = {name: getattr(line, name) for name in ("provider", "code", "upstream_status", "own_key")}
+    assert told == {
+        "provider": "openai", "code": "credentials_rejected", "upstream_status": 401, "own_key": False,
+    }  # fmt: skip
+
+
 def test_a_refusal_that_quotes_a_callers_billing_sentence_diverts_nobody_else(
     functions: Functions, providers: Providers
 ) -> None:

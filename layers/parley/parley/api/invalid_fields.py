@@ -59,11 +59,9 @@ def _unknown(model: type[BaseModel], place: Sequence[int | str]) -> str:
     *parents, name = place
     known = list(_model_at(model, parents).model_fields)
     near = get_close_matches(str(name).lower(), known, 1)
-    return (
-        f"there is no such field; did you mean {near[0]}?"
-        if near
-        else f"there is no such field, only {', '.join(known)}"
-    )
+    if near:
+        return f"there is no such field; did you mean {near[0]}?"
+    return f"there is no such field, only {', '.join(known)}" if known else "there is no such field; this takes none"
 
 
 def _model_at(model: type[BaseModel], place: Sequence[int | str]) -> type[BaseModel]:

@@ -15,7 +15,7 @@ from parley.admission.records import Attempt
 from parley.completion.circuit import CircuitBreaker
 from parley.core.clock import Clock, SystemClock
 from parley.core.errors import Problem
-from parley.core.observability import log_fault
+from parley.core.observability import log_fault, logger
 from parley.core.provider_names import PROVIDERS, ProviderName, may_be_called
 from parley.providers.catalogue import Catalogue
 from parley.providers.errors import (
@@ -404,6 +404,16 @@ class Router:
                 state.attempts.append(self._attempt(candidate, "cancelled", started, error.usage, error.model))
             state.final_error = error
             return
+        # Where another provider answers, nothing but this line says why.
+        logger.warning(
+            "a provider call failed",
+            provider=candidate.provider,
+            model=candidate.model,
+            code=error.code,
+            upstream_status=error.upstream_status,
+            upstream_code=error.upstream_code,
+            own_key=state.plan.own_keys,
+        )
         if error.code in ACCOUNT_FAULTS and not state.plan.own_keys:
             key = self._renewed_key(candidate.provider, state.keys[candidate.provider])
             if key is not None:

@@ -122,7 +122,7 @@ class Container:
             self.clock,
             SystemRandom().random,
             self.http.interrupt,
-            lambda: self.http.awaits_response,
+            lambda: self.http.progress,
             self._renewed_key,
         )
 

@@ -430,7 +430,7 @@ def test_who_leaves_is_recorded_where_the_provider_had_the_whole_request_and_had
 ) -> None:
     world = World(openai=[Step(code)])
     adapters = cast("dict[ProviderName, Provider]", world.providers)
-    world.router = Router(adapters, CATALOGUE, world.clock, awaits_response=lambda: at_work)
+    world.router = Router(adapters, CATALOGUE, world.clock, progress=lambda: (1, at_work))
     log: list[Attempt] = []
     world.providers["openai"].before = world.router.cancel
     with pytest.raises(ProviderError):

@@ -144,7 +144,7 @@ class Router:
         providers: the adapters.
         random: numbers from 0 to 1, for the jitter.
         interrupt: ends a wait on an upstream connection, from another thread.
-        awaits_response: whether a request was sent whole and its response is not over.
+        progress: the number of the latest request upstream, and whether it was sent whole and its response not over.
         renewed_key: asked where a provider refused the operator's key; another one is tried at once.
     """
 
@@ -155,7 +155,7 @@ class Router:
         clock: Clock | None = None,
         random: Callable[[], float] = random_module.random,
         interrupt: Callable[[], None] = lambda: None,
-        awaits_response: Callable[[], bool] = lambda: False,
+        progress: Callable[[], tuple[int, bool]] = lambda: (0, False),
         renewed_key: RenewedKey = no_renewed_key,
     ) -> None:
         self._providers = providers
@@ -163,10 +163,10 @@ class Router:
         self._clock = clock or SystemClock()
         self._random = random
         self._interrupt = interrupt
-        self._awaits_response = awaits_response
+        self._progress = progress
         self._renewed_key = renewed_key
         self._given_up = False
-        self._given_up_at_work = False
+        self._given_up_during = 0
         self._circuits = CircuitBreaker()
 
     def plan(
@@ -289,7 +289,7 @@ class Router:
     def cancel(self) -> None:
         """Give up the request under way, from another thread: its wait ends with an error, nothing is tried again."""
         if not self._given_up:
-            self._given_up_at_work = self._awaits_response()
+            self._given_up_during, _ = self._progress()
             self._given_up = True
         self._interrupt()
 
@@ -302,7 +302,7 @@ class Router:
         attempts: list[Attempt],
     ) -> _RequestState:
         """Raises ProviderError where no candidate can give the answer the form that is asked for."""
-        self._given_up = self._given_up_at_work = False
+        self._given_up = False
         candidates = [
             _CandidateState(candidate)
             for candidate in plan.candidates
@@ -400,7 +400,7 @@ class Router:
         if self._given_up and error.code in _BROKEN_CONNECTIONS:
             # An error of our own making says nothing about the provider. Who left before the request was sent whole
             # has asked the provider for nothing.
-            if self._given_up_at_work:
+            if self._progress() == (self._given_up_during, True):
                 state.attempts.append(self._attempt(candidate, "cancelled", started, error.usage, error.model))
             state.final_error = error
             return

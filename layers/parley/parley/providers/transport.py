@@ -95,7 +95,9 @@ class SharedClient:
         self._client = client
         self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
         self.deadline = Alarm(self.interrupt)
+        self._requests = 0
         self._awaits_response = False
+        self._interrupted = False
 
     def __call__(self) -> httpx2.Client:
         if self._client is None:
@@ -111,27 +113,33 @@ class SharedClient:
         return self._client
 
     @property
-    def awaits_response(self) -> bool:
-        """Whether a request was sent whole, and its response is not over."""
-        return self._awaits_response
+    def progress(self) -> tuple[int, bool]:
+        """The latest request's number, and whether it was sent whole and its response is not over, or interrupted."""
+        return self._requests, self._awaits_response
 
     def interrupt(self) -> None:
         """End every wait on an upstream connection, from another thread: closing a descriptor wakes no reader.
 
         One request runs at a time, so the only wait is that request's; idle connections are simply made anew.
         """
+        self._interrupted = True
         for connection in list(self._sockets):
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
     def _watch(self, request: httpx2.Request) -> None:
+        self._requests += 1
+        self._interrupted = self._awaits_response = False
         request.extensions = {**request.extensions, "trace": self._note}
 
     def _note(self, event: str, info: Mapping[str, Any]) -> None:
         if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
             self._sockets.add(info["return_value"].get_extra_info("socket"))
-        elif event in ("http11.send_request_body.complete", "http11.response_closed.started"):
-            self._awaits_response = event.startswith("http11.send")
+        elif event == "http11.send_request_body.complete":
+            # Also after an interruption: the provider may have the request before this thread learns that it is sent.
+            self._awaits_response = True
+        elif event == "http11.response_closed.started" and not self._interrupted:
+            self._awaits_response = False
 
 
 def timeouts(seconds: float) -> httpx2.Timeout:

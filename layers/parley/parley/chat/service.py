@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from parley.admission.records import NewTurns, Turn
 from parley.chat.schemas import AssistantMessage, ChatAnswer, ChatDone, ChatRequest, ChatStart, ChatUsage
-from parley.completion.call import Answered, ModelCall
+from parley.completion.call import ModelAnswer, ModelCall
 from parley.completion.completions import Completions
 from parley.completion.prompt import Prompt
 from parley.core.caller import Caller, RequestContext
@@ -26,7 +26,7 @@ class Chat:
     def __init__(self, completions: Completions) -> None:
         self._completions = completions
 
-    def answer(self, context: RequestContext, request: ChatRequest) -> Answered:
+    def answer(self, context: RequestContext, request: ChatRequest) -> ModelAnswer:
         """Answer whole. Raises Problem."""
         with self._completions.admit(context, _prompt(context.caller, request)) as call:
             body = _body_without_model(call)

@@ -35,7 +35,7 @@ _LOOKUP_SECONDS = 2.0  # a semantic lookup that takes longer is not worth what i
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class ModelAnswer:
     """What a service hands its handler of a request that a model, or something in its place, answered.
 
     Attributes:
@@ -236,9 +236,9 @@ class ModelCall(HeldRequest):
         asked = (self._route.provider, self._route.model)
         return cache_entry(self._prompt, self._prompt_hash, asked, self.answered_by, completion, self._question)
 
-    def answered(self, body: Mapping[str, Any]) -> Answered:
+    def answered(self, body: Mapping[str, Any]) -> ModelAnswer:
         """`body` with what its headers say, for the handler."""
-        return Answered(body, self.quota, self.degraded, self.replayed)
+        return ModelAnswer(body, self.quota, self.degraded, self.replayed)
 
     def _plan(self, messages: Sequence[Message] | None) -> tuple[Plan, CompletionRequest, Mapping[ProviderName, str]]:
         route, prompt = self._route, self._prompt
@@ -292,8 +292,8 @@ class ModelCall(HeldRequest):
         """
         *before, last = request.messages
         prompt_tokens = sum(most_tokens(message.content) + TOKENS_PER_TURN for message in (*before, last))
-        room = context_window - prompt_tokens - request.max_output_tokens
-        turns = fit(conversation.turns, min(self._history_tokens, room))
+        left = context_window - prompt_tokens - request.max_output_tokens
+        turns = fit(conversation.turns, min(self._history_tokens, left))
         self.turns_left_out = conversation.count - len(turns)
         return [*before, *(Message(turn.role, turn.content) for turn in turns), last]
 

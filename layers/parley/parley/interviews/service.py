@@ -18,7 +18,7 @@ from pydantic import (
     ValidationError,
 )
 
-from parley.completion.call import Answered, ModelCall
+from parley.completion.call import ModelAnswer, ModelCall
 from parley.completion.completions import Completions
 from parley.completion.prompt import Prompt, fenced
 from parley.completion.structured import object_with_list
@@ -85,7 +85,7 @@ class QuestionGenerator:
     def __init__(self, completions: Completions) -> None:
         self._completions = completions
 
-    def generate(self, context: RequestContext, request: QuestionsRequest) -> Answered:
+    def generate(self, context: RequestContext, request: QuestionsRequest) -> ModelAnswer:
         """Generate. Raises Problem."""
         prompt = Prompt(
             operation="question_generation",

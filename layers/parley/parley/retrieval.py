@@ -54,11 +54,14 @@ class Retrieval:
 
     database: Database
 
-    def find(self, caller: Caller, query: Query, embedded: Embeddings | None) -> list[Row]:
+    def find(
+        self, caller: Caller, query: Query, embedded: Embeddings | None, *, admitted_by: Sequence[Statement] = ()
+    ) -> list[Row]:
         """The hits, best first, with their contents. One round trip.
 
         Args:
             embedded: the query's vector; None for keyword mode.
+            admitted_by: what runs before the search, in its transaction; nothing is looked for where one is refused.
         """
         vector = None if embedded is None else Vector(embedded.vectors[0])
         model = None if embedded is None else embedded.model
@@ -88,7 +91,8 @@ class Retrieval:
                     ),
                 )
             )  # fmt: skip
-        found = [hit for rows in self.database.batch(caller.claims, statements, idempotent=True) for hit in rows]
+        answers = self.database.batch(caller.claims, [*admitted_by, *statements], idempotent=True)
+        found = [hit for rows in answers[len(admitted_by) :] for hit in rows]
         found.sort(key=lambda hit: (-hit["score"], hit["id"]))
         return found[: query.limit]
 

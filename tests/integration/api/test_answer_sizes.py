@@ -245,3 +245,15 @@ def test_a_user_searches_by_words_so_often_a_day(functions: Functions, database:
     with database.connect() as owner:
         query = "select count(*) from ai_content_searches where user_id = 'ada'"
         assert owner.execute(query).fetchone() == (4,)
+
+
+@pytest.mark.parametrize("keyed", [False, True])
+def test_beyond_the_days_searches_by_words_nothing_is_looked_for(
+    functions: Functions, database: Any, keyed: bool
+) -> None:
+    functions.environment["PARLEY_DAILY_FREE_WRITES"] = "0"
+    with database.connect() as owner:
+        owner.execute("drop function app.search_documents")
+    headers = {"Idempotency-Key": "one"} if keyed else None
+    answer = send(functions, "search", "POST", "/api/search", {"query": "fjord", "mode": "keyword"}, headers=headers)
+    assert (answer.status, answer.json["code"]) == (429, "daily_limit_reached")

@@ -43,8 +43,8 @@ class Search:
         with refused_writes():
             if by_words and context.idempotency_key is None:
                 # Nothing is spent and nothing remembered: no row to begin and to finish.
-                found = self.retrieval.find(caller, query, None)
                 search_id = str(uuid.uuid4())
+                found = self.retrieval.find(caller, query, None, admitted_by=self._bound(request, search_id))
                 provision: Statement = ("select app.provision()", ())
                 statements = [provision, *self._log(caller, request, search_id, found)]
                 self.database.batch(caller.claims, statements, idempotent=True)
@@ -55,8 +55,9 @@ class Search:
                     return Answered(
                         _results(call.replay["search_id"], self.retrieval.read_again(caller, hits)), replayed=True
                     )
-                found = self.retrieval.find(caller, query, None if by_words else call.embed())
                 search_id = call.new_ids(1)[0]
+                embedded = None if by_words else call.embed()
+                found = self.retrieval.find(caller, query, embedded, admitted_by=self._bound(request, search_id))
                 # Remembered without what was found: a document that is deleted must not live on in an answer.
                 hits = [ScoredHit(hit["id"], hit["type"], hit["similarity"], hit["score"]) for hit in found]
                 call.settle(
@@ -71,9 +72,14 @@ class Search:
             "select app.record_search(%s::uuid, %s, %s, %s, %s, %s)",
             (search_id, caller.user_id, request.query[:_LONGEST_LOGGED], kind, request.filter, len(found)),
         )
+        # Looked at again: searches at the same time may all have been admitted.
+        return [*self._bound(request, search_id), written]
+
+    def _bound(self, request: SearchRequest, search_id: str) -> list[Statement]:
+        """What refuses a search by words beyond the day's limit."""
         if request.mode != "keyword":
-            return [written]
-        return [("select app.bound_free_writes('searches', %s::uuid[], %s)", ([search_id], self.daily_limit)), written]
+            return []
+        return [("select app.bound_free_writes('searches', %s::uuid[], %s)", ([search_id], self.daily_limit))]
 
     def select(self, caller: Caller, search_id: str, request: SelectionRequest) -> None:
         """Note what was chosen. Raises Problem (404) for a search that is not the caller's."""

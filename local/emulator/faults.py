@@ -45,17 +45,20 @@ TWISTS: Final = {
 PACES: Final = frozenset(("slow", "silent", "cut", "reset"))
 NAMES: Final = ERRORS | BODIES.keys() | CONTENTS | TWISTS.keys() | PACES
 
-_MARKER: Final = re.compile(r"\[\[fault:\s*([^\]]+)\]\]")
+PROVIDERS: Final = ("openai", "anthropic", "google")
+
+_MARKER: Final = re.compile(r"\[\[fault:([^\]]*)\]\]")
 
 
 @dataclass(slots=True)
 class Fault:
     """One fault and whom it hits.
 
-    `provider` "*" is any; `path` and `model`, if given, have to be contained in the request's. It hits `times`
-    requests. `delay` is the time before the first byte (slow; the length of silence for silent), `between` that between
-    chunks, both in seconds. `retry_after` is sent as it is: seconds or a date. `cut_after` counts bytes of the body;
-    without it the body is cut in half. `status` chooses between the provider's several shapes of quota_exhausted.
+    `provider` "*" is any, `gemini` is google; `path` and `model`, if given, have to be contained in the request's. It
+    hits `times` requests. `delay` is the time before the first byte (slow; the length of silence for silent), `between`
+    that between chunks, both in seconds. `retry_after` is sent as it is: seconds or a date. `cut_after` counts bytes of
+    the body; without it the body is cut in half. `status` chooses between the provider's several shapes of
+    quota_exhausted.
     """
 
     fault: str
@@ -71,12 +74,18 @@ class Fault:
 
     @classmethod
     def of(cls, values: dict[str, Any]) -> Fault:
-        """A fault from JSON or from text; raises ValueError if it says something unknown."""
+        """A fault from JSON or from text; raises ValueError, which says what there is, if it says something unknown."""
         types = {"times": int, "cut_after": int, "status": int, "delay": float, "between": float}
-        unknown = values.keys() - {field.name for field in fields(cls)}
-        if unknown or values.get("fault") not in NAMES:
-            raise ValueError(f"unknown fault or parameter: {sorted(unknown) or values.get('fault')}")
-        return cls(**{name: types.get(name, str)(value) for name, value in values.items() if value is not None})
+        known = [field.name for field in fields(cls)]
+        if values.get("fault") not in NAMES:
+            raise ValueError(f"unknown fault {values.get('fault')!r}; there are {', '.join(sorted(NAMES))}")
+        if unknown := values.keys() - set(known):
+            raise ValueError(f"unknown parameter {min(unknown)!r} of a fault; there are {', '.join(known[1:])}")
+        fault = cls(**{name: types.get(name, str)(value) for name, value in values.items() if value is not None})
+        fault.provider = "google" if fault.provider == "gemini" else fault.provider
+        if fault.provider not in ("*", *PROVIDERS):
+            raise ValueError(f"unknown provider {fault.provider!r} of a fault; there are {', '.join(PROVIDERS)}")
+        return fault
 
     def hits(self, provider: str, path: str, model: str) -> bool:
         """Whether a request is one this fault is for."""
@@ -111,7 +120,9 @@ class Faults:
         self._queue.clear()
 
     def take(self, provider: str, path: str, model: str, question: str) -> Fault | None:
-        """The fault that hits this request: the oldest queued one, else one the question asks for."""
+        """The fault that hits this request: the oldest queued one, else one the question asks for. Raises ValueError
+        for a question that asks for what there is not.
+        """
         for fault in self._queue:
             if fault.hits(provider, path, model):
                 fault.times -= 1
@@ -124,8 +135,9 @@ class Faults:
 
 def asked_in(question: str) -> Fault | None:
     """The fault a marker such as `[[fault:rate_limit retry_after=7]]` asks for; raises ValueError for a bad one."""
-    if "[[fault:" not in question or not (found := _MARKER.search(question)):
+    if "[[fault:" not in question:
         return None
-    name, *parameters = shlex.split(found[1])
+    found = _MARKER.search(question)
+    name, *parameters = (found and shlex.split(found[1])) or [""]
     pairs = (parameter.partition("=") for parameter in parameters)
     return Fault.of({"fault": name} | {key: value for key, _, value in pairs})

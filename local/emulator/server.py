@@ -114,7 +114,13 @@ class Server:
                 raise CallError("bad_request", "The request body has to be a JSON object.")
             call = provider.understand(path, request, body)
             record.operation, record.model, record.streamed = call.operation, call.model, call.streamed
-            fault = self._faults.take(record.provider, path, call.model, call.question)
+            try:
+                fault = self._faults.take(record.provider, path, call.model, call.question)
+            except ValueError as error:
+                # As an answer, not as an error: Parley would tell that as the provider's refusal.
+                said = f"The emulator cannot fail like that: {error}"
+                print(said, flush=True)
+                return provider.reply(call, compose(call, Script(said)), Twist(), record.number)
             if fault is None:
                 return self._healthy(provider, call, record.number, None)
             record.fault = fault.fault

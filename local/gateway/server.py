@@ -23,7 +23,7 @@ MAX_HEAD = 10_240
 _LAMBDA = re.compile(r"/20\d\d-\d\d-\d\d/.*")
 _INVOKE = re.compile(r"/2015-03-31/functions/([\w-]+)/invocations")
 _LIST = re.compile(r"/2015-03-31/functions/?")
-# How the log names a stream that its function did not end.
+# How the log names an invocation that failed, and a stream that its function did not end.
 _BROKEN_OFF = "function_failed"
 _JSON = ("Content-Type", "application/json")
 _CODE = re.compile(rb'"code": ?"(\w+)"')
@@ -64,12 +64,12 @@ class Gateway:
         """Answer one request."""
         began = time.perf_counter()
         path = exchange.target.partition("?")[0]
-        if _LAMBDA.fullmatch(path):
-            await self._lambda_api(exchange, path)
-            return
         request_id = str(uuid.uuid4())
         status, code, function = 499, "", ""
         try:
+            if _LAMBDA.fullmatch(path):
+                status, code, function = await self._lambda_api(exchange, path)
+                return
             try:
                 route, pattern, parameters = self._route(exchange.method, path)
                 if route is None:
@@ -171,38 +171,39 @@ class Gateway:
         await exchange.respond(head.status, _stamped(head, request_id), body)
         return head.status, _code(head, body)
 
-    async def _lambda_api(self, exchange: Exchange, path: str) -> None:
-        """Lambda's Invoke and ListFunctions; 501 for its other operations."""
+    async def _lambda_api(self, exchange: Exchange, path: str) -> tuple[int, str, str]:
+        """Lambda's Invoke and ListFunctions; 501 for its other operations. Returns what the log is told: status, code
+        and function.
+        """
         if invoked := _INVOKE.fullmatch(path):
-            await self._invoke_function(exchange, invoked[1])
-        elif exchange.method == "GET" and _LIST.fullmatch(path):
+            status, code = await self._invoke_function(exchange, invoked[1])
+            return status, code, self._functions.get(invoked[1], "")
+        if exchange.method == "GET" and _LIST.fullmatch(path):
             names = sorted(set(self._functions.values()))
             arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:"
             listed = [{"FunctionName": name, "FunctionArn": arn + name, "Version": "$LATEST"} for name in names]
             await exchange.respond(200, [_JSON], json.dumps({"Functions": listed}).encode())
-        else:
-            message = "make run serves ListFunctions and Invoke of Lambda's API, and nothing else of it"
-            await _lambda_error(exchange, 501, "NotImplementedException", message)
+            return 200, "", ""
+        message = "make run serves ListFunctions and Invoke of Lambda's API, and nothing else of it"
+        return *await _lambda_error(exchange, 501, "NotImplementedException", message), ""
 
-    async def _invoke_function(self, exchange: Exchange, name: str) -> None:
+    async def _invoke_function(self, exchange: Exchange, name: str) -> tuple[int, str]:
         """Lambda's Invoke: RequestResponse waits, Event does not, DryRun only looks."""
         kind = exchange.header("x-amz-invocation-type", "RequestResponse")
         if exchange.method != "POST" or exchange.header("origin"):  # no web page invokes functions
-            await _lambda_error(exchange, 403, "AccessDeniedException", "POST without an Origin header invokes")
-            return
+            return await _lambda_error(exchange, 403, "AccessDeniedException", "POST without an Origin header invokes")
         if name not in self._functions:
-            await _lambda_error(exchange, 404, "ResourceNotFoundException", f"Function not found: {name}")
-            return
+            return await _lambda_error(exchange, 404, "ResourceNotFoundException", f"Function not found: {name}")
         try:
             event = await exchange.body(MAX_BODY) or b"{}"
         except BodyTooLarge:
-            await _lambda_error(exchange, 413, "RequestTooLargeException", f"more than {MAX_BODY} bytes")
-            return
+            return await _lambda_error(exchange, 413, "RequestTooLargeException", f"more than {MAX_BODY} bytes")
         if kind != "RequestResponse":
             if kind == "Event":
                 self._start(name, event).add_done_callback(_drop)
-            await exchange.respond(202 if kind == "Event" else 204, [])
-            return
+            status = 202 if kind == "Event" else 204
+            await exchange.respond(status, [])
+            return status, ""
         answer = await self._start(name, event)
         if isinstance(answer, Streamed):
             try:
@@ -213,6 +214,7 @@ class Gateway:
         if answer.failed:
             headers.append(("X-Amz-Function-Error", "Unhandled"))
         await exchange.respond(200, headers, answer.payload)
+        return 200, _BROKEN_OFF if answer.failed else ""
 
 
 async def _read(exchange: Exchange) -> bytes:
@@ -246,7 +248,8 @@ def _stamped(head: Head, request_id: str) -> list[tuple[str, str]]:
     return [*head.headers, ("x-amzn-RequestId", request_id)]
 
 
-async def _lambda_error(exchange: Exchange, status: int, kind: str, message: str) -> None:
+async def _lambda_error(exchange: Exchange, status: int, kind: str, message: str) -> tuple[int, str]:
     headers = [_JSON, ("X-Amzn-ErrorType", kind)]
     body = {"Type": "User", "message": message, "Message": message}
     await exchange.respond(status, headers, json.dumps(body).encode())
+    return status, kind

@@ -6,18 +6,19 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import conninfo_to_dict
 
 from local.checkout import CHECKOUT, SCHEMA
 from local.postgres.home import PostgresError
 from local.run.keys import Keys
+from parley.core.config import Settings
 from parley.database.errors import refuses_login
+from parley.migrations.deployment import deploy
 from parley.migrations.files import OtherFilesError
-from parley.migrations.logins import create_logins
-from parley.migrations.runner import Step, up
+from parley.migrations.runner import Step
 
 _Progress = Callable[[str], None]
 
@@ -37,14 +38,19 @@ def named_database() -> str | None:
     Raises PostgresError for what names none. Its message does not repeat it, for it may hold a password.
     """
     url = os.environ.get("DATABASE_URL", "").strip()
+    if not url:
+        return None
     try:
+        if not url.startswith(("postgresql://", "postgres://")):
+            raise ValueError("libpq's keywords, or another database")
         conninfo_to_dict(url)
-    except psycopg.ProgrammingError:
+    except (ValueError, psycopg.ProgrammingError):
         raise PostgresError(
             "DATABASE_URL is not the address of a Postgres database; "
-            "write postgresql://USER:PASSWORD@HOST:5432/DATABASE, or unset it for the embedded one"
+            "write postgresql://USER:PASSWORD@HOST:5432/DATABASE, with %-escapes for what is special in a password, "
+            "or unset it for the embedded one"
         ) from None
-    return url or None
+    return url
 
 
 def prepare(
@@ -55,7 +61,7 @@ def prepare(
     *,
     embedded: Path | None = None,
 ) -> Logins:
-    """Apply what is pending of the schema and set the logins' passwords.
+    """Apply what is pending of the schema, and set the logins' passwords and the time zone of PARLEY_TIMEZONE.
 
     Args:
         owner: connection URL of a role that may do both.
@@ -76,12 +82,12 @@ def prepare(
                 progress(line)
 
     passwords = {login: keys.password(login) for login in ("parley_app", "parley_service")}
+    # As the functions read it, which get it too.
+    time_zone = Settings.from_environment({"PARLEY_TIMEZONE": os.environ.get("PARLEY_TIMEZONE", "")}).timezone
     try:
         if embedded is None:
             _refuse_logins_of_others(owner, passwords)
-        up(owner, schema, progress=tell)
-        with psycopg.connect(owner) as connection:
-            create_logins(connection, passwords["parley_app"], passwords["parley_service"])
+        deploy(owner, schema, passwords["parley_app"], passwords["parley_service"], time_zone, progress=tell)
     except OtherFilesError as error:
         if embedded is None:
             raise
@@ -116,9 +122,7 @@ def _refuse_logins_of_others(owner: str, passwords: Mapping[str, str]) -> None:
 
 
 def as_login(url: str, user: str, password: str) -> str:
-    """The same database as another user; `url` may also be in keyword form."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("postgres", "postgresql"):
-        return make_conninfo(url, user=user, password=password)
-    hosts = parts.netloc.rpartition("@")[2]
-    return parts._replace(netloc=f"{quote(user, safe='')}:{quote(password, safe='')}@{hosts}").geturl()
+    """The same database as another user."""
+    # libpq takes every part as a parameter, and reads a URL otherwise than urllib does: a password may have # and /.
+    parts = conninfo_to_dict(url, user=user, password=password)
+    return f"postgresql:///?{urlencode(parts, quote_via=quote)}"

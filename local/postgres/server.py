@@ -193,6 +193,12 @@ class Server:
         """Whether somebody else had the data folder's first cluster, so that this is another one."""
         return self._state is not None and self._state.log.stem != f"postgres-{self.major}"
 
+    def last_words(self) -> str:
+        """What the server's log ends with, or why it gave up; and where all of it is."""
+        if self._state is None:
+            raise PostgresError("the server was not started yet")
+        return f"{_last_words(self._state.log)}; see {self._state.log}"
+
     def password(self, user: str = _SUPERUSER) -> str:
         """The password this cluster keeps for `user`; the same one as long as the cluster lives."""
         if self._state is None:

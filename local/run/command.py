@@ -18,7 +18,6 @@ from local.postgres import database
 from local.postgres.database import Logins
 from local.postgres.home import PostgresError, default_data_dir
 from local.postgres.server import Server
-from local.run.keys import Keys
 from local.run.platform import Platform, bind
 from local.run.services import ServiceError
 from local.template.cloudformation import TemplateError
@@ -106,7 +105,7 @@ async def _start(platform: Platform, stack: contextlib.AsyncExitStack, folder: P
     try:
         services = asyncio.create_task(platform.start_services())
         try:
-            logins = await _database(stack, folder, platform.keys)
+            logins = await _database(stack, folder, platform)
         finally:
             # Cancelling a start half-way can lose the child and hang; what came up is stopped by `close`.
             await asyncio.wait({services})
@@ -117,7 +116,14 @@ async def _start(platform: Platform, stack: contextlib.AsyncExitStack, folder: P
         raise Refused(str(error)) from error
 
 
-async def _database(stack: contextlib.AsyncExitStack, folder: Path, keys: Keys) -> Logins:
+async def _tell_the_end(server: Server, platform: Platform) -> None:
+    """Say so when the embedded server ends before it is stopped: functions only see that the database is away."""
+    while server.running:  # noqa: ASYNC110
+        await asyncio.sleep(1)
+    platform.terminal.note(f"the embedded Postgres ended ({server.last_words()}); start again to have it back")
+
+
+async def _database(stack: contextlib.AsyncExitStack, folder: Path, platform: Platform) -> Logins:
     embedded = None
     if url := database.named_database():
         _say(2, "Postgres of DATABASE_URL")
@@ -126,12 +132,13 @@ async def _database(stack: contextlib.AsyncExitStack, folder: Path, keys: Keys) 
         _say(2, "embedded Postgres")
         server = await asyncio.to_thread(Server.ensure, folder)
         stack.push_async_callback(asyncio.to_thread, server.stop)
+        stack.callback(asyncio.create_task(_tell_the_end(server, platform)).cancel)
         owner, embedded = server.url(), folder
         if server.beside:
             print("      another run has the usual data; this one has its own", flush=True)
     _say(3, "schema")
     return await asyncio.to_thread(
-        database.prepare, owner, keys, lambda name: print(f"      {name}", flush=True), embedded=embedded
+        database.prepare, owner, platform.keys, lambda name: print(f"      {name}", flush=True), embedded=embedded
     )
 
 
@@ -166,6 +173,11 @@ def _banner(platform: Platform, seconds: float) -> str:
         if providers
         else "emulated; set OPENAI_API_KEY, ANTHROPIC_API_KEY or GEMINI_API_KEY for a real one"
     )
+    unused = "".join(
+        f"\n{provider}_BASE_URL is not used without {provider}_API_KEY; where the server wants no key, set any"
+        for provider in spelled
+        if os.environ.get(f"{provider}_BASE_URL") and provider not in platform.live_providers
+    )
     return f"""
 Parley is ready at {platform.url} ({seconds:.1f} s)
 
@@ -182,6 +194,6 @@ Then try these, and those of README.md:
 
 {curl}/api/generate-interview-questions {token} -d '{json.dumps(interview)}'
 
-Models: {answering}
+Models: {answering}{unused}
 Logs: {default_data_dir() / "logs"}    Stop: Ctrl-C
 """

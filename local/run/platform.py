@@ -186,10 +186,11 @@ class Platform:
         }
         if login in vars(logins):
             local |= {"DATABASE_URL": getattr(logins, login), "PARLEY_DATABASE_SECRET_ARN": ""}
+        emulated: dict[str, str] = {}
         for provider, path in _PROVIDERS.items():
             if provider not in self.live_providers:
-                local |= {f"{provider}_API_KEY": "emulated", f"{provider}_BASE_URL": self.emulator_url + path}
-        return declared | local | self._environment
+                emulated |= {f"{provider}_API_KEY": "emulated", f"{provider}_BASE_URL": self.emulator_url + path}
+        return declared | local | self._environment | emulated
 
     def _function(self, definition: FunctionDefinition, logins: Logins) -> Function:
         """The pool of a function, with the environment that Lambda gives a process."""

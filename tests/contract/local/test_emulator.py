@@ -576,8 +576,27 @@ class TestTheRest:
             clients.openai.embeddings.create(model="text-embedding-3-small", input=ASK)
 
     def test_an_unknown_fault_is_refused(self, emulator: Emulator) -> None:
-        with pytest.raises(ValueError, match="unknown fault"):
+        with pytest.raises(ValueError, match=r"unknown fault 'rate_limitt'; there are .*rate_limit,"):
             emulator.fault("rate_limitt")
+        with pytest.raises(ValueError, match="unknown provider 'nope' of a fault; there are openai, anthropic, google"):
+            emulator.fault("rate_limit", provider="nope")
+        with pytest.raises(ValueError, match="unknown parameter 'tmes' of a fault; there are provider, times,"):
+            emulator.fault("rate_limit", tmes=3)
+
+    @pytest.mark.parametrize("asked", ["bogus", "", "rate_limit provider=gemini/nope", "rate_limit x=1", 'reset "'])
+    @pytest.mark.parametrize("provider", PROVIDERS)
+    def test_a_message_that_asks_for_no_fault_there_is_is_told_so(
+        self, clients: Clients, capsys: pytest.CaptureFixture[str], provider: str, asked: str
+    ) -> None:
+        said = text_of(provider, clients.complete(provider, f"{ASK} [[fault:{asked}]]"))
+        assert said.startswith("The emulator cannot fail like that: ")
+        assert said in capsys.readouterr().out
+
+    def test_gemini_is_google_in_a_fault(self, emulator: Emulator, clients: Clients) -> None:
+        emulator.fault("rate_limit", provider="gemini")
+        clients.complete("openai")
+        with pytest.raises(ERRORS["google"]):
+            clients.complete("google")
 
     def test_a_slow_model_times_out(self, emulator: Emulator, clients: Clients) -> None:
         emulator.fault("slow", delay=5)

@@ -21,6 +21,7 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from local.__main__ import main as local_main
 from local.checkout import CHECKOUT
@@ -178,6 +179,26 @@ def test_the_terminal_names_the_problem_that_a_request_ended_in(tmp_path: Path) 
     ]
 
 
+def test_the_terminal_tells_unused_addresses_invocations_and_the_end_of_the_database(tmp_path: Path) -> None:
+    nobody = f"http://127.0.0.1:{free_port()}/v1"
+    with make_run(tmp_path, port := free_port(), OPENAI_BASE_URL=nobody) as run:
+        assert "\nOPENAI_BASE_URL is not used without OPENAI_API_KEY; " in run.ready()
+        assert curl(f"""curl -s http://127.0.0.1:{port}/api/chat -d '{{"message": "hi"}}'""")[0] == 200
+        lambda_api = f"http://127.0.0.1:{port}/2015-03-31/functions"
+        assert curl(f"curl -s -X POST {lambda_api}/health/invocations -d '{{}}'")[0] == 200
+        assert curl(f"curl -s -X POST {lambda_api}/nobody/invocations -d '{{}}'")[0] == 404
+        next(one for one in run.processes() if one.name() == "postgres" and "-D" in one.cmdline()).send_signal(
+            signal.SIGQUIT
+        )
+        deadline = time.monotonic() + SECONDS
+        while "the embedded Postgres ended (" not in run.output:
+            assert time.monotonic() < deadline, run.output
+            time.sleep(0.05)
+        run.interrupt()
+    assert re.search(r"functions/health/invocations  200 function_failed  \d+ ms  health\n", run.output)
+    assert re.search(r"functions/nobody/invocations  404 ResourceNotFoundException  \d+ ms\n", run.output)
+
+
 def test_make_clean_is_refused_while_a_stack_runs(tmp_path: Path) -> None:
     """In a copy: what it deletes afterwards must not be this checkout's."""
     copy = tmp_path / "checkout"
@@ -263,7 +284,7 @@ def owner_of(folder: Path) -> str:
 
 def test_the_migrate_function_leaves_the_logins_the_passwords_of_the_run(tmp_path: Path) -> None:
     environment = os.environ | {"PORT": str(port := free_port()), "PARLEY_DATA_DIR": str(tmp_path)}
-    with make_run(tmp_path, port) as run:
+    with make_run(tmp_path, port, PARLEY_TIMEZONE="Asia/Tokyo") as run:
         run.ready()
         invoked = [sys.executable, "-m", "local", "invoke", "migrate", "events/migrate.json"]
         done = subprocess.run(invoked, cwd=CHECKOUT, env=environment, capture_output=True, text=True)
@@ -272,6 +293,8 @@ def test_the_migrate_function_leaves_the_logins_the_passwords_of_the_run(tmp_pat
             url = as_login(owner_of(tmp_path), login, Keys.of(tmp_path).password(login))
             with psycopg.connect(url) as connection:
                 assert connection.execute("select current_user").fetchone() == (login,)
+        with psycopg.connect(owner_of(tmp_path)) as owner:
+            assert owner.execute("select time_zone from app.settings").fetchone() == ("Asia/Tokyo",)
 
 
 def complaint(folder: Path, port: int, **environment: str) -> str:
@@ -318,7 +341,8 @@ def test_a_second_stack_on_one_postgres_server_is_refused_and_the_first_one_work
 
 
 @pytest.mark.parametrize(
-    "url", ["mysql://root:secret@127.0.0.1/parley", "jdbc:postgresql://h/d?password=secret", "secret"]
+    "url",
+    ["mysql://root:secret@h/d", "jdbc:postgresql://h/d?password=secret", "secret", "host=h dbname=d password=secret"],
 )
 def test_a_database_url_that_names_no_postgres_gets_one_line_without_its_password(
     tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -331,6 +355,14 @@ def test_a_database_url_that_names_no_postgres_gets_one_line_without_its_passwor
     for command in ("migrate", "psql"):
         assert local_main([command]) == 1
         assert capsys.readouterr().err.splitlines()[-1] == line
+
+
+def test_a_logins_url_keeps_what_the_owners_url_says_besides() -> None:
+    owner = "postgresql://postgres:p#s?w@[::1]:6432,other/my%20db?sslmode=require"
+    assert conninfo_to_dict(as_login(owner, "parley_app", "a b/@")) == conninfo_to_dict(owner) | {
+        "user": "parley_app",
+        "password": "a b/@",
+    }
 
 
 def test_a_port_in_use_gets_one_line(tmp_path: Path) -> None:

@@ -228,7 +228,8 @@ def test_an_operator_changes_tiers_faqs_and_sees_everybodys_usage(
     limits = {"daily_units": 1, "daily_embedding_tokens": None}
     assert admin("PUT", "/tiers/free", limits).json["daily_units"] == 1
     assert functions.request("chat", "POST", "/api/chat", {"message": "Again"}, token=token("ada")).status == 429
-    assert admin("PUT", "/users/ada/tier", {"tier": "premium"}).json == {"user_id": "ada", "tier": "premium"}
+    moved = admin("PUT", "/users/ada/tier", {"tier": "premium"})
+    assert moved.json == {"user_id": "ada", "tier": "premium", "is_new": False}
     assert functions.request("chat", "POST", "/api/chat", {"message": "Again"}, token=token("ada")).status == 200
     assert admin("PUT", "/tiers/gold", limits).status == 404
 
@@ -261,7 +262,7 @@ def test_an_operator_changes_tiers_faqs_and_sees_everybodys_usage(
 
 def test_a_tier_can_be_given_before_the_first_call(schedules: Functions, get: Callable[..., Any], token: Token) -> None:
     given = schedules.request("admin", "PUT", "/api/admin/users/eve/tier", {"tier": "premium"}, token=SERVICE)
-    assert (given.status, given.json) == (200, {"user_id": "eve", "tier": "premium"})
+    assert (given.status, given.json) == (200, {"user_id": "eve", "tier": "premium", "is_new": True})
     assert get("/api/usage", "eve")["tier"] == "premium"
 
 

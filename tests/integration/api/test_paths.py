@@ -177,10 +177,31 @@ def test_an_operator_reaches_any_user_and_no_other(
     assert functions.request("account", "GET", "/api/settings", token=token(user_id)).status == 403
 
 
+@pytest.mark.parametrize("user_id", ["x" * 256, "a\nb", "a\u200bb"])
+def test_an_id_that_no_token_can_have_is_nobodys(schedules: Functions, token: Token, user_id: str) -> None:
+    service = token(None, role="service_role")
+    event = deployed("PUT", "/api/admin/users/{user_id}/tier", {"user_id": user_id}, body={"tier": "premium"},
+                     token=service)  # fmt: skip
+    answer = schedules.invoke("admin", event)
+    assert (answer["statusCode"], json.loads(answer["body"])["code"]) == (404, "not_found")
+
+
+def test_a_deletion_that_finds_nobody_bars_nobody(functions: Functions, schedules: Functions, token: Token) -> None:
+    service = token(None, role="service_role")
+    assert schedules.request("admin", "DELETE", "/api/admin/users/ada", token=service).status == 404
+    assert functions.request("account", "GET", "/api/settings", token=token("ada")).status == 200
+    assert functions.request("chat", "POST", "/api/chat", {"message": "hi"}, token=token("ada")).status == 200
+    assert schedules.request("admin", "DELETE", "/api/admin/users/ada", token=service).status == 204
+    refused = functions.request("chat", "POST", "/api/chat", {"message": "hi"}, token=token("ada"))
+    assert (refused.status, refused.json["code"]) == (403, "subject_deleted")
+
+
 def test_a_tier_can_be_set_before_the_first_call(functions: Functions, schedules: Functions, token: Token) -> None:
     event = deployed("PUT", "/api/admin/users/{user_id}/tier", {"user_id": "auth0|new"},
                      body={"tier": "premium"}, token=token(None, role="service_role"))  # fmt: skip
-    assert json.loads(schedules.invoke("admin", event)["body"]) == {"user_id": "auth0|new", "tier": "premium"}
+    for is_new in (True, False):
+        moved = json.loads(schedules.invoke("admin", event)["body"])
+        assert moved == {"user_id": "auth0|new", "tier": "premium", "is_new": is_new}
     assert functions.request("account", "GET", "/api/settings", token=token("auth0|new")).json["tier"] == "premium"
 
 

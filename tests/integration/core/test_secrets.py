@@ -83,6 +83,17 @@ def test_the_logins_passwords_are_read_from_either_form(store: Store) -> None:
     assert secrets.login_passwords(settings()) == (None, None)
 
 
+def test_a_logins_password_is_read_as_the_login_reads_it(store: Store) -> None:
+    special = settings(PARLEY_APP_SECRET_ARN=store("postgresql://parley_app:p#w?r:d@host/db"))
+    assert secrets.login_passwords(special) == ("p#w?r:d", None)
+    named = settings(PARLEY_APP_SECRET_ARN=store("postgresql://host/db?user=parley_app&password=tw%2Fo"))
+    assert secrets.login_passwords(named) == ("tw/o", None)
+    # No URL is no login without a password, which a role of IAM is.
+    for unusable in ("a password alone", "host=h password=secret extra"):
+        with pytest.raises(ConfigurationError, match="does not hold"):
+            secrets.login_passwords(settings(PARLEY_APP_SECRET_ARN=store(unusable)))
+
+
 def test_the_operators_keys_come_from_the_secret_and_the_environment_wins(store: Store) -> None:
     arn = store({"openai": "sk-one", "gemini": "g-two", "anthropic": "", "clippy": "x"})
     found = settings(PARLEY_PROVIDER_KEYS_SECRET_ARN=arn, OPENAI_API_KEY="sk-local")
@@ -108,6 +119,8 @@ def test_what_is_missing_is_named() -> None:
     [
         ("PARLEY_JWT_ALGORITHM", "none"),
         ("AI_PROVIDER", "llama"),
+        ("DATABASE_URL", "host=127.0.0.1 dbname=parley"),
+        ("DATABASE_URL", "mysql://root@127.0.0.1/parley"),
         ("PARLEY_DEGRADED_ALLOWANCE", "many"),
         ("PARLEY_DEGRADED_ALLOWANCE", "-1"),
         ("PARLEY_REQUEST_SECONDS", "nan"),

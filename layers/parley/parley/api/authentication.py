@@ -15,14 +15,13 @@ from typing import Any
 import jwt
 
 from parley.core import secrets
-from parley.core.caller import Caller
+from parley.core.caller import Caller, is_identifier
 from parley.core.clock import SystemClock
 from parley.core.config import ConfigurationError, Settings
 from parley.core.errors import Problem
 from parley.core.rotating import Rotating
 
 _LONGEST_TOKEN = 16_384
-_LONGEST_ID = 255
 
 
 class Authenticator:
@@ -142,8 +141,7 @@ def _claim(claims: Mapping[str, Any], name: str) -> Any:
 
 
 def _identifier(value: Any) -> str | None:
-    usable = isinstance(value, str) and 0 < len(value) <= _LONGEST_ID and value.isprintable()
-    return value if usable else None
+    return value if is_identifier(value) else None
 
 
 def _unauthorized(code: str, detail: str) -> Problem:

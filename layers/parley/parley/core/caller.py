@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
+from typing import TypeGuard
 
+_LONGEST_IDENTIFIER = 255
 _CREATED = uuid.UUID("5f0d6d0e-4a0f-4f6e-9c38-6c5b8f6f2a10")
 
 
@@ -67,6 +69,11 @@ class RequestContext:
         if self.idempotency_key is None:
             return [str(uuid.uuid4()) for _ in range(count)]
         return derived_ids(f"{self.caller.key}\n{self.idempotency_key}", count)
+
+
+def is_identifier(value: object) -> TypeGuard[str]:
+    """Whether a user or an organization can be called so: text of 1 to 255 characters, all of them printable."""
+    return isinstance(value, str) and 0 < len(value) <= _LONGEST_IDENTIFIER and value.isprintable()
 
 
 def derived_ids(seed: str, count: int) -> list[str]:

@@ -113,6 +113,8 @@ class Settings:
             raise ConfigurationError(f"PARLEY_JWT_ALGORITHM must be one of {', '.join(get_args(JwtAlgorithm))}")
         if algorithm == "HS256" and (secret := text("PARLEY_JWT_SECRET")):
             check_hs256_key(secret, "PARLEY_JWT_SECRET")
+        if (url := text("DATABASE_URL")) and not url.startswith(("postgresql://", "postgres://")):
+            raise ConfigurationError("DATABASE_URL must be a postgresql:// URL")
         spelling = (text("AI_PROVIDER") or "openai").lower()
         provider = canonical_provider(spelling)
         if provider is None:

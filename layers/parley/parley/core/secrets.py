@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 from collections.abc import Callable
 from typing import Any, TypeVar
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote
 
 from parley.core.clock import SystemClock
 from parley.core.config import ConfigurationError, Settings, check_hs256_key, is_provider_key
@@ -14,6 +15,9 @@ from parley.core.errors import Problem
 from parley.core.observability import log_fault, logger
 from parley.core.provider_names import ProviderName, canonical_provider
 from parley.core.rotating import Rotating
+
+# User and password end as libpq reads them: a # or ? may stand in a password.
+_LOGIN_URL = re.compile(r"postgres(?:ql)?://(?:[^:@/]*(?::([^@/]*))?@)?")
 
 _T = TypeVar("_T")
 
@@ -100,8 +104,12 @@ def _connection_url(value: str) -> str:
 def _login_password(value: str) -> str | None:
     if value.startswith("{"):
         return str(json.loads(value)["password"])
-    password = urlsplit(value).password
-    return None if password is None else unquote(password)
+    url = _LOGIN_URL.match(value)
+    if url is None:
+        raise ValueError("neither JSON nor a URL")
+    if url[1] is not None:
+        return unquote(url[1])
+    return dict(parse_qsl(value.partition("?")[2])).get("password")
 
 
 def _hs256_key(value: str) -> str:

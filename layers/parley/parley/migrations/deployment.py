@@ -7,11 +7,17 @@ from pathlib import Path
 import psycopg
 
 from parley.migrations.logins import create_logins
-from parley.migrations.runner import Step, up
+from parley.migrations.runner import Progress, Step, up
 
 
 def deploy(
-    conninfo: str, folder: Path, app_password: str | None, service_password: str | None, time_zone: str
+    conninfo: str,
+    folder: Path,
+    app_password: str | None,
+    service_password: str | None,
+    time_zone: str,
+    *,
+    progress: Progress | None = None,
 ) -> list[Step]:
     """Apply what is pending, let both logins in, and set the time zone. May be repeated.
 
@@ -20,6 +26,7 @@ def deploy(
         folder: the schema folder.
         app_password, service_password: as for `create_logins`.
         time_zone: a name of the IANA database, such as Europe/Stockholm.
+        progress: as for `up`.
 
     Returns:
         The files that were applied.
@@ -28,7 +35,7 @@ def deploy(
         MigrationError: see `up`.
         psycopg.Error: the database cannot be reached, or does not know the time zone.
     """
-    steps = up(conninfo, folder)
+    steps = up(conninfo, folder, progress=progress)
     with psycopg.connect(conninfo, autocommit=True) as owner:
         create_logins(owner, app_password, service_password)
         owner.execute("update app.settings set time_zone = %s where time_zone <> %s", (time_zone, time_zone))

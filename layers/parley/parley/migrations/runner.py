@@ -74,7 +74,7 @@ _RIGHTS: LiteralString = """
 
 @dataclass
 class Step:
-    """One file that was run: its label, its duration, and the notices and warnings of the database."""
+    """One file that was run, or after a restore all of them: label, duration, the database's notices and warnings."""
 
     label: str
     seconds: float = 0.0
@@ -124,12 +124,13 @@ def up(conninfo: str, folder: Path, *, progress: Progress | None = None) -> list
                 pending = [migration for migration in migrations if migration.version not in applied]
                 if applied and not steps and _rights(connection) != _noted_rights(connection):
                     # A dump carries neither roles nor what belongs to the database's name. The files may be run again.
+                    again = Step("every file again: rights, owners or policies were not as they left them")
                     for migration in migrations:
                         if migration.version in applied and migration.script.transactional:
-                            done.append(_run(connection, conninfo, migration.label, migration.script))
-                            done[-1].notices.insert(
-                                0, "applied again: rights, owners or policies were not as it left them"
-                            )
+                            step = _run(connection, conninfo, migration.label, migration.script)
+                            again.seconds += step.seconds
+                            again.notices += step.notices
+                    done.append(again)
                     _note_rights(connection)
                 if not pending and not done:
                     return steps

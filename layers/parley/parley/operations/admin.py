@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, LiteralString, cast
 
-from parley.core.caller import SERVICE, Caller
+from parley.core.caller import SERVICE, Caller, is_identifier
 from parley.core.clock import Clock
 from parley.core.errors import Problem, subject_deleted
 from parley.core.period import Period
@@ -37,16 +37,21 @@ class Admin:
         return cast("Tier", _one(rows, "tier"))
 
     def change_user_tier(self, user_id: str, change: UserTierChange) -> UserTier:
-        """Move a user to a tier, also before the first call. Raises Problem (403) for a deleted user."""
+        """Move a user to a tier, also before the first call; `is_new` says that there was none. Raises Problem: 404 for
+        an id that no token can have, 403 for a deleted user.
+        """
+        if not is_identifier(user_id):
+            raise _no_such_user()
+        known = self._query("""select id from public."user" where id = %s""", (user_id,))
         self.database.query(Caller(user_id).claims, "select app.provision()")
         rows = self._query(
             """
             insert into public.user_ai_settings (user_id, tier)
             select id, %s from public."user" where id = %s
             on conflict (user_id) do update set tier = excluded.tier
-            returning user_id, tier
+            returning user_id, tier, %s as is_new
             """,
-            (change.tier, user_id),
+            (change.tier, user_id, not known),
         )
         if not rows:
             raise subject_deleted()
@@ -55,7 +60,7 @@ class Admin:
     def delete_user(self, user_id: str) -> None:
         """Delete a user with everything personal; the subject is refused from now on. Raises Problem (404)."""
         if not self._query("select app.delete_user(%s) as known", (user_id,))[0]["known"]:
-            raise Problem("not_found", "There is no such user.", status=404)
+            raise _no_such_user()
 
     def analytics(self, period: Period) -> Analytics:
         """Everybody's usage by day, provider, model and operation, users by tier, and preferences by provider."""
@@ -86,6 +91,10 @@ class Admin:
 
     def _query(self, statement: LiteralString, parameters: Sequence[Any] = ()) -> list[Any]:
         return self.database.query(SERVICE.claims, statement, parameters)
+
+
+def _no_such_user() -> Problem:
+    return Problem("not_found", "There is no such user.", status=404)
 
 
 def _one(rows: list[Any], what: str) -> Any:

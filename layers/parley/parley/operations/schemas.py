@@ -94,10 +94,11 @@ class TierList(TypedDict):
 
 
 class UserTier(TypedDict):
-    """Whose tier is which."""
+    """Whose tier is which. `is_new`: nobody had called by this id yet, which may be a mistyped one."""
 
     user_id: str
     tier: TierName
+    is_new: bool
 
 
 class Faq(TypedDict):

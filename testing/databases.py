@@ -118,6 +118,13 @@ def run_postgres(program: str, *arguments: str) -> subprocess.CompletedProcess[s
     return subprocess.run([str(postgres_programs() / program), *arguments], capture_output=True, text=True)
 
 
+def dump(database: ScratchDatabase) -> str:
+    """Schema and data as pg_dump writes them."""
+    done = run_postgres("pg_dump", "--restrict-key=x", database.owner_url)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def psql(url: str, path: Path) -> subprocess.CompletedProcess[str]:
     """Run a file as a person would: plain psql that stops at the first error."""
     return run_postgres("psql", url, "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", str(path))

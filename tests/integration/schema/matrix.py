@@ -217,6 +217,20 @@ def measure(owner: psycopg.Connection[Any], table: Table, actor: Actor, verb: Ve
             return _touched(owner, table, actor, verb)
 
 
+def surprises(owner: psycopg.Connection[Any], table: Table) -> list[str]:
+    """In words, each cell of a table in which an actor reaches other rows than it should."""
+    found = []
+    for actor in ACTORS:
+        want = wanted(table, actor)
+        for verb in VERBS:
+            reached = measure(owner, table, actor, verb)
+            if reached != want[verb]:
+                found.append(
+                    f"{table.name}, {actor}: {verb} reaches {sorted(reached)}, should reach {sorted(want[verb])}"
+                )
+    return found
+
+
 def _selected(owner: psycopg.Connection[Any], table: Table, actor: Actor) -> Labels:
     query = sql.SQL(
         "select l.label from unnest(%s::text[], %s::text[]) as l (label, key) inner join {} as t on {} = l.key"

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
-import time
 
 import pytest
 
-from local.checkout import CHECKOUT, SCHEMA
+from local.checkout import SCHEMA
 from parley.migrations.files import MigrationError
 from parley.migrations.runner import up
 from testing.claims import SERVICE, set_claims
-from testing.databases import ScratchDatabase, psql, run_postgres
+from testing.databases import ScratchDatabase, dump, psql
 from tests.integration.schema import seeds
 from tests.integration.schema.test_adoption import _assert_kept, _content
 
@@ -43,13 +39,6 @@ DEPENDENTS = {
     """: "depends on ai_conversations.user_id",
     "create view spent as select tokens_used from ai_usage_logs": "view spent depends on ai_usage_logs",
 }  # fmt: skip
-
-
-def dump(database: ScratchDatabase) -> str:
-    """Schema and data as pg_dump writes them."""
-    done = run_postgres("pg_dump", "--restrict-key=x", database.owner_url)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def _original(name: str, database: ScratchDatabase) -> None:
@@ -138,34 +127,3 @@ def test_all_that_is_in_the_way_is_said_at_once(empty_database: ScratchDatabase)
     assert [text for text in NEIGHBOURS.values() if text not in str(caught.value)] == [
         "function match_embeddings(integer) has a name of ours and no table of its seed is here: rename it"
     ]
-
-
-@pytest.mark.parametrize("moment", [0.15, 0.3, 0.45])
-def test_a_migration_that_is_killed_leaves_everything_as_it_was(moment: float, empty_database: ScratchDatabase) -> None:
-    _original("s2", empty_database)
-    before = dump(empty_database)
-    command = [
-        sys.executable,
-        "-m",
-        "parley.migrations",
-        "up",
-        "--url",
-        empty_database.owner_url,
-        "--schema",
-        str(SCHEMA),
-    ]
-    runner = subprocess.Popen(
-        command, env=os.environ | {"PYTHONPATH": str(CHECKOUT / "layers/parley")}, stdout=subprocess.DEVNULL
-    )
-    with empty_database.connect() as owner:
-        busy = "select count(*) from pg_stat_activity where application_name = 'parley-migrations' and state <> 'idle'"
-        while owner.execute(busy).fetchone() == (0,):
-            assert runner.poll() is None, "it was over before it could be killed"
-        time.sleep(moment)
-        runner.kill()
-        runner.wait()
-        gone = "select count(*) from pg_stat_activity where application_name = 'parley-migrations'"
-        while owner.execute(gone).fetchone() != (0,):
-            time.sleep(0.02)
-        applied = owner.execute("select to_regclass('app.schema_migrations') is not null").fetchone()
-    assert applied == (True,) or dump(empty_database) == before

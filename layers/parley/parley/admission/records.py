@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from parley.providers.protocol import Usage
 
 CacheScope = Literal["tenant", "user"]
-Operation = Literal["chat", "question_generation"]
+Operation = Literal["chat", "question_generation", "interview_feedback"]
 EmbeddingOperation = Literal["search", "documents"]
 
 _LARGEST_MESSAGE = 250_000  # bytes; SQS takes 256 KiB
@@ -33,7 +33,7 @@ _LARGEST_MESSAGE = 250_000  # bytes; SQS takes 256 KiB
 
 @dataclass(frozen=True, slots=True)
 class ModelCallRequest:
-    """What begin_request needs to know of a model call, which holds a unit.
+    """What begin_request needs to know of a model call, which holds a unit unless `takes_unit` is False.
 
     Attributes:
         offered_models: the models that the operator's key may be used for, where `model` is not one; then only an own
@@ -54,6 +54,7 @@ class ModelCallRequest:
     conversation_id: str | None = None
     history_characters: int = 0
     question_tokens: int | None = None
+    takes_unit: bool = True
 
 
 @dataclass(frozen=True, slots=True)

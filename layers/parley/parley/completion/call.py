@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
 from itertools import takewhile
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from parley.admission.held_request import Admission, HeldRequest
 from parley.admission.quota import Quota
@@ -18,6 +18,7 @@ from parley.completion.history import TOKENS_PER_TURN, fit
 from parley.completion.prompt import Prompt, context_message
 from parley.completion.routing import Plan, Router
 from parley.completion.schemas import CallUsage
+from parley.completion.structured import InvalidAnswer
 from parley.core.caller import RequestContext
 from parley.core.errors import Problem
 from parley.core.fields import ProviderSource
@@ -31,6 +32,7 @@ from parley.providers.problems import problem_for
 from parley.providers.protocol import Completion, CompletionRequest, Embeddings, Message
 from parley.providers.tokens import most_tokens
 
+_Read = TypeVar("_Read")
 _LOOKUP_SECONDS = 2.0  # a semantic lookup that takes longer is not worth what it may save
 
 
@@ -199,6 +201,57 @@ class ModelCall(HeldRequest):
             raise self._problem_for(error) from error
         finally:
             self._charge_attempts(first)
+
+    def complete_valid(
+        self,
+        messages: Callable[[InvalidAnswer | None], Sequence[Message]],
+        read: Callable[[str], _Read],
+        seconds: float | None = None,
+    ) -> _Read:
+        """Call models until one gives a structured answer that can be used: a provider is told once what was wrong with
+        its answer, then the next one is asked. No provider may use up the others' time.
+
+        Args:
+            messages: makes the prompt; for an answer that could not be used, the prompt that says so.
+            read: what the answer says; raises InvalidAnswer.
+            seconds: how long it may take; by default what is left.
+
+        Raises Problem: that of the last provider that failed, or `upstream_invalid_answer` (502).
+        """
+        plan, request, keys = self._plan(messages(None))
+        now = self._admission.clock.monotonic
+        deadline = self._deadline if seconds is None else min(self._deadline, now() + seconds)
+        left, told = list(plan.candidates), set[ProviderName]()
+        rejected: InvalidAnswer | None = None
+        problem = Problem(
+            "upstream_invalid_answer", "No model gave an answer of the form that it was asked for.", status=502
+        )
+        while left:
+            first = len(self._attempts)
+            plan = replace(plan, candidates=tuple(left))
+            request = replace(request, messages=messages(rejected), timeout=max(0.0, deadline - now()) / len(left))
+            try:
+                completion = self._router.complete(plan, request, keys, now() + request.timeout, self._attempts)
+            except ProviderError as error:
+                tried = {attempt.provider for attempt in self._attempts[first:]}
+                problem, rejected = self._problem_for(error), None
+                left = [candidate for candidate in left if candidate.provider not in tried] if tried else []
+                continue
+            finally:
+                self._charge_attempts(first)
+            answered = self._attempts[-1].provider
+            try:
+                return read(completion.text)
+            except InvalidAnswer as fault:
+                logger.warning("a structured answer cannot be used", provider=answered, faults=len(fault.faults))
+                if answered in told:
+                    left = [candidate for candidate in left if candidate.provider != answered]
+                    rejected = None
+                else:
+                    told.add(answered)
+                    left.sort(key=lambda candidate: candidate.provider != answered)
+                    rejected = fault
+        raise problem
 
     def stream(self) -> Generator[str, None, Completion]:
         """Call a model and yield its text as it arrives; returns the finished answer. Raises Problem."""

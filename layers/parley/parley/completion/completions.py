@@ -72,6 +72,7 @@ class Completions:
             cache_scope=prompt.cache_scope,
             conversation_id=prompt.conversation_id,
             question_tokens=question_tokens(prompt) if mode == "semantic" else None,
+            takes_unit=prompt.takes_unit,
             history_characters=self.settings.history_tokens * CHARACTERS_PER_TOKEN if prompt.conversation_id else 0,
         )
         admitted = self.admission.admit_model_call(context, request, deadline, needs_database=prompt.keeps_turns)

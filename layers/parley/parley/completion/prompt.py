@@ -24,7 +24,9 @@ class Prompt:
         context: what the application tells of this user's situation; the answer then serves this user only.
         faq_text: what FAQ patterns are matched against; None asks no FAQ.
         conversation_id: an existing conversation whose tail precedes the last message.
-        keeps_turns: whether the turns go into a conversation, existing or new, which needs the database.
+        keeps_turns: whether what comes of it goes into a conversation, existing or new, or into an interview, which
+            needs the database.
+        takes_unit: whether the caller is charged a unit; False for a step of an interview, whose start took one.
         cache_mode: what the caller wants; `cache.cache_mode` decides what it gets.
         least_similarity: raises the semantic cache's threshold (0 to 1); a lower value changes nothing.
     """
@@ -45,6 +47,7 @@ class Prompt:
     least_similarity: float | None = None
     conversation_id: str | None = None
     keeps_turns: bool = False
+    takes_unit: bool = True
 
     @property
     def cache_scope(self) -> CacheScope:

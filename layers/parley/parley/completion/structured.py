@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from typing import Any
 
 # Models put line feeds into strings as they are.
@@ -15,6 +16,20 @@ _MEMBER = re.compile(r'[\s,]*"((?:[^"\\]|\\.)*)"\s*:\s*', re.DOTALL)
 _BETWEEN_ITEMS = re.compile(r"[\s,]*")
 
 Found = dict[str, Any]
+
+
+class InvalidAnswer(ValueError):
+    """A structured answer that cannot be used.
+
+    Args:
+        text: the answer.
+        faults: what is wrong with it, one sentence each, without anything that the model or a caller wrote.
+    """
+
+    def __init__(self, text: str, faults: Sequence[str]) -> None:
+        super().__init__("; ".join(faults))
+        self.text = text
+        self.faults = tuple(faults)
 
 
 def object_with_list(text: str, name: str) -> Found:

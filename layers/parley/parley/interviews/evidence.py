@@ -1,0 +1,139 @@
+"""Whether the candidate really said what a model quotes.
+
+Models paraphrase. A quote counts where it stands word for word in one of the candidate's own turns, apart from white
+space, quotation marks and case; an ellipsis may stand for what was left out. What is shown is the transcript's text.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from parley.interviews.record import Turn, is_unspaced
+
+# How many pieces an ellipsis may leave of a quote: out of enough pieces, anything can be put together.
+_MOST_PIECES = 3
+_ELLIPSIS = re.compile(r"\s*[\[(]?\s*(?:\u2026|\.{3,})\s*[\])]?\s*")
+_QUOTATION_MARKS = frozenset(
+    "\"'`\u00b4\u00ab\u00bb\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u2032\u2033\u2039\u203a"
+    "\u300c\u300d\u300e\u300f\uff02\uff07"
+)
+_MARK = "'"
+# A quote is a part of a sentence, and a model that ends it with a stop changes no word.
+_AT_THE_ENDS = f"{_MARK} .,;:\u3001\u3002\uff0c"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A quote that was found.
+
+    Attributes:
+        sequence_number: of the candidate's turn.
+        start, end: where it stands in the turn's text, in characters.
+        quote: the turn's own words; " … " stands where some were left out.
+    """
+
+    sequence_number: int
+    start: int
+    end: int
+    quote: str
+
+
+class OwnWords:
+    """What the candidate said, to look quotes up in.
+
+    Args:
+        turns: the candidate's.
+    """
+
+    def __init__(self, turns: Sequence[Turn]) -> None:
+        self._turns = [_Text(turn) for turn in turns]
+
+    def find(self, quote: str, sequence_number: int | None = None) -> Evidence | None:
+        """Where the candidate said it; None where it was not said.
+
+        Args:
+            sequence_number: the turn that is looked at first.
+        """
+        pieces = [piece for part in _ELLIPSIS.split(quote) if _has_words(piece := _bare(part))]
+        whole = _bare(quote)
+        if not pieces:
+            return None
+        for text in sorted(self._turns, key=lambda text: text.turn.sequence_number != sequence_number):
+            found = text.find([whole]) or (text.find(pieces) if len(pieces) <= _MOST_PIECES else None)
+            if found is not None:
+                return found
+        return None
+
+
+class _Text:
+    """A turn's text, normalised, with the place in the original that each character comes from."""
+
+    def __init__(self, turn: Turn) -> None:
+        self.turn = turn
+        characters: list[str] = []
+        self._origin: list[int] = []
+        for at, character in _normalised(turn.content):
+            characters.append(character)
+            self._origin.append(at)
+        self._characters = "".join(characters)
+
+    def find(self, pieces: Sequence[str]) -> Evidence | None:
+        """The pieces, in their order."""
+        spans: list[tuple[int, int]] = []
+        at = 0
+        for piece in pieces:
+            start = self._find(piece, at)
+            if start is None:
+                return None
+            at = start + len(piece)
+            spans.append((self._origin[start], self._origin[at - 1] + 1))
+        quote = " \u2026 ".join(self.turn.content[start:end] for start, end in spans)
+        return Evidence(self.turn.sequence_number, spans[0][0], spans[-1][1], quote)
+
+    def _find(self, piece: str, at: int) -> int | None:
+        """Where whole words read so: "no" does not stand in "know"."""
+        text = self._characters
+        start = text.find(piece, at)
+        while start >= 0:
+            end = start + len(piece)
+            begins = start == 0 or not (_joins(text[start - 1]) and _joins(piece[0]))
+            if begins and (end == len(text) or not (_joins(text[end]) and _joins(piece[-1]))):
+                return start
+            start = text.find(piece, start + 1)
+        return None
+
+
+def _bare(text: str) -> str:
+    """The text, normalised, without what may stand around a quote."""
+    return "".join(character for _, character in _normalised(text)).strip(_AT_THE_ENDS)
+
+
+def _normalised(text: str) -> Iterator[tuple[int, str]]:
+    """Each normalised character with the place of the one that it comes from; no white space at the ends."""
+    waiting: int | None = None
+    begun = False
+    for at, character in enumerate(text):
+        if character.isspace():
+            waiting = at if waiting is None else waiting
+            continue
+        if waiting is not None and begun:
+            yield waiting, " "
+        waiting, begun = None, True
+        if character in _QUOTATION_MARKS:
+            yield at, _MARK
+        else:
+            # Decomposed, so that an accent written as its own character is the same as one that is not.
+            for part in unicodedata.normalize("NFD", character.casefold()):
+                yield at, part
+
+
+def _joins(character: str) -> bool:
+    """Whether a character goes on a word that its neighbour belongs to."""
+    return (character.isalnum() and not is_unspaced(character)) or unicodedata.category(character).startswith("M")
+
+
+def _has_words(text: str) -> bool:
+    return any(character.isalnum() for character in text)

@@ -1,0 +1,109 @@
+"""An interview as it was held: what feedback is written from and counted by."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+# Scripts that are written without spaces between words, of which two characters count as one word.
+_UNSPACED = (
+    "\u0e00-\u0eff"  # Thai, Lao
+    "\u1000-\u109f\u1780-\u17ff"  # Burmese, Khmer
+    "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"  # Japanese kana, Chinese characters
+    "\U00020000-\U0003ffff"  # rarer Chinese characters
+)
+_WORD = re.compile(rf"[^\W{_UNSPACED}]+|[{_UNSPACED}]{{1,2}}")
+
+
+def words_in(text: str) -> int:
+    """How many words a text has, in any script."""
+    return len(_WORD.findall(text))
+
+
+def is_unspaced(character: str) -> bool:
+    """Whether a character belongs to a script that has no spaces between words."""
+    return re.match(f"[{_UNSPACED}]", character) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One turn of the transcript.
+
+    Attributes:
+        sequence_number: its place in the transcript.
+        role: user is the candidate, assistant the interviewer.
+        question_index: the question that it belongs to, counted from 0; None where it belongs to none.
+    """
+
+    sequence_number: int
+    role: str
+    content: str
+    question_index: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class InterviewRecord:
+    """What was asked and what was said.
+
+    Attributes:
+        language: BCP 47.
+        criteria: the interview's own rubric as JSON; empty for the shipped one of its category.
+        is_verified: False where the transcript came from the client.
+    """
+
+    language: str
+    category: str
+    role: str
+    experience_level: str
+    questions: Sequence[str]
+    turns: Sequence[Turn]
+    criteria: Sequence[Mapping[str, Any]] = ()
+    is_verified: bool = True
+
+    @classmethod
+    def from_json(cls, found: Mapping[str, Any]) -> InterviewRecord:
+        """Read `interview` of app.begin_feedback."""
+        return cls(
+            language=found["language"],
+            category=found["category"],
+            role=found["role"] or "",
+            experience_level=found["experience_level"] or "",
+            questions=[_question_text(question) for question in found["questions"]],
+            turns=[
+                Turn(turn["sequence_number"], turn["role"], turn["content"], turn["question_index"])
+                for turn in found["turns"]
+            ],
+            criteria=found["competencies"],
+            is_verified=found["is_verified"],
+        )
+
+    @property
+    def said(self) -> list[Turn]:
+        """The candidate's turns that have words."""
+        return [turn for turn in self.turns if turn.role == "user" and words_in(turn.content)]
+
+    @property
+    def words(self) -> int:
+        """How many words the candidate said."""
+        return sum(words_in(turn.content) for turn in self.said)
+
+    @property
+    def answered(self) -> frozenset[int]:
+        """The questions to which the candidate said something."""
+        return frozenset(turn.question_index for turn in self.said if turn.question_index is not None) & self._known
+
+    @property
+    def asked(self) -> frozenset[int]:
+        """The questions that were put to the candidate: those that somebody said anything to."""
+        return frozenset(turn.question_index for turn in self.turns if turn.question_index is not None) & self._known
+
+    @property
+    def _known(self) -> frozenset[int]:
+        return frozenset(range(len(self.questions)))
+
+
+def _question_text(question: Any) -> str:
+    """The text of an item of `interview_sessions.questions`, which adopted rows may hold as plain text."""
+    return str(question.get("question") or question.get("text") or "") if isinstance(question, dict) else str(question)

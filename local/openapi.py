@@ -48,7 +48,8 @@ _WHO: dict[Access, str] = {
 _TAGS = {
     "/api/chat": ("Chat", "One answer, whole or streamed."),
     "/api/conversations": ("Conversations", "What chat keeps."),
-    "/api/generate-interview-questions": ("Interviews", "Questions for interview practice."),
+    "/api/generate-interview-questions": ("Interviews", "Interview practice: questions, interviews, feedback."),
+    "/api/interviews": ("Interviews", ""),
     "/api/documents": ("Search", "Documents in, found again by meaning, by words, or both."),
     "/api/search": ("Search", ""),
     "/api/interactions": ("Interactions", "What callers did, and what they may like next."),
@@ -66,6 +67,7 @@ _PATH_PARAMETERS: dict[str, dict[str, Any]] = {
     "tier": {"enum": [*get_args(TierName)]},
     "search_id": {"format": "uuid"},
     "faq_id": {"format": "uuid"},
+    "interview_id": {"format": "uuid"},
 }
 _NO_NUL = r"^[^\x00]*$"
 _LARGEST = f"The body may have at most {LARGEST_BODY // 1024} KiB."

@@ -105,6 +105,8 @@ comment on column public.interview_sessions.feedback_status is 'none, pending (b
 comment on column public.interview_sessions.category is 'technical, behavioral, ...: which competencies are asked for.';
 comment on column public.interview_sessions.competencies is 'The rubric: key, name, weight and anchors of each competency.';
 comment on column public.interview_sessions.vapi_call_id is 'The voice call this session is bound to; at most one.';
+comment on column public.interview_sessions.ended_reason is
+  'finished (all questions), ended_by_candidate, time_limit, silence, abandoned; a voice call''s is its vendor''s.';
 comment on column public.interview_sessions.last_activity_at is 'The last turn; the sweeper closes what stays silent.';
 
 create table if not exists public.interview_responses (
@@ -125,7 +127,11 @@ alter table public.interview_responses
   add column if not exists source text not null default 'server',
   add column if not exists created_at timestamptz not null default now();
 comment on table public.interview_responses is 'The transcript, turn by turn.';
-comment on column public.interview_responses.confidence is 'The recogniser''s confidence, 0 to 1.';
+comment on column public.interview_responses.confidence is 'The recogniser''s confidence, 0 to 1, written with a voice call''s turns; null for what was typed.';
+comment on column public.interview_responses.stage is
+  'What the turn is, written by the functions that conduct the interview: question, follow_up; answer, skipped; expired (time ran out).';
+comment on column public.interview_responses.analysis is
+  'Of a typed answer, written with it: {"words", "seconds" since it was asked}. Of a spoken one, written with its call''s turns.';
 comment on column public.interview_responses.submission_id is 'The client''s id of an answer: sent twice, it is stored once.';
 comment on column public.interview_responses.source is 'server, vapi_live (provisional), vapi_report (authoritative) or client_supplied (unverified).';
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from parley.embedding.call import EmbeddingCalls
     from parley.embedding.embedder import Embedder
     from parley.interviews.service import QuestionGenerator
+    from parley.interviews.sessions import Interviews
     from parley.operations.admin import Admin
     from parley.operations.faqs import Faqs
     from parley.operations.maintenance import Maintenance
@@ -198,6 +199,13 @@ class Container:
         from parley.interviews.service import QuestionGenerator
 
         return QuestionGenerator(self.completions)
+
+    @cached_property
+    def interviews(self) -> Interviews:
+        """Interviews."""
+        from parley.interviews.sessions import Interviews
+
+        return Interviews(self.database, self.completions, self.settings.daily_free_writes)
 
     @cached_property
     def embedder(self) -> Embedder:

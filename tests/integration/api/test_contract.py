@@ -14,6 +14,7 @@ from testing.functions import Answer, Functions, api_event, make_token
 ADA = make_token("ada", organization_id="acme", organization_role="admin")
 SERVICE = make_token(None, role="service_role")
 QUESTIONS = {"name": "Backend", "objective": "Find a colleague", "number": "2", "context": ""}
+INTERVIEW = {"questions": [{"question": "Which ledger would you choose?"}, {"question": "What broke last?"}]}
 VIEW = {"interaction_type": "view", "item_type": "product", "item_id": "p1"}
 
 
@@ -84,6 +85,19 @@ def test_every_operation_answers_as_it_says(http: Functions, operator: Functions
     ada("account", "PATCH", conversation, {"title": "Greetings"})
     for path in ("/api/conversations", conversation, f"{conversation}?format=markdown"):
         ada("account", "GET", path)
+
+    interview = f"/api/interviews/{ada('interviews', 'POST', '/api/interviews', INTERVIEW).json['id']}"
+    state = ada("interviews", "POST", f"{interview}/start").json
+    reply = {"submission_id": "one", "sequence_number": state["answer_sequence_number"], "content": "A ledger."}
+    state = ada("interviews", "POST", f"{interview}/responses", reply).json
+    ada("interviews", "POST", f"{interview}/skip", {"sequence_number": state["answer_sequence_number"]})
+    ada("interviews", "POST", f"{interview}/complete")
+    ada("interviews", "PATCH", interview, {"title": "Ledgers"})
+    for path in ("/api/interviews", interview, f"{interview}/state", f"{interview}/responses"):
+        ada("interviews", "GET", path)
+    ada("interviews", "DELETE", interview)
+    another = ada("interviews", "POST", "/api/interviews", INTERVIEW).json["id"]
+    ada("interviews", "POST", f"/api/interviews/{another}/abandon")
 
     documents = {"documents": [{"content": "Espresso needs nine bars."}, {"content": "A fjord.", "metadata": {"a": 1}}]}
     ids = [row["id"] for row in ada("search", "POST", "/api/documents", documents).json["data"]]
@@ -158,6 +172,7 @@ def test_a_stream_that_breaks_off_ends_with_a_problem_as_it_is_declared(
         ("search", "/api/documents", {"documents": [{"content": "A fjord."}]}),
         ("search", "/api/search", {"query": "fjord"}),
         ("account", "/api/interactions", {"interactions": [VIEW]}),
+        ("interviews", "/api/interviews", INTERVIEW),
     ],
 )
 def test_an_answer_that_is_given_again_says_so(functions: Functions, function: str, path: str, body: Any) -> None:

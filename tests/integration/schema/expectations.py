@@ -383,10 +383,11 @@ _BY_CALLER: Mapping[str, Access] = {
     "public.practice_attempts": Access(
         user="own: select update delete", service=_ALL, definer={"user": "own: select", "service": "all: select"}
     ),
-    "public.interview_sessions": Access(
-        user="own: select update delete", service=_ALL, definer={"user": "own: select", "service": "all: select"}
+    "public.interview_sessions": Access(user="own: select update delete", service=_ALL, definer=_COUNTED),
+    "public.interview_responses": Access(
+        user="own: select", service=_ALL,
+        definer={"user": "own: select insert", "service": "all: select insert"},
     ),
-    "public.interview_responses": Access(user="own: select", service=_ALL),
     "public.interview_feedback": Access(
         user="own: select", service=_ALL,
         definer={"user": "own: select", "service": "all: select"},

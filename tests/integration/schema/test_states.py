@@ -10,9 +10,12 @@ import pytest
 from local.checkout import CHECKOUT
 from testing.databases import ScratchDatabase
 
-TABLES = ("app.ai_requests", "public.ai_response_cache", "public.interview_sessions", "app.webhook_events")
+TABLES = (
+    "app.ai_requests", "public.ai_response_cache", "public.interview_sessions", "public.interview_responses",
+    "app.webhook_events",
+)  # fmt: skip
 # Of single columns: words that they may hold.
-PLAIN = {"webhook_events_status_check", "ai_requests_reserved_tokens_check"}
+PLAIN = {"webhook_events_status_check", "ai_requests_reserved_tokens_check", "interview_responses_role_check"}
 
 
 def test_the_page_names_each_check_of_a_table_with_states(database: ScratchDatabase) -> None:
@@ -70,6 +73,26 @@ def test_a_request_whose_columns_contradict_its_state_is_refused(
             "insert into interview_sessions (user_id, status, completed_at) values ('ada', 'pending', now())",
         ),
         ("interview_sessions_words_check", "insert into interview_sessions (user_id, status) values ('ada', 'lost')"),
+        (
+            "interview_sessions_started_check",
+            "insert into interview_sessions (user_id, status) values ('ada', 'in_progress')",
+        ),
+        (
+            "interview_sessions_started_check",
+            "insert into interview_sessions (user_id, started_at) values ('ada', now())",
+        ),
+        (
+            "interview_sessions_conduct_check",
+            "insert into interview_sessions (user_id, follow_up_depth) values ('ada', 'endless')",
+        ),
+        (
+            "interview_responses_stage_check",
+            """
+            with made as (insert into interview_sessions (user_id) values ('ada') returning id)
+            insert into interview_responses (interview_id, role, stage, content) select id, 'user', 'question', 'x'
+            from made
+            """,
+        ),
         (
             "webhook_events_payload_check",
             "insert into app.webhook_events (provider, event_key, type) values ('vapi', 'k', 't')",

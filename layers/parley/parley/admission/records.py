@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from parley.providers.protocol import Usage
 
 CacheScope = Literal["tenant", "user"]
-Operation = Literal["chat", "question_generation", "interview_feedback"]
+Operation = Literal["chat", "question_generation", "interview", "interview_follow_up", "interview_feedback"]
 EmbeddingOperation = Literal["search", "documents"]
 
 _LARGEST_MESSAGE = 250_000  # bytes; SQS takes 256 KiB

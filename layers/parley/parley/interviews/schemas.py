@@ -35,6 +35,8 @@ _LANGUAGE = (
     r"(-([A-Za-z0-9]{5,8}|[0-9][A-Za-z0-9]{3}))*(-[0-9A-WY-Za-wy-z](-[A-Za-z0-9]{2,8})+)*(-[Xx](-[A-Za-z0-9]{1,8})+)?$"
 )
 
+LanguageTag = Annotated[str, StringConstraints(max_length=35, pattern=_LANGUAGE)]
+
 # FoloUp's clients send name, objective, number and context, and camel case; the rest is Parley's.
 _A_SUBJECT: dict[str, Any] = {
     "allOf": [
@@ -91,7 +93,7 @@ class QuestionsRequest(NullIsAbsent, BaseModel):
     ] = []
     type: Kind = "mixed"
     difficulty: Difficulty = "medium"
-    language: Annotated[str, StringConstraints(max_length=35, pattern=_LANGUAGE)] = "en"
+    language: LanguageTag = "en"
     job_description: Annotated[Long, Field(validation_alias=AliasChoices("job_description", "jobDescription"))] = ""
     resume_text: Annotated[Long, Field(validation_alias=AliasChoices("resume_text", "resumeText"))] = ""
     exclude_questions: Annotated[

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
-import unicodedata
 from contextlib import suppress
 from typing import Any, cast
 
@@ -35,11 +33,10 @@ from parley.interviews.schemas import (
     QuestionsRequest,
     Written,
 )
+from parley.interviews.wording import MOST_WORDS, alike, cleaned, too_long, words
 from parley.providers.protocol import Message
 
-_MOST_WORDS = 30
 _SHORTEST_LIMIT, _LONGEST_LIMIT = 30, 900  # seconds for one answer
-_SAME_QUESTION = 0.8  # token Jaccard from which two questions count as one
 _TOKENS_PER_QUESTION = 260
 _PROVIDERS_DOWN = (429, 502, 503, 504)
 
@@ -150,7 +147,7 @@ def _messages(request: QuestionsRequest, number: int, known: list[str]) -> list[
         f"Write exactly {number} questions for an interview, in the language whose BCP 47 tag the data has.",
         f"Kind: {kind}. Difficulty: {request.difficulty}.",
         f"Competencies to cover: {', '.join(COMPETENCIES[request.type])}.",
-        f"Each question is open-ended, stands alone and has at most {_MOST_WORDS} words; no two ask the same thing.",
+        f"Each question is open-ended, stands alone and has at most {MOST_WORDS} words; no two ask the same thing.",
         "Weigh technical depth and the candidate's own projects most, then problem solving, then collaboration.",
         "Stay professional and approachable. For each question give the points a good answer makes and two follow-ups.",
         "Also describe the interview to the candidate, in at most 50 words, without giving the objective away.",
@@ -195,16 +192,15 @@ def _select(
 ) -> list[GeneratedQuestion]:
     """`chosen` and the usable candidates, in order, without near-duplicates, at most as many as asked for."""
     selected = list(chosen)
-    seen = [_words(text) for text in request.exclude_questions] + [_words(item.question) for item in chosen]
+    seen = [words(text) for text in request.exclude_questions] + [words(item.question) for item in chosen]
     for candidate in candidates:
         if len(selected) == request.number:
             break
-        candidate.question = _clean(candidate.question, request.voice_friendly)
-        words = _words(candidate.question)
-        too_long = len(candidate.question.split()) > _MOST_WORDS
-        if not words or too_long or any(_alike(words, other) for other in seen):
+        candidate.question = cleaned(candidate.question, voice_friendly=request.voice_friendly)
+        wording = words(candidate.question)
+        if not wording or too_long(candidate.question) or any(alike(wording, other) for other in seen):
             continue
-        seen.append(words)
+        seen.append(wording)
         candidate.time_limit_seconds = min(max(candidate.time_limit_seconds, _SHORTEST_LIMIT), _LONGEST_LIMIT)
         selected.append(candidate)
     return selected
@@ -217,21 +213,6 @@ def _top_up(request: QuestionsRequest, questions: list[GeneratedQuestion]) -> li
         for text, competency, kind in bank(request.type)
     ]
     return _select(request, candidates, questions)
-
-
-def _clean(question: str, voice_friendly: bool) -> str:
-    text = " ".join(unicodedata.normalize("NFC", question).split())
-    if voice_friendly:
-        text = " ".join(re.sub(r"[*_`#]", "", text).replace("/", " or ").split())
-    return text
-
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(re.findall(r"\w+", text.casefold()))
-
-
-def _alike(a: frozenset[str], b: frozenset[str]) -> bool:
-    return bool(a | b) and len(a & b) / len(a | b) >= _SAME_QUESTION
 
 
 def _body(

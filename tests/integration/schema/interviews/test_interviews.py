@@ -19,8 +19,8 @@ from tests.integration.schema.activities import ALICE, BOB, NOON, completed, giv
 ])  # fmt: skip
 def test_a_finished_interview_never_goes_back(owner: psycopg.Connection, old: str, new: str) -> None:
     owner.execute(
-        "insert into interview_sessions (user_id, status, completed_at) values ('alice', %s, %s)",
-        (old, NOON if old == "completed" else None),
+        "insert into interview_sessions (user_id, status, started_at, completed_at) values ('alice', %s, %s, %s)",
+        (old, NOON if old == "in_progress" else None, NOON if old == "completed" else None),
     )
     with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState):
         owner.execute("update interview_sessions set status = %s, completed_at = null", (new,))
@@ -30,9 +30,12 @@ def test_a_finished_interview_never_goes_back(owner: psycopg.Connection, old: st
     ("pending", "in_progress"), ("pending", "completed"), ("in_progress", "abandoned"), ("abandoned", "completed"),
 ])  # fmt: skip
 def test_an_interview_goes_forward(owner: psycopg.Connection, old: str, new: str) -> None:
-    owner.execute("insert into interview_sessions (user_id, status) values ('alice', %s)", (old,))
+    owner.execute(
+        "insert into interview_sessions (user_id, status, started_at) values ('alice', %s, %s)",
+        (old, NOON if old == "in_progress" else None),
+    )
     ended = NOON if new == "completed" else None
-    owner.execute("update interview_sessions set status = %s, completed_at = %s", (new, ended))
+    owner.execute("update interview_sessions set status = %s, started_at = %s, completed_at = %s", (new, NOON, ended))
     assert one(owner, "select status from interview_sessions") == new
 
 

@@ -1,0 +1,192 @@
+"""An interview as it is stored: its questions, its turns, and how it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+Status = Literal["pending", "in_progress", "completed", "abandoned", "failed"]
+FeedbackStatus = Literal["none", "pending", "ready", "failed"]
+InterviewType = Literal["voice", "text"]
+FollowUpDepth = Literal["light", "moderate", "deep"]
+Awaits = Literal["start", "answer", "interviewer"]
+Role = Literal["user", "assistant", "system"]
+Stage = Literal["question", "follow_up", "answer", "skipped", "expired"]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question of a session.
+
+    Attributes:
+        id: unique within its session.
+        expected_points: what a good answer says.
+        follow_ups: what may be asked next.
+        time_limit_seconds: from when it is asked, its follow-ups included; None for no limit.
+    """
+
+    id: str
+    question: str
+    competency: str = "general"
+    type: str = "mixed"
+    difficulty: str = "medium"
+    expected_points: tuple[str, ...] = ()
+    follow_ups: tuple[str, ...] = ()
+    time_limit_seconds: int | None = None
+
+    @classmethod
+    def from_json(cls, found: Mapping[str, Any]) -> Question:
+        """Read an item of the session's `questions`."""
+        return cls(
+            id=found["id"],
+            question=found["question"],
+            competency=found["competency"],
+            type=found["type"],
+            difficulty=found["difficulty"],
+            expected_points=tuple(found["expected_points"]),
+            follow_ups=tuple(found["follow_ups"]),
+            time_limit_seconds=found["time_limit_seconds"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One turn of the transcript.
+
+    Attributes:
+        sequence_number: from 1, without gaps.
+        role, stage: assistant: question, follow_up; user: answer, skipped; system: expired (time ran out). Skipped and
+            expired turns have no content. The stage is None for a spoken turn.
+        question_index: which of the questions it is about, from 0; None for a spoken turn that cannot be placed.
+        analysis: of a typed answer `words`, and `seconds` since it was asked.
+    """
+
+    sequence_number: int
+    role: Role
+    stage: Stage | None
+    content: str
+    question_index: int | None
+    timestamp: datetime
+    confidence: float | None = None
+    analysis: Mapping[str, Any] | None = None
+
+    @classmethod
+    def from_json(cls, found: Mapping[str, Any]) -> Turn:
+        """Read a row of interview_responses, as such or as JSON."""
+        confidence = found["confidence"]
+        return cls(
+            sequence_number=found["sequence_number"],
+            role=found["role"],
+            stage=found["stage"],
+            content=found["content"],
+            question_index=found["question_index"],
+            timestamp=_time(found["timestamp"]),
+            confidence=None if confidence is None else float(confidence),
+            analysis=found["analysis"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One interview without its turns.
+
+    Attributes:
+        organization_id: whom its user acted for when it was made.
+        category: technical, behavioral, situational, system_design or mixed.
+        language: a BCP 47 tag.
+        competencies: own criteria; empty for those of the category.
+        ended_reason: finished, ended_by_candidate, time_limit, silence or abandoned; None before the end.
+    """
+
+    id: str
+    user_id: str
+    organization_id: str | None
+    title: str | None
+    status: Status
+    feedback_status: FeedbackStatus
+    interview_type: InterviewType
+    category: str
+    role: str | None
+    experience_level: str | None
+    language: str
+    purpose: str
+    competencies: tuple[Mapping[str, Any], ...]
+    questions: tuple[Question, ...]
+    follow_up_depth: FollowUpDepth
+    time_limit_seconds: int | None
+    started_at: datetime | None
+    completed_at: datetime | None
+    ended_reason: str | None
+
+    @classmethod
+    def from_json(cls, found: Mapping[str, Any]) -> Session:
+        """Read a row of interview_sessions, as such or as JSON."""
+        return cls(
+            id=str(found["id"]),
+            user_id=found["user_id"],
+            organization_id=found["organization_id"],
+            title=found["title"],
+            status=found["status"],
+            feedback_status=found["feedback_status"],
+            interview_type=found["interview_type"],
+            category=found["category"],
+            role=found["role"],
+            experience_level=found["experience_level"],
+            language=found["language"],
+            purpose=found["purpose"],
+            competencies=tuple(found["competencies"]),
+            questions=tuple(Question.from_json(question) for question in found["questions"]),
+            follow_up_depth=found["follow_up_depth"],
+            time_limit_seconds=found["time_limit_seconds"],
+            started_at=_time_or_none(found["started_at"]),
+            completed_at=_time_or_none(found["completed_at"]),
+            ended_reason=found["ended_reason"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """How an interview stands, and what it waits for: what app.interview_state returns.
+
+    Attributes:
+        awaits: None once it is over.
+        question_index: of the question at the end of the transcript; None before the start.
+        turns: about that question.
+        follow_ups_left, question_ends_at, interview_ends_at: while it is in progress.
+        now: the database's clock.
+    """
+
+    session: Session
+    awaits: Awaits | None
+    last_sequence_number: int
+    question_index: int | None
+    turns: tuple[Turn, ...]
+    follow_ups_left: int | None
+    question_ends_at: datetime | None
+    interview_ends_at: datetime | None
+    now: datetime
+
+    @classmethod
+    def from_json(cls, found: Mapping[str, Any]) -> State:
+        """Read the function's reply."""
+        return cls(
+            session=Session.from_json(found["session"]),
+            awaits=found["awaits"],
+            last_sequence_number=found["last_sequence_number"],
+            question_index=found["question_index"],
+            turns=tuple(Turn.from_json(turn) for turn in found["turns"]),
+            follow_ups_left=found["follow_ups_left"],
+            question_ends_at=_time_or_none(found["question_ends_at"]),
+            interview_ends_at=_time_or_none(found["interview_ends_at"]),
+            now=_time(found["now"]),
+        )
+
+
+def _time(value: datetime | str) -> datetime:
+    return datetime.fromisoformat(value) if isinstance(value, str) else value
+
+
+def _time_or_none(value: datetime | str | None) -> datetime | None:
+    return None if value is None else _time(value)

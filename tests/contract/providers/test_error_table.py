@@ -251,6 +251,35 @@ ACCOUNTS = [
         "credentials_rejected",
     ),
     Row(*openai(400, INVALID, None, "This project has been archived."), "credentials_rejected"),
+    *(
+        Row(*openai(400, INVALID, None, said), "credentials_rejected")
+        for said in (
+            "Organization has been restricted. Please reach out to support if you believe this was in error.",
+            "You do not have an account because it has been deleted or deactivated. If you believe ...",
+            "You must be a member of an organization to use the API. Please contact us through our help center.",
+            "You do not have access to the organization tied to the API key.",
+            "This key is associated with a deactivated account. If you feel this is an error, contact us.",
+        )
+    ),
+    *(
+        Row(*anthropic(400, INVALID, said), "credentials_rejected")
+        for said in (
+            "Access to Anthropic models is not allowed for this account",
+            "OAuth authentication is currently not allowed for this organization.",
+        )
+    ),
+    *(
+        Row(*anthropic(400, INVALID, said), "quota_exhausted")
+        for said in (
+            "Your workspace has reached its monthly spend limit of $100.",
+            "This request would exceed your organization's monthly spend limit.",
+            "Your organization's billing is past due. Please update your payment method.",
+            "Budget has been exceeded!",
+        )
+    ),
+    Row(*anthropic(429, "rate_limit_error", "Limited."), "quota_exhausted", headers={"retry-after": "51360"}),
+    Row(*google(429, "RESOURCE_EXHAUSTED", "Exhausted.", delay("513607s")), "quota_exhausted"),
+    Row(*anthropic(429, "rate_limit_error", "Limited."), "rate_limited", 3599.0, headers={"retry-after": "3599"}),
     Row(*openai(400, INVALID, None, "Billing hard limit has been reached."), "quota_exhausted"),
     Row(
         *openai(429, "requests", None, "You exceeded your current quota, please check your plan and billing details."),

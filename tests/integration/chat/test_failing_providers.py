@@ -228,6 +228,54 @@ def test_what_is_too_large_for_every_account_is_the_callers_to_shorten(
     assert providers.asked == ["openai", "anthropic", "google"]
 
 
+@pytest.mark.parametrize(
+    ("name", "body", "headers"),
+    [
+        (
+            "anthropic",
+            anthropic(
+                "rate_limit_error",
+                "This request would exceed the rate limit for your organization (0d-1) of 20,000 input tokens per"
+                " minute.",
+            ),
+            {},
+        ),
+        (
+            "anthropic",
+            anthropic("rate_limit_error", "Too much."),
+            {"anthropic-ratelimit-input-tokens-limit": "20000", "retry-after": "2"},
+        ),
+        ("openai", openai("tokens", "rate_limit_exceeded", "Too much."), {"x-ratelimit-limit-tokens": "20000"}),
+        (
+            "google",
+            {
+                "error": {
+                    "code": 429,
+                    "status": "RESOURCE_EXHAUSTED",
+                    "message": "You exceeded your current quota, please check your plan and billing details.",
+                    "details": [
+                        {"violations": [{"quotaId": "InputTokensPerModelPerMinute", "quotaValue": "20000"}]},
+                        {"retryDelay": "1s"},
+                    ],
+                }
+            },
+            {},
+        ),
+    ],
+)
+def test_a_prompt_beyond_the_accounts_tokens_of_a_minute_is_asked_once_and_diverts_nobody(
+    functions: Functions, providers: Providers, database: Any, name: ProviderName, body: Any, headers: dict[str, str]
+) -> None:
+    providers.answers[name] = httpx2.Response(429, headers=headers, content=json.dumps(body).encode())
+    for _ in range(3):
+        assert ask(functions, "word " * 20_000, provider=name).json["fallback"]
+    assert providers.asked.count(name) == 3
+    assert name not in health(database)
+    # What would fit into a minute has to wait for the next one.
+    assert ask(functions, provider=name).json["fallback"]
+    assert health(database)[name]["errors"] >= 1
+
+
 def impatient(functions: Functions, seconds: str) -> Functions:
     functions.environment["PARLEY_REQUEST_SECONDS"] = seconds
     return functions

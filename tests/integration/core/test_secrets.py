@@ -72,6 +72,10 @@ def test_a_database_url_is_taken_as_it_is_or_made_of_what_rds_writes(store: Stor
     assert secrets.database_url(settings(PARLEY_DATABASE_SECRET_ARN=rds)) == (
         "postgresql://parley_app:p%40ss%2Fword@db.internal:6432/parley?sslmode=require"
     )
+    odd = store({"username": "o", "password": "p", "host": "2001:db8::1", "port": None, "dbname": "my db"})
+    assert secrets.database_url(settings(PARLEY_DATABASE_SECRET_ARN=odd)) == (
+        "postgresql://o:p@[2001:db8::1]:5432/my%20db?sslmode=require"
+    )
 
 
 def test_the_logins_passwords_are_read_from_either_form(store: Store) -> None:

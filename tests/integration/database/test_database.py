@@ -18,6 +18,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from local.postgres.server import Server
 from parley.core.config import ConfigurationError
+from parley.core.errors import Problem
 from parley.database.connection import Database
 from parley.database.errors import DatabaseError, DatabaseUnavailable, LoginRefused
 from parley.database.values import Vector, jsonb
@@ -332,6 +333,25 @@ def test_what_nobody_waits_for_tries_to_connect_again_within_its_time(notes: Scr
         assert connection.call("select 1") == 1
     assert asked[:4] == [0, 0.25, 0.75, 1.75]
     connection.close()
+
+
+def test_so_does_what_cannot_even_read_its_secret_yet(notes: ScratchDatabase) -> None:
+    clock = StillClock()
+
+    def conninfo() -> str:
+        if clock.seconds < 20:
+            raise Problem("secrets_unavailable", "The operator's secrets cannot be read right now.", status=503)
+        return notes.owner_url
+
+    connection = Database(conninfo, clock=clock)
+    with connection.patient(lambda: 60 - clock.seconds):
+        assert connection.call("select 1") == 1
+    assert clock.seconds >= 20
+    connection.close()
+    clock.seconds = 0
+    with pytest.raises(Problem):
+        Database(conninfo, clock=clock).call("select 1")  # somebody waits for this one
+    assert clock.seconds == 0
 
 
 def test_a_connection_lost_on_the_way_is_tried_again_too(own_server: Server) -> None:

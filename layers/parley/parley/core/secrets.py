@@ -97,8 +97,9 @@ def _connection_url(value: str) -> str:
         return value
     fields: dict[str, Any] = json.loads(value)
     user, password = (quote(str(fields[key]), safe="") for key in ("username", "password"))
-    database = fields.get("dbname") or "postgres"
-    return f"postgresql://{user}:{password}@{fields['host']}:{fields.get('port', 5432)}/{database}?sslmode=require"
+    host, database = str(fields["host"]), quote(str(fields.get("dbname") or "postgres"), safe="")
+    host = f"[{host}]" if ":" in host else host
+    return f"postgresql://{user}:{password}@{host}:{fields.get('port') or 5432}/{database}?sslmode=require"
 
 
 def _login_password(value: str) -> str | None:

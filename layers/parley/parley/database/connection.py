@@ -17,6 +17,7 @@ from psycopg.rows import dict_row
 
 from parley.core.clock import Clock, SystemClock
 from parley.core.config import ConfigurationError
+from parley.core.errors import Problem
 from parley.database.errors import DatabaseUnavailable, LoginRefused, is_away, refuses_login, translate
 from parley.database.values import Vector, VectorDumper, bound
 
@@ -53,6 +54,7 @@ class Database:
 
     Args:
         conninfo: libpq URI or keywords, or what gives them; asked at every connect, for tokens and rotated secrets.
+            It raises Problem where they cannot be had now.
         patience: seconds after which an answer is no longer waited for. The server's own statement_timeout comes first
             where it is reachable.
         clock: says how long the connection was idle and the database away.
@@ -195,7 +197,7 @@ class Database:
         while True:
             try:
                 return self._connected()
-            except DatabaseUnavailable:
+            except (DatabaseUnavailable, Problem):  # of the secret, for which the network may not be up yet either
                 if self._seconds_left() < _RESERVE + pause:
                     raise
             self._clock.sleep(pause)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 _KEY = re.compile(r"[\x21-\x7e]+")
 _MODEL = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._:/@-]{0,127}")
 _LONGEST_NAME = 128
+_BYTES_PER_TOKEN = 4  # of most texts, about
 # After a stream's end marker nothing is needed any more, but a connection read to its end can be used again.
 _LINGER_SECONDS = 1.0
 
@@ -71,6 +72,15 @@ def _finished(completion: Completion, request: CompletionRequest, text: str, sto
         finish_reason="stop" if stopped else completion.finish_reason,
         model=_name(completion.model) or request.model,
     )
+
+
+def _mark_too_large(fault: ProviderError, request: CompletionRequest) -> None:
+    """Make a rate limit of the account, which this request exceeds by itself, a fault of the request: no wait helps."""
+    if fault.tokens_a_minute is None or fault.code != "rate_limited":
+        return
+    size = sum(len(message.content.encode(errors="replace")) for message in request.messages)
+    if size // _BYTES_PER_TOKEN > fault.tokens_a_minute:
+        fault.code, fault.retry_after = "request_too_large", None
 
 
 def _name(model: Any) -> str:
@@ -157,7 +167,13 @@ class Adapter(ABC):
             completion = self._completion(payload, upstream_id)
             return _finished(completion, request, *cut_at(request.cut_at, storable(completion.text)))
 
-        return self._call(lambda: self._open(request, api_key, False), read, request.model, api_key, request.timeout)
+        try:
+            return self._call(
+                lambda: self._open(request, api_key, False), read, request.model, api_key, request.timeout
+            )
+        except ProviderError as fault:
+            _mark_too_large(fault, request)
+            raise
 
     def check(self, model: str, api_key: str, timeout: float) -> None:
         """See `Provider.check`."""
@@ -207,6 +223,7 @@ class Adapter(ABC):
                 return _finished(completion, request, text.whole, text.stopped)
         fault = fault or self._fault(_BrokenOff(), api_key, deadline, "stream_interrupted")
         fault.usage, fault.model = reader.usage, _name(reader.model) or None
+        _mark_too_large(fault, request)
         raise fault
 
     def _call(

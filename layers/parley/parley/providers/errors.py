@@ -73,6 +73,7 @@ class ProviderError(Exception):
         upstream_status, upstream_code: what the provider said, for logs and the error's `upstream` member.
         usage: tokens that were used before the fault, as far as the provider had reported them.
         model: the model that was answering, where the provider had named it.
+        tokens_a_minute: of a rate limit, the most tokens that the account may send in a minute, where that was said.
         detail: the provider's message, bounded and with key-like text removed; for an operator, never for a caller.
     """
 
@@ -83,6 +84,7 @@ class ProviderError(Exception):
     upstream_code: str | None = None
     usage: Usage | None = None
     model: str | None = None
+    tokens_a_minute: int | None = None
     detail: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
@@ -107,6 +109,8 @@ _BY_CODE: dict[str, ProviderErrorCode] = {
     "billing_limit_user_error": "quota_exhausted",
     "usage_limit_reached": "quota_exhausted",
     "account_deactivated": "credentials_rejected",
+    "no_organization": "credentials_rejected",
+    "organization_restricted": "credentials_rejected",
     "access_terminated": "credentials_rejected",
     "invalid_api_key": "credentials_rejected",
     "invalid_organization": "credentials_rejected",
@@ -185,6 +189,10 @@ _BY_STATUS: dict[int, ProviderErrorCode] = {
 # What a proxy or a wrong base URL answers with a page instead of JSON says nothing about the request.
 _ONLY_FROM_A_PROVIDER: frozenset[ProviderErrorCode] = frozenset({"invalid_request", "model_not_found"})
 _MAX_RETRY_AFTER = 86_400.0
+# A limit that is lifted no sooner is one by the day, the week or the month: the account is spent until then.
+_SPENT_SECONDS = 3_600.0
+# Of tokens that may be sent in a minute: Anthropic and OpenAI.
+_LIMIT_HEADERS = ("anthropic-ratelimit-input-tokens-limit", "x-ratelimit-limit-tokens")
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 # Keys, with the masked forms that providers quote them in; better a word too many.
 _KEY_LIKE = re.compile(r"(?i)\b(?:sk|pk|rk|key|bearer|aiza|aq\.)[-_= :*.]?[^\s'\",;]{4,}|[^\s'\",;]*\*{3}[^\s'\",;]*")
@@ -215,6 +223,12 @@ def from_response(
     fault.upstream_status = status
     if fault.retryable:
         fault.retry_after = retry_after(headers, now, fault.retry_after)
+    if fault.code == "rate_limited":
+        if fault.retry_after is not None and fault.retry_after >= _SPENT_SECONDS:
+            fault.code, fault.retry_after = "quota_exhausted", None
+        elif fault.tokens_a_minute is None:
+            limit = next((number for name in _LIMIT_HEADERS if (number := _number(headers.get(name)))), None)
+            fault.tokens_a_minute = None if limit is None else round(limit)
     return fault
 
 
@@ -246,6 +260,7 @@ def from_error_object(provider: ProviderName, status: int, error: dict[str, Any]
         provider,
         code,
         retry_after=_retry_info(details) if code in RETRYABLE else None,
+        tokens_a_minute=sentences.tokens_a_minute(message) or _tokens_a_minute(details),
         upstream_status=status,
         upstream_code=next((name for name in names if api_key not in name), None),
         detail="" if code == "credentials_rejected" else scrub(message, api_key),
@@ -308,7 +323,22 @@ def _passing(details: list[dict[str, Any]]) -> bool:
 
 
 def _quotas(details: list[dict[str, Any]]) -> list[str]:
-    return [str(violation.get("quotaId", "")) for item in details for violation in _dicts(item.get("violations"))]
+    return [str(violation.get("quotaId", "")) for violation in _violations(details)]
+
+
+def _tokens_a_minute(details: list[dict[str, Any]]) -> int | None:
+    """What Google says of tokens, e.g. {"quotaId": "InputTokensPerModelPerMinute", "quotaValue": "250000"}."""
+    values = [
+        _number(str(violation.get("quotaValue")))
+        for violation in _violations(details)
+        if re.search(r"Tokens.*PerMinute", str(violation.get("quotaId")))
+    ]
+    known = [round(value) for value in values if value]
+    return min(known, default=None)
+
+
+def _violations(details: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [violation for item in details for violation in _dicts(item.get("violations"))]
 
 
 def _retry_info(details: list[dict[str, Any]]) -> float | None:

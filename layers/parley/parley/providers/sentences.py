@@ -22,19 +22,23 @@ _ADVICE = (
     r"|Resets?|·)\b.*)?"
 )
 _HOLDER = (
-    r"(?:Your|This|The)(?: [a-z]+)? (?:account|organi[sz]ation|project|workspace|team|API key|key|subscription|plan)"
+    r"(?:(?:Your|This|The)(?: [a-z]+)? )?"
+    r"(?:account|organi[sz]ation|project|workspace|team|API key|key|subscription|plan)"
     r"(?: associated with this API key)?"
 )
 _IS_REACHED = r"(?:has been |was |is )?(?:reached|exceeded|exhausted)(?: for [\w ]+ [\w-]+)?"
+_AMOUNT = r"(?: (?:of|for) [$€£]?[\w ]*[\w$€£.,]+)?"
 _SPENT = "too low|insufficient|depleted|exhausted|empty|negative|expired|used up|run out"
 _MONEY = (
     r"(?![^.]*\b(?:rate|acceleration|per second|per minute|per hour)\b)"
     r"(?:[\w'-]+ ){0,5}?(?:usage|spend|spending|billing|budget|cost|credit|prepaid|quota)(?:[ -][a-z]+){0,4}"
+    rf"{_AMOUNT}"
 )
 _LIMIT = r"(?:(?:usage|spend|spending|billing|budget|credit|quota)(?: hard)?(?: limit| cap)|budget)"
+_UNPAID = "(?:past due|overdue|unpaid|failed)"
 _CLOSED = (
     "disabled|deactivated|suspended|terminated|banned|blocked|revoked|on hold|restricted|locked|closed|archived|deleted"
-    "|invalid|expired|inactive|flagged|unverified|leaked|denied access|not active|not verified|not valid"
+    "|paused|frozen|invalid|expired|inactive|flagged|unverified|leaked|denied access|not active|not verified|not valid"
 )
 _REASON = r"(?: (?:due to|for|because|pending|after|from|as|and)\b[\w ,'-]*)?"
 _IS_CLOSED = rf"(?:has|has been|is|was) (?:currently |temporarily |permanently |reported as )?(?:{_CLOSED}){_REASON}"
@@ -51,6 +55,8 @@ _SENTENCES: dict[ProviderErrorCode, tuple[str, ...]] = {
         r"Third-party apps now draw from your extra usage, not your plan limits",
         r"You exceeded your current quota, please check your plan and billing details",
         rf"(?:(?:Your|This|The) )?(?:{_OWNER}'s )?(?:hard |monthly |daily ){{0,2}}{_LIMIT} {_IS_REACHED}",
+        rf"This request would exceed (?:your|this|the) {_MONEY}",
+        rf"(?:Your|This|The) (?:{_OWNER}'s )?(?:billing|payment|invoice|balance) (?:is|has) {_UNPAID}",
         r"Insufficient (?:balance|credits?|funds|quota)",
         r"This API method requires billing to be enabled",
         rf"{_HOLDER} is not active, please check your billing details(?: on our website)?",
@@ -58,6 +64,13 @@ _SENTENCES: dict[ProviderErrorCode, tuple[str, ...]] = {
     "credentials_rejected": (
         rf"{_HOLDER} {_IS_CLOSED}",
         rf"Access to (?:your|this|the) {_OWNER} {_IS_CLOSED}",
+        rf"Access to [\w ]+ models is not allowed for (?:your|this|the) {_OWNER}",
+        rf"\w+ authentication is (?:currently )?not (?:allowed|supported) for (?:your|this|the) {_OWNER}",
+        r"You do not have an account because it has been [a-z ]+",
+        r"You must be a member of an organi[sz]ation to use the API",
+        rf"You do not have access to (?:your|this|the) {_OWNER}(?: tied to the API key)?",
+        r"This key is associated with a [a-z]+ account",
+        r"Please pass a valid API key",
         rf"(?:API|Claude) (?:usage|access) (?:has been|is|was) (?:{_CLOSED}) for (?:your|this) [a-z]+",
         rf"{_HOLDER} does not have access to (?:Claude|(?:the |this )?(?:[A-Z]\w+ )?API)",
         r"The project you are requesting has been archived(?: and is no longer accessible)?",
@@ -92,6 +105,11 @@ _SENTENCES: dict[ProviderErrorCode, tuple[str, ...]] = {
         r"Request (?:size )?exceeds the maximum (?:allowed )?(?:size|number of bytes)[\w ,()']*",
     ),
 }
+# What Anthropic says of tokens a minute: the limit, and not how many were asked for.
+_LIMIT_A_MINUTE = re.compile(
+    r"This request would exceed the rate limit for your organization (?:\([\w-]+\) )?"
+    r"of ([\d,]+) (?:input )?tokens per minute"
+)
 # OpenAI's two sentences about tokens a minute.
 _TOKENS_A_MINUTE = (
     r"(?:Request too large|Rate limit reached) for [\w.:/@-]+ .{0,200}?:? ?Limit:? ([\d,]+)[^,]*,"
@@ -99,11 +117,17 @@ _TOKENS_A_MINUTE = (
 )
 
 
+def tokens_a_minute(message: str) -> int | None:
+    """The most tokens that the account may send in a minute, where a message says so."""
+    said = _LIMIT_A_MINUTE.match(message.strip())
+    return int(said[1].replace(",", "")) if said else None
+
+
 def meaning(message: str) -> ProviderErrorCode | None:
     """What a message says as a whole sentence; None where it says none of these."""
     message = message.strip()[:_READ]
-    sentences, tokens_a_minute = _compiled()
-    if limit := tokens_a_minute.fullmatch(message):
+    sentences, of_tokens_a_minute = _compiled()
+    if limit := of_tokens_a_minute.fullmatch(message):
         allowed, asked = (int(number.replace(",", "")) for number in limit.groups())
         return "request_too_large" if asked > allowed else "rate_limited"
     return next((code for pattern, code in sentences if pattern.fullmatch(message)), None)

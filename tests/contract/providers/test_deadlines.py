@@ -51,6 +51,16 @@ def test_an_answer_that_stalls_anywhere_times_out_at_the_deadline(
     assert caught.value.code == "timeout"
 
 
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_stream_that_trickles_past_its_deadline_times_out(provider: ProviderName) -> None:
+    steps: list[Step] = [(0, STREAM_HEAD), *[(0.1, b": keep-alive\n\n")] * 14, LATE]
+    with dripping(*steps) as server:
+        with pytest.raises(ProviderError) as caught:
+            drain(adapter_at(server.url, provider).stream(request(provider, timeout=SECONDS), KEY))
+        assert server.sent < len(steps)
+    assert caught.value.code == "timeout"
+
+
 def test_so_does_an_embedding() -> None:
     with dripping(*STALLS["in the body"]) as server:
         with pytest.raises(ProviderError) as caught:

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from parley.providers.text import StreamedText, cut_at, storable
-from parley.providers.transport import event_json, events
+from parley.providers.transport import events, read_json
 
 PIECES = st.lists(
     st.text(st.sampled_from(["a", "b", "\n", "é", "\x00", "\ud83d", "\ude00", "😀"]), max_size=4), max_size=8
@@ -75,7 +75,7 @@ def as_the_standard_says(stream: bytes) -> list[bytes]:
 
 BYTES = st.lists(
     st.sampled_from(
-        [b"data: ", b"data:", b"x", b"\n", b"\r", b"\r\n", b": c", b"event: e", b"\xef\xbb\xbf", b"{}", b" "]
+        [b"data: ", b"data:", b"x", b"\n", b"\r", b"\r\n", b": c", b"event: e", b"\x0b", b"\xef\xbb\xbf", b"{}", b" "]
     )
 ).map(b"".join)
 
@@ -119,5 +119,5 @@ def test_an_event_ended_by_a_cr_is_not_held_back_for_what_may_follow() -> None:
 
 
 def test_bytes_that_are_no_utf_8_become_the_replacement_character() -> None:
-    assert event_json(b'"a\xffb"') == "a\ufffdb"
-    assert event_json(b'"\xed\xa0\x80"') == "\ufffd" * 3
+    assert read_json(b'"a\xffb"') == "a\ufffdb"
+    assert read_json(b'"\xed\xa0\x80"') == "\ufffd" * 3

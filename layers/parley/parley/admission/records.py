@@ -177,6 +177,7 @@ class Attempt:
             not.
         answering_model: the model that the provider says answered, whose price counts; None: the asked one.
         adjusted: members of the caller's request that the model does not take as they were.
+        delivered: whether it failed in the middle of an answer.
     """
 
     provider: ProviderName
@@ -188,6 +189,7 @@ class Attempt:
     counts: bool = True
     answering_model: str | None = None
     adjusted: tuple[Adjustable, ...] = ()
+    delivered: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """The member of `attempts`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
+from json.encoder import encode_basestring
 from typing import Any
 
 from parley.api import problems
@@ -50,7 +51,7 @@ def encoded(
     try:
         for event in events:
             if isinstance(event, str):  # a string is encoded in C, an object ten times slower in Python
-                yield f'event: delta\ndata: {{"text":{_encode(event)}}}\n\n'.encode()
+                yield f'event: delta\ndata: {{"text":{encode_basestring(event)}}}\n\n'.encode()
             else:
                 yield _event(*event)
     except Exception as error:

@@ -93,7 +93,6 @@ class ModelCall(HeldRequest):
         self.turns_left_out = 0
         self._question: Embeddings | None = None
         self._chosen: ProviderName = admitted.provider
-        self._delivered = False
 
     @property
     def provider(self) -> ProviderName:
@@ -257,20 +256,11 @@ class ModelCall(HeldRequest):
         """Call a model and yield its text as it arrives; returns the finished answer. Raises Problem."""
         plan, request, keys = self._plan(None)
         first = len(self._attempts)
-        upstream = self._router.stream(plan, request, keys, self._deadline, self._attempts)
         try:
-            while True:
-                try:
-                    delta = next(upstream)
-                except StopIteration as end:
-                    completion: Completion = end.value
-                    return completion
-                self._delivered = True
-                yield delta
+            return (yield from self._router.stream(plan, request, keys, self._deadline, self._attempts))
         except ProviderError as error:
             raise self._problem_for(error) from error
         finally:
-            upstream.close()
             self._charge_attempts(first)
 
     def _problem_for(self, error: ProviderError) -> Problem:
@@ -356,7 +346,7 @@ class ModelCall(HeldRequest):
         One that ended early may have reported no usage: its entry has no tokens and no cost, never a guess.
         """
         for attempt in self._attempts[first:]:
-            at_work = attempt.error_code in (None, "cancelled") or (self._delivered and attempt is self._attempts[-1])
+            at_work = attempt.error_code in (None, "cancelled") or attempt.delivered
             if at_work or attempt.usage is not None:
                 self.charge(attempt)
 

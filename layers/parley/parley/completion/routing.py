@@ -276,7 +276,7 @@ class Router:
                 _raise_without_text(candidate, request, completion)
             except Exception as error:
                 failure = _provider_error(candidate, error)
-                self._failed(state, chosen, failure, started)
+                self._failed(state, chosen, failure, started, delivered=delivered)
                 if delivered:
                     raise failure from None
             except GeneratorExit:
@@ -394,7 +394,15 @@ class Router:
             pass
         state.attempts.append(self._attempt(chosen.candidate, "cancelled", started, usage, model))
 
-    def _failed(self, state: _RequestState, chosen: _CandidateState, error: ProviderError, started: float) -> None:
+    def _failed(
+        self,
+        state: _RequestState,
+        chosen: _CandidateState,
+        error: ProviderError,
+        started: float,
+        *,
+        delivered: bool = False,
+    ) -> None:
         """Record a failed try and decide who may still be tried."""
         candidate, now = chosen.candidate, self._clock.monotonic()
         if self._given_up and error.code in _BROKEN_CONNECTIONS:
@@ -414,16 +422,16 @@ class Router:
             upstream_code=error.upstream_code,
             own_key=state.plan.own_keys,
         )
+        attempt = self._attempt(candidate, error.code, started, error.usage, error.model)
+        attempt = replace(attempt, delivered=delivered)
         if error.code in ACCOUNT_FAULTS and not state.plan.own_keys:
             key = self._renewed_key(candidate.provider, state.keys[candidate.provider])
             if key is not None:
-                attempt = self._attempt(candidate, error.code, started, error.usage, error.model)
                 state.attempts.append(replace(attempt, counts=False))
                 state.keys = {**state.keys, candidate.provider: key}
                 chosen.tries += 1
                 return
         tells = _tells_of_the_provider(error.code, state.plan.own_keys)
-        attempt = self._attempt(candidate, error.code, started, error.usage, error.model)
         state.attempts.append(replace(attempt, counts=tells))
         state.failed(candidate, error)
         chosen.tries += 1

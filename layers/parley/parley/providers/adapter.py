@@ -7,10 +7,9 @@ building the SDKs' typed models for a handful of fields costs more CPU than the 
 
 from __future__ import annotations
 
-import json
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -20,7 +19,7 @@ from parley.providers import errors
 from parley.providers.errors import ProviderError, ProviderErrorCode, StreamCancelled
 from parley.providers.protocol import Completion, CompletionRequest, Embeddings, FinishReason, Usage
 from parley.providers.text import StreamedText, cut_at, storable
-from parley.providers.transport import DeadlineExceeded, SharedClient, events, until
+from parley.providers.transport import SharedClient, events, read_json
 
 if TYPE_CHECKING:
     import httpx2
@@ -81,6 +80,17 @@ def _mark_too_large(fault: ProviderError, request: CompletionRequest) -> None:
     size = sum(len(message.content.encode(errors="replace")) for message in request.messages)
     if size // _BYTES_PER_TOKEN > fault.tokens_a_minute:
         fault.code, fault.retry_after = "request_too_large", None
+
+
+def _body(response: httpx2.Response) -> Iterable[bytes]:
+    """The chunks of a body as they arrive. Few providers compress in spite of `transport.HEADERS`, and looking for a
+    decoder costs every chunk of the others.
+    """
+    import httpx2
+
+    if "content-encoding" in response.headers or not isinstance(response.stream, httpx2.SyncByteStream):
+        return response.iter_bytes()
+    return response.stream
 
 
 def _name(model: Any) -> str:
@@ -195,8 +205,8 @@ class Adapter(ABC):
         alarm = self._http.deadline.set(request.timeout)
         try:
             response = self._opened(self._open(request, api_key, True), api_key)
-            self._raise_unless_stream(response, deadline, api_key)
-            for data in events(until(deadline, self._clock, response.iter_bytes())):
+            self._raise_unless_stream(response, api_key)
+            for data in events(_body(response)):
                 # Read on after the end marker: usage may follow, and a connection read to its end can be reused.
                 if (delta := reader.feed(data)) and (delta := text.feed(delta)):
                     yield delta
@@ -240,8 +250,7 @@ class Adapter(ABC):
         alarm = self._http.deadline.set(timeout)
         try:
             response = self._opened(open_response(), api_key)
-            body = b"".join(until(deadline, self._clock, response.iter_bytes()))
-            return read(self._payload(body, api_key), response.headers.get(self.id_header))
+            return read(self._payload(response.read(), api_key), response.headers.get(self.id_header))
         except Exception as error:
             fault = self._fault(error, api_key, deadline, "connection_failed", opened=response is not None)
         finally:
@@ -263,18 +272,18 @@ class Adapter(ABC):
 
     def _payload(self, body: bytes, api_key: str) -> Any:
         """The JSON of a 200. Raises ProviderError where it is an error all the same, ValueError where it is no JSON."""
-        payload = json.loads(body.decode("utf-8-sig", errors="replace"))
+        payload = read_json(body)
         if error := errors.error_object(payload):
             raise errors.from_error_object(self.name, 200, error, api_key)
         return payload
 
-    def _raise_unless_stream(self, response: httpx2.Response, deadline: float, api_key: str) -> None:
+    def _raise_unless_stream(self, response: httpx2.Response, api_key: str) -> None:
         """Raises ProviderError for a 200 that is no event stream; an error in JSON says what is wrong."""
         content_type = response.headers.get("content-type", "").strip().lower()
         if content_type.startswith("text/event-stream"):
             return
         if content_type.startswith("application/json"):
-            self._payload(b"".join(until(deadline, self._clock, response.iter_bytes())), api_key)
+            self._payload(response.read(), api_key)
         raise ProviderError(self.name, "bad_response", upstream_status=200)
 
     def _deadline(self, model: str, api_key: str, timeout: float) -> float:
@@ -313,7 +322,7 @@ class Adapter(ABC):
         cause = error if isinstance(error, httpx2.RequestError) else error.__cause__
         if isinstance(error, StreamCancelled):
             return _Cancelled(self.name, "stream_interrupted")
-        if isinstance(error, DeadlineExceeded) or isinstance(cause, httpx2.TimeoutException):
+        if isinstance(cause, httpx2.TimeoutException):
             return ProviderError(self.name, "timeout")
         if self._clock.monotonic() >= deadline:  # the alarm ended the wait, which reads like a broken connection
             return ProviderError(self.name, "timeout")

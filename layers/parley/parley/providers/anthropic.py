@@ -13,7 +13,7 @@ from parley.providers import errors
 from parley.providers.adapter import Adapter, StreamReader, checked_usage, finish_reason
 from parley.providers.errors import ProviderError, ProviderErrorCode
 from parley.providers.protocol import Completion, CompletionRequest, FinishReason, Usage
-from parley.providers.transport import event_json, timeouts
+from parley.providers.transport import read_json, timeouts
 
 if TYPE_CHECKING:
     import httpx2
@@ -160,8 +160,8 @@ class _Reader(StreamReader):
         return checked_usage(usage_of, self._reported)
 
     def feed(self, data: bytes) -> str:
-        event = event_json(data)
-        if error := errors.error_object(event):
+        event = read_json(data)
+        if "error" in event and (error := errors.error_object(event)):
             raise errors.from_error_object("anthropic", 200, error, self._api_key)
         kind = event.get("type")
         if kind == "content_block_delta":

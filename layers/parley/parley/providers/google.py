@@ -13,7 +13,7 @@ from parley.providers import errors
 from parley.providers.adapter import Adapter, StreamReader, checked_usage, finish_reason
 from parley.providers.errors import ProviderError, ProviderErrorCode
 from parley.providers.protocol import Completion, CompletionRequest, Embeddings, FinishReason, Usage
-from parley.providers.transport import HEADERS, HeldBack, event_json
+from parley.providers.transport import HEADERS, HeldBack, read_json
 
 if TYPE_CHECKING:
     import httpx2
@@ -230,7 +230,7 @@ class _Reader(StreamReader):
         return checked_usage(usage_of, self._reported)
 
     def feed(self, data: bytes) -> str:
-        chunk = event_json(data)
+        chunk = read_json(data)
         if error := errors.error_object(chunk):
             raise errors.from_error_object("google", 200, error, self._api_key)
         self.model = chunk.get("modelVersion") or self.model

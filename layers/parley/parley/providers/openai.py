@@ -16,7 +16,7 @@ from parley.providers import errors
 from parley.providers.adapter import Adapter, StreamReader, checked_usage, finish_reason
 from parley.providers.errors import ProviderError, ProviderErrorCode
 from parley.providers.protocol import Completion, CompletionRequest, Embeddings, FinishReason, Usage
-from parley.providers.transport import event_json, timeouts
+from parley.providers.transport import read_json, timeouts
 
 if TYPE_CHECKING:
     import httpx2
@@ -178,8 +178,8 @@ class _Reader(StreamReader):
         if data == b"[DONE]":
             self.ended = self._finish is not None
             return ""
-        chunk = event_json(data)
-        if error := errors.error_object(chunk):
+        chunk = read_json(data)
+        if "error" in chunk and (error := errors.error_object(chunk)):
             raise errors.from_error_object("openai", 200, error, self._api_key)
         self.model = chunk.get("model") or self.model
         if chunk.get("service_tier"):

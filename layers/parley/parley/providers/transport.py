@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from parley.core.clock import Clock
+from pydantic_core import from_json
 
 if TYPE_CHECKING:
     import httpx2
@@ -27,12 +27,6 @@ _CONNECT_SECONDS = 5.0
 _RING_AGAIN_SECONDS = 0.5
 # Answers are small, and a compressed event stream arrives in larger pieces.
 HEADERS = {"accept-encoding": "identity"}
-
-_decode = json.JSONDecoder().raw_decode
-
-
-class DeadlineExceeded(Exception):
-    """The call took longer than it may."""
 
 
 class Alarm:
@@ -149,17 +143,6 @@ def timeouts(seconds: float) -> httpx2.Timeout:
     return httpx2.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS))
 
 
-def until(deadline: float, clock: Clock, chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Pass the chunks on; raise DeadlineExceeded once one arrives too late.
-
-    Where nothing arrives, `SharedClient.deadline` ends the wait; what had arrived before is still read after that.
-    """
-    for chunk in chunks:
-        if clock.monotonic() > deadline:
-            raise DeadlineExceeded
-        yield chunk
-
-
 def events(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """The `data` of each server-sent event that arrived whole, i.e. up to its blank line.
 
@@ -170,25 +153,23 @@ def events(chunks: Iterable[bytes]) -> Iterator[bytes]:
     data: list[bytes] = []
     after_cr = False
     for chunk in _without_bom(chunks):
-        if b"\r" in chunk or after_cr:
-            # A CR ends its line at once; a LF that follows it in the next chunk belongs to it.
-            if after_cr and chunk.startswith(b"\n"):
-                chunk = chunk[1:]
-                after_cr = False
-            if chunk:
-                after_cr = chunk.endswith(b"\r")
-                chunk = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        lines = (rest + chunk).split(b"\n")
-        rest = lines.pop()
+        # A CR ends its line at once; a LF that follows it in the next chunk belongs to it.
+        if after_cr and chunk.startswith(b"\n"):
+            chunk = chunk[1:]
+            after_cr = False
+        if not chunk:
+            continue
+        lines = (rest + chunk).splitlines()
+        after_cr = chunk.endswith(b"\r")
+        rest = b"" if after_cr or chunk.endswith(b"\n") else lines.pop()
         for line in lines:
             if not line:
-                if data:
-                    event = data[0] if len(data) == 1 else b"\n".join(data)
-                    data = []
-                    if event and not event.isspace():
-                        yield event
+                event = b"\n".join(data)
+                data = []
+                if event and not event.isspace():
+                    yield event
             elif line.startswith(b"data:"):
-                data.append(line[6:] if line.startswith(b"data: ") else line[5:])
+                data.append(line[5:].removeprefix(b" "))
             elif line == b"data":
                 data.append(b"")
 
@@ -204,18 +185,15 @@ def _without_bom(chunks: Iterable[bytes]) -> Iterator[bytes]:
     return itertools.chain((begun.removeprefix(BOM_UTF8),), rest)
 
 
-def event_json(data: bytes) -> Any:
-    """An event's JSON. Raises ValueError.
+def read_json(data: bytes) -> Any:
+    """JSON as a provider sent it. Raises ValueError.
 
-    `json.loads` does the same, but guesses the encoding of bytes and looks for space around the value with regular
-    expressions, which costs as much again as the parsing. Bytes that are no UTF-8 become U+FFFD, as the source above
-    decodes a stream.
+    Bytes that are no UTF-8 become U+FFFD, as the source above decodes a stream; half a surrogate pair stays.
     """
-    text = data.decode(errors="replace").strip(" \t\r\n")
-    value, end = _decode(text)
-    if end != len(text):
-        raise ValueError("more than one JSON value in an event")
-    return value
+    try:
+        return from_json(data)  # twice as fast as `json.loads`, but stricter
+    except ValueError:
+        return json.loads(data.decode("utf-8-sig", errors="replace"))
 
 
 class HeldBack(BaseTransport):

@@ -9,7 +9,7 @@ from parley.core.observability import logger
 from parley.core.queues import run_tasks
 from parley.interviews.feedback import TASK as INTERVIEW_FEEDBACK
 
-services = Container.from_environment()
+services = Container.from_environment(calls_models=True)
 
 
 @logger.inject_lambda_context

@@ -37,7 +37,7 @@ class Queue:
 Task = Callable[[str, float], bool]
 
 # With less time than this, a task is left to the next delivery.
-_LEAST_SECONDS = 60.0
+_LEAST_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)

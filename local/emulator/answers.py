@@ -9,7 +9,7 @@ from typing import Final
 from zlib import crc32
 
 from local.emulator.call import REASONING_TOKENS, Answer, Call, Usage, count_tokens
-from local.emulator.schema import conforming, keywords
+from local.emulator.schema import Schema, conforming, keywords, spoiled
 
 _MARKER: Final = re.compile(r"\s*\[\[fault:[^\]]*\]\]")
 _REFUSAL: Final = "I'm sorry, but I can't help with that request."
@@ -47,8 +47,9 @@ class Script:
 def compose(call: Call, script: Script | None = None, change: str | None = None) -> Answer:
     """What the model answers: a function of the call alone unless scripted.
 
-    `change` names a fault of the content: refusal, truncated_json, fenced_json, unknown_finish. A scripted text is
-    given as it is; any other is held to max tokens (reasoning counts, as with the providers) and stop sequences.
+    `change` names a fault of the content: refusal, truncated_json, fenced_json, wrong_enum, missing_keys,
+    unknown_finish. A scripted text is given as it is; any other is held to max tokens (reasoning counts, as with the
+    providers) and stop sequences.
     """
     finish, stop_sequence = "stop", None
     reasoning = REASONING_TOKENS if call.reasoning else 0
@@ -57,7 +58,7 @@ def compose(call: Call, script: Script | None = None, change: str | None = None)
     elif change == "refusal":
         text = _REFUSAL
     else:
-        text = json.dumps(conforming(call.schema, call.texts), ensure_ascii=False) if call.schema else _prose(call)
+        text = _structured(call, call.schema, change) if call.schema else _prose(call)
     if change == "refusal":
         finish = "refusal"
     elif change == "unknown_finish":
@@ -73,6 +74,11 @@ def compose(call: Call, script: Script | None = None, change: str | None = None)
             reasoning = min(reasoning, call.max_tokens)
             text, finish, stop_sequence = text[: 4 * (call.max_tokens - reasoning)], "length", None
     return Answer(text, finish, _usage(call, text, reasoning, script), stop_sequence)
+
+
+def _structured(call: Call, schema: Schema, change: str | None) -> str:
+    value = conforming(schema, call.texts)
+    return json.dumps(spoiled(value, schema, change) if change else value, ensure_ascii=False)
 
 
 def _stopped(text: str, stops: tuple[str, ...]) -> tuple[str, str | None]:

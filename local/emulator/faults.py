@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import dataclass, fields
+from random import Random
 from typing import Any, Final
 
 from local.emulator.call import Twist
@@ -36,7 +37,9 @@ BAD_GATEWAY: Final = Reply(
     502, (b"<html><head><title>502 Bad Gateway</title></head><body>502 Bad Gateway</body></html>",), "text/html"
 )
 # Something wrong with what the model says, with how it is rendered, and with how it is sent.
-CONTENTS: Final = frozenset(("refusal", "truncated_json", "fenced_json", "unknown_finish"))
+CONTENTS: Final = frozenset(
+    ("refusal", "truncated_json", "fenced_json", "wrong_enum", "missing_keys", "unknown_finish")
+)
 TWISTS: Final = {
     "no_usage": Twist(without_usage=True),
     "usage_in_choice_chunk": Twist(usage_in_choice_chunk=True),
@@ -55,10 +58,10 @@ class Fault:
     """One fault and whom it hits.
 
     `provider` "*" is any, `gemini` is google; `path` and `model`, if given, have to be contained in the request's. It
-    hits `times` requests. `delay` is the time before the first byte (slow; the length of silence for silent), `between`
-    that between chunks, both in seconds. `retry_after` is sent as it is: seconds or a date. `cut_after` counts bytes of
-    the body; without it the body is cut in half. `status` chooses between the provider's several shapes of
-    quota_exhausted.
+    hits `times` requests, of those that it could hit only the `share` that a seeded draw decides. `delay` is the time
+    before the first byte (slow; the length of silence for silent), `between` that between chunks, both in seconds.
+    `retry_after` is sent as it is: seconds or a date. `cut_after` counts bytes of the body; without it the body is cut
+    in half. `status` chooses between the provider's several shapes of quota_exhausted.
     """
 
     fault: str
@@ -71,11 +74,12 @@ class Fault:
     retry_after: str | None = None
     cut_after: int | None = None
     status: int | None = None
+    share: float = 1.0
 
     @classmethod
     def of(cls, values: dict[str, Any]) -> Fault:
         """A fault from JSON or from text; raises ValueError, which says what there is, if it says something unknown."""
-        types = {"times": int, "cut_after": int, "status": int, "delay": float, "between": float}
+        types = {"times": int, "cut_after": int, "status": int, "delay": float, "between": float, "share": float}
         known = [field.name for field in fields(cls)]
         if values.get("fault") not in NAMES:
             raise ValueError(f"unknown fault {values.get('fault')!r}; there are {', '.join(sorted(NAMES))}")
@@ -110,6 +114,7 @@ class Faults:
 
     def __init__(self) -> None:
         self._queue: list[Fault] = []
+        self._draw = Random(0).random
 
     def add(self, fault: Fault) -> None:
         """Queue a fault."""
@@ -124,7 +129,7 @@ class Faults:
         for a question that asks for what there is not.
         """
         for fault in self._queue:
-            if fault.hits(provider, path, model):
+            if fault.hits(provider, path, model) and (fault.share >= 1 or self._draw() < fault.share):
                 fault.times -= 1
                 if fault.times <= 0:
                     self._queue.remove(fault)

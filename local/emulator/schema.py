@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from typing import Any, Final
 from zlib import crc32
+
+from local.emulator import transcript
 
 Schema = dict[str, Any]
 
@@ -27,6 +30,8 @@ _COUNTS: Final = tuple(
         r"\bquestions?\s*[:=]\s*" + _NUMBER,
     )
 )
+# A random fence around the material is neither its topic nor what an answer depends on.
+_FENCE: Final = re.compile(r"\b\w+-[0-9a-f]{16}\b")
 _COMMON: Final = frozenset(
     re.findall(
         r"\w+",
@@ -78,8 +83,7 @@ _FORMATS: Final = {
 
 def keywords(texts: Sequence[str]) -> list[str]:
     """The words a text is about, in order and without repetition; never empty."""
-    # A random fence around the material is not its topic.
-    words = re.findall(r"[^\W\d_][\w+#-]{3,}", re.sub(r"\b\w+-[0-9a-f]{16}\b", " ", " ".join(texts).lower()))
+    words = re.findall(r"[^\W\d_][\w+#-]{3,}", _FENCE.sub(" ", " ".join(texts).lower()))
     return list(dict.fromkeys(word for word in words if word not in _COMMON))[:12] or ["this"]
 
 
@@ -108,12 +112,40 @@ def conforming(schema: Schema, texts: Sequence[str]) -> Any:
     return _Generator(schema, texts).value(schema, "", 0, outermost=True)
 
 
+def spoiled(value: Any, schema: Schema, fault: str) -> Any:
+    """A value that nearly fits: `wrong_enum` chooses what is no choice, `missing_keys` leaves a member out."""
+    value = deepcopy(value)
+    for holder, key, part in _members(value, schema):
+        if fault == "wrong_enum" and isinstance(part, dict) and part.get("enum"):
+            holder[key] = "none of these"
+            return value
+    holders = [holder for holder, _, _ in _members(value, schema) if isinstance(holder, dict)]
+    if fault == "missing_keys" and holders:
+        holders[-1].popitem()
+    return value
+
+
+def _members(value: Any, schema: Any) -> Iterator[tuple[Any, Any, Any]]:
+    """Every member of a value, as who holds it, its key and its schema; references are not followed."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            part = (schema.get("properties") or {}).get(key, {}) if isinstance(schema, dict) else {}
+            yield value, key, part
+            yield from _members(inner, part)
+    elif isinstance(value, list):
+        part = schema.get("items", {}) if isinstance(schema, dict) else {}
+        for index, inner in enumerate(value):
+            yield value, index, part
+            yield from _members(inner, part)
+
+
 class _Generator:
     def __init__(self, root: Schema, texts: Sequence[str]) -> None:
         self._root = root
         self._topics = keywords(texts[-1:] or texts)
         self._wanted = asked_for(texts)
-        self._seed = crc32("\n".join(texts).encode())
+        self._seed = crc32(_FENCE.sub("", "\n".join(texts)).encode())
+        self._turns = transcript.said(texts)
         self._said: set[str] = set()
         self._drawn = 0
 
@@ -126,7 +158,9 @@ class _Generator:
             return schema["const"]
         if schema.get("enum"):
             self._drawn += 1
-            return schema["enum"][(self._seed + self._drawn) % len(schema["enum"])]
+            number = self._seed + self._drawn
+            grade = transcript.rating([str(choice) for choice in schema["enum"]], self._turns, number)
+            return grade or schema["enum"][number % len(schema["enum"])]
         kind = self._kind(schema)
         if kind == "object":
             return self._object(schema, depth, outermost)
@@ -185,18 +219,37 @@ class _Generator:
         properties = schema.get("properties", {})
         if depth >= MAX_DEPTH:
             properties = {name: properties[name] for name in schema.get("required", ()) if name in properties}
-        return {name: self.value(part, name, depth + 1, outermost) for name, part in properties.items()}
+        values = {name: self.value(part, name, depth + 1, outermost) for name, part in properties.items()}
+        if "quote" in values and self._turns:
+            self._drawn += 1
+            quoted = transcript.quote(self._turns, self._seed + self._drawn)
+            values["quote"] = quoted.text
+            # A number beside a quote says which turn it is of.
+            values |= {name: quoted.number for name, part in properties.items() if self._kind(part) == "integer"}
+        return values
 
     def _array(self, schema: Schema, name: str, depth: int, outermost: bool) -> list[Any]:
         least = int(schema.get("minItems") or 0)
         most = int(schema["maxItems"]) if schema.get("maxItems") is not None else MAX_ITEMS
         if "prefixItems" in schema:
             return [self.value(part, name, depth + 1, False) for part in schema["prefixItems"]]
+        if choices := self._choices(schema.get("items")):
+            items = [self.value(schema["items"], name, depth + 1, False) for _ in choices]
+            return [item | choice for item, choice in zip(items, choices, strict=True)]
         wanted = (self._wanted or 3) if outermost else 2
         if depth >= MAX_DEPTH:
             wanted = 0
         count = max(least, min(wanted, most))
         return [self.value(schema.get("items", True), name, depth + 1, False) for _ in range(count)]
+
+    @staticmethod
+    def _choices(item: Any) -> list[Schema]:
+        """The first member of each item, where it is a choice: a list of named things has each of them once."""
+        properties = item.get("properties") if isinstance(item, dict) else None
+        if not properties:
+            return []
+        name, part = next(iter(properties.items()))
+        return [{name: choice} for choice in (part.get("enum") or ())]
 
     def _number(self, schema: Schema, least_step: int) -> float:
         """The middle of the allowed range, moved a little from one number to the next."""

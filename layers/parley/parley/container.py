@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     from parley.completion.completions import Completions
     from parley.completion.routing import Router
     from parley.core.provider_names import ProviderName
+    from parley.core.queues import WorkQueue
     from parley.database.connection import Database
     from parley.embedding.call import EmbeddingCalls
     from parley.embedding.embedder import Embedder
+    from parley.interviews.feedback import FeedbackRequests, FeedbackWriter
     from parley.interviews.service import QuestionGenerator
     from parley.interviews.sessions import Interviews
     from parley.operations.admin import Admin
@@ -206,6 +208,28 @@ class Container:
         from parley.interviews.sessions import Interviews
 
         return Interviews(self.database, self.completions, self.settings.daily_free_writes)
+
+    @cached_property
+    def feedback_queue(self) -> WorkQueue:
+        """What asks the worker for an interview's feedback, by the interview's id."""
+        from parley.core.queues import WorkQueue
+        from parley.interviews.feedback import TASK
+
+        return WorkQueue(self.settings.work_queue_url, TASK)
+
+    @cached_property
+    def feedback(self) -> FeedbackRequests:
+        """Feedback on interviews, for callers."""
+        from parley.interviews.feedback import FeedbackRequests
+
+        return FeedbackRequests(self.database, self.feedback_queue)
+
+    @cached_property
+    def feedback_writer(self) -> FeedbackWriter:
+        """Feedback on interviews, for the worker."""
+        from parley.interviews.feedback import FeedbackWriter
+
+        return FeedbackWriter(self.database, self.completions)
 
     @cached_property
     def embedder(self) -> Embedder:

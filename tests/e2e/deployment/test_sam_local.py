@@ -40,6 +40,7 @@ _AS_SERVICE = (
     "RotateKeysFunction",
     "UsageReplayFunction",
     "UsageResetFunction",
+    "WorkerFunction",
 )
 
 

@@ -180,7 +180,7 @@ def test_each_way_to_use_the_key_belongs_to_the_functions_that_need_it() -> None
     held = {function: {action for action in _actions(function) if action.startswith("kms:")} for function in FUNCTIONS}
     models = (
         "ChatFunction", "ChatStreamFunction", "GenerateInterviewQuestionsFunction", "InterviewsFunction",
-        "VerifyKeyFunction",
+        "VerifyKeyFunction", "WorkerFunction",
     )  # fmt: skip
     assert {function: actions for function, actions in held.items() if actions} == {
         "StoreKeyFunction": {"kms:Encrypt"},

@@ -73,6 +73,7 @@ class Settings:
     provider_urls: Mapping[ProviderName, str | None]
     kms_key_id: str | None
     usage_queue_url: str | None
+    work_queue_url: str | None
     timezone: str
     request_seconds: float
     history_tokens: int
@@ -147,6 +148,7 @@ class Settings:
             },
             kms_key_id=text("PARLEY_KMS_KEY_ID"),
             usage_queue_url=text("PARLEY_USAGE_QUEUE_URL"),
+            work_queue_url=text("PARLEY_WORK_QUEUE_URL"),
             timezone=text("PARLEY_TIMEZONE") or "Europe/Stockholm",
             request_seconds=number("PARLEY_REQUEST_SECONDS", 25, 1),
             history_tokens=int(number("PARLEY_HISTORY_TOKENS", 6_000, 0)),

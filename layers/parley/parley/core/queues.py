@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from parley.core.observability import log_fault, logger
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
@@ -26,3 +30,53 @@ class Queue:
         from botocore.config import Config
 
         return boto3.client("sqs", config=Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 2}))
+
+
+# What the function `worker` can be asked to do. It takes an id and the seconds there are for it, and says whether it
+# is done; if not, the queue delivers the message again.
+Task = Callable[[str, float], bool]
+
+# With less time than this, a task is left to the next delivery.
+_LEAST_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class WorkQueue:
+    """One kind of work for the function `worker`. What is to do stands in the database; a message has the id alone.
+
+    Args:
+        url: None keeps every message back.
+        task: the name that the worker knows the work by.
+    """
+
+    url: str | None
+    task: str
+
+    def send(self, work_id: str) -> None:
+        """Have the work done. A message that cannot be sent is logged: the schedule sends another one."""
+        try:
+            if self.url is None:
+                raise LookupError("PARLEY_WORK_QUEUE_URL is not set")
+            Queue(self.url).send(json.dumps({"task": self.task, "id": work_id}))
+        except Exception as error:
+            log_fault("work could not be queued", error)
+
+
+def run_tasks(
+    records: Sequence[Mapping[str, Any]], tasks: Mapping[str, Task], seconds_left: Callable[[], float]
+) -> list[str]:
+    """Do what SQS records ask for; returns the message ids to be delivered again."""
+    again = []
+    for record in records:
+        try:
+            message = json.loads(record["body"])
+            seconds = seconds_left()
+            done = seconds >= _LEAST_SECONDS and tasks[message["task"]](message["id"], seconds)
+            logger.info("task run", task=message["task"], id=message["id"], done=done)
+        except Exception as error:
+            # The queue moves it to the dead-letter queue after its last delivery.
+            log_fault("a task failed", error)
+            done = False
+        if not done:
+            again.append(record["messageId"])
+    return again

@@ -92,16 +92,16 @@ class InterviewRecord:
     @property
     def answered(self) -> frozenset[int]:
         """The questions to which the candidate said something."""
-        return frozenset(turn.question_index for turn in self.said if turn.question_index is not None) & self._known
+        return self._placed(self.said)
 
     @property
     def asked(self) -> frozenset[int]:
-        """The questions that were put to the candidate: those that somebody said anything to."""
-        return frozenset(turn.question_index for turn in self.turns if turn.question_index is not None) & self._known
+        """The questions that were put to the candidate: those that anything was said about."""
+        return self._placed(self.turns)
 
-    @property
-    def _known(self) -> frozenset[int]:
-        return frozenset(range(len(self.questions)))
+    def _placed(self, turns: Sequence[Turn]) -> frozenset[int]:
+        found = {turn.question_index for turn in turns if turn.question_index is not None}
+        return frozenset(index for index in found if 0 <= index < len(self.questions))
 
 
 def _question_text(question: Any) -> str:

@@ -102,7 +102,7 @@ def test_a_worker_that_dies_while_the_model_thinks_is_followed_by_another(
 def test_of_two_workers_with_the_same_message_one_writes(
     schedules: Functions, database: Any, emulator: Emulator
 ) -> None:
-    emulator.fault("slow", delay=1.0)
+    emulator.fault("slow", delay=6.0)
     interview = complete(database)
     both = [Worker(deliver, schedules.environment, interview, 0) for _ in range(2)]
     assert sorted(worker.receive(60) for worker in both) == [[], [interview]]

@@ -77,13 +77,17 @@ end $$;
 comment on function app.choose_provider(jsonb, text, text[], text[]) is
   'The effective provider, where it comes from, and the model; or the outcome that forbids the call.';
 
-create or replace function app.remember_free_answer(p_request jsonb, p_earlier app.ai_requests, p_reply jsonb) returns void
+-- An answer that took no unit is kept for a retry under its key.
+--   1. An earlier try's row is settled with it; a unit that it holds goes back.
+--   2. A new key makes a row, which costs nothing here: so many a day, or somebody could fill the table with them.
+create or replace function app.remember_free_answer(p_request jsonb, p_earlier app.ai_requests, p_reply jsonb) returns boolean
   language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 declare
   -- The reply itself: what the retry is told is what the first request was told, where its answer came from included.
   v_answer constant jsonb := pg_catalog.jsonb_build_object('reply', p_reply);
 begin
+  -- 1.
   if (p_earlier).id is not null then
     if (p_earlier).state = 'reserved' and (p_earlier).reserved_day is not null then
       perform app.return_to_quota((p_earlier).caller_key, (p_earlier).user_id, (p_earlier).reserved_day, 1);
@@ -93,6 +97,14 @@ begin
         answer = v_answer, answer_until = app.now() + interval '1 day'
     where id = (p_earlier).id;
   elsif p_request ->> 'idempotency_key' is not null then
+    -- 2.
+    if (
+      select count(*) from app.ai_requests r
+      where r.caller_key = app.caller_key() and r.idempotency_key is not null and r.provider is null and r.state = 'settled'
+        and r.created_at >= app.today()::timestamp at time zone app.time_zone()
+    ) >= (p_request ->> 'daily_free_writes')::integer then
+      return false;
+    end if;
     insert into app.ai_requests
       (id, caller_key, user_id, operation, idempotency_key, body_hash, state, created_at, finished_at, answer, answer_until)
     values (
@@ -101,9 +113,16 @@ begin
       app.now() + interval '1 day')
     on conflict do nothing;
   end if;
+  return true;
 end $$;
 comment on function app.remember_free_answer(jsonb, app.ai_requests, jsonb) is
-  'Remembers begin_request''s reply that took no unit for a retry with the same idempotency key; a unit that an earlier try holds goes back.';
+  'Remembers begin_request''s reply that took no unit for a retry with the same idempotency key; a unit that an earlier try holds goes back. False where the day''s free rows of the caller are used up.';
+
+create or replace function app.daily_limit_reached() returns jsonb
+  language sql stable set search_path = pg_catalog, pg_temp
+  return pg_catalog.jsonb_build_object('outcome', 'daily_limit_reached', 'retry_after', greatest(1, pg_catalog.ceil(extract(
+    epoch from (app.today() + 1)::timestamp at time zone app.time_zone() - app.now()))));
+comment on function app.daily_limit_reached() is 'begin_request''s reply to who may keep no more for nothing today, with the seconds until tomorrow.';
 
 create or replace function app.effective_provider(p_claims jsonb, p_default_provider text) returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp
@@ -281,7 +300,9 @@ begin
     v_answer := app.match_precomputed_response(p_request ->> 'message');
     if v_answer is not null then
       v_answer := pg_catalog.jsonb_build_object('outcome', 'faq', 'answer', v_answer);
-      perform app.remember_free_answer(p_request, v_earlier, v_answer);
+      if not app.remember_free_answer(p_request, v_earlier, v_answer) then
+        return app.daily_limit_reached();
+      end if;
       return v_reply || v_answer || pg_catalog.jsonb_build_object('request_id', coalesce(v_earlier.id, v_id));
     end if;
   end if;
@@ -309,7 +330,9 @@ begin
       v_tenant, p_request ->> 'prompt_hash', v_route ->> 'provider', v_route ->> 'model');
     if v_answer is not null then
       v_answer := v_route || pg_catalog.jsonb_build_object('outcome', 'cache_hit', 'answer', v_answer);
-      perform app.remember_free_answer(p_request, v_earlier, v_answer);
+      if not app.remember_free_answer(p_request, v_earlier, v_answer) then
+        return app.daily_limit_reached();
+      end if;
       return v_reply || v_answer || pg_catalog.jsonb_build_object('request_id', coalesce(v_earlier.id, v_id));
     end if;
     -- The lease ends with the hold, so a dead filler is not waited for. Who has waited for long enough goes on without it.
@@ -431,7 +454,7 @@ comment on function app.begin_request(jsonb, jsonb) is
 
 select app.give_to('parley_definer', 'app.begin_request(jsonb, jsonb)', 'app.effective_provider(jsonb, text)');
 grant execute on function app.conversation_tail(jsonb, integer), app.choose_provider(jsonb, text, text[], text[]),
-  app.remember_free_answer(jsonb, app.ai_requests, jsonb), app.find_earlier_request(jsonb),
+  app.remember_free_answer(jsonb, app.ai_requests, jsonb), app.daily_limit_reached(), app.find_earlier_request(jsonb),
   app.hold_request(jsonb, app.ai_requests, boolean, bigint), app.admit_call(jsonb, jsonb), app.admit_retrieval(jsonb)
   to parley_definer;
 grant execute on function app.begin_request(jsonb, jsonb), app.effective_provider(jsonb, text)

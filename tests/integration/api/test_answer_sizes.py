@@ -247,6 +247,28 @@ def test_a_user_searches_by_words_so_often_a_day(functions: Functions, database:
         assert owner.execute(query).fetchone() == (4,)
 
 
+def test_a_users_keys_keep_so_many_answers_without_a_model_a_day(functions: Functions, database: Any) -> None:
+    functions.environment["PARLEY_DAILY_FREE_WRITES"] = "3"
+
+    def ask(message: str, key: str | None = None) -> Answer:
+        headers = {"Idempotency-Key": key} if key else None
+        return send(functions, "chat", "POST", "/api/chat", {"message": message}, headers=headers)
+
+    assert ask("A question for a model").status == 200
+    answers = [ask(("What is Parley?", "A question for a model")[n % 2], f"key {n}") for n in range(5)]
+    assert [answer.status for answer in answers] == [200, 200, 200, 429, 429]
+    assert [answer.json["cache"] for answer in answers[:3]] == ["faq", "exact", "faq"]
+    assert answers[4].json["code"] == "daily_limit_reached"
+    assert 0 < int(answers[4].headers["Retry-After"]) <= 25 * 3600
+    # What was kept is still given again, what needs no row is answered, and so is what takes a unit.
+    assert ask("What is Parley?", "key 0").headers["Idempotency-Replayed"] == "true"
+    assert ask("What is Parley?").json["cache"] == "faq"
+    assert ask("Another question for a model", "key 9").status == 200
+    with database.connect() as owner:
+        owner.execute("update app.ai_requests set created_at = created_at - interval '25 hours'")
+    assert ask("What is Parley?", "key 10").status == 200
+
+
 @pytest.mark.parametrize("keyed", [False, True])
 def test_beyond_the_days_searches_by_words_nothing_is_looked_for(
     functions: Functions, database: Any, keyed: bool

@@ -38,6 +38,7 @@ class ModelCallRequest:
     Attributes:
         offered_models: the models that the operator's key may be used for, where `model` is not one; then only an own
             key will do. None where it is one.
+        daily_free_writes: how many answers without a model one user may have kept under idempotency keys in a day.
         question_tokens: what it takes to look for the answer to an equivalent question, which may serve at the limit;
             None where none may serve.
     """
@@ -54,6 +55,7 @@ class ModelCallRequest:
     conversation_id: str | None = None
     history_characters: int = 0
     question_tokens: int | None = None
+    daily_free_writes: int | None = None
     takes_unit: bool = True
 
 

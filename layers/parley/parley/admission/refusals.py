@@ -32,6 +32,11 @@ _REFUSALS = {
     ),
     "embedding_quota_exceeded": ("embedding_quota_exceeded", 429, "Today's tokens to embed are used up."),
     "quota_exceeded": ("quota_exceeded", 429, "The allowance is used up."),
+    "daily_limit_reached": (
+        "daily_limit_reached",
+        429,
+        "So many answers without a model are kept for one user in a day; ask without an Idempotency-Key.",
+    ),
     "own_key_missing": (
         "own_key_missing",
         409,

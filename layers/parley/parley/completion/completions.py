@@ -72,6 +72,7 @@ class Completions:
             cache_scope=prompt.cache_scope,
             conversation_id=prompt.conversation_id,
             question_tokens=question_tokens(prompt) if mode == "semantic" else None,
+            daily_free_writes=self.settings.daily_free_writes,
             takes_unit=prompt.takes_unit,
             history_characters=self.settings.history_tokens * CHARACTERS_PER_TOKEN if prompt.conversation_id else 0,
         )

@@ -49,7 +49,8 @@ class Settings:
         models, anonymous_models: what callers may name on the operator's key, signed in and not; empty is the
             catalogue, or the default models alone.
         anonymous_characters, anonymous_tokens: the most of a prompt, and of an answer, without a token.
-        daily_free_writes: interactions, and searches, that are kept for one user in a day, which cost no unit.
+        daily_free_writes: interactions, searches, and answers without a model under idempotency keys, that are kept for
+            one user in a day; they cost no unit.
         address_salt: mixed into the hash that stands for an anonymous caller's source address.
         cors_origin: the web origin that browsers may call from; None answers without CORS headers.
     """

@@ -1,11 +1,11 @@
-"""Migrating a seed's database, killed at every statement: pg_dump writes the same before and after.
+"""Migrating a seed's real database, killed at every statement: pg_dump writes the same before and after.
 
     python benchmarks/interrupted_migration.py [--every 1]
 
-Each seed's database that is adopted, with its rows. An event trigger of the program's own stops the migration after its
-n-th statement that changes the catalog; there the migrating process gets SIGKILL, the server goes on to the end of what
-it was sent, and pg_dump of schema and data is compared with the one from before. Then the next n, to the last, and what
-was interrupted so often is migrated to the end. Exits 1 when a dump differs.
+Each that is adopted, with its rows and Supabase around it. An event trigger of the program's own stops the migration
+after its n-th statement that changes the catalog; there the migrating process gets SIGKILL, the server goes on to the
+end of what it was sent, and pg_dump of schema and data is compared with the one from before. Then the next n, to the
+last, and what was interrupted so often is migrated to the end. Exits 1 when a dump differs.
 """
 
 from __future__ import annotations
@@ -23,14 +23,13 @@ if __package__ in (None, ""):  # run as a file
 
 import psycopg
 
-from local.checkout import CHECKOUT, SCHEMA
+from local.checkout import SCHEMA
 from local.postgres.server import Server
 from parley.migrations.runner import up
-from testing.databases import ScratchDatabase, dump, new_database, psql
+from testing.databases import ScratchDatabase, dump
 from testing.figures import Verdict
+from testing.supabase import ADOPTED, project, project_url, supabase_server
 
-ORIGINALS = CHECKOUT / "tests/integration/schema/originals"
-ADOPTED = ("s1_published", "s2", "s3_published")
 _LOCK = 1
 _STOPS = f"""
 create schema interruption;
@@ -48,11 +47,9 @@ create event trigger interruption on ddl_command_end execute function interrupti
 _MIGRATING = "select count(*) from pg_stat_activity where application_name = 'parley-migrations' and datname = %s"
 
 
-def prove(database: ScratchDatabase, name: str, verdict: Verdict, every: int = 1, first: int = 1) -> None:
-    """Kill the migration of a seed's database at the first statement and every so many after it, then finish it."""
-    done = psql(database.owner_url, ORIGINALS / f"{name}.sql")
-    assert done.returncode == 0, done.stderr
-    with database.connect() as owner:
+def prove(server: Server, name: str, verdict: Verdict, every: int = 1, first: int = 1) -> None:
+    """Kill the migration of a project's database at the first statement and every so many after it, then finish it."""
+    with project(server, name) as database, database.connect() as owner:
         owner.execute(_STOPS)
         before = dump(database)
         changed, killed, moment = [], 0, first
@@ -73,7 +70,7 @@ def kill_at(moment: int, database: ScratchDatabase, owner: psycopg.Connection[An
     """Migrate, and kill that process when it waits after so many statements; False: it ended before."""
     owner.execute("update interruption.moment set statement = %s", (moment,))
     owner.execute("select pg_advisory_lock(%s)", (_LOCK,))
-    migrating = multiprocessing.get_context("fork").Process(target=up, args=(database.owner_url, SCHEMA))
+    migrating = multiprocessing.get_context("fork").Process(target=up, args=(project_url(database), SCHEMA))
     migrating.start()
     try:
         waits = (f"{_MIGRATING} and wait_event_type = 'Lock'", (database.name,))
@@ -97,10 +94,9 @@ def main(arguments: Iterable[str] | None = None) -> int:
     parser.add_argument("--every", type=int, default=1, help="statements between two interruptions")
     every = parser.parse_args(None if arguments is None else list(arguments)).every
     verdict = Verdict()
-    with Server.throwaway() as server:
+    with supabase_server() as server:
         for name in ADOPTED:
-            with new_database(server, "template1") as database:
-                prove(database, name, verdict, every)
+            prove(server, name, verdict, every)
     return verdict.status
 
 

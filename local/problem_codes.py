@@ -36,6 +36,7 @@ CODES: dict[str, tuple[int, str]] = {
     "interview_not_in_progress": (409, "The interview has not begun, or is over."),
     "sequence_conflict": (409, "The answer is not to what was asked last."),
     "submission_id_reused": (422, "This submission_id was used with another answer."),
+    "user_referenced": (409, "Rows of the application's own tables refer to this user."),
     "faq_exists": (409, "There is a response for this pattern."),
     "idempotency_key_reused": (422, "This Idempotency-Key was used with another body."),
     "request_in_progress": (409, "A request with this Idempotency-Key is still being answered."),

@@ -157,29 +157,39 @@ begin
         'get_recent_interviews_with_feedback')
     union all
     -- 3.
-    select distinct format('%s depends on %s, which changes: drop it, migrate, and make it again',
+    select distinct format('%s depends on %s, which %s: drop it, migrate, %sand make it again',
       case d.classid
         when 'pg_catalog.pg_rewrite'::regclass
           then (select 'view ' || r.ev_class::regclass from pg_catalog.pg_rewrite r where r.oid = d.objid)
         when 'pg_catalog.pg_policy'::regclass
           then (select format('policy %I on %s', y.polname, y.polrelid::regclass) from pg_catalog.pg_policy y where y.oid = d.objid)
-        else (select format('foreign key %I of %s', k.conname, k.conrelid::regclass) from pg_catalog.pg_constraint k where k.oid = d.objid)
-      end, concat_ws('.', f.oid::regclass, a.attname))
-    from parley_found f
+        when 'pg_catalog.pg_constraint'::regclass
+          then (select format('foreign key %I of %s', k.conname, k.conrelid::regclass) from pg_catalog.pg_constraint k where k.oid = d.objid)
+        else pg_describe_object(d.classid, d.objid, d.objsubid)
+      end,
+      concat_ws('.', f.oid::regclass, a.attname), case when f.is_ledger then 'becomes another table' else 'becomes text' end,
+      case d.classid when 'pg_catalog.pg_constraint'::regclass then 'make its own column text, ' else '' end)
+    from (select *, name in ('ai_usage', 'ai_usage_logs') as is_ledger from parley_found) f
     join pg_catalog.pg_depend d on d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = f.oid
     left join pg_catalog.pg_attribute a on a.attrelid = f.oid and a.attnum = d.refobjsubid and d.refobjsubid > 0
     where not f.is_left and (
-      f.name in ('ai_usage', 'ai_usage_logs')
+      f.is_ledger
       or (a.atttypid <> 'text'::regtype and (
         a.attname in ('user_id', 'item_id', 'selected_content_id', 'period_start', 'period_end')
         or (a.attname = 'id' and f.name in ('ai_conversations', 'embeddings', 'profiles')))))
-    and (
-      (d.classid = 'pg_catalog.pg_rewrite'::regclass)
-      or (d.classid = 'pg_catalog.pg_policy'::regclass and exists (
-        select from pg_catalog.pg_policy y where y.oid = d.objid and y.polrelid not in (select oid from parley_found)))
-      or (d.classid = 'pg_catalog.pg_constraint'::regclass and exists (
+    and case d.classid
+      when 'pg_catalog.pg_policy'::regclass then exists (
+        select from pg_catalog.pg_policy y where y.oid = d.objid and y.polrelid not in (select oid from parley_found))
+      when 'pg_catalog.pg_constraint'::regclass then exists (
         select from pg_catalog.pg_constraint k
-        where k.oid = d.objid and k.contype = 'f' and k.confrelid = f.oid and k.conrelid not in (select oid from parley_found))))
+        where k.oid = d.objid and k.contype = 'f' and k.confrelid = f.oid and k.conrelid not in (select oid from parley_found))
+      when 'pg_catalog.pg_trigger'::regclass then exists (
+        select from pg_catalog.pg_trigger t join pg_catalog.pg_proc p on p.oid = t.tgfoid
+        where t.oid = d.objid and not t.tgisinternal and p.proname not like '%updated\_at%')
+      -- Not a column's own default, but a generated column that reads this one.
+      when 'pg_catalog.pg_attrdef'::regclass then d.deptype = 'n'
+      else d.classid in ('pg_catalog.pg_rewrite'::regclass, 'pg_catalog.pg_proc'::regclass, 'pg_catalog.pg_publication_rel'::regclass)
+    end
   ) t (conflict);
 
   -- 4.
@@ -187,7 +197,7 @@ begin
     raise exception 'this database has % that Parley does not take over; nothing was changed',
       case cardinality(v_conflicts) when 1 then 'one thing' else cardinality(v_conflicts) || ' things' end
       using errcode = '55000', detail = array_to_string(v_conflicts, E'\n'),
-        hint = 'docs/seeds.md says what is adopted, column by column. Another database needs nothing of this.';
+        hint = 'docs/seeds.md says what is adopted, column by column. A database of Parley''s own, beside this one, needs none of it.';
   end if;
   for v_adopted in
     select f.oid::regclass as name, (select min(s.seed) from parley_shapes s where s.name = f.name and s.columns = f.columns) as seed
@@ -299,19 +309,15 @@ begin
     grant service_role to parley_service;
   end if;
   -- Whoever migrates replaces what belongs to these two, which needs their rights; a superuser has them.
-  if not (select rolsuper from pg_catalog.pg_roles where rolname = current_user) then
+  if not (pg_catalog.pg_has_role('parley_definer', 'usage') and pg_catalog.pg_has_role('parley_owner', 'usage')) then
     grant parley_definer, parley_owner to current_user with inherit true, set true;
   end if;
 end $$;
 
--- Default deny: what is made later is granted by name or not at all.
+-- Default deny, each table and function by itself and by name. Whoever migrates may make the application's tables as well,
+-- whose default privileges are not ours to change.
 revoke create on schema public from public;
 revoke all on schema app from public;
-alter default privileges in schema public revoke all on tables from public, anon, authenticated, service_role;
-alter default privileges in schema public revoke all on sequences from public, anon, authenticated, service_role;
-alter default privileges revoke execute on functions from public;
-alter default privileges in schema public revoke execute on functions from anon, authenticated, service_role;
-alter default privileges in schema app revoke all on tables from public, anon, authenticated, service_role;
 
 grant usage on schema public, extensions, app
   to anon, authenticated, service_role, parley_definer, parley_owner, parley_app, parley_service;

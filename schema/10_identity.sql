@@ -117,6 +117,28 @@ begin
 end $$;
 comment on function app.adopt_user_column(regclass, text, text) is 'app.adopt_reference to "user".';
 
+-- Supabase's auth.uid() is a uuid and our user ids are text. What an application there compares with it, in queries and
+-- in policies, views and functions of its own, goes on working; the bodies are inlined, so indexes serve it.
+create or replace function app.text_is_uuid(p_text text, p_uuid uuid) returns boolean
+  language sql immutable parallel safe
+  return p_text = p_uuid::text;
+comment on function app.text_is_uuid(text, uuid) is 'On Supabase the operator text = uuid: whether an id of ours is that account''s.';
+create or replace function app.uuid_is_text(p_uuid uuid, p_text text) returns boolean
+  language sql immutable parallel safe
+  return p_uuid::text = p_text;
+comment on function app.uuid_is_text(uuid, text) is 'On Supabase the operator uuid = text.';
+do $$
+begin
+  if to_regnamespace('auth') is not null and to_regoperator('public.=(text, uuid)') is null then
+    create operator public.= (
+      leftarg = text, rightarg = uuid, function = app.text_is_uuid, commutator = operator(public.=), restrict = eqsel,
+      join = eqjoinsel);
+    create operator public.= (
+      leftarg = uuid, rightarg = text, function = app.uuid_is_text, commutator = operator(public.=), restrict = eqsel,
+      join = eqjoinsel);
+  end if;
+end $$;
+
 drop policy if exists "Members can see their organization" on public.organization;
 create policy "Members can see their organization" on public.organization
   for select to authenticated, parley_definer
@@ -179,4 +201,5 @@ grant select, insert on app.deleted_subjects to parley_definer, parley_owner;
 grant select, insert, delete on public."user" to parley_owner;
 grant execute on function app.now(), app.subject_hash(text), app.subject_lock(text), app.require_caller(text)
   to anon, authenticated, service_role, parley_definer, parley_owner;
+grant execute on function app.text_is_uuid(text, uuid), app.uuid_is_text(uuid, text) to anon, authenticated, service_role;
 grant execute on function app.provision() to parley_app, parley_service;

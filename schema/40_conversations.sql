@@ -71,7 +71,9 @@ begin
   update public.ai_conversations
   set model = coalesce(model, model_used, 'unknown'), model_used = coalesce(model, model_used, 'unknown'),
       total_tokens = coalesce(total_tokens, tokens_used, 0), tokens_used = coalesce(total_tokens, tokens_used, 0),
-      total_cost = coalesce(total_cost, cost_usd, 0), cost_usd = coalesce(total_cost, cost_usd, 0)
+      total_cost = coalesce(total_cost, cost_usd, 0), cost_usd = coalesce(total_cost, cost_usd, 0),
+      -- A cost that nobody knew stays unknown.
+      unpriced_calls = unpriced_calls + (coalesce(total_cost, cost_usd) is null and messages <> '[]')::integer
   where model is null or model <> model_used or model_used is null
     or total_tokens is null or total_tokens <> tokens_used or tokens_used is null
     or total_cost is null or total_cost <> cost_usd or cost_usd is null;

@@ -205,6 +205,12 @@ create policy "Service role can insert usage logs" on public.ai_usage_logs
 drop policy if exists "Service role can view usage logs" on public.ai_usage_logs;
 create policy "Service role can view usage logs" on public.ai_usage_logs
   for select to service_role using ((select app.is_service()));
+drop policy if exists "Service role can correct usage logs" on public.ai_usage_logs;
+create policy "Service role can correct usage logs" on public.ai_usage_logs
+  for update to service_role using ((select app.is_service())) with check ((select app.is_service()));
+drop policy if exists "Service role can clean usage logs" on public.ai_usage_logs;
+create policy "Service role can clean usage logs" on public.ai_usage_logs
+  for delete to service_role using ((select app.is_service()));
 
 drop policy if exists "Users can view their own usage" on public.user_ai_usage;
 create policy "Users can view their own usage" on public.user_ai_usage
@@ -239,7 +245,7 @@ create policy "The service rolls up" on app.rolled_up_days
 grant select on public.ai_usage, public.user_ai_usage to authenticated, service_role, parley_definer;
 grant insert on public.ai_usage to service_role, parley_definer;
 grant update, delete on public.ai_usage to service_role;
-grant select, insert on public.ai_usage_logs to service_role;
+grant select, insert, update, delete on public.ai_usage_logs to service_role;
 grant insert, update on public.user_ai_usage to parley_definer;
 grant select on app.usage_by_day, app.rolled_up_days to authenticated, service_role;
 grant select, delete on app.rolled_up_days to parley_definer;

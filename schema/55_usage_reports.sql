@@ -302,7 +302,8 @@ end $$;
 comment on function app.my_usage_between(date, date) is 'The caller''s own usage by day, provider, model and operation.';
 
 create or replace function public.get_usage_stats(
-  p_user_id text, p_from timestamptz default null, p_to timestamptz default null
+  user_uuid text default app.user_id(), start_date timestamptz default app.now() - interval '30 days',
+  end_date timestamptz default app.now()
 )
   returns table (total_requests bigint, total_tokens bigint, total_cost numeric, average_latency_ms bigint,
     by_operation jsonb, by_model jsonb)
@@ -311,8 +312,8 @@ begin atomic
   with mine as materialized (
     select u.operation_type, coalesce(u.model, 'unknown') as model, u.tokens_total, u.cost, u.latency_ms
     from public.ai_usage u
-    where u.user_id = p_user_id
-      and u.created_at >= coalesce(p_from, '-infinity') and u.created_at < coalesce(p_to, 'infinity'))
+    where u.user_id = user_uuid
+      and u.created_at between coalesce(start_date, '-infinity') and coalesce(end_date, 'infinity'))
   select count(*), coalesce(sum(m.tokens_total), 0)::bigint,
     case when count(*) = count(m.cost) then coalesce(sum(m.cost), 0) end, avg(m.latency_ms)::bigint,
     coalesce((select jsonb_object_agg(o.operation_type, o.calls)
@@ -322,7 +323,7 @@ begin atomic
   from mine m;
 end;
 comment on function public.get_usage_stats(text, timestamptz, timestamptz) is
-  'S3: a user''s requests, tokens and cost (null where one of them is unknown). Runs with the caller''s rights, so another user''s are all zero.';
+  'S3, with its names of parameters: a user''s requests, tokens and cost (null where one of them is unknown), of 30 days unless told. Runs with the caller''s rights, so another user''s are all zero.';
 
 create or replace function app.provider_health() returns jsonb
   language plpgsql stable security definer set search_path = pg_catalog, pg_temp

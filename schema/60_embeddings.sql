@@ -342,9 +342,9 @@ comment on function app.search_documents(text, vector, text, text, integer, doub
 
 create or replace function public.match_embeddings(
   query_embedding vector,
-  match_threshold double precision default 0.7,
+  match_threshold double precision default 0.5,
   match_count integer default 10,
-  filter jsonb default '{}'
+  filter_metadata jsonb default '{}'
 ) returns table (id text, content text, metadata jsonb, similarity double precision)
   language sql stable parallel safe
 begin atomic
@@ -353,11 +353,11 @@ begin atomic
     select c.id, c.content, c.metadata, 1 - app.cosine_distance(c.embedding, query_embedding) as similarity
     from (
       (select e.id, e.content, e.metadata, e.embedding from public.embeddings e
-       where e.user_id is null and e.metadata @> filter
+       where e.user_id is null and e.metadata @> filter_metadata
        order by app.indexed_distance(e.embedding, query_embedding) limit match_count)
       union all
       (select e.id, e.content, e.metadata, e.embedding from public.embeddings e
-       where e.user_id = (select app.user_id()) and e.metadata @> filter
+       where e.user_id = (select app.user_id()) and e.metadata @> filter_metadata
        order by app.cosine_distance(e.embedding, query_embedding) limit match_count)
     ) c
     order by 4 desc nulls last
@@ -369,18 +369,18 @@ comment on function public.match_embeddings(vector, double precision, integer, j
   'S3: the nearest own and public documents above a similarity. Inlined into its query, so EXPLAIN shows the index scan. '
   'Parley itself calls app.search_documents.';
 
-create or replace function public.delete_by_metadata(filter jsonb) returns integer
+create or replace function public.delete_by_metadata(filter_metadata jsonb) returns integer
   language plpgsql volatile set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_user_id text := app.user_id();
   v_deleted integer;
 begin
-  if filter is null or filter = '{}'::jsonb then
+  if filter_metadata is null or filter_metadata = '{}'::jsonb then
     raise exception 'an empty filter would delete every document; use clear_all_embeddings()' using errcode = '22023';
   end if;
   delete from public.embeddings e
-  where e.metadata @> filter and (e.user_id = v_user_id or (v_user_id is null and e.user_id is null));
+  where e.metadata @> filter_metadata and (e.user_id = v_user_id or (v_user_id is null and e.user_id is null));
   get diagnostics v_deleted = row_count;
   return v_deleted;
 end $$;
@@ -453,6 +453,8 @@ grant execute on function app.search_limit(integer), app.search_candidates(text,
   app.assert_search(text, boolean, boolean) to parley_definer;
 grant execute on function app.search_documents(text, vector, text, text, integer, double precision, jsonb, text)
   to parley_app, parley_service;
+revoke all on function public.match_embeddings(vector, double precision, integer, jsonb), public.delete_by_metadata(jsonb),
+  public.clear_all_embeddings() from public, anon;
 grant execute on function public.match_embeddings(vector, double precision, integer, jsonb), public.delete_by_metadata(jsonb),
   public.clear_all_embeddings() to authenticated, service_role;
 -- A deletion drops the index of a tenant that had one (98_deletion.sql).

@@ -83,8 +83,9 @@ comment on function app.mirror_auth_user() is 'Trigger of auth.users: its users 
 do $$
 begin
   if to_regclass('auth.users') is not null then
-    -- Not dropped first: Supabase's migrator may make a trigger on this table, but does not own it.
-    create or replace trigger parley_mirror_user after insert or delete on auth.users
+    -- Triggers run by name, and the application's own writes rows of the new user: ours comes first. Not dropped before it is
+    -- made: Supabase's migrator may make a trigger on this table, but does not own it.
+    create or replace trigger "00_parley_mirror_user" after insert or delete on auth.users
       for each row execute function app.mirror_auth_user();
     -- An account may outlive its user here, who stays deleted.
     insert into public."user" (id)
@@ -99,3 +100,5 @@ select app.give_to('parley_owner', 'app.forget_user(text)', 'app.forget_deleted_
 grant execute on function app.tenant_index_name(text) to parley_owner;
 grant execute on function app.forget_user(text) to parley_definer;
 grant execute on function app.delete_user(text) to parley_app, parley_service;
+-- The last file closes what Postgres opens to everybody: each function of ours is granted by name, or to nobody.
+revoke all on all functions in schema app from public;

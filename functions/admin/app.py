@@ -46,7 +46,7 @@ def set_user_tier(request: Request, body: UserTierChange) -> UserTier:
     return services.admin.change_user_tier(request.path["user_id"], body)
 
 
-@api.delete("/api/admin/users/{user_id}", access="service", status=204, answer=None)
+@api.delete("/api/admin/users/{user_id}", access="service", status=204, answer=None, errors=["user_referenced"])
 def delete_user(request: Request) -> None:
     """Delete a user with everything personal."""
     services.admin.delete_user(request.path["user_id"])

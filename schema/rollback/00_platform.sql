@@ -18,7 +18,6 @@ drop function if exists app.adopt_as_text(regclass, text);
 drop function if exists app.own_tables(regclass[]);
 drop function if exists app.give_to(text, regprocedure[]);
 drop table if exists app.adopted_tables;
-alter default privileges grant execute on functions to public;
 revoke usage on schema public, extensions, app from parley_definer, parley_owner, parley_app, parley_service;
 revoke create on schema app from parley_owner;
 do $$

@@ -32,6 +32,8 @@ ELSEWHERE = {
     "docs/deployment.md: aws lambda invoke": "it needs a deployed stack; "
     "tests/integration/migrations/test_migrate_function.py invokes the function with this payload",
     "docs/operations.md: pg_dump": "tests/integration/migrations/test_restore.py",
+    "docs/seeds.md: createdb": "tests/integration/schema/test_real_databases.py",
+    "docs/seeds.md: psql -qc": "tests/integration/schema/test_real_databases.py",
     "docs/testing.md: make test": "a suite cannot run the suite",
 }
 

@@ -333,7 +333,7 @@ _BY_CALLER: Mapping[str, Access] = {
         user="own: select", admin="members: select", service=_ALL,
         definer={"user": "own: select insert", "admin": "members: select; own: insert", "service": "all: insert"},
     ),
-    "public.ai_usage_logs": Access(service="all: select insert"),
+    "public.ai_usage_logs": Access(service=_ALL),
     "app.ai_usage_YYYY_MM": Access(),
     "app.ai_usage_rest": Access(),
     "app.usage_archive": Access(),

@@ -114,6 +114,12 @@ def documents_are_here() -> bool:
     return DOCUMENTS.is_dir()
 
 
+def tables(seed: str) -> set[str]:
+    """The names of a seed's tables, as the migration that adopts them lists them."""
+    platform = (CHECKOUT / "schema" / "00_platform.sql").read_text(encoding="utf-8")
+    return set(re.findall(rf"^ *\('{seed}(?: as published)?', '(\w+)',$", platform, re.MULTILINE))
+
+
 def runnable_blocks(seed: str) -> list[Block]:
     """What of a seed can be run, placeholders filled: from its document, or as `schema/checks` holds it."""
     if not documents_are_here():

@@ -11,6 +11,7 @@ from parley.core.clock import Clock
 from parley.core.errors import Problem, subject_deleted
 from parley.core.period import Period
 from parley.database.connection import Database
+from parley.database.errors import DatabaseError
 from parley.operations.schemas import Analytics, Tier, TierLimits, TierList, UserTier, UserTierChange
 
 
@@ -58,8 +59,19 @@ class Admin:
         return cast("UserTier", rows[0])
 
     def delete_user(self, user_id: str) -> None:
-        """Delete a user with everything personal; the subject is refused from now on. Raises Problem (404)."""
-        if not self._query("select app.delete_user(%s) as known", (user_id,))[0]["known"]:
+        """Delete a user with everything personal; the subject is refused from now on.
+
+        Raises:
+            Problem: 404 for an unknown user; 409 where an adopted application's own table refers to the user.
+        """
+        try:
+            rows = self._query("select app.delete_user(%s) as known", (user_id,))
+        except DatabaseError as error:
+            if error.sqlstate != "23503":  # foreign_key_violation
+                raise
+            detail = "Rows of the application's own tables refer to this user; delete or change those first."
+            raise Problem("user_referenced", detail, status=409) from None
+        if not rows[0]["known"]:
             raise _no_such_user()
 
     def analytics(self, period: Period) -> Analytics:

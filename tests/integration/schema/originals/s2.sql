@@ -1,10 +1,14 @@
--- S2 as it was, with data: the seed's own statements, and stand-ins for Supabase's auth.users and auth.uid() and for
--- uuid-ossp's function, which it takes for granted.
-create schema auth;
-create table auth.users (id uuid primary key, email text);
-create function auth.uid() returns uuid language sql stable as $$
-  select (nullif(current_setting('request.jwt.claims', true), '')::jsonb ->> 'sub')::uuid
-$$;
+-- S2 as it was, with data: the seed's own statements; where it is not on Supabase (supabase.sql), stand-ins for auth.users
+-- and auth.uid(); and one for uuid-ossp's function, which it takes for granted.
+create schema if not exists auth;
+create table if not exists auth.users (id uuid primary key, email text);
+do $$
+begin
+  if to_regprocedure('auth.uid()') is null then
+    create function auth.uid() returns uuid language sql stable as
+      'select (nullif(current_setting(''request.jwt.claims'', true), '''')::jsonb ->> ''sub'')::uuid';
+  end if;
+end $$;
 create function uuid_generate_v4() returns uuid language sql as $$ select gen_random_uuid() $$;
 
 create extension if not exists vector;

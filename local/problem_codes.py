@@ -34,6 +34,8 @@ CODES: dict[str, tuple[int, str]] = {
     "version_conflict": (409, "The conversation changed meanwhile; `version` is the current one."),
     "interview_not_found": (404, "There is no such interview of the caller's."),
     "interview_not_in_progress": (409, "The interview has not begun, or is over."),
+    "interview_not_over": (409, "The interview is not over yet."),
+    "generation_not_found": (404, "No questions of the caller's were generated under this id."),
     "sequence_conflict": (409, "The answer is not to what was asked last."),
     "submission_id_reused": (422, "This submission_id was used with another answer."),
     "user_referenced": (409, "Rows of the application's own tables refer to this user."),

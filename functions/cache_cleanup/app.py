@@ -1,4 +1,4 @@
-"""Hourly schedule: delete expired answers."""
+"""Hourly schedule: delete expired answers, complete silent interviews."""
 
 from __future__ import annotations
 

@@ -7,17 +7,25 @@ from parley.api.quota_headers import quota_headers
 from parley.api.request import Request
 from parley.api.router import Api, Reply
 from parley.container import Container
+from parley.core.paging import PageQuery
+from parley.interviews.session_export import as_csv, as_markdown, as_transcript
 from parley.interviews.session_schemas import (
     AnswerRequest,
+    ExportQuery,
     Interview,
     InterviewChange,
+    InterviewExport,
     InterviewList,
     InterviewQuery,
     InterviewRequest,
     InterviewState,
+    InterviewStatistics,
+    RecentInterviewList,
+    RecentQuery,
+    ResponseList,
     SkipRequest,
-    Transcript,
 )
+from parley.interviews.sessions import Made
 
 services = Container.from_environment(calls_models=True)
 api = Api(services.settings)
@@ -32,18 +40,29 @@ _MOVES = (*_ENDS, "sequence_conflict", "request_in_progress")
     status=201,
     answer=Interview,
     idempotent=True,
-    errors=[*MODEL_CALL, "daily_limit_reached"],
+    errors=[*MODEL_CALL, "daily_limit_reached", "generation_not_found"],
 )
 def create_interview(request: Request, body: InterviewRequest) -> Reply:
     """Prepare an interview from given questions, from a generation, or for a role."""
-    interview, repeated = services.interviews.create(request.context, body)
-    return Reply(interview, replayed=repeated)
+    return _made(services.interviews.create(request.context, body))
 
 
 @api.get("/api/interviews", access="user", answer=InterviewList)
 def list_interviews(request: Request, query: InterviewQuery) -> InterviewList:
     """The caller's interviews, the newest first."""
     return services.interviews.page(request.caller, query)
+
+
+@api.get("/api/interviews/stats", access="user", answer=InterviewStatistics)
+def get_interview_statistics(request: Request) -> InterviewStatistics:
+    """Figures about the caller's interviews."""
+    return services.interviews.statistics(request.caller)
+
+
+@api.get("/api/interviews/recent", access="user", answer=RecentInterviewList)
+def list_recent_interviews(request: Request, query: RecentQuery) -> RecentInterviewList:
+    """The caller's interviews with what their feedback says in short, the last completed first."""
+    return services.interviews.recent(request.caller, query)
 
 
 @api.get("/api/interviews/{interview_id}", access="user", answer=Interview, errors=[_NOT_FOUND])
@@ -67,20 +86,43 @@ def delete_interview(request: Request) -> None:
 @api.post("/api/interviews/{interview_id}/start", access="user", answer=InterviewState, errors=[*_ENDS, *MODEL_CALL])
 def start_interview(request: Request) -> Reply:
     """Start an interview, or go on where it stopped."""
-    state, quota = services.interviews.start(request.context, request.path["interview_id"])
+    state, quota = services.conduct.start(request.context, request.path["interview_id"])
     return Reply(state, {} if quota is None else quota_headers(quota))
 
 
 @api.get("/api/interviews/{interview_id}/state", access="user", answer=InterviewState, errors=[_NOT_FOUND])
 def get_interview_state(request: Request) -> InterviewState:
     """What the interview waits for, and the time and the follow-ups that are left."""
-    return services.interviews.state(request.caller, request.path["interview_id"])
+    return services.conduct.state(request.caller, request.path["interview_id"])
 
 
-@api.get("/api/interviews/{interview_id}/responses", access="user", answer=Transcript, errors=[_NOT_FOUND])
-def list_interview_responses(request: Request) -> Transcript:
+@api.get("/api/interviews/{interview_id}/responses", access="user", answer=ResponseList, errors=[_NOT_FOUND])
+def list_interview_responses(request: Request, query: PageQuery) -> ResponseList:
     """All turns, in order."""
-    return services.interviews.transcript(request.caller, request.path["interview_id"])
+    return services.interviews.responses(request.caller, request.path["interview_id"], query)
+
+
+@api.get("/api/interviews/{interview_id}/transcript", access="user", answer={"text/plain": str}, errors=[_NOT_FOUND])
+def get_interview_transcript(request: Request) -> Reply:
+    """What was said, as text to read."""
+    export = services.interviews.export(request.caller, request.path["interview_id"])
+    return Reply(as_transcript(export["turns"]), content_type="text/plain; charset=utf-8")
+
+
+@api.get(
+    "/api/interviews/{interview_id}/export",
+    access="user",
+    answer={"application/json": InterviewExport, "text/csv": str, "text/markdown": str},
+    errors=[_NOT_FOUND],
+)
+def export_interview(request: Request, query: ExportQuery) -> Reply | InterviewExport:
+    """All there is of an interview, as JSON, CSV or Markdown."""
+    export = services.interviews.export(request.caller, request.path["interview_id"])
+    if query.format == "csv":
+        return Reply(as_csv(export["turns"]), content_type="text/csv; charset=utf-8")
+    if query.format == "md":
+        return Reply(as_markdown(export), content_type="text/markdown; charset=utf-8")
+    return export
 
 
 @api.post(
@@ -91,25 +133,43 @@ def list_interview_responses(request: Request) -> Transcript:
 )
 def answer_interview_question(request: Request, body: AnswerRequest) -> InterviewState:
     """Answer what was asked last."""
-    return services.interviews.answer(request.context, request.path["interview_id"], body)
+    return services.conduct.answer(request.context, request.path["interview_id"], body)
 
 
 @api.post("/api/interviews/{interview_id}/skip", access="user", answer=InterviewState, errors=_MOVES)
 def skip_interview_question(request: Request, body: SkipRequest) -> InterviewState:
     """Leave the current question."""
-    return services.interviews.skip(request.caller, request.path["interview_id"], body)
+    return services.conduct.skip(request.caller, request.path["interview_id"], body)
 
 
 @api.post("/api/interviews/{interview_id}/complete", access="user", status=202, answer=InterviewState, errors=_ENDS)
 def complete_interview(request: Request) -> InterviewState:
     """End an interview; feedback comes from what is there."""
-    return services.interviews.complete(request.caller, request.path["interview_id"])
+    return services.conduct.complete(request.caller, request.path["interview_id"])
 
 
 @api.post("/api/interviews/{interview_id}/abandon", access="user", answer=InterviewState, errors=_ENDS)
 def abandon_interview(request: Request) -> InterviewState:
     """Give an interview up."""
-    return services.interviews.abandon(request.caller, request.path["interview_id"])
+    return services.conduct.abandon(request.caller, request.path["interview_id"])
+
+
+@api.post(
+    "/api/interviews/{interview_id}/retry",
+    access="user",
+    status=201,
+    answer=Interview,
+    idempotent=True,
+    errors=[_NOT_FOUND, "interview_not_over", "daily_limit_reached", "subject_deleted"],
+)
+def retry_interview(request: Request) -> Reply:
+    """Prepare another interview with the same questions."""
+    return _made(services.interviews.retry(request.context, request.path["interview_id"]))
+
+
+def _made(made: Made) -> Reply:
+    headers = {} if made.quota is None else quota_headers(made.quota)
+    return Reply(made.interview, headers, replayed=made.replayed)
 
 
 lambda_handler = api.handler

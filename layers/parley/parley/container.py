@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from parley.database.connection import Database
     from parley.embedding.call import EmbeddingCalls
     from parley.embedding.embedder import Embedder
+    from parley.interviews.conduct import Conduct
     from parley.interviews.feedback import FeedbackRequests, FeedbackWriter
     from parley.interviews.service import QuestionGenerator
     from parley.interviews.sessions import Interviews
@@ -200,14 +201,21 @@ class Container:
         """The question service."""
         from parley.interviews.service import QuestionGenerator
 
-        return QuestionGenerator(self.completions)
+        return QuestionGenerator(self.completions, self.database)
 
     @cached_property
     def interviews(self) -> Interviews:
         """Interviews."""
         from parley.interviews.sessions import Interviews
 
-        return Interviews(self.database, self.completions, self.settings.daily_free_writes)
+        return Interviews(self.database, self.questions, self.settings.daily_free_writes)
+
+    @cached_property
+    def conduct(self) -> Conduct:
+        """Conducting interviews."""
+        from parley.interviews.conduct import Conduct
+
+        return Conduct(self.database, self.completions)
 
     @cached_property
     def feedback_queue(self) -> WorkQueue:

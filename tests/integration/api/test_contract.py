@@ -93,8 +93,11 @@ def test_every_operation_answers_as_it_says(http: Functions, operator: Functions
     ada("interviews", "POST", f"{interview}/skip", {"sequence_number": state["answer_sequence_number"]})
     ada("interviews", "POST", f"{interview}/complete")
     ada("interviews", "PATCH", interview, {"title": "Ledgers"})
-    for path in ("/api/interviews", interview, f"{interview}/state", f"{interview}/responses"):
-        ada("interviews", "GET", path)
+    for path in ("", "/state", "/responses", "/transcript", "/export", "/export?format=csv", "/export?format=md"):
+        ada("interviews", "GET", f"{interview}{path}")
+    for path in ("", "/stats", "/recent"):
+        ada("interviews", "GET", f"/api/interviews{path}")
+    ada("interviews", "POST", f"{interview}/retry")
     ada("interviews", "DELETE", interview)
     another = ada("interviews", "POST", "/api/interviews", INTERVIEW).json["id"]
     ada("interviews", "POST", f"/api/interviews/{another}/abandon")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -55,8 +58,7 @@ def bob(functions: Functions, token: Token) -> Candidate:
 
 
 def follow_ups(emulator: Emulator, *texts: str, times: int | None = None) -> None:
-    import json
-
+    """What the model asks next, for so many answers; nothing means that it lets them be."""
     emulator.answer(json.dumps({"follow_ups": list(texts)}), times=times)
 
 
@@ -143,3 +145,256 @@ def test_somebody_elses_interview_is_not_there(ada: Candidate, bob: Candidate) -
     ]  # fmt: skip
     assert {(answer.status, answer.json["code"]) for answer in answers} == {(404, "interview_not_found")}
     assert ada.state() == state
+
+
+# Where questions come from.
+
+
+def test_an_interview_is_made_of_a_generation(ada: Candidate, bob: Candidate, functions: Functions) -> None:
+    asked_for = {"role": "Data engineer", "level": "senior", "type": "technical", "number": 3, "language": "sv"}
+    generated = functions.request(
+        "generate_interview_questions", "POST", "/api/generate-interview-questions", asked_for, token=ada.token
+    ).json
+    request = {"generation_id": generated["id"], "follow_up_depth": "light"}
+    made = ada.send("POST", "", request)
+    assert made.status == 201, made.text
+    assert made.json["questions"] == generated["questions"]
+    assert [made.json[name] for name in ("role", "level", "category", "language")] == [
+        "Data engineer", "senior", "technical", "sv",
+    ]  # fmt: skip
+    refused = bob.send("POST", "", request)
+    assert (refused.status, refused.json["code"]) == (404, "generation_not_found")
+
+
+def test_an_interview_is_made_for_a_role_and_its_questions_take_a_unit(ada: Candidate, database: Any) -> None:
+    headers = {"Idempotency-Key": "one"}
+    made, again = (ada.send("POST", "", {"role": "Nurse", "number": 2}, headers=headers) for _ in range(2))
+    assert (made.status, made.json["title"], made.json["question_count"]) == (201, "Nurse", 2)
+    assert (again.json, again.headers["Idempotency-Replayed"]) == (made.json, "true")
+    with database.connect() as owner:
+        assert owner.execute("select daily_usage from user_ai_settings").fetchone() == (1,)
+
+
+def test_only_so_many_interviews_are_made_in_a_day(ada: Candidate, functions: Functions) -> None:
+    functions.environment["PARLEY_DAILY_FREE_WRITES"] = "2"
+    first, *_ = [ada.send("POST", "", {"questions": QUESTIONS}, headers={"Idempotency-Key": str(n)}) for n in range(2)]
+    refused = ada.prepare()
+    assert (refused.status, refused.json["code"]) == (429, "daily_limit_reached")
+    again = ada.send("POST", "", {"questions": QUESTIONS}, headers={"Idempotency-Key": "0"})
+    assert (again.status, again.json["id"]) == (201, first.json["id"])
+
+
+def test_a_key_makes_one_interview_and_no_other(ada: Candidate) -> None:
+    def send(**request: Any) -> Answer:
+        return ada.send("POST", "", {"questions": QUESTIONS} | request, headers={"Idempotency-Key": "one"})
+
+    assert send().json["id"] == send().json["id"]
+    other = send(title="Another")
+    assert (other.status, other.json["code"]) == (422, "idempotency_key_reused")
+
+
+def test_an_own_rubric_is_kept_with_the_interview(ada: Candidate) -> None:
+    anchors = {str(level): f"shows level {level}" for level in range(1, 6)}
+    criterion = {"key": "care", "name": "Care", "description": "Looks after people.", "weight": 2.0, "anchors": anchors}
+    assert ada.prepare(competencies=[criterion]).json["competencies"] == [criterion]
+
+
+# Moves.
+
+
+def ended(ada: Candidate, **request: Any) -> Any:
+    ada.prepare(follow_up_depth="light", **request)
+    state = ada.start().json
+    while state["awaits"] == "answer":
+        state = ada.answer("=1+1 is two.", state["answer_sequence_number"]).json
+    return state
+
+
+def test_a_question_that_is_skipped_gets_no_follow_up(ada: Candidate, emulator: Emulator) -> None:
+    ada.prepare()
+    number = ada.start().json["answer_sequence_number"]
+    first = ada.send("POST", f"/{ada.id}/skip", {"sequence_number": number})
+    again = ada.send("POST", f"/{ada.id}/skip", {"sequence_number": number})
+    assert (first.json["question_index"], again.json) == (1, first.json)
+    assert emulator.requests() == []
+    assert ada.send("GET", f"/{ada.id}/responses").json["data"][1]["stage"] == "skipped"
+
+
+def test_completing_early_and_twice_is_one_end(ada: Candidate) -> None:
+    ada.prepare()
+    ada.start()
+    first, again = (ada.send("POST", f"/{ada.id}/complete") for _ in range(2))
+    assert (first.status, first.json["ended_reason"], again.json) == (202, "ended_by_candidate", first.json)
+
+
+def test_an_interview_that_is_given_up_is_neither_answered_nor_completed(ada: Candidate) -> None:
+    ada.prepare()
+    state = ada.start().json
+    assert ada.send("POST", f"/{ada.id}/abandon").json["status"] == "abandoned"
+    refused = [
+        ada.answer("Too late.", state["answer_sequence_number"]), ada.start(), ada.send("POST", f"/{ada.id}/complete")
+    ]  # fmt: skip
+    assert {(answer.status, answer.json["code"]) for answer in refused} == {(409, "interview_not_in_progress")}
+
+
+def test_a_retry_asks_the_same_questions_anew(ada: Candidate) -> None:
+    ada.prepare()
+    early = ada.send("POST", f"/{ada.id}/retry")
+    assert (early.status, early.json["code"]) == (409, "interview_not_over")
+    ended(ada)
+    key = {"Idempotency-Key": "one"}
+    retried, again = (ada.send("POST", f"/{ada.id}/retry", headers=key) for _ in range(2))
+    assert (retried.status, retried.json["status"], retried.json["retry_of"]) == (201, "pending", ada.id)
+    assert again.json == retried.json
+    assert retried.json["questions"] == ada.send("GET", f"/{ada.id}").json["questions"]
+
+
+# Time.
+
+
+def wait(database: Any, seconds: int) -> None:
+    """Let time pass, as the database sees it."""
+    with database.connect() as owner:
+        owner.execute("create or replace function app.now() returns timestamptz language sql stable parallel safe "
+                      f"return pg_catalog.now() + interval '{seconds} seconds'".encode())  # fmt: skip
+
+
+def test_a_question_whose_time_is_over_is_skipped(ada: Candidate, database: Any) -> None:
+    ada.prepare(questions=[QUESTIONS[0] | {"time_limit_seconds": 60}, QUESTIONS[1]])
+    state = ada.start().json
+    assert 55 <= state["question_seconds_left"] <= 60
+    wait(database, 70)
+    late = ada.answer("Because of the sums.", state["answer_sequence_number"])
+    assert (late.status, late.json["code"]) == (409, "sequence_conflict")
+    state = ada.state()
+    assert (state["question_index"], state["question_seconds_left"]) == (1, None)
+    stages = [turn["stage"] for turn in ada.send("GET", f"/{ada.id}/responses").json["data"]]
+    assert stages == ["question", "expired", "question"]
+
+
+def test_an_interview_whose_time_is_over_is_completed(ada: Candidate, database: Any) -> None:
+    ada.prepare(time_limit_seconds=60)
+    ada.start()
+    wait(database, 70)
+    state = ada.state()
+    assert (state["status"], state["ended_reason"], state["awaits"]) == ("completed", "time_limit", None)
+
+
+def test_an_interview_that_fell_silent_is_completed_by_the_schedule(
+    ada: Candidate, schedules: Functions, database: Any
+) -> None:
+    ada.prepare()
+    ada.start()
+    wait(database, 23 * 3600)
+    assert schedules.invoke("cache_cleanup", {})["interviews_closed"] == 0
+    wait(database, 25 * 3600)
+    assert schedules.invoke("cache_cleanup", {})["interviews_closed"] == 1
+    interview = ada.send("GET", f"/{ada.id}").json
+    assert (interview["status"], interview["ended_reason"], interview["duration_minutes"]) == (
+        "completed",
+        "silence",
+        0,
+    )
+
+
+# Without a model, and without the database.
+
+
+def test_an_interview_goes_on_without_follow_ups_when_every_provider_is_down(
+    ada: Candidate, emulator: Emulator
+) -> None:
+    ada.prepare()
+    state = ada.start().json
+    emulator.fault("unavailable", provider="*", times=100)
+    state = ada.answer("Because of the sums.", state["answer_sequence_number"]).json
+    assert (state["asked"]["stage"], state["question_index"]) == ("question", 1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "no JSON",
+        '{"follow_ups": [3]}',
+        '{"follow_ups": [""]}',
+        json.dumps({"follow_ups": ["word " * 31]}),
+        json.dumps({"follow_ups": [QUESTIONS[0]["question"].upper()]}),
+    ],
+)
+def test_what_cannot_be_asked_is_no_follow_up(ada: Candidate, emulator: Emulator, text: str) -> None:
+    emulator.answer(text)
+    ada.prepare()
+    state = ada.answer("Because of the sums.", ada.start().json["answer_sequence_number"]).json
+    assert (state["asked"]["stage"], state["question_index"]) == ("question", 1)
+
+
+def test_an_answer_is_kept_where_its_follow_up_could_not_be_written(
+    ada: Candidate, functions: Functions, database: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from parley.database.errors import DatabaseUnavailable
+
+    ada.prepare()
+    number = ada.start().json["answer_sequence_number"]
+    services = functions.module("interviews").services
+
+    def away(*_: Any, **__: Any) -> Any:
+        raise DatabaseUnavailable("gone")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(services.requests), "begin_model_call", away)
+        refused = ada.answer("Because of the sums.", number)
+    assert (refused.status, refused.json["code"]) == (503, "database_unavailable")
+    assert refused.headers["Retry-After"]
+    assert ada.state()["awaits"] == "interviewer"
+    resumed = ada.start().json
+    assert resumed["awaits"] == "answer"
+    assert ada.answer("Because of the sums.", number).json == resumed
+
+
+# Reading.
+
+
+def test_interviews_are_listed_by_filter_and_page(ada: Candidate) -> None:
+    ids = [ada.prepare(title=f"Number {n}").json["id"] for n in range(3)]
+    ada.start()
+    first = ada.send("GET", "?limit=2").json
+    second = ada.send("GET", f"?limit=2&cursor={first['next_cursor']}").json
+    assert [row["id"] for row in [*first["data"], *second["data"]]] == ids[::-1]
+    assert second["next_cursor"] is None
+    assert [row["id"] for row in ada.send("GET", "?status=in_progress").json["data"]] == ids[-1:]
+    assert ada.send("GET", "?to=2020-01-01T00:00:00Z").json["data"] == []
+    assert len(ada.send("GET", "?from=2020-01-01T00:00:00Z&interview_type=text&category=mixed").json["data"]) == 3
+
+
+def test_an_interview_is_exported_to_be_kept(ada: Candidate) -> None:
+    ended(ada, title="Ledgers")
+    whole = ada.send("GET", f"/{ada.id}/export").json
+    assert (whole["interview"]["title"], len(whole["turns"]), whole["feedback"]) == ("Ledgers", 4, None)
+    lines = list(csv.DictReader(io.StringIO(ada.send("GET", f"/{ada.id}/export?format=csv").text)))
+    assert [line["stage"] for line in lines] == ["question", "answer", "question", "answer"]
+    assert lines[1]["content"] == "'=1+1 is two."
+    document = ada.send("GET", f"/{ada.id}/export?format=md").text
+    assert document.startswith("# Ledgers\n")
+    assert "**Candidate:** =1+1 is two." in document
+    assert ada.send("GET", f"/{ada.id}/transcript").text.startswith(
+        f"Interviewer: {QUESTIONS[0]['question']}\n\nCandidate: =1+1"
+    )
+
+
+def test_statistics_and_recent_interviews_are_the_seeds(ada: Candidate) -> None:
+    ended(ada, category="technical")
+    figures = ada.send("GET", "/stats").json
+    assert (figures["total_interviews"], figures["completed_interviews"], figures["by_type"]) == (
+        1,
+        1,
+        {"technical": 1},
+    )
+    (recent,) = ada.send("GET", "/recent?limit=5").json["data"]
+    assert (recent["id"], recent["status"]) == (ada.id, "completed")
+
+
+def test_a_deleted_interview_is_gone_with_its_turns(ada: Candidate, database: Any) -> None:
+    ended(ada)
+    assert ada.send("DELETE", f"/{ada.id}").status == 204
+    assert ada.send("GET", f"/{ada.id}").status == 404
+    with database.connect() as owner:
+        assert owner.execute("select count(*) from interview_responses").fetchone() == (0,)

@@ -56,8 +56,8 @@ def test_the_cache_cleanup_deletes_what_has_expired_and_nothing_else(schedules: 
             from generate_series(1, 2600) as n
             """
         )
-    assert schedules.invoke("cache_cleanup", {}) == {"deleted": 2500}
-    assert schedules.invoke("cache_cleanup", {}) == {"deleted": 0}
+    assert schedules.invoke("cache_cleanup", {})["deleted"] == 2500
+    assert schedules.invoke("cache_cleanup", {})["deleted"] == 0
     with database.connect() as owner:
         assert owner.execute("select count(*) from ai_response_cache").fetchone() == (100,)
 

@@ -114,6 +114,13 @@ ROWS: Mapping[str, Mapping[str, Row]] = {
     "public.profiles": {person: {"id": person, "name": "n"} for person in PEOPLE},
     "public.practice_attempts": _with_ids("practice_attempts", _of_people(question="q")),
     "public.interview_sessions": _with_ids("interview_sessions", _of_people(title="t")),
+    "app.question_generations": {
+        person: {
+            "id": f"generation-{person}", "user_id": person, "questions": "[]", "description": "d", "category": "mixed",
+            "language": "en", "created_at": _DAY,
+        }
+        for person in PEOPLE
+    },
     "public.interview_responses": _of_interviews("interview_responses", role="user", content="c", sequence_number=1),
     "public.interview_feedback": {
         person: row | {"user_id": person} for person, row in _of_interviews("interview_feedback").items()
@@ -387,6 +394,9 @@ _BY_CALLER: Mapping[str, Access] = {
     "public.interview_responses": Access(
         user="own: select", service=_ALL,
         definer={"user": "own: select insert", "service": "all: select insert"},
+    ),
+    "app.question_generations": Access(
+        user="own: select", definer={"user": "own: select insert", "service": "all: select insert"}
     ),
     "public.interview_feedback": Access(
         user="own: select", service=_ALL,

@@ -94,8 +94,13 @@ def a_text(value: Any) -> str:
     return value
 
 
-def a_number_or_none(value: Any) -> int | None:
-    """Reads a whole number of a cursor, of the size of Postgres's integer, or null."""
-    if value is not None and (type(value) is not int or abs(value) >= 2**31):
+def a_number(value: Any) -> int:
+    """Reads a whole number of a cursor, of the size of Postgres's integer."""
+    if type(value) is not int or abs(value) >= 2**31:
         raise ValueError("no whole number")
     return value
+
+
+def a_number_or_none(value: Any) -> int | None:
+    """Reads what `a_number` does, or null."""
+    return None if value is None else a_number(value)

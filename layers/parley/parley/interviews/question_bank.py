@@ -92,6 +92,16 @@ _AREAS = [
     "support",
     "design",
     "reliability",
+    "estimates",
+    "feedback",
+    "onboarding",
+    "accessibility",
+    "delegation",
+    "negotiation",
+    "testing",
+    "incidents",
+    "refactoring",
+    "experiments",
 ]
 
 
@@ -110,7 +120,8 @@ _PATTERNS = (
 def bank(kind: str) -> Iterator[tuple[str, str, str]]:
     """Yield (question, competency, kind): the bank's own questions first, then ones about areas of work.
 
-    No two are alike, and there are more than 120: enough for 20 questions where a hundred are excluded.
+    No two are alike, and there are more than 230: enough for 20 questions where a hundred are excluded, fifty were
+    asked before, and some are like these.
     """
     kinds = _MIXED_ORDER if kind == "mixed" else (kind, *(other for other in _MIXED_ORDER if other != kind))
     groups = [_QUESTIONS[name] for name in kinds]

@@ -26,6 +26,7 @@ Level = Literal["intern", "junior", "mid", "senior", "lead"]
 Difficulty = Literal["easy", "medium", "hard", "adaptive"]
 Short = Annotated[str, StringConstraints(max_length=300)]
 Long = Annotated[str, StringConstraints(max_length=20_000)]
+Competency = Annotated[str, StringConstraints(min_length=1, max_length=60, pattern=r"^\w[\w &/+.#-]*$")]
 # What a model wrote: its JSON can say what nothing can store.
 Written = Annotated[str, AfterValidator(storable)]
 
@@ -53,7 +54,8 @@ _A_SUBJECT: dict[str, Any] = {
 
 class QuestionsRequest(NullIsAbsent, BaseModel):
     """What to ask about: at least one of objective, role and job_description. `number` may be text; the names of more
-    than one word are taken in camel case too, and members of other names are ignored.
+    than one word are taken in camel case too, and members of other names are ignored. Each of `competencies` gets a
+    question where there are as many questions. What a signed-in caller was asked lately is not asked again.
     """
 
     model_config = ConfigDict(extra="ignore", strict=True, json_schema_extra=_A_SUBJECT)
@@ -96,6 +98,7 @@ class QuestionsRequest(NullIsAbsent, BaseModel):
     language: LanguageTag = "en"
     job_description: Annotated[Long, Field(validation_alias=AliasChoices("job_description", "jobDescription"))] = ""
     resume_text: Annotated[Long, Field(validation_alias=AliasChoices("resume_text", "resumeText"))] = ""
+    competencies: Annotated[list[Competency], Field(max_length=8)] = []
     exclude_questions: Annotated[
         list[Short], Field(max_length=100, validation_alias=AliasChoices("exclude_questions", "excludeQuestions"))
     ] = []

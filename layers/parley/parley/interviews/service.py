@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, cast
 
 from pydantic import (
@@ -20,11 +22,13 @@ from parley.completion.call import ModelAnswer, ModelCall
 from parley.completion.completions import Completions
 from parley.completion.prompt import Prompt, fenced
 from parley.completion.structured import object_with_list
-from parley.core.caller import RequestContext
+from parley.core.caller import Caller, RequestContext
 from parley.core.errors import Problem
 from parley.core.fields import ProviderSpelling
 from parley.core.observability import logger
 from parley.core.provider_names import canonical_provider, requested_provider
+from parley.database.connection import Database, Statement
+from parley.database.errors import DatabaseUnavailable
 from parley.interviews.question_bank import COMPETENCIES, bank
 from parley.interviews.schemas import (
     GeneratedQuestion,
@@ -38,6 +42,7 @@ from parley.providers.protocol import Message
 
 _SHORTEST_LIMIT, _LONGEST_LIMIT = 30, 900  # seconds for one answer
 _TOKENS_PER_QUESTION = 260
+_REMEMBERED = 50  # questions that a user was asked last
 _PROVIDERS_DOWN = (429, 502, 503, 504)
 
 
@@ -76,17 +81,27 @@ _SCHEMA: dict[str, Any] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
 class QuestionGenerator:
     """The question service."""
 
-    def __init__(self, completions: Completions) -> None:
-        self._completions = completions
+    completions: Completions
+    database: Database
 
-    def generate(self, context: RequestContext, request: QuestionsRequest) -> ModelAnswer:
-        """Generate. Raises Problem."""
+    def generate(
+        self, context: RequestContext, request: QuestionsRequest, *, needs_database: bool = False
+    ) -> ModelAnswer:
+        """Generate.
+
+        Args:
+            needs_database: whether the questions are of no use without it.
+
+        Raises Problem; DatabaseUnavailable where it is needed.
+        """
+        asked_before = self._asked_before(context.caller, needs_database)
         prompt = Prompt(
             operation="question_generation",
-            messages=_messages(request, request.number, []),
+            messages=_messages(request, request.number, asked_before),
             max_output_tokens=500 + _TOKENS_PER_QUESTION * request.number,
             provider=requested_provider(request.provider),
             model=request.model,
@@ -94,40 +109,149 @@ class QuestionGenerator:
             schema_name="interview_questions",
             cache_mode="off",
         )
-        with self._completions.admit(context, prompt) as call:
+        with self.completions.admit(context, prompt) as call:
             if call.replay is not None:
                 return call.answered(call.replay)
+            questions = _Questions(request, asked_before)
+            by_model = True
             try:
-                description, questions = self._ask(call, request)
+                self._ask(call, questions)
             except Problem as problem:
                 if problem.status not in _PROVIDERS_DOWN:
                     raise
                 logger.warning("questions come from the bank", code=problem.code)
-                body = _body(call, request, "", _top_up(request, []), degraded=True)
-                call.settle(body, takes_unit=False)
-                return call.answered(body)
-            missing = len(questions) < request.number
-            body = _body(call, request, description, _top_up(request, questions), degraded=missing)
-            call.settle(body)
+                by_model = False
+            missing = questions.missing > 0
+            questions.fill_from_bank()
+            body = _body(call, request, questions, degraded=missing)
+            self._settle(call, context.caller, request, body, takes_unit=by_model)
             return call.answered(body)
 
-    def _ask(self, call: ModelCall, request: QuestionsRequest) -> tuple[str, list[GeneratedQuestion]]:
-        """Ask once, and once more for what is missing."""
-        generated = _parse(call.complete().text)
-        questions = _select(request, generated.questions, [])
-        if len(questions) < request.number:
-            known = [question.question for question in questions]
-            try:
-                again = _parse(call.complete(_messages(request, request.number - len(questions), known)).text)
-            except Problem as problem:
-                logger.warning("the second call for missing questions failed", code=problem.code)
-            else:
-                questions = _select(request, again.questions, questions)
-                generated.description = generated.description or again.description
-        return generated.description, questions
+    def _asked_before(self, caller: Caller, needs_database: bool) -> list[str]:
+        """What a signed-in caller was asked last; unknown while the database is away."""
+        if caller.user_id is None:
+            return []
+        try:
+            rows = self.database.query(
+                caller.claims,
+                "select app.questions_asked_before(%s, %s) as questions",
+                (caller.user_id, _REMEMBERED),
+                idempotent=True,
+            )
+        except DatabaseUnavailable:
+            if needs_database:
+                raise
+            return []
+        asked: list[str] = rows[0]["questions"]
+        return asked
+
+    @staticmethod
+    def _ask(call: ModelCall, questions: _Questions) -> None:
+        """Ask once, and once more for what is missing. Raises Problem where the first call fails."""
+        questions.take(_parse(call.complete().text))
+        if not (questions.missing or questions.uncovered):
+            return
+        number = questions.missing or len(questions.uncovered)
+        messages = _messages(questions.request, number, questions.known, questions.uncovered)
+        try:
+            questions.take(_parse(call.complete(messages).text))
+        except Problem as problem:
+            logger.warning("the second call for missing questions failed", code=problem.code)
+
+    @staticmethod
+    def _settle(
+        call: ModelCall, caller: Caller, request: QuestionsRequest, body: InterviewQuestions, *, takes_unit: bool
+    ) -> None:
+        """Settle, and keep a signed-in caller's questions. While the database is away they are answered, not kept."""
+        generation = {
+            "id": body["id"],
+            "questions": body["questions"],
+            "description": body["description"],
+            "role": request.role or None,
+            "experience_level": request.level,
+            "category": request.type,
+            "language": request.language,
+        }
+        kept: Statement = ("select app.record_question_generation(%s, %s)", (caller.user_id, generation))
+        if caller.user_id is not None and not call.degraded:
+            with suppress(DatabaseUnavailable):
+                call.settle(body, takes_unit=takes_unit, statements=[kept])
+                return
+        call.settle(body, takes_unit=takes_unit)
 
 
-def _messages(request: QuestionsRequest, number: int, known: list[str]) -> list[Message]:
+class _Questions:
+    """The questions of one request, as they come: none like another or like one that the caller knows.
+
+    Attributes:
+        description: of the interview, for the candidate; empty where no model wrote one.
+    """
+
+    def __init__(self, request: QuestionsRequest, asked_before: Sequence[str]) -> None:
+        self.request = request
+        self.description = ""
+        self._known = [*request.exclude_questions, *asked_before]
+        self._seen = [words(text) for text in self._known]
+        self._usable: list[GeneratedQuestion] = []
+
+    @property
+    def known(self) -> list[str]:
+        """What is not to be asked again."""
+        return [*self._known, *(question.question for question in self._usable)]
+
+    @property
+    def missing(self) -> int:
+        """How many are still needed."""
+        return max(0, self.request.number - len(self._usable))
+
+    @property
+    def uncovered(self) -> list[str]:
+        """The competencies asked for that have no question, where there is room for all of them."""
+        covered = {question.competency for question in self._usable}
+        wanted = self.request.competencies if len(self.request.competencies) <= self.request.number else []
+        return [competency for competency in wanted if competency not in covered]
+
+    def take(self, generated: _Generated) -> None:
+        """Keep what is usable of a model's answer."""
+        self.description = self.description or generated.description
+        self._take(generated.questions)
+
+    def fill_from_bank(self) -> None:
+        """Fill what is missing from the question bank, which is larger than all that can be asked for and known."""
+        if self.missing:
+            bank_questions = bank(self.request.type)
+            self._take(
+                [GeneratedQuestion(question=text, competency=key, type=kind) for text, key, kind in bank_questions]
+            )
+
+    def chosen(self) -> list[GeneratedQuestion]:
+        """As many as were asked for, in order: of each competency asked for the first one, then the first ones."""
+        firsts = {question.competency: at for at, question in reversed([*enumerate(self._usable)])}
+        wanted = [firsts[competency] for competency in self.request.competencies if competency in firsts]
+        order = dict.fromkeys([*wanted, *range(len(self._usable))])
+        return [self._usable[at] for at in sorted([*order][: self.request.number])]
+
+    def _take(self, candidates: Sequence[GeneratedQuestion]) -> None:
+        spelled = {_plain(competency): competency for competency in self.request.competencies}
+        for candidate in candidates:
+            candidate.question = cleaned(candidate.question, voice_friendly=self.request.voice_friendly)
+            wording = words(candidate.question)
+            if not wording or too_long(candidate.question) or any(alike(wording, other) for other in self._seen):
+                continue
+            self._seen.append(wording)
+            candidate.competency = spelled.get(_plain(candidate.competency), candidate.competency)
+            candidate.time_limit_seconds = min(max(candidate.time_limit_seconds, _SHORTEST_LIMIT), _LONGEST_LIMIT)
+            self._usable.append(candidate)
+
+
+def _plain(competency: str) -> str:
+    """A competency as it is compared: models write problem_solving for "Problem solving"."""
+    return " ".join(competency.casefold().replace("_", " ").split())
+
+
+def _messages(
+    request: QuestionsRequest, number: int, known: Sequence[str], competencies: Sequence[str] = ()
+) -> list[Message]:
     """The prompt. All that callers wrote is fenced, and named as data."""
     material = {
         "language": request.language,
@@ -136,17 +260,19 @@ def _messages(request: QuestionsRequest, number: int, known: list[str]) -> list[
         "role": request.role,
         "level": request.level,
         "tech_stack": ", ".join(request.tech_stack),
+        "competencies": [*(competencies or request.competencies)],
         "job_description": request.job_description,
         "resume": request.resume_text,
         "context": request.context,
-        "already_asked": [*request.exclude_questions, *known],
+        "already_asked": [*dict.fromkeys([*request.exclude_questions, *known])],
     }
     tag, facts = fenced({key: value for key, value in material.items() if value})
     kind = "a mix of technical, behavioral and situational" if request.type == "mixed" else request.type
+    cover = "each of the data's, by its name" if request.competencies else ", ".join(COMPETENCIES[request.type])
     rules = [
         f"Write exactly {number} questions for an interview, in the language whose BCP 47 tag the data has.",
         f"Kind: {kind}. Difficulty: {request.difficulty}.",
-        f"Competencies to cover: {', '.join(COMPETENCIES[request.type])}.",
+        f"Competencies to cover: {cover}.",
         f"Each question is open-ended, stands alone and has at most {MOST_WORDS} words; no two ask the same thing.",
         "Weigh technical depth and the candidate's own projects most, then problem solving, then collaboration.",
         "Stay professional and approachable. For each question give the points a good answer makes and two follow-ups.",
@@ -187,41 +313,12 @@ def _question(item: Any) -> GeneratedQuestion | None:
     return None
 
 
-def _select(
-    request: QuestionsRequest, candidates: list[GeneratedQuestion], chosen: list[GeneratedQuestion]
-) -> list[GeneratedQuestion]:
-    """`chosen` and the usable candidates, in order, without near-duplicates, at most as many as asked for."""
-    selected = list(chosen)
-    seen = [words(text) for text in request.exclude_questions] + [words(item.question) for item in chosen]
-    for candidate in candidates:
-        if len(selected) == request.number:
-            break
-        candidate.question = cleaned(candidate.question, voice_friendly=request.voice_friendly)
-        wording = words(candidate.question)
-        if not wording or too_long(candidate.question) or any(alike(wording, other) for other in seen):
-            continue
-        seen.append(wording)
-        candidate.time_limit_seconds = min(max(candidate.time_limit_seconds, _SHORTEST_LIMIT), _LONGEST_LIMIT)
-        selected.append(candidate)
-    return selected
-
-
-def _top_up(request: QuestionsRequest, questions: list[GeneratedQuestion]) -> list[GeneratedQuestion]:
-    """Fill what is missing from the question bank, which is larger than all that can be asked for and excluded."""
-    candidates = [
-        GeneratedQuestion(question=text, competency=competency, type=kind)
-        for text, competency, kind in bank(request.type)
-    ]
-    return _select(request, candidates, questions)
-
-
-def _body(
-    call: ModelCall, request: QuestionsRequest, description: str, questions: list[GeneratedQuestion], *, degraded: bool
-) -> InterviewQuestions:
+def _body(call: ModelCall, request: QuestionsRequest, questions: _Questions, *, degraded: bool) -> InterviewQuestions:
     listed = [
         cast("InterviewQuestion", {"id": f"q{number}", **question.model_dump()})
-        for number, question in enumerate(questions, start=1)
+        for number, question in enumerate(questions.chosen(), start=1)
     ]
+    description = questions.description
     if not description:
         subject = request.role or request.name or "the position"
         description = f"You will talk about {subject} and how you work. Take your time and answer from experience."

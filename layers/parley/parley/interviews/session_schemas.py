@@ -12,6 +12,7 @@ from typing_extensions import TypedDict
 from parley.core.encoding import encode
 from parley.core.fields import BODY, QUERY, Count, Metadata, NullIsAbsent, Whole
 from parley.core.paging import PageQuery
+from parley.interviews.rubric import Criteria
 from parley.interviews.schemas import Difficulty, Kind, LanguageTag, Level
 from parley.interviews.session_records import Awaits, FeedbackStatus, FollowUpDepth, InterviewType, Role, Stage, Status
 
@@ -66,7 +67,8 @@ class InterviewRequest(NullIsAbsent, BaseModel):
     generation does. Starting the interview takes another, which covers its follow-ups and its feedback.
 
     `follow_up_depth` says how often one question may be followed up: `light` never, `moderate` twice, `deep` five
-    times. `time_limit_seconds` runs from the start.
+    times. `time_limit_seconds` runs from the start. `competencies` is a rubric of your own, each level with what shows
+    it; without one an interview is judged by its category's.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=_ONE_SOURCE)
@@ -81,6 +83,7 @@ class InterviewRequest(NullIsAbsent, BaseModel):
     difficulty: Difficulty = "medium"
     language: LanguageTag | None = None
     purpose: Literal["practice", "hiring"] = "practice"
+    competencies: Criteria = []
     follow_up_depth: FollowUpDepth = "moderate"
     time_limit_seconds: Annotated[int, Field(ge=60, le=14_400), Whole] | None = None
     metadata: SessionMetadata = {}
@@ -140,7 +143,7 @@ class RecentQuery(BaseModel):
 
 
 class ExportQuery(BaseModel):
-    """`csv` has one line a turn, `md` is a document to read; both without the feedback's details."""
+    """`csv` has one line a turn; `md` is a document to read, with the feedback in short."""
 
     model_config = QUERY
     format: Literal["json", "csv", "md"] = "json"
@@ -234,7 +237,7 @@ class InterviewState(TypedDict):
     ended_reason: str | None
 
 
-class TranscriptTurn(TypedDict):
+class InterviewTurn(TypedDict):
     """One turn. `confidence` is a recogniser's; `analysis` of a typed answer counts its words, and the seconds since it
     was asked.
     """
@@ -249,9 +252,82 @@ class TranscriptTurn(TypedDict):
     analysis: dict[str, Any] | None
 
 
-class Transcript(TypedDict):
-    """All that was said."""
+class ResponseList(TypedDict):
+    """A page of what was said, in order."""
 
-    id: str
+    data: list[InterviewTurn]
+    next_cursor: str | None
+
+
+class ExportedFeedback(TypedDict):
+    """The feedback of an interview, its latest version."""
+
+    version: int
+    overall_score: float | None
+    hiring_recommendation: str | None
+    scores: list[Any]
+    strengths: list[Any]
+    improvements: list[Any]
+    recommendations: list[Any]
+    detailed_feedback: str | None
+    created_at: datetime
+
+
+class InterviewExport(TypedDict):
+    """All there is of an interview."""
+
+    interview: Interview
+    turns: list[InterviewTurn]
+    feedback: ExportedFeedback | None
+
+
+class InterviewStatistics(TypedDict):
+    """Figures about a caller's interviews. Scores are 0 to 100, null before the first; `score_trend` is points per
+    interview over the last ten; `by_type` counts by category, `by_competency` has mean scores.
+    """
+
+    total_interviews: Count
+    completed_interviews: Count
+    abandoned: Count
+    average_score: float | None
+    best_score: float | None
+    last_score: float | None
+    score_trend: float | None
+    total_minutes: float
+    voice_count: Count
+    text_count: Count
+    by_type: dict[str, int]
+    by_competency: dict[str, float]
+    current_streak: Count
+    longest_streak: Count
+    total_xp: Count
+    level: Annotated[int, Field(ge=1)]
+
+
+class RecentInterview(TypedDict):
+    """An interview with what its feedback says in short."""
+
+    id: UUID
+    title: str | None
+    description: str | None
+    interview_type: InterviewType
+    category: str
+    role: str | None
     status: Status
-    data: list[TranscriptTurn]
+    feedback_status: FeedbackStatus
+    started_at: datetime | None
+    completed_at: datetime | None
+    duration_minutes: float | None
+    created_at: datetime
+    feedback_id: UUID | None
+    overall_score: float | None
+    hiring_recommendation: str | None
+    strengths: list[Any] | None
+    improvements: list[Any] | None
+
+
+class RecentInterviewList(TypedDict):
+    """The last completed first."""
+
+    data: list[RecentInterview]
+    next_cursor: str | None

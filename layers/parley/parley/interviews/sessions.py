@@ -1,47 +1,53 @@
-"""Text interviews: made, conducted turn by turn, and ended.
-
-The database conducts them (schema/71_interview_sessions.sql): it holds the sequence, the budget of follow-ups and the
-time limits, and stores an answer before any model is asked, so nothing that was said is lost. This service asks the
-model for follow-ups. An interview's unit is taken when it starts.
-"""
+"""Interviews: made, listed, read, exported and deleted. They are conducted in `conduct`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
 from parley.admission.quota import Quota
-from parley.completion.completions import Completions
-from parley.completion.prompt import Prompt
 from parley.core.caller import Caller, RequestContext
 from parley.core.errors import Problem, subject_deleted
-from parley.core.observability import logger
-from parley.core.paging import a_time
-from parley.database.connection import Database, Statement
-from parley.database.errors import DatabaseError
+from parley.core.paging import PageQuery, a_number, a_time
+from parley.database.connection import Database
 from parley.database.values import jsonb
-from parley.interviews.session_follow_ups import follow_up, follow_up_prompt
-from parley.interviews.session_records import Question, Stage, State, Turn
+from parley.interviews.schemas import QuestionsRequest
+from parley.interviews.service import QuestionGenerator
+from parley.interviews.session_records import Question
 from parley.interviews.session_schemas import (
-    AnswerRequest,
-    Asked,
+    ExportedFeedback,
     Interview,
     InterviewChange,
+    InterviewExport,
     InterviewList,
     InterviewQuery,
     InterviewRequest,
-    InterviewState,
+    InterviewStatistics,
+    InterviewTurn,
     NewQuestion,
-    SkipRequest,
-    Transcript,
+    RecentInterview,
+    RecentInterviewList,
+    RecentQuery,
+    ResponseList,
 )
 
-_NOT_FOUND, _WRONG_STATE = "P0002", "55000"  # SQLSTATEs of the functions that conduct interviews
-# A follow-up that no model may or can give is left out, and the interview goes on.
-_WITHOUT_FOLLOW_UP = ("own_key_missing", "provider_not_allowed")
+_LONGEST_TITLE = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """An interview that was asked for.
+
+    Attributes:
+        replayed: whether an earlier request with this idempotency key had made it.
+        quota: the caller's, where its questions took a unit.
+    """
+
+    interview: Interview
+    replayed: bool
+    quota: Quota | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,31 +59,68 @@ class Interviews:
     """
 
     database: Database
-    completions: Completions
+    generator: QuestionGenerator
     daily_limit: int
 
-    # Making and reading.
-
-    def create(self, context: RequestContext, request: InterviewRequest) -> tuple[Interview, bool]:
-        """Prepare an interview; and whether an earlier request with this key had made it. Raises Problem."""
-        questions = [asdict(question) for question in _questions(request.questions or ())]
+    def create(self, context: RequestContext, request: InterviewRequest) -> Made:
+        """Prepare an interview. Raises Problem, DatabaseUnavailable."""
+        quota: Quota | None = None
+        found: Mapping[str, Any] = {}
+        if request.questions is not None:
+            questions = [_stored(number, question) for number, question in enumerate(request.questions, start=1)]
+        elif request.generation_id is not None:
+            found = self._generation(context.caller, request.generation_id)
+            questions = found["questions"]
+        else:
+            generated = self.generator.generate(context, _generation_request(request), needs_database=True)
+            quota, found, questions = generated.quota, generated.body, generated.body["questions"]
+        role = request.role or found.get("role")
         session = {
-            "title": request.title or request.role or questions[0]["question"][:80],
-            "description": request.description,
+            "title": request.title or role or questions[0]["question"][:_LONGEST_TITLE],
+            "description": request.description or found.get("description"),
             "questions": questions,
-            "category": request.category or "mixed",
-            "role": request.role,
-            "experience_level": request.level,
-            "language": request.language or "en",
+            "category": request.category or found.get("category") or "mixed",
+            "role": role,
+            "experience_level": request.level or found.get("experience_level"),
+            "language": request.language or found.get("language") or "en",
             "purpose": request.purpose,
-            "competencies": [],
+            "competencies": [criterion.as_json() for criterion in request.competencies],
             "follow_up_depth": request.follow_up_depth,
             "time_limit_seconds": request.time_limit_seconds,
             "metadata": request.metadata,
         }
-        return self._make(context, session)
+        made = self._make(context, session)
+        return replace(made, quota=quota)
 
-    def _make(self, context: RequestContext, session: Mapping[str, Any]) -> tuple[Interview, bool]:
+    def retry(self, context: RequestContext, interview_id: str) -> Made:
+        """Prepare another interview with the questions of one that is over. Raises Problem: 404, 409 while it runs."""
+        interview = self.read(context.caller, interview_id)
+        if interview["status"] in ("pending", "in_progress"):
+            raise Problem("interview_not_over", "This interview is not over; complete or abandon it first.", status=409)
+        same = (
+            "title", "description", "questions", "category", "role", "language", "purpose", "competencies",
+            "follow_up_depth", "time_limit_seconds", "metadata",
+        )  # fmt: skip
+        session: dict[str, Any] = {name: value for name, value in interview.items() if name in same}
+        session |= {"experience_level": interview["level"], "retry_of": interview_id}
+        # The body says nothing of which interview this is.
+        return self._make(replace(context, body_hash=f"retry of {interview_id}"), session)
+
+    def _generation(self, caller: Caller, generation_id: str) -> Mapping[str, Any]:
+        rows = self.database.query(
+            caller.claims,
+            """
+            select questions, description, role, experience_level, category, language from app.question_generations
+            where id = %s and user_id = %s
+            """,
+            (generation_id, caller.user_id),
+            idempotent=True,
+        )
+        if not rows:
+            raise Problem("generation_not_found", "No questions of yours were generated under this id.", status=404)
+        return rows[0]
+
+    def _make(self, context: RequestContext, session: Mapping[str, Any]) -> Made:
         caller, interview_id = context.caller, context.new_ids(1)[0]
         made = self.database.query(
             caller.claims,
@@ -105,7 +148,7 @@ class Interviews:
                 status=429,
                 retry_after=made["retry_after"],
             )
-        return self.read(caller, interview_id), outcome == "repeated"
+        return Made(self.read(caller, interview_id), replayed=outcome == "repeated")
 
     def read(self, caller: Caller, interview_id: str) -> Interview:
         """One interview. Raises Problem (404)."""
@@ -119,11 +162,11 @@ class Interviews:
               s.metadata, s.updated_at
             from public.interview_sessions s where s.id = %s and s.user_id = %s
             """,
-            (_uuid(interview_id), caller.user_id),
+            (interview_uuid(interview_id), caller.user_id),
             idempotent=True,
         )
         if not rows:
-            raise _not_found()
+            raise interview_not_found()
         return cast("Interview", rows[0])
 
     def page(self, caller: Caller, query: InterviewQuery) -> InterviewList:
@@ -156,15 +199,41 @@ class Interviews:
         data, following = query.page(rows, "created_at", "id")
         return {"data": data, "next_cursor": following}
 
-    def transcript(self, caller: Caller, interview_id: str) -> Transcript:
+    def responses(self, caller: Caller, interview_id: str, query: PageQuery) -> ResponseList:
         """All that was said, in order. Raises Problem (404)."""
+        (after,) = query.after(a_number)
         session, turns = self.database.batch(
             caller.claims,
             [
                 (
-                    "select id::text, status from public.interview_sessions where id = %s and user_id = %s",
-                    (_uuid(interview_id), caller.user_id),
+                    "select id from public.interview_sessions where id = %s and user_id = %s",
+                    (interview_uuid(interview_id), caller.user_id),
                 ),
+                (
+                    """
+                    select r.sequence_number, r.role, r.stage, r.content, r.question_index, r."timestamp",
+                      r.confidence::float8, r.analysis
+                    from public.interview_responses r join public.interview_sessions s on s.id = r.interview_id
+                    where s.id = %s and s.user_id = %s and r.sequence_number > coalesce(%s, 0)
+                    order by r.sequence_number
+                    limit %s
+                    """,
+                    (interview_uuid(interview_id), caller.user_id, after, query.limit + 1),
+                ),
+            ],
+            idempotent=True,
+        )
+        if not session:
+            raise interview_not_found()
+        data, following = query.page(turns, "sequence_number")
+        return {"data": data, "next_cursor": following}
+
+    def export(self, caller: Caller, interview_id: str) -> InterviewExport:
+        """All there is of an interview: its turns, and its feedback as it stands. Raises Problem (404)."""
+        interview = self.read(caller, interview_id)
+        turns, feedback = self.database.batch(
+            caller.claims,
+            [
                 (
                     """
                     select r.sequence_number, r.role, r.stage, r.content, r.question_index, r."timestamp",
@@ -173,14 +242,55 @@ class Interviews:
                     where s.id = %s and s.user_id = %s
                     order by r.sequence_number
                     """,
-                    (_uuid(interview_id), caller.user_id),
+                    (interview["id"], caller.user_id),
+                ),
+                (
+                    """
+                    select f.version, f.overall_score::float8, f.hiring_recommendation, f.scores, f.strengths,
+                      f.improvements, f.recommendations, f.detailed_feedback, f.created_at
+                    from public.interview_feedback f join public.interview_sessions s on s.feedback_id = f.id
+                    where s.id = %s and s.user_id = %s
+                    """,
+                    (interview["id"], caller.user_id),
                 ),
             ],
             idempotent=True,
         )
-        if not session:
-            raise _not_found()
-        return {**session[0], "data": turns}  # type: ignore[typeddict-item]
+        return {
+            "interview": interview,
+            "turns": cast("list[InterviewTurn]", turns),
+            "feedback": cast("ExportedFeedback", feedback[0]) if feedback else None,
+        }
+
+    def statistics(self, caller: Caller) -> InterviewStatistics:
+        """S5's get_user_interview_stats."""
+        rows = self.database.query(
+            caller.claims,
+            """
+            select total_interviews, completed_interviews, abandoned, average_score::float8, best_score::float8,
+              last_score::float8, score_trend, total_minutes::float8, voice_count, text_count, by_type, by_competency,
+              current_streak, longest_streak, total_xp, level
+            from public.get_user_interview_stats(%s)
+            """,
+            (caller.user_id,),
+            idempotent=True,
+        )
+        return cast("InterviewStatistics", rows[0])
+
+    def recent(self, caller: Caller, query: RecentQuery) -> RecentInterviewList:
+        """S5's get_recent_interviews_with_feedback."""
+        rows = self.database.query(
+            caller.claims,
+            """
+            select id, title, description, interview_type, category, role, status, feedback_status, started_at,
+              completed_at, duration_minutes::float8, created_at, feedback_id, overall_score::float8,
+              hiring_recommendation, strengths, improvements
+            from public.get_recent_interviews_with_feedback(%s, %s)
+            """,
+            (caller.user_id, query.limit),
+            idempotent=True,
+        )
+        return {"data": cast("list[RecentInterview]", rows), "next_cursor": None}
 
     def change(self, caller: Caller, interview_id: str, change: InterviewChange) -> Interview:
         """Change what describes an interview. Raises Problem (404)."""
@@ -191,7 +301,7 @@ class Interviews:
             set title = coalesce(%s, title), description = coalesce(%s, description), metadata = coalesce(%s, metadata)
             where id = %s and user_id = %s
             """,
-            (change.title, change.description, change.metadata, _uuid(interview_id), caller.user_id),
+            (change.title, change.description, change.metadata, interview_uuid(interview_id), caller.user_id),
             idempotent=True,
         )
         return self.read(caller, interview_id)
@@ -201,202 +311,36 @@ class Interviews:
         deleted = self.database.query(
             caller.claims,
             "delete from public.interview_sessions where id = %s and user_id = %s returning id",
-            (_uuid(interview_id), caller.user_id),
+            (interview_uuid(interview_id), caller.user_id),
         )
         if not deleted:
-            raise _not_found()
-
-    # Conducting. Each answers with how the interview stands then.
-
-    def state(self, caller: Caller, interview_id: str) -> InterviewState:
-        """How it stands. Raises Problem (404)."""
-        return _shown(self._move(caller, interview_id, "look"))
-
-    def start(self, context: RequestContext, interview_id: str) -> tuple[InterviewState, Quota | None]:
-        """Take the unit and ask the first question; where it has begun already, go on. The quota, where one was taken.
-
-        Raises Problem: 404, 409 where the interview is over, and what refuses a unit.
-        """
-        state, quota = self._move(context.caller, interview_id, "look"), None
-        if state.awaits is None:
-            raise _over()
-        if state.awaits == "start":
-            quota = self._take_unit(context, state)
-            state = self._move(context.caller, interview_id, "look")
-        return _shown(self._go_on(context, state)), quota
-
-    def answer(self, context: RequestContext, interview_id: str, answer: AnswerRequest) -> InterviewState:
-        """Store an answer, once by its submission id, and go on.
-
-        Raises Problem: 404; 409 where it answers another turn or the interview is over; 422 where the id was used with
-        another answer.
-        """
-        parameters = (answer.sequence_number, answer.submission_id, answer.content)
-        return _shown(self._go_on(context, self._move(context.caller, interview_id, "answer", *parameters)))
-
-    def skip(self, caller: Caller, interview_id: str, skip: SkipRequest) -> InterviewState:
-        """Leave the question. Raises Problem as `answer` does."""
-        return _shown(self._move(caller, interview_id, "skip", skip.sequence_number))
-
-    def complete(self, caller: Caller, interview_id: str) -> InterviewState:
-        """End it, with feedback from what is there. Raises Problem: 404, 409 where it is not in progress."""
-        return _shown(self._move(caller, interview_id, "complete"))
-
-    def abandon(self, caller: Caller, interview_id: str) -> InterviewState:
-        """Give it up, without feedback. Raises Problem: 404, 409 where it is over."""
-        return _shown(self._move(caller, interview_id, "abandon"))
-
-    def _move(
-        self,
-        caller: Caller,
-        interview_id: str,
-        move: str,
-        sequence_number: int | None = None,
-        submission_id: str | None = None,
-        content: str | None = None,
-    ) -> State:
-        parameters = (caller.user_id, _uuid(interview_id), move, sequence_number, submission_id, content)
-        try:
-            moved = self.database.query(
-                caller.claims,
-                "select app.move_interview(%s, %s, %s, %s, %s, %s) as moved",
-                parameters,
-                idempotent=True,
-            )[0]["moved"]
-        except DatabaseError as error:
-            if error.sqlstate == _NOT_FOUND:
-                raise _not_found() from None
-            raise
-        if moved["outcome"] in _REFUSALS:
-            code, status, detail = _REFUSALS[moved["outcome"]]
-            raise Problem(code, detail, status=status)
-        return State.from_json(moved["state"])
-
-    def _take_unit(self, context: RequestContext, state: State) -> Quota:
-        """Spend the unit and start the interview, both or neither. Who starts twice at once waits for the first."""
-        session = state.session
-        prompt = Prompt(operation="interview", messages=[], max_output_tokens=1, cache_mode="off")
-        with self.completions.admit(_step(context, session.id, "start"), prompt) as call:
-            if call.replay is None:
-                try:
-                    call.settle(
-                        {"interview_id": session.id},
-                        statements=[("select app.start_interview(%s, %s)", (session.user_id, UUID(session.id)))],
-                    )
-                except DatabaseError as error:
-                    if error.sqlstate in (_WRONG_STATE, _NOT_FOUND):  # given up, or deleted, at this moment
-                        raise _over() from None
-                    raise
-            return call.quota
-
-    def _go_on(self, context: RequestContext, state: State) -> State:
-        """Where the interviewer is to speak: ask a model for a follow-up, and ask it or the next question.
-
-        The step has a key of its own, so that however often an answer is sent, a model is asked once.
-        Raises Problem: 409 while another request asks, 503 while the database is away; the answer is stored.
-        """
-        if state.awaits != "interviewer":
-            return state
-        session, after = state.session, state.last_sequence_number
-        prompt = follow_up_prompt(state)
-        try:
-            with self.completions.admit(_step(context, session.id, f"turn {after + 1}"), prompt) as call:
-                if call.replay is None:
-                    question: str | None = None
-                    try:
-                        question = follow_up(call.complete().text, state)
-                    except Problem as problem:
-                        logger.warning("an answer is not followed up", code=problem.code)
-                    answer = {"follow_up": question}
-                    call.settle(answer, takes_unit=False, statements=[self._follow_up_written(state, question)])
-        except Problem as problem:
-            if problem.code not in _WITHOUT_FOLLOW_UP:
-                raise
-            logger.warning("an answer is not followed up", code=problem.code)
-            self.database.batch(context.caller.claims, [self._follow_up_written(state, None)], idempotent=True)
-        return self._move(context.caller, session.id, "look")
-
-    @staticmethod
-    def _follow_up_written(state: State, question: str | None) -> Statement:
-        session = state.session
-        parameters = (session.user_id, UUID(session.id), state.last_sequence_number, question)
-        return "select app.ask_follow_up(%s, %s, %s, %s)", parameters
+            raise interview_not_found()
 
 
-_REFUSALS = {
-    "submission_id_reused": (
-        "submission_id_reused",
-        422,
-        "This submission_id was used with another answer; use a new one.",
-    ),
-    "sequence_conflict": (
-        "sequence_conflict",
-        409,
-        "This does not answer what was asked last; read the state and answer under its answer_sequence_number.",
-    ),
-    "not_in_progress": (
-        "interview_not_in_progress",
-        409,
-        "The interview has not begun or is over; its status says which.",
-    ),
-}
+def _stored(number: int, question: NewQuestion) -> dict[str, Any]:
+    return asdict(Question(id=f"q{number}", **question.model_dump()))
 
 
-def _step(context: RequestContext, interview_id: str, step: str) -> RequestContext:
-    """The request that carries out one step of an interview, under a key that all who try it share."""
-    key = f"interview {interview_id} {step}"
-    return replace(
-        context, request_id=f"{context.request_id}.{step.replace(' ', '')}", idempotency_key=key, body_hash=key
+def _generation_request(request: InterviewRequest) -> QuestionsRequest:
+    return QuestionsRequest(
+        role=request.role or "",
+        level=request.level,
+        number=request.number or 5,
+        type=request.category or "mixed",
+        difficulty=request.difficulty,
+        language=request.language or "en",
+        competencies=[criterion.key for criterion in request.competencies],
     )
 
 
-def _questions(questions: Sequence[NewQuestion]) -> list[Question]:
-    return [Question(id=f"q{number}", **question.model_dump()) for number, question in enumerate(questions, start=1)]
-
-
-def _shown(state: State) -> InterviewState:
-    session = state.session
-    asked = state.turns[-1] if state.awaits == "answer" else None
-    return {
-        "id": session.id,
-        "status": session.status,
-        "feedback_status": session.feedback_status,
-        "awaits": state.awaits,
-        "asked": None if asked is None else _asked(asked),
-        "answer_sequence_number": None if asked is None else asked.sequence_number + 1,
-        "question_index": state.question_index,
-        "question_count": len(session.questions),
-        "follow_ups_left": state.follow_ups_left,
-        "question_seconds_left": _seconds_left(state, state.question_ends_at),
-        "interview_seconds_left": _seconds_left(state, state.interview_ends_at),
-        "ended_reason": session.ended_reason,
-    }
-
-
-def _asked(turn: Turn) -> Asked:
-    return {
-        "sequence_number": turn.sequence_number,
-        "stage": cast("Stage", turn.stage),
-        "content": turn.content,
-        "timestamp": turn.timestamp,
-    }
-
-
-def _seconds_left(state: State, until: datetime | None) -> int | None:
-    return None if until is None else max(0, int((until - state.now).total_seconds()))
-
-
-def _uuid(text: str) -> UUID:
+def interview_uuid(text: str) -> UUID:
+    """An interview's id in a path. Raises Problem (404) for what is none."""
     try:
         return UUID(text)
     except ValueError:
-        raise _not_found() from None
+        raise interview_not_found() from None
 
 
-def _not_found() -> Problem:
+def interview_not_found() -> Problem:
+    """The answer where there is no interview, or somebody else's."""
     return Problem("interview_not_found", "There is no such interview of yours.", status=404)
-
-
-def _over() -> Problem:
-    code, status, detail = _REFUSALS["not_in_progress"]
-    return Problem(code, detail, status=status)

@@ -46,7 +46,10 @@ class Maintenance:
         return report
 
     def cache_cleanup(self, time_left: Callable[[], float]) -> CacheCleanup:
-        """Delete expired answers batch by batch until none is left or `time_left()` falls under five seconds."""
+        """Close silent interviews, and delete expired answers batch by batch until none is left or `time_left()` falls
+        under five seconds.
+        """
+        closed = self._alone("select app.close_silent_interviews(%s) as found", _BATCH)
         deleted = 0
         while time_left() > 5:
             batch = self.database.query(
@@ -55,9 +58,10 @@ class Maintenance:
             deleted += batch
             if batch < _BATCH:
                 break
-        logger.info("cache cleaned", deleted=deleted)
-        return {"deleted": deleted}
+        report: CacheCleanup = {"deleted": deleted, "interviews_closed": closed}
+        logger.info("cache cleaned", report=report)
+        return report
 
-    def _alone(self, statement: LiteralString, *parameters: str) -> Any:
+    def _alone(self, statement: LiteralString, *parameters: str | int) -> Any:
         """What a statement finds, in a transaction of its own."""
         return self.database.query(SERVICE.claims, statement, parameters, idempotent=True)[0].get("found")

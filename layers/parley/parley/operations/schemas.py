@@ -175,6 +175,7 @@ class UsageReset(TypedDict):
 
 
 class CacheCleanup(TypedDict):
-    """How many expired answers `cache_cleanup` deleted."""
+    """How many expired answers `cache_cleanup` deleted, and how many silent interviews it completed."""
 
     deleted: Count
+    interviews_closed: Count

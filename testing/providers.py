@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -12,7 +12,7 @@ import httpx2
 from parley.core.clock import Clock
 from parley.core.provider_names import ProviderName
 from parley.providers.protocol import Completion, CompletionRequest, Message, Provider
-from parley.providers.registry import build_providers
+from parley.providers.registry import Providers
 from parley.providers.transport import SharedClient
 
 MODELS: dict[ProviderName, str] = {
@@ -26,18 +26,18 @@ R = TypeVar("R")
 
 def over(
     handler: Callable[[httpx2.Request], httpx2.Response], clock: Clock | None = None
-) -> dict[ProviderName, Provider]:
+) -> Mapping[ProviderName, Provider]:
     """The adapters, their real SDKs included, over a transport that answers with `handler`."""
     client = httpx2.Client(transport=httpx2.MockTransport(handler), headers={"accept-encoding": "identity"})
-    return build_providers(http=SharedClient(client), clock=clock)
+    return Providers(http=SharedClient(client), clock=clock)
 
 
 @contextmanager
-def at_emulator(url: str) -> Iterator[dict[ProviderName, Provider]]:
+def at_emulator(url: str) -> Iterator[Mapping[ProviderName, Provider]]:
     """The adapters over real connections to an emulator."""
     http = SharedClient()
     try:
-        yield build_providers(urls(url), http)
+        yield Providers(urls(url), http)
     finally:
         http().close()
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from functools import cached_property
 from random import SystemRandom
 from typing import TYPE_CHECKING
 
-from parley.admission.known_callers import KnownCallers
 from parley.core import secrets
 from parley.core.clock import SystemClock
 from parley.core.config import Settings
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from parley.account.usage import UsageReports
     from parley.admission.degraded import DegradedMode
     from parley.admission.held_request import Admission
+    from parley.admission.known_callers import KnownCallers
     from parley.admission.requests import Requests
     from parley.chat.conversations import Conversations
     from parley.chat.service import Chat
@@ -56,7 +57,6 @@ class Container:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.clock = SystemClock()
-        self.known_callers = KnownCallers()
 
     @classmethod
     def from_environment(cls, *, calls_models: bool = False) -> Container:
@@ -87,6 +87,13 @@ class Container:
         )
 
     @cached_property
+    def known_callers(self) -> KnownCallers:
+        """What this container remembers of its callers."""
+        from parley.admission.known_callers import KnownCallers
+
+        return KnownCallers()
+
+    @cached_property
     def preferences(self) -> Preferences:
         """S1's preference service."""
         from parley.account.preferences import Preferences
@@ -108,11 +115,11 @@ class Container:
         return SharedClient()
 
     @cached_property
-    def providers(self) -> dict[ProviderName, Provider]:
+    def providers(self) -> Mapping[ProviderName, Provider]:
         """The providers' adapters; each imports its SDK at its first call."""
-        from parley.providers.registry import build_providers
+        from parley.providers.registry import Providers
 
-        return build_providers(self.settings.provider_urls, self.http)
+        return Providers(self.settings.provider_urls, self.http)
 
     @cached_property
     def router(self) -> Router:
@@ -149,7 +156,7 @@ class Container:
         """What held requests are admitted and finished with."""
         from parley.admission.held_request import Admission
 
-        return Admission(self.requests, self.degraded, self.catalogue, self.clock)
+        return Admission(self.requests, lambda: self.degraded, self.catalogue, self.clock)
 
     @cached_property
     def degraded(self) -> DegradedMode:
@@ -181,7 +188,7 @@ class Container:
         return Completions(
             admission=self.admission,
             router=self.router,
-            embedder=self.embedder,
+            embedder=lambda: self.embedder,
             semantic_cache=SemanticCache(self.database),
             key_cipher=self.key_cipher,
             operator_keys=lambda: self.operator_keys,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache, partial
 from typing import Any
 
@@ -18,11 +18,11 @@ from parley.core.provider_names import PROVIDERS, ProviderName
 from parley.providers.catalogue import Catalogue
 from parley.providers.errors import ProviderError, StreamCancelled
 from parley.providers.protocol import Completion, Provider
-from parley.providers.registry import build_providers
+from parley.providers.registry import Providers
 from parley.providers.transport import SharedClient, events, read_json
 from testing.providers import KEY, Body, at_emulator, call, drain, event_stream, over, request, sse, urls
 
-Adapters = dict[ProviderName, Provider]
+Adapters = Mapping[ProviderName, Provider]
 TEXT = "A monad is a monoid \u2013 in the category of endofunctors."
 
 
@@ -45,7 +45,7 @@ def recorded(url: str, provider: ProviderName) -> bytes:
             return event_stream(bodies[-1])
 
     with httpx2.Client(transport=Recorder()) as client:
-        adapter = build_providers(urls(url), http=SharedClient(client))[provider]
+        adapter = Providers(urls(url), http=SharedClient(client))[provider]
         assert drain(adapter.stream(request(provider), KEY))[1].text == TEXT
     return bodies[0]
 

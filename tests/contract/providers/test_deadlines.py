@@ -13,7 +13,7 @@ import pytest
 from parley.core.provider_names import PROVIDERS, ProviderName
 from parley.providers.errors import ProviderError
 from parley.providers.protocol import Provider, Usage
-from parley.providers.registry import build_providers
+from parley.providers.registry import Providers
 from testing.drip import HEAD, STREAM_HEAD, Step, dripping
 from testing.providers import KEY, call, drain, request, sse, urls
 
@@ -22,7 +22,7 @@ LATE: Step = (1.2, b" ")  # after the step before it, which a test sends at half
 
 
 def adapter_at(url: str, provider: ProviderName) -> Provider:
-    return build_providers(dict.fromkeys(urls(url), url))[provider]
+    return Providers(dict.fromkeys(urls(url), url))[provider]
 
 
 STALLS: dict[str, list[Step]] = {

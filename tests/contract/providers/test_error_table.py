@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -22,7 +22,7 @@ from parley.providers.problems import problem_for
 from parley.providers.protocol import Provider
 from testing.providers import KEY, at_emulator, call, over, request
 
-Adapters = dict[ProviderName, Provider]
+Adapters = Mapping[ProviderName, Provider]
 NOW = datetime(2026, 11, 21, 12, 0, 0, tzinfo=UTC)
 HTML = b"<html><body>It works!</body></html>"
 

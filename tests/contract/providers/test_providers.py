@@ -6,7 +6,7 @@ import json
 import math
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import httpx2
@@ -19,7 +19,7 @@ from parley.providers.errors import ProviderError
 from parley.providers.protocol import Message, Provider, Usage
 from testing.providers import KEY, MODELS, at_emulator, call, drain, event_stream, over, request, sse, unstreamed
 
-Adapters = dict[ProviderName, Provider]
+Adapters = Mapping[ProviderName, Provider]
 EMBEDDINGS: dict[ProviderName, str] = {"openai": "text-embedding-3-small", "google": "gemini-embedding-001"}
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -342,8 +342,9 @@ def test_a_compressed_answer_is_read_although_none_was_asked_for() -> None:
 
 def test_importing_the_room_loads_no_sdk_and_no_http_client() -> None:
     program = (
-        "import sys, parley.providers.registry, parley.providers.catalogue, parley.completion.routing;"
-        "parley.providers.registry.build_providers();"
+        "import sys, parley.providers.registry, parley.providers.openai, parley.providers.anthropic;"
+        "import parley.providers.google, parley.providers.catalogue, parley.completion.routing;"
+        "parley.providers.registry.Providers();"
         "print([name for name in ('openai', 'anthropic', 'google.genai', 'httpx2', 'pydantic') if name in sys.modules])"
     )
     found = subprocess.run(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from local.emulator.client import Emulator
-from parley.providers.tokens import most_tokens
+from parley.completion.history import most_tokens
 from testing.functions import Answer, Functions
 
 Token = Callable[..., str]

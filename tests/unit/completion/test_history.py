@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parley.admission.records import Turn
-from parley.completion.history import CUT_MARK, TOKENS_PER_TURN, cut, fit
-from parley.providers.tokens import most_tokens
+from parley.completion.history import CUT_MARK, TOKENS_PER_TURN, cut, fit, most_tokens
 
 TEXTS = st.builds(lambda text, times: text * times, st.text(min_size=1, max_size=12), st.integers(1, 400))
 TURNS = st.lists(st.builds(Turn, st.sampled_from(("user", "assistant")), TEXTS), max_size=12)

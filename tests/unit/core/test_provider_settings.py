@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from parley.core import secrets
 from parley.core.config import ConfigurationError, Settings
 from parley.core.secrets import provider_keys
-from parley.providers.registry import build_providers
+from parley.providers.registry import Providers
 
 
 def settings(**environment: str) -> Settings:
@@ -80,7 +80,7 @@ def test_a_bad_base_url_makes_its_provider_unavailable_and_no_other(url: str, ca
     with caplog.at_level(logging.ERROR):
         found = settings(OPENAI_BASE_URL=url, ANTHROPIC_BASE_URL="https://proxy.test")
     assert found.provider_urls == {"openai": None, "anthropic": "https://proxy.test"}
-    assert set(build_providers(found.provider_urls)) == {"anthropic", "google"}
+    assert set(Providers(found.provider_urls)) == {"anthropic", "google"}
     assert len(caplog.records) == 1
     assert url not in caplog.text
 
@@ -106,7 +106,7 @@ def test_a_number_that_is_none_names_its_setting(name: str, value: str) -> None:
 @given(st.dictionaries(st.sampled_from(["OPENAI_BASE_URL", "GEMINI_API_KEY", "ANTHROPIC_BASE_URL"]), st.text()))
 def test_no_providers_setting_stops_the_start(environment: dict[str, str]) -> None:
     found = settings(**environment)
-    build_providers(found.provider_urls)
+    Providers(found.provider_urls)
     assert all(key.isprintable() and key.isascii() for key in provider_keys(found).values())
 
 

@@ -21,7 +21,7 @@ settled, whatever is replayed to it later.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -58,10 +58,14 @@ _LEAST_SECONDS = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """What a held request is admitted, priced and finished with."""
+    """What a held request is admitted, priced and finished with.
+
+    Args:
+        degraded: gives what goes on in an outage; few containers see one.
+    """
 
     requests: Requests
-    degraded: DegradedMode
+    degraded: Callable[[], DegradedMode]
     catalogue: Catalogue
     clock: Clock
 
@@ -82,7 +86,7 @@ class Admission:
         try:
             return self.requests.begin_model_call(context, request, deadline)
         except DatabaseUnavailable:
-            return self.degraded.admit(context, request, needs_database=needs_database)
+            return self.degraded().admit(context, request, needs_database=needs_database)
 
     def admit_embedding(self, context: RequestContext, request: EmbeddingRequest, deadline: float) -> Admitted:
         """Admit a search or an import. Raises Problem where it is refused, DatabaseUnavailable."""
@@ -223,7 +227,7 @@ class HeldRequest:
         except Exception as fault:
             # The first error is the one to answer with. The queue tries again, and keeps what cannot be written.
             log_fault("a request could not be released", fault)
-            self._admission.degraded.remember(self._caller, outcome, admitted_offline=False)
+            self._admission.degraded().remember(self._caller, outcome, admitted_offline=False)
 
     def _error_code(self, error: BaseException | None) -> str:
         if self.cancelled or not isinstance(error, Exception):
@@ -258,6 +262,6 @@ class HeldRequest:
             else:
                 self.quota = finished.quota or self.quota
                 return finished
-        self._admission.degraded.remember(self._caller, outcome, admitted_offline=self._admitted.offline)
+        self._admission.degraded().remember(self._caller, outcome, admitted_offline=self._admitted.offline)
         self.degraded = True
         return None

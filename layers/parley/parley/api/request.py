@@ -17,8 +17,6 @@ from urllib.parse import quote, unquote
 
 from pydantic import BaseModel, ValidationError
 
-from parley.api import invalid_fields
-from parley.api.invalid_fields import field_name
 from parley.core.caller import Caller, RequestContext
 from parley.core.errors import Problem
 
@@ -123,6 +121,8 @@ class Request:
         try:
             return model.model_validate(value)
         except ValidationError as error:
+            from parley.api import invalid_fields
+
             raise invalid_fields.problem_of(model, error) from None
 
 
@@ -178,6 +178,8 @@ def _members(whose: str, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """
     found = dict(pairs)
     if len(found) != len(pairs):
+        from parley.api.invalid_fields import field_name
+
         (twice, _), *_ = Counter(name for name, _ in pairs).most_common(1)
         raise _invalid(f"The {whose} names the same member twice: {field_name(twice)}.")
     return found

@@ -6,15 +6,13 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Required, TypedDict, Unpack, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, Required, TypedDict, Unpack, get_type_hints
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, CORSConfig, Response
 from pydantic import BaseModel
 
-from parley.admission.refusals import Refused
 from parley.api import problems
 from parley.api.authentication import Authenticator
-from parley.api.quota_headers import quota_headers
 from parley.api.request import Request, check_text, path_parameters, requested_path
 from parley.api.sse import CONTENT_TYPE, HEARTBEAT, Stream, encoded
 from parley.core.caller import Caller
@@ -24,7 +22,9 @@ from parley.core.errors import Problem
 from parley.core.fields import QUERY
 from parley.core.observability import log_fault, logger
 from parley.database.errors import DatabaseUnavailable, LoginRefused
-from parley.runtime.response import StreamingResponse, is_streaming
+
+if TYPE_CHECKING:
+    from parley.runtime.response import StreamingResponse
 
 Access = Literal["anyone", "user", "organization_admin", "service"]
 # The type of a JSON answer; by media type where that is not all; None for no content.
@@ -157,6 +157,8 @@ class Api:
         answer = self._resolver.resolve(event | {"path": requested_path(event)}, context)
         if self._stream is None:
             return answer
+        from parley.runtime.response import StreamingResponse, is_streaming
+
         response = StreamingResponse(
             status=answer["statusCode"],
             headers={name: values[-1] for name, values in answer["multiValueHeaders"].items()},
@@ -274,6 +276,9 @@ def _problem_of(error: Exception) -> Problem:
 
 
 def _problem_reply(problem: Problem, request_id: str) -> Reply:
+    from parley.admission.refusals import Refused
+    from parley.api.quota_headers import quota_headers
+
     headers = problems.headers(problem)
     if isinstance(problem, Refused):
         headers |= quota_headers(problem.quota)

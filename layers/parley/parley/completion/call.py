@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
 from itertools import takewhile
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from parley.admission.held_request import Admission, HeldRequest
 from parley.admission.quota import Quota
 from parley.admission.records import AdmittedModelCall, CacheEntry, Conversation, LedgerEntry, StoredAnswer
 from parley.admission.requests import semantic_reply
 from parley.completion.cache import SemanticCache, cache_entry
-from parley.completion.history import TOKENS_PER_TURN, fit
+from parley.completion.history import TOKENS_PER_TURN, fit, most_tokens
 from parley.completion.prompt import Prompt, context_message
 from parley.completion.routing import Plan, Router
 from parley.completion.schemas import CallUsage
@@ -25,12 +25,12 @@ from parley.core.fields import ProviderSource
 from parley.core.observability import log_fault, logger
 from parley.core.provider_names import ProviderName
 from parley.database.errors import DatabaseUnavailable
-from parley.embedding.embedder import LONGEST_TEXT, Embedder, estimated_tokens
 from parley.providers.errors import ProviderError
 from parley.providers.fitting import Adjustable
-from parley.providers.problems import problem_for
 from parley.providers.protocol import Completion, CompletionRequest, Embeddings, Message
-from parley.providers.tokens import most_tokens
+
+if TYPE_CHECKING:
+    from parley.embedding.embedder import Embedder
 
 _Read = TypeVar("_Read")
 _LOOKUP_SECONDS = 2.0  # a semantic lookup that takes longer is not worth what it may save
@@ -264,6 +264,8 @@ class ModelCall(HeldRequest):
             self._charge_attempts(first)
 
     def _problem_for(self, error: ProviderError) -> Problem:
+        from parley.providers.problems import problem_for
+
         asked = {attempt.provider: attempt.model for attempt in self._attempts}
         return problem_for(error, own_key=self._own_key, model=asked.get(error.provider))
 
@@ -353,5 +355,7 @@ class ModelCall(HeldRequest):
 
 def question_tokens(prompt: Prompt) -> int | None:
     """What it takes to embed the prompt's last message, as estimated; None where it is too long for that."""
+    from parley.embedding.embedder import LONGEST_TEXT, estimated_tokens
+
     question = prompt.messages[-1].content
     return estimated_tokens(question) if len(question) <= LONGEST_TEXT else None

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from parley.admission.held_request import Admission
 from parley.admission.records import AdmittedModelCall, ModelCallRequest
 from parley.completion.cache import SemanticCache, cache_mode, prompt_hash
 from parley.completion.call import ModelCall, question_tokens
+from parley.completion.history import CHARACTERS_PER_TOKEN
 from parley.completion.operator_models import OperatorModels
 from parley.completion.prompt import Prompt
 from parley.completion.routing import Router
@@ -23,10 +24,11 @@ from parley.core.config import Settings
 from parley.core.errors import Problem
 from parley.core.observability import logger
 from parley.core.provider_names import ProviderName
-from parley.embedding.embedder import Embedder
 from parley.own_keys.cipher import KeyCipher
 from parley.providers.catalogue import Catalogue
-from parley.providers.tokens import CHARACTERS_PER_TOKEN
+
+if TYPE_CHECKING:
+    from parley.embedding.embedder import Embedder
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +36,13 @@ class Completions:
     """Admits model calls.
 
     Args:
+        embedder: gives what embeds a question, for the semantic cache.
         operator_keys: the operator's own provider keys, resolved at first use.
     """
 
     admission: Admission
     router: Router
-    embedder: Embedder
+    embedder: Callable[[], Embedder]
     semantic_cache: SemanticCache
     key_cipher: KeyCipher
     operator_keys: Callable[[], Mapping[ProviderName, str]]
@@ -94,7 +97,7 @@ class Completions:
             history_tokens=self.settings.history_tokens,
         )
         if mode == "semantic":
-            call.look_in_semantic_cache(self.embedder, self.semantic_cache)
+            call.look_in_semantic_cache(self.embedder(), self.semantic_cache)
         if admitted.refusal is not None and call.stored_answer is None:
             with call:
                 raise admitted.refusal

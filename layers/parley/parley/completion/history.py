@@ -1,18 +1,40 @@
-"""What a model is told of a conversation's earlier turns: the newest ones, within a budget of tokens."""
+"""What a model is told of a conversation's earlier turns: the newest ones, within a budget of tokens.
+
+Tokens are counted without a tokenizer: how many a text has at most.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from parley.admission.records import Turn
-from parley.providers.tokens import CHARACTERS_PER_TOKEN, most_tokens
+
+# What words are made of; in these a token spans several characters.
+_OF_WORDS = b"abcdefghijklmnopqrstuvwxyz "
+CHARACTERS_PER_TOKEN = 3
 
 CUT_MARK = "\n[... the middle of this message was left out ...]\n"
 # What a turn costs beside its text: the provider marks where it begins, ends, and whose it is.
 TOKENS_PER_TURN = 5
-_MARK_TOKENS = most_tokens(CUT_MARK)
 # A turn is not cut for less than this share of the budget: what was left of it would say little.
 _LEAST_SHARE = 4
+
+
+def most_tokens(text: str) -> int:
+    """An upper bound of the tokens that a provider's tokenizer makes of `text`.
+
+    The tokenizers work on UTF-8 bytes, so a text never has more tokens than bytes: a Chinese character counts as three,
+    an emoji as four for each of its code points. Only lowercase ASCII letters and spaces count as a third, which
+    is more than written languages need (tests/unit/completion/test_tokens.py has what was measured). Letters that spell
+    nothing are the exception: random ones take up to half a token each.
+    """
+    encoded = text.encode(errors="replace")
+    singles = len(encoded.translate(None, _OF_WORDS))
+    return singles + -(-(len(encoded) - singles) // CHARACTERS_PER_TOKEN)
+
+
+# The mark's own.
+_MARK_TOKENS = most_tokens(CUT_MARK)
 
 
 def fit(turns: Sequence[Turn], budget: int) -> list[Turn]:

@@ -6,11 +6,13 @@ import json
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from parley.admission.records import CacheScope, Operation
 from parley.core.provider_names import ProviderName
 from parley.providers.protocol import Message
+
+if TYPE_CHECKING:
+    from parley.admission.records import CacheScope, Operation
 
 CacheMode = Literal["off", "exact", "semantic"]
 

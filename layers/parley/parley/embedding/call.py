@@ -15,7 +15,6 @@ from parley.core.errors import Problem
 from parley.core.provider_names import ProviderName
 from parley.embedding.embedder import Embedder, estimated_tokens
 from parley.providers.errors import ProviderError
-from parley.providers.problems import problem_for
 from parley.providers.protocol import Embeddings
 
 
@@ -65,6 +64,8 @@ class EmbeddingCall(HeldRequest):
                 self._texts, self._operator_keys(), self._admitted.allowed_providers, self.seconds_left
             )
         except ProviderError as error:
+            from parley.providers.problems import problem_for
+
             raise problem_for(error, own_key=False) from error
         if embedded is None:
             raise Problem("embeddings_unavailable", "No provider with embeddings is configured.", status=503)

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from parley.admission.records import Attempt
-from parley.core.clock import Clock
 from parley.core.provider_names import PROVIDERS, ProviderName, may_be_called, provider_not_allowed
-from parley.providers.catalogue import Catalogue
 from parley.providers.errors import ACCOUNT_FAULTS, ProviderError
 from parley.providers.protocol import Embeddings, Provider, RenewedKey, Usage, no_renewed_key
+
+if TYPE_CHECKING:
+    from parley.core.clock import Clock
+    from parley.providers.catalogue import Catalogue
 
 # The providers embed at most this much of one text; the caller splits longer ones.
 LONGEST_TEXT = 24_000  # characters, about 6,000 tokens

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,6 @@ from parley.own_keys.schemas import VerifiedKey
 from parley.own_keys.store import own_key_not_found
 from parley.providers.catalogue import Catalogue
 from parley.providers.errors import ProviderError
-from parley.providers.problems import problem_for
 from parley.providers.protocol import Provider
 
 
@@ -24,7 +24,7 @@ class KeyVerifier:
 
     database: Database
     key_cipher: KeyCipher
-    providers: dict[ProviderName, Provider]
+    providers: Mapping[ProviderName, Provider]
     catalogue: Catalogue
 
     def verify(self, caller: Caller, provider_name: str, seconds: float) -> VerifiedKey:
@@ -53,6 +53,8 @@ class KeyVerifier:
         try:
             self.providers[provider].check(self.catalogue.default_chat_models()[provider], key, seconds)
         except ProviderError as error:
+            from parley.providers.problems import problem_for
+
             raise problem_for(error, own_key=True) from error
         # The ciphertext says which key was tried. Rotation may change it meanwhile, and then it is the same key still.
         for _ in range(3):

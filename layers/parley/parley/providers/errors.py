@@ -17,7 +17,6 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
 from parley.core.provider_names import ProviderName
-from parley.providers import sentences
 from parley.providers.protocol import Usage
 
 ProviderErrorCode = Literal[
@@ -246,6 +245,8 @@ def from_error_object(provider: ProviderName, status: int, error: dict[str, Any]
         )
         if isinstance(name, str) and _CODE.fullmatch(name)
     ]
+    from parley.providers import sentences
+
     code = sentences.meaning(message)
     if "RESOURCE_EXHAUSTED" in names:
         if _daily(details):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from parley.core.provider_names import ProviderName
-from parley.providers.catalogue import Model
-from parley.providers.protocol import CompletionRequest
+
+if TYPE_CHECKING:
+    from parley.providers.catalogue import Model
+    from parley.providers.protocol import CompletionRequest
 
 # The members of a caller's request that can be changed.
 Adjustable = Literal["temperature", "top_p", "max_tokens"]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parley.providers.tokens import most_tokens
+from parley.completion.history import most_tokens
 
 # What the tokenizers cl100k_base and o200k_base make of each (bpe-openai 0.1.4, measured on 2026-11-28).
 # fmt: off

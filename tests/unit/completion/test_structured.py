@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from parley.completion import structured
 from parley.completion.structured import object_with_list
 
 ITEMS = [{"question": f"Why {number}?", "points": ["a {brace}", "b"]} for number in range(5)]
@@ -79,6 +80,38 @@ def test_a_line_feed_inside_a_string_is_text() -> None:
 )
 def test_where_there_is_nothing_nothing_is_read(text: str) -> None:
     assert read(text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"b":' * 5000,
+        '{"b":' * 5000 + "1" + "}" * 5000,
+        '[{"b":' * 5000,
+        "[{" * 10_000,
+        '{"a": x ' * 4000,
+        '{"a":x,"questions":' * 2000,
+        '{"questions": "' + '{\\"questions\\": [' * 2000,
+    ],
+    ids=lambda text: text[:20],
+)
+def test_a_text_is_not_read_once_for_each_of_its_brackets(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    read_characters = 0
+    decode = structured._decode
+
+    def counting(text: str, at: int) -> tuple[Any, int]:
+        nonlocal read_characters
+        try:
+            value, end = decode(text, at)
+        except json.JSONDecodeError as error:
+            read_characters += error.pos - at
+            raise
+        read_characters += end - at
+        return value, end
+
+    monkeypatch.setattr(structured, "_decode", counting)
+    assert len(read(text)) <= 1
+    assert read_characters <= 50 * len(text)
 
 
 @given(st.text(st.sampled_from('{}[]",: \nquestions0'), max_size=60), st.integers(0, 300))

@@ -69,7 +69,9 @@ def impossible() -> Reports:
         {"totalTokenCount": 121},
     ):
         yield "google", good | changes
-    yield from (("google", broken) for broken in ({"candidatesTokenCount": 20}, [1], "none", 7))
+    yield from (
+        ("google", broken) for broken in ({"candidatesTokenCount": 20}, {"promptTokenCount": 10}, [1], "none", 7)
+    )
 
 
 def answered(provider: ProviderName, report: Any, streamed: bool) -> Completion:
@@ -133,7 +135,7 @@ def test_usage_that_cannot_be_true_is_none_and_the_answer_is_delivered(
             {"promptTokenCount": 10, "candidatesTokenCount": 5, "thoughtsTokenCount": 3, "totalTokenCount": 18},
             Usage(10, 8, reasoning_tokens=3),
         ),
-        ("google", {"promptTokenCount": 10}, Usage(10, 0)),
+        ("google", {"promptTokenCount": 10, "totalTokenCount": 10}, Usage(10, 0)),
     ],
     ids=str,
 )

@@ -177,10 +177,13 @@ def usage_of(payload: dict[str, Any]) -> Usage | None:
         return None
     prompt, cached = reported["promptTokenCount"], reported.get("cachedContentTokenCount") or 0
     thoughts, tools = reported.get("thoughtsTokenCount") or 0, reported.get("toolUsePromptTokenCount") or 0
-    output = reported.get("candidatesTokenCount", 0) + thoughts  # a count of zero is left out, a null is no count
+    total = reported.get("totalTokenCount")
+    if "candidatesTokenCount" not in reported and payload.get("candidates") and total != prompt + tools + thoughts:
+        return None  # a count of zero is left out, but so may another one be
+    output = reported.get("candidatesTokenCount", 0) + thoughts
     if cached > prompt:
         raise ValueError("more cached than prompt")
-    if reported.get("totalTokenCount") not in (None, prompt + tools + output):
+    if total not in (None, prompt + tools + output):
         raise ValueError("the total is not the sum")
     tier = str(reported.get("serviceTier") or "standard").lower()
     return Usage(

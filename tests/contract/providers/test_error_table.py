@@ -129,6 +129,8 @@ ROWS = [
     Row("openai", 200, HTML, "bad_response"),
     Row("openai", 200, b"", "bad_response"),
     Row("openai", 200, b'{"id": "broken", "choices": [', "bad_response"),
+    Row("openai", 200, b'{"choices": [], "usage": %s}' % (b"9" * 5000), "bad_response"),
+    Row("openai", 500, b'{"error": {"code": %s}}' % (b"9" * 5000), "upstream_error"),
     Row("openai", 200, {"choices": []}, "bad_response"),
     Row("openai", 200, ["not", "an", "object"], "bad_response"),
     Row("openai", 200, b"\xff\xfe\x00", "bad_response"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +12,7 @@ import pytest
 
 from local.emulator.client import Emulator
 from parley.core.errors import Problem
-from testing.functions import Answer, Functions, make_token
+from testing.functions import Answer, Functions, api_event, make_token
 
 Token = Callable[..., str]
 MANY_FAULTS = (
@@ -67,6 +69,12 @@ def test_an_unknown_query_parameter_names_itself_too(functions: Functions) -> No
     answer = functions.request("account", "GET", "/api/conversations?limits=5", token=make_token("ada"))
     assert answer.json["error"]["param"] == "limits"
     assert answer.json["detail"].endswith("did you mean limit?")
+
+
+def test_a_name_that_is_merely_as_long_is_not_suggested(functions: Functions) -> None:
+    answer = chat(functions, {"message": "x", "stream": True})
+    assert answer.json["error"]["param"] == "stream"
+    assert answer.json["detail"].startswith("stream: there is no such field, only message, ")
 
 
 def test_a_route_without_query_parameters_says_that_it_takes_none(functions: Functions) -> None:
@@ -129,6 +137,34 @@ def test_broken_json_is_told_where_it_breaks(functions: Functions, body: str, de
     assert re.fullmatch(detail, answer.json["detail"]), answer.json["detail"]
 
 
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        (b'\xff{"message": "x"}', "The body is not UTF-8 at byte 0."),
+        (b'{"message": "\xc3("}', "The body is not UTF-8 at byte 13."),
+        (b'\xef\xbb\xbf{"message": "\xff"}', "The body is not UTF-8 at byte 13."),
+        ('{"message": "x"}'.encode("utf-16"), "The body is not UTF-8 at byte 0."),
+    ],
+)
+def test_bytes_that_are_no_utf_8_are_told_where_they_stand(functions: Functions, body: bytes, detail: str) -> None:
+    event = api_event("POST", "/api/chat", None, token=make_token("ada"))
+    event |= {"body": base64.b64encode(body).decode(), "isBase64Encoded": True}
+    answer = functions.invoke("chat", event)
+    assert (answer["statusCode"], json.loads(answer["body"])["detail"]) == (400, detail)
+
+
+@pytest.mark.parametrize("model", ["gpt-9", "claude-haiku-5-5"])
+def test_a_model_that_a_provider_does_not_have_is_told_alike_whoever_has_it(
+    functions: Functions, emulator: Emulator, model: str
+) -> None:
+    answer = chat(functions, {"message": "x", "provider": "openai", "model": model})
+    assert (answer.status, answer.json["code"]) == (400, "invalid_model")
+    assert f'no model "{model}" at openai' in answer.json["detail"]
+    assert "gpt-6-luna" in answer.json["models"]
+    assert "claude-haiku-5-5" not in answer.json["models"]
+    assert emulator.requests() == []
+
+
 @pytest.mark.parametrize("provider", ["openai", "anthropic", "google"])
 def test_an_unknown_model_is_told_with_provider_and_name_and_where_the_list_is(
     functions: Functions, emulator: Emulator, provider: str
@@ -178,6 +214,14 @@ def test_a_used_up_allowance_is_told_with_its_numbers_and_time(functions: Functi
     none = chat(functions, {"message": "four"}, user="bob")
     assert none.json["detail"] == "There are no answers a day of the tier free."
     assert "Retry-After" not in none.headers
+
+
+def test_a_caller_without_a_token_is_told_that_signing_in_gives_more(functions: Functions, database: Any) -> None:
+    with database.connect() as owner:
+        owner.execute("update app.ai_tiers set daily_units = 1 where tier = 'anonymous'")
+    answers = [functions.request("chat", "POST", "/api/chat", {"message": text}) for text in ("one", "two")]
+    assert [answer.status for answer in answers] == [200, 429]
+    assert answers[1].json["detail"].endswith(". Sign in for an allowance of your own.")
 
 
 def test_tokens_to_embed_that_are_used_up_are_told_with_their_numbers_and_time(

@@ -83,6 +83,8 @@ def refusal(found: Mapping[str, Any]) -> Refused:
         extra = _window_members(window)
     if "resets_at" in extra:
         detail += f"; they start anew at {_time(extra['resets_at'])}." if wait else "."
+    if extra.get("tier") == "anonymous":
+        detail += " Sign in for an allowance of your own."
     param = "model" if code == "invalid_model" else None
     return Refused(code, detail, status=status, retry_after=wait, param=param, extra=extra, quota=quota)
 

@@ -13,6 +13,8 @@ from parley.core.errors import Problem
 _FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,39}")
 _MOST_ERRORS = 20
 _IN_DETAIL = 3  # of them in the sentence that a person reads
+# How alike two spellings of one name are (difflib's ratio): `stream` and `system` have 0.67.
+_LEAST_ALIKE = 0.75
 
 
 def field_name(part: int | str) -> str:
@@ -53,12 +55,13 @@ def _field_error(model: type[BaseModel], kind: str, place: Sequence[int | str], 
 
 
 def _unknown(model: type[BaseModel], place: Sequence[int | str]) -> str:
-    """The message for an unknown field: it names the known field with the most similar spelling, or all fields."""
+    """The message for an unknown field: it names the known field that is spelled or begins alike, or all fields."""
     from difflib import get_close_matches  # only a slip needs it
 
     *parents, name = place
     known = list(_model_at(model, parents).model_fields)
-    near = get_close_matches(str(name).lower(), known, 1)
+    sent = str(name).lower()
+    near = get_close_matches(sent, known, 1, _LEAST_ALIKE) or [field for field in known if field.startswith(sent)]
     if near:
         return f"there is no such field; did you mean {near[0]}?"
     return f"there is no such field, only {', '.join(known)}" if known else "there is no such field; this takes none"

@@ -8,6 +8,7 @@ import hashlib
 import json
 import math
 import os
+from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -93,7 +94,8 @@ class Request:
         if not self.body.strip():
             raise _invalid("The body is empty; send a JSON object.")
         try:
-            value = json.loads(self.body, parse_constant=_refuse_constant, object_pairs_hook=partial(_members, "body"))
+            text = self.body.removeprefix(BOM_UTF8).decode()  # json.loads would take UTF-16 too
+            value = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=partial(_members, "body"))
         except json.JSONDecodeError as error:
             place = f"line {error.lineno}, column {error.colno}"
             raise _invalid(f"The body is not JSON at {place}: {error.msg.removesuffix(' at')}.") from None

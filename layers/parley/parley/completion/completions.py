@@ -67,7 +67,7 @@ class Completions:
             operation=prompt.operation,
             provider=self._provider_asked_for(prompt),
             model=prompt.model,
-            offered_models=operator_models.instead_of(caller, prompt.model),
+            offered_models=operator_models.instead_of(caller, prompt),
             default_provider=self.settings.default_provider,
             default_models=self.catalogue.default_chat_models(),
             message=prompt.faq_text if prompt.conversation_id is None else None,

@@ -50,14 +50,20 @@ class OperatorModels:
                 status=400,
             )
 
-    def instead_of(self, caller: Caller, model: str | None) -> list[str] | None:
-        """The models that the caller may name; None where `model` is one of them, or where none is named."""
+    def instead_of(self, caller: Caller, prompt: Prompt) -> list[str] | None:
+        """The models that the caller may name; None where the prompt's is one of them, or where it names none."""
+        model = prompt.model
         if model is None:
             return None
-        offered = self._offered(caller)
+        offered = [one for one in self._offered(caller) if self._may_be_at(prompt.provider, one)]
         known = self.catalogue.find(model)
         names = {name.lower() for name in offered}
         return None if model.lower() in names or (known is not None and known.id.lower() in names) else offered
+
+    def _may_be_at(self, provider: str | None, model: str) -> bool:
+        """Whether the model may be one of the provider that is asked for; of one that is not known, nothing is said."""
+        known = self.catalogue.find(model)
+        return provider in (None, "auto") or known is None or known.provider == provider
 
     def _offered(self, caller: Caller) -> list[str]:
         """The operator's list, or the catalogue's chat models; without a token a list of its own, or the defaults

@@ -6,10 +6,10 @@ is away, and the deployment's AI_PROVIDER. The spelling a caller saved (`gemini`
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from parley.admission.known_callers import KnownCallers
 from parley.core.caller import Caller
 from parley.core.errors import Problem, subject_deleted
 from parley.core.observability import logger
@@ -19,6 +19,7 @@ from parley.database.errors import DatabaseUnavailable
 
 if TYPE_CHECKING:
     from parley.account.schemas import AllowedProviders, EffectiveProvider, SavedPreference, Scope
+    from parley.admission.known_callers import KnownCallers
     from parley.core.fields import ProviderSource, ProviderSpelling
 
 
@@ -71,8 +72,10 @@ class Preferences:
 
     def at(self, caller: Caller, scope: Scope) -> EffectiveProvider:
         """The preference saved at one level."""
-        saved = self._saved(caller).get(scope) or {}
-        return _effective(saved.get("provider"), scope)
+        if caller.user_id is None:
+            return _effective(None, scope)
+        found = self.database.call("select app.provider_preferences(%s)", (caller.claims,), idempotent=True)
+        return _effective(saved_provider(found, scope), scope)
 
     def save(self, caller: Caller, scope: Scope, provider: str) -> SavedPreference:
         """Save. Raises Problem: 400 for an unknown provider (nothing is written), 403 without the right."""
@@ -86,7 +89,7 @@ class Preferences:
         except Exception:
             logger.error("Failed to save preference to database")
             raise
-        _check_saved(saved)
+        _check_saved(saved["outcome"])
         logger.info("AI Provider API: Saved preference to database")
         if scope == "user":
             self.known_callers.put_provider(caller, spelling)
@@ -105,12 +108,12 @@ class Preferences:
             raise Problem(
                 "invalid_request", "This leaves your organization no provider; allow one, or forbid fewer.", status=400
             )
-        policy: dict[str, Any] = self.database.call(
+        policy = self.database.call(
             "select app.save_organization_policy(%s, %s::text[], %s::text[])",
             (caller.claims, permitted, refused),
             idempotent=True,
         )
-        _check_saved(policy)
+        _check_saved(policy["outcome"])
         return {"allowed_providers": policy["allowed_providers"]}
 
     def delete(self, caller: Caller, scope: Scope) -> EffectiveProvider:
@@ -119,13 +122,11 @@ class Preferences:
         self.database.call("select app.delete_provider_preference(%s, %s)", (caller.claims, scope), idempotent=True)
         return self.effective(caller).provider
 
-    def _saved(self, caller: Caller) -> dict[str, Any]:
-        if caller.user_id is None:
-            return {}
-        saved: dict[str, Any] = self.database.call(
-            "select app.provider_preferences(%s)", (caller.claims,), idempotent=True
-        )
-        return saved
+
+def saved_provider(preferences: Mapping[str, Any], scope: Scope) -> ProviderSpelling | None:
+    """The provider saved at one level, of what app.provider_preferences returns; None where none is."""
+    saved: Mapping[str, ProviderSpelling] | None = preferences[scope]
+    return None if saved is None else saved["provider"]
 
 
 def _effective(provider: str | None, source: str) -> EffectiveProvider:
@@ -135,10 +136,10 @@ def _effective(provider: str | None, source: str) -> EffectiveProvider:
     }
 
 
-def _check_saved(found: dict[str, Any]) -> None:
-    if found["outcome"] == "provider_not_allowed":
+def _check_saved(outcome: str) -> None:
+    if outcome == "provider_not_allowed":
         raise provider_not_allowed()
-    if found["outcome"] != "saved":
+    if outcome != "saved":
         raise subject_deleted()
 
 

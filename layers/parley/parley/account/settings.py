@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 
+from parley.account.preferences import saved_provider
 from parley.account.schemas import ApiKeySummary, Settings
 from parley.account.usage import usage_of
 from parley.core.caller import Caller
 from parley.core.errors import subject_deleted
 from parley.database.connection import Database
+from parley.own_keys.records import EncryptedKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +35,11 @@ class Account:
         )
         if quota[0]["found"] is None:
             raise subject_deleted()
-        saved = preferences[0]["found"].get("user") or {}
         return {
             **usage_of(quota[0]["found"]),
-            "preferred_provider": saved.get("provider"),
+            "preferred_provider": saved_provider(preferences[0]["found"], "user"),
             "api_keys": {
-                provider: ApiKeySummary(
-                    last_four=key["last_four"],
-                    verified=key["verified"],
-                    updated_at=datetime.fromisoformat(key["updated_at"]),
-                )
-                for provider, key in keys[0]["found"].items()
+                provider: ApiKeySummary(last_four=key.last_four, verified=key.verified, updated_at=key.updated_at)
+                for provider, key in EncryptedKey.by_provider(keys[0]["found"]).items()
             },
         }

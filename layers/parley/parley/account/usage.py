@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import date, datetime
+from dataclasses import asdict, dataclass
+from datetime import date
 from decimal import Decimal
-from typing import Any, cast
+from typing import cast
 
 from parley.account.schemas import (
     HistoryQuery,
@@ -19,10 +18,28 @@ from parley.account.schemas import (
     UsageHistory,
     UsageSum,
 )
+from parley.admission.quota import QuotaJson, Window, WindowJson
 from parley.core.caller import Caller
 from parley.core.clock import Clock
 from parley.core.errors import Problem, subject_deleted
-from parley.database.connection import Database
+from parley.database.connection import Database, Row
+
+
+@dataclass(slots=True)
+class _Sum:
+    """What the calls of one group come to; see `UsageSum`."""
+
+    calls: int = 0
+    total_tokens: int = 0
+    cost_usd: Decimal = Decimal(0)
+    unpriced_calls: int = 0
+
+    def add(self, row: Row) -> None:
+        """Add a day's sums of app.usage_between or app.my_usage_between."""
+        self.calls += row["calls"]
+        self.total_tokens += row["tokens"]
+        self.cost_usd += row["cost"] or 0
+        self.unpriced_calls += row["unpriced_calls"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,27 +54,19 @@ class UsageReports:
 
         Raises Problem (403) for a deleted user.
         """
-        quota: dict[str, Any] | None = self.database.call(
-            "select app.read_quota(%s)", (caller.claims,), idempotent=True
-        )
+        quota: QuotaJson | None = self.database.call("select app.read_quota(%s)", (caller.claims,), idempotent=True)
         if quota is None:
             raise subject_deleted()
         return usage_of(quota)
 
     def history(self, caller: Caller, query: HistoryQuery) -> UsageHistory:
         """Calls, tokens and cost, summed by day, provider, model or operation. Raises Problem (403)."""
-        rows = self._rows(caller, query)
         key = {"operation": "operation_type"}.get(query.group_by, query.group_by)
-        groups: dict[Any, dict[str, Any]] = defaultdict(
-            lambda: {"calls": 0, "total_tokens": 0, "cost_usd": Decimal(0), "unpriced_calls": 0}
-        )
-        for row in rows:
-            group = groups[row[key]]
-            group["calls"] += row["calls"]
-            group["total_tokens"] += row["tokens"]
-            group["cost_usd"] += row["cost"] or 0
-            group["unpriced_calls"] += row["unpriced_calls"]
-        data = [{query.group_by: name, **sums} for name, sums in sorted(groups.items(), key=lambda item: str(item[0]))]
+        groups: dict[date | str | None, _Sum] = defaultdict(_Sum)
+        for row in self._rows(caller, query):
+            groups[row[key]].add(row)
+        named = sorted(groups.items(), key=lambda group: str(group[0]))
+        data = [{query.group_by: name} | asdict(group) for name, group in named]
         return {"data": cast("list[UsageSum]", data), "next_cursor": None}
 
     def providers(self, caller: Caller, query: ProviderReportQuery) -> ProviderReports:
@@ -72,22 +81,22 @@ class UsageReports:
             idempotent=True,
         )
         data = [
-            {
-                "provider": report["provider"],
-                "calls": report["calls"],
-                "total_tokens": report["tokens"],
-                "cost_usd": report["cost_usd"],
-                "unpriced_calls": report["unpriced_calls"],
-                "p50_latency_ms": report["p50_ms"],
-                "p95_latency_ms": report["p95_ms"],
-                "attempts": report["attempts"],
-                "succeeded": report["succeeded"],
-            }
+            ProviderReport(
+                provider=report["provider"],
+                calls=report["calls"],
+                total_tokens=report["tokens"],
+                cost_usd=report["cost_usd"],
+                unpriced_calls=report["unpriced_calls"],
+                p50_latency_ms=report["p50_ms"],
+                p95_latency_ms=report["p95_ms"],
+                attempts=report["attempts"],
+                succeeded=report["succeeded"],
+            )
             for report in reports
         ]
-        return {"data": cast("list[ProviderReport]", data), "next_cursor": None}
+        return {"data": data, "next_cursor": None}
 
-    def _rows(self, caller: Caller, query: HistoryQuery) -> list[dict[str, Any]]:
+    def _rows(self, caller: Caller, query: HistoryQuery) -> list[Row]:
         period = self._period(caller, query)
         if query.scope == "organization":
             return self.database.query(
@@ -101,8 +110,8 @@ class UsageReports:
         return query.bounds(self.clock.now())
 
 
-def usage_of(quota: Mapping[str, Any]) -> Usage:
-    """The JSON of app.read_quota as the answer that a caller gets."""
+def usage_of(quota: QuotaJson) -> Usage:
+    """The quota as the answer that a caller gets."""
     return {
         "tier": quota["tier"],
         "daily": _window(quota["daily"]),
@@ -111,9 +120,6 @@ def usage_of(quota: Mapping[str, Any]) -> Usage:
     }
 
 
-def _window(found: Mapping[str, Any]) -> QuotaWindow:
-    return {
-        "limit": found["limit"],
-        "used": found["used"],
-        "resets_at": datetime.fromisoformat(found["resets_at"]),
-    }
+def _window(found: WindowJson) -> QuotaWindow:
+    window = Window.of(found)
+    return {"limit": window.limit, "used": window.used, "resets_at": window.resets_at}

@@ -145,7 +145,7 @@ class HeldRequest:
         return self._admitted.request_id
 
     @property
-    def replay(self) -> dict[str, Any] | None:
+    def replay(self) -> Mapping[str, Any] | None:
         """What an earlier request with this idempotency key was answered; nothing is left to do then."""
         return self._admitted.replay
 

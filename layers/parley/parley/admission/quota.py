@@ -4,7 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Self, TypedDict
+
+if TYPE_CHECKING:
+    from parley.core.fields import TierName
+
+
+class WindowJson(TypedDict):
+    """A window as the database functions return it; `resets_at` in ISO 8601."""
+
+    limit: int | None
+    used: int
+    resets_at: str
+
+
+class QuotaJson(TypedDict):
+    """What app.quota() returns."""
+
+    tier: TierName
+    daily: WindowJson
+    monthly: WindowJson
+    embedding_tokens: WindowJson
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +39,11 @@ class Window:
     def remaining(self) -> int | None:
         """Units left, never below zero."""
         return None if self.limit is None else max(0, self.limit - self.used)
+
+    @classmethod
+    def of(cls, found: WindowJson) -> Self:
+        """Read a window."""
+        return cls(found["limit"], found["used"], datetime.fromisoformat(found["resets_at"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +60,8 @@ class Quota:
         return self.monthly if self.monthly is not None and self.monthly.remaining == 0 else self.daily
 
     @classmethod
-    def of(cls, found: dict[str, Any] | None) -> Quota:
-        """Read the JSON that the database functions return."""
-        windows = {}
-        for name in ("daily", "monthly", "embedding_tokens"):
-            window = (found or {}).get(name)
-            if window:
-                windows[name] = Window(window["limit"], window["used"], datetime.fromisoformat(window["resets_at"]))
-        return cls(**windows)
+    def of(cls, found: QuotaJson | None) -> Self:
+        """Read a quota; of None nothing is known."""
+        if found is None:
+            return cls()
+        return cls(*(Window.of(found[name]) for name in ("daily", "monthly", "embedding_tokens")))

@@ -133,7 +133,7 @@ class Admitted:
     request_id: str
     fence: int = 0
     quota: Quota = field(default_factory=Quota)
-    replay: dict[str, Any] | None = None
+    replay: Mapping[str, Any] | None = None
     replayed: bool = False
     offline: bool = False
     allowed_providers: list[ProviderName] | None = None

@@ -84,7 +84,7 @@ class Requests:
             own_keys={name: key["ciphertext"] for name, key in (found.get("own_keys") or {}).items()},
             allowed_providers=found.get("allowed_providers"),
             health=found.get("health") or {},
-            refusal=refusal(found | {"outcome": found["refused"]}) if "refused" in found else None,
+            refusal=refusal({**found, "outcome": found["refused"]}) if "refused" in found else None,
         )
 
     def begin_embedding(self, context: RequestContext, request: EmbeddingRequest, deadline: float) -> Admitted:
@@ -102,7 +102,7 @@ class Requests:
 
     def _begin(
         self, context: RequestContext, request: ModelCallRequest | EmbeddingRequest, deadline: float
-    ) -> dict[str, Any]:
+    ) -> Mapping[str, Any]:
         body = {name: getattr(request, name) for name in request.__slots__} | {
             "request_id": context.request_id,
             "idempotency_key": context.idempotency_key,
@@ -113,7 +113,7 @@ class Requests:
         patience = min(_CACHE_PATIENCE, (deadline - self._clock.monotonic()) / 4)
         cache_pauses = [patience * share for share in _CACHE_PAUSES]
         while True:
-            found: dict[str, Any] = self._database.call(
+            found: Mapping[str, Any] = self._database.call(
                 "select app.begin_request(%s, %s)", (context.caller.claims, body), idempotent=True
             )
             if found["outcome"] == "filling":
@@ -147,7 +147,7 @@ class Requests:
         if statements:
             last: Statement = ("select app.finish_request(%s, %s) as finished", parameters)
             *_, rows = self._database.batch(caller.claims, [*statements, last], idempotent=True)
-            finished: dict[str, Any] = rows[0]["finished"]
+            finished: Mapping[str, Any] = rows[0]["finished"]
         else:
             finished = self._database.call("select app.finish_request(%s, %s)", parameters, idempotent=True)
         _log_unrecorded(finished["state"], body)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from parley.core.caller import Caller
 from parley.core.errors import Problem
 from parley.core.provider_names import ProviderName, may_be_called, named_provider, provider_not_allowed
 from parley.database.connection import Database
 from parley.own_keys.cipher import KeyCipher
+from parley.own_keys.records import EncryptedKey
 from parley.own_keys.schemas import VerifiedKey
 from parley.own_keys.store import own_key_not_found
 from parley.providers.catalogue import Catalogue
@@ -42,7 +42,7 @@ class KeyVerifier:
             ],
             idempotent=True,
         )
-        keys = own["keys"]
+        keys = EncryptedKey.by_provider(own["keys"])
         if provider not in keys:
             raise own_key_not_found()
         if not may_be_called(provider, policy["allowed"]):
@@ -60,15 +60,16 @@ class KeyVerifier:
         for _ in range(3):
             marked = self.database.call(
                 "select app.mark_key_verified(%s, %s, %s)",
-                (caller.claims, provider, keys[provider]["ciphertext"]),
+                (caller.claims, provider, keys[provider].ciphertext),
                 idempotent=True,
             )
             if marked["outcome"] == "verified":
                 return {"provider": provider, "verified": True, "tier": marked["tier"]}
-            keys = self.database.call("select app.own_keys(%s)", (caller.claims,), idempotent=True)
+            found = self.database.call("select app.own_keys(%s)", (caller.claims,), idempotent=True)
+            keys = EncryptedKey.by_provider(found)
             if provider not in keys or self._reveal(caller, provider, keys) != key:
                 break
         raise Problem("own_key_replaced", "The key was replaced meanwhile; verify it again.", status=409)
 
-    def _reveal(self, caller: Caller, provider: ProviderName, keys: dict[str, Any]) -> str:
-        return self.key_cipher.reveal(caller, {provider: keys[provider]["ciphertext"]})[provider]
+    def _reveal(self, caller: Caller, provider: ProviderName, keys: Mapping[ProviderName, EncryptedKey]) -> str:
+        return self.key_cipher.reveal(caller, {provider: keys[provider].ciphertext})[provider]

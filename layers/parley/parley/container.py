@@ -222,7 +222,7 @@ class Container:
         """Conducting interviews."""
         from parley.interviews.conduct import Conduct
 
-        return Conduct(self.database, self.completions)
+        return Conduct(self.database, self.completions, self.feedback_queue)
 
     @cached_property
     def feedback_queue(self) -> WorkQueue:

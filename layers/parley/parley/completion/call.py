@@ -232,9 +232,14 @@ class ModelCall(HeldRequest):
             try:
                 completion = self._router.complete(plan, request, keys, now() + request.timeout, self._attempts)
             except ProviderError as error:
-                tried = {attempt.provider for attempt in self._attempts[first:]}
                 problem, rejected = self._problem_for(error), None
-                left = [candidate for candidate in left if candidate.provider not in tried] if tried else []
+                tried = {attempt.provider for attempt in self._attempts[first:]}
+                left = [candidate for candidate in left if candidate.provider not in tried]
+                if not tried:
+                    # Every circuit is open: worth the wait where there is time for one.
+                    if error.retry_after is None or now() + error.retry_after >= deadline:
+                        break
+                    self._admission.clock.sleep(error.retry_after)
                 continue
             finally:
                 self._charge_attempts(first)

@@ -43,6 +43,9 @@ _MOST_REGENERATIONS = 3
 # Of a task's time, what is kept for writing the end of it.
 _MARGIN_SECONDS = 15.0
 
+# What the user mends, and then asks again; no later delivery would.
+_FOR_THE_USER = frozenset({"own_key_rejected", "own_key_quota_exhausted"})
+
 _REFUSALS = {
     "interview_not_found": (404, "There is no such interview of yours."),
     "interview_not_completed": (409, "Feedback comes with the end of the interview; complete it first."),
@@ -140,7 +143,7 @@ class FeedbackWriter:
             # What the user's own account or organization forbids is theirs to change, and then to ask again.
             return self._failed(interview_id, due, refused.code, again=False)
         except Problem as problem:
-            return self._failed(interview_id, due, problem.code, again=problem.status >= 500 or problem.status == 429)
+            return self._failed(interview_id, due, problem.code, again=problem.code not in _FOR_THE_USER)
         except Exception as error:
             log_fault("feedback could not be written", error)
             return self._failed(interview_id, due, "internal_error", again=True)

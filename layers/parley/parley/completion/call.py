@@ -215,7 +215,7 @@ class ModelCall(HeldRequest):
             read: what the answer says; raises InvalidAnswer.
             seconds: how long it may take; by default what is left.
 
-        Raises Problem: that of the last provider that failed, or `upstream_invalid_answer` (502).
+        Raises Problem: that of the last provider that failed, or `upstream_bad_response` (502).
         """
         plan, request, keys = self._plan(messages(None))
         now = self._admission.clock.monotonic
@@ -223,7 +223,7 @@ class ModelCall(HeldRequest):
         left, told = list(plan.candidates), set[ProviderName]()
         rejected: InvalidAnswer | None = None
         problem = Problem(
-            "upstream_invalid_answer", "No model gave an answer of the form that it was asked for.", status=502
+            "upstream_bad_response", "No model gave an answer of the form that was asked for.", status=502
         )
         while left:
             first = len(self._attempts)

@@ -267,6 +267,7 @@ create or replace function app.move_interview(
 as $$
 declare
   v_session public.interview_sessions := app.lock_interview(p_user_id, p_id);
+  v_before constant text := v_session.status;
   v_last public.interview_responses;
   v_earlier public.interview_responses;
   v_outcome text := 'done';
@@ -317,12 +318,15 @@ begin
   elsif p_move <> 'look' then
     raise exception 'unknown move: %', p_move using errcode = '22023';
   end if;
-  return pg_catalog.jsonb_build_object('outcome', v_outcome, 'state', app.interview_state(p_id));
+  return pg_catalog.jsonb_build_object(
+    'outcome', v_outcome, 'state', app.interview_state(p_id),
+    'completed', v_before <> 'completed' and exists (
+      select from public.interview_sessions where id = p_id and status = 'completed'));
 end $$;
 comment on function app.move_interview(text, uuid, text, integer, text, text) is
   'Carries out answer, skip, complete, abandon or look, what time has done first: {"outcome": done, repeated, submission_id_reused, '
-  'sequence_conflict or not_in_progress, "state": app.interview_state}. An answer and a skip name the sequence number that they get. '
-  'Raises P0002 where there is no such interview, 42501 for another''s user id, 22023 for another move.';
+  'sequence_conflict or not_in_progress, "state": app.interview_state, "completed": whether it is from now on}. An answer and a '
+  'skip name the sequence number that they get. Raises P0002 where there is no such interview, 42501 for another''s user id, 22023 for another move.';
 
 create or replace function app.ask_follow_up(p_user_id text, p_id uuid, p_after integer, p_content text) returns void
   language plpgsql volatile security definer set search_path = pg_catalog, pg_temp

@@ -8,6 +8,7 @@ from parley.api.request import Request
 from parley.api.router import Api, Reply
 from parley.container import Container
 from parley.core.paging import PageQuery
+from parley.interviews.feedback_schemas import FeedbackQuery, FeedbackRequest, FeedbackState
 from parley.interviews.session_export import as_csv, as_markdown, as_transcript
 from parley.interviews.session_schemas import (
     AnswerRequest,
@@ -165,6 +166,30 @@ def abandon_interview(request: Request) -> InterviewState:
 def retry_interview(request: Request) -> Reply:
     """Prepare another interview with the same questions."""
     return _made(services.interviews.retry(request.context, request.path["interview_id"]))
+
+
+@api.get(
+    "/api/interviews/{interview_id}/feedback",
+    access="user",
+    answer=FeedbackState,
+    errors=[_NOT_FOUND, "feedback_not_found"],
+)
+def get_interview_feedback(request: Request, query: FeedbackQuery) -> Reply:
+    """Where the feedback is, and its latest version or the one asked for."""
+    state = services.feedback.read(request.caller, request.path["interview_id"], query.version)
+    return Reply(state, {"Retry-After": "2"} if state["feedback_status"] == "pending" else {})
+
+
+@api.post(
+    "/api/interviews/{interview_id}/feedback",
+    access="user",
+    status=202,
+    answer=FeedbackState,
+    errors=[_NOT_FOUND, "interview_not_completed", "feedback_limit_reached", "quota_exceeded"],
+)
+def request_interview_feedback(request: Request, body: FeedbackRequest) -> FeedbackState:
+    """Have feedback written anew, or again after it failed."""
+    return services.feedback.request(request.caller, request.path["interview_id"], body.samples)
 
 
 def _made(made: Made) -> Reply:

@@ -6,8 +6,7 @@ from typing import Any
 
 from parley.container import Container
 from parley.core.observability import logger
-from parley.core.queues import run_tasks
-from parley.interviews.feedback import TASK as INTERVIEW_FEEDBACK
+from parley.core.queues import INTERVIEW_FEEDBACK, run_tasks
 
 services = Container.from_environment(calls_models=True)
 

@@ -222,15 +222,14 @@ class Container:
         """Conducting interviews."""
         from parley.interviews.conduct import Conduct
 
-        return Conduct(self.database, self.completions)
+        return Conduct(self.database, self.completions, self.feedback_queue)
 
     @cached_property
     def feedback_queue(self) -> WorkQueue:
         """What asks the worker for an interview's feedback, by the interview's id."""
-        from parley.core.queues import WorkQueue
-        from parley.interviews.feedback import TASK
+        from parley.core.queues import INTERVIEW_FEEDBACK, WorkQueue
 
-        return WorkQueue(self.settings.work_queue_url, TASK)
+        return WorkQueue(self.settings.work_queue_url, INTERVIEW_FEEDBACK)
 
     @cached_property
     def feedback(self) -> FeedbackRequests:
@@ -286,7 +285,7 @@ class Container:
         """What schedules run."""
         from parley.operations.maintenance import Maintenance
 
-        return Maintenance(self.database)
+        return Maintenance(self.database, self.feedback_queue)
 
     @cached_property
     def replay(self) -> UsageReplay:

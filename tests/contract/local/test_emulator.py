@@ -488,6 +488,56 @@ class TestStructuredOutput:
         with pytest.raises(json.JSONDecodeError):
             json.loads(str(cut.message.content))
 
+    def test_has_each_named_thing_once_and_quotes_what_was_said(self, clients: Clients) -> None:
+        judged = self.judged(clients, "The retry storm ended when we capped the queue.")
+        assert [item["topic"] for item in judged["items"]] == ["a", "b", "c"]
+        assert all(item["quote"] in "The retry storm ended when we capped the queue." for item in judged["items"])
+        assert {item["turn"] for item in judged["items"]} == {7}
+        assert {item["grade"] for item in judged["items"]} <= {"1", "2", "3", "4", "5"}
+
+    def test_grades_who_said_nothing_as_unknown(self, clients: Clients) -> None:
+        assert {item["grade"] for item in self.judged(clients, " ")["items"]} == {"unknown"}
+
+    @pytest.mark.parametrize("fault", ["wrong_enum", "missing_keys"])
+    def test_can_miss_the_schema_by_a_little(self, fault: str, emulator: Emulator, clients: Clients) -> None:
+        emulator.fault(fault)
+        with pytest.raises(jsonschema.ValidationError):
+            self.judged(clients, "We measured first.")
+
+    @staticmethod
+    def judged(clients: Clients, text: str) -> Any:
+        texts = {"topic": ["a", "b", "c"], "grade": ["1", "2", "3", "4", "5", "unknown"]}
+        properties: dict[str, Any] = {name: {"type": "string", "enum": choices} for name, choices in texts.items()}
+        properties |= {"quote": {"type": "string"}, "turn": {"type": "integer"}}
+        item = {"type": "object", "properties": properties, "required": list(properties)}
+        schema = {
+            "type": "object",
+            "properties": {"items": {"type": "array", "items": item}},
+            "required": ["items"],
+        }
+        said = [
+            {"turn": 6, "speaker": "interviewer", "text": "And then?"},
+            {"turn": 7, "speaker": "candidate", "text": text},
+        ]
+        wanted: Any = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+        answer = clients.openai.chat.completions.create(
+            model=GPT,
+            messages=[{"role": "user", "content": f"Judge this: {json.dumps({'transcript': said})}"}],
+            response_format=wanted,
+        )
+        found = json.loads(str(answer.choices[0].message.content))
+        jsonschema.validate(found, schema)
+        return found
+
+    def test_a_share_of_the_requests_can_be_hit(self, emulator: Emulator, clients: Clients) -> None:
+        emulator.fault("refusal", times=1000, share=0.3)
+        messages: Any = [{"role": "user", "content": "Hi"}]
+        refused = [
+            clients.openai.chat.completions.create(model=GPT, messages=messages).choices[0].message.refusal is not None
+            for _ in range(60)
+        ]
+        assert 8 <= sum(refused) <= 28
+
     def test_streams(self, clients: Clients) -> None:
         with clients.openai.responses.stream(model=GPT, input="Write 3 questions", text_format=Questions) as stream:
             parsed = stream.get_final_response().output_parsed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any, get_args
@@ -13,6 +14,7 @@ from local.emulator.client import Emulator
 from parley.admission.records import Operation
 from parley.chat.schemas import ChatRequest
 from parley.interviews.schemas import QuestionsRequest
+from parley.interviews.session_schemas import InterviewRequest
 from testing.functions import Answer, Functions, make_token
 
 # Well-formed wherever text is: a language tag, a name, an id.
@@ -24,6 +26,24 @@ PROMPTS: dict[str, tuple[type[BaseModel], str, str, dict[str, Any]]] = {
         QuestionsRequest, "generate_interview_questions", "/api/generate-interview-questions", {"role": "cook"},
     ),
 }  # fmt: skip
+# Made of an interview and what is said in it; starting one (`interview`) makes no prompt.
+OF_INTERVIEWS = {"interview_follow_up", "interview_feedback"}
+INTERVIEW: dict[str, Any] = {
+    "title": MARKER,
+    "description": MARKER,
+    "questions": [{"question": MARKER, "competency": MARKER, "expected_points": [MARKER], "follow_ups": [MARKER]}],
+    "role": MARKER,
+    "language": MARKER,
+    "competencies": [
+        {
+            "key": "own",
+            "name": MARKER,
+            "description": MARKER,
+            "anchors": {str(level): f"{MARKER} {level}" for level in range(1, 6)},
+        }
+    ],
+    "metadata": {MARKER: MARKER},
+}
 # Fields that take no free text: a closed list, or the name of something that is there.
 REFUSED = {"provider", "model", "conversation_id", "cache", "number", "level", "type", "difficulty"}
 # An application's own instructions to the model.
@@ -70,7 +90,11 @@ def instructions(emulator: Emulator) -> str:
 
 
 def test_every_prompt_that_is_made_of_a_callers_text_is_looked_at() -> None:
-    assert set(PROMPTS) == set(get_args(Operation))
+    assert set(PROMPTS) | OF_INTERVIEWS | {"interview"} == set(get_args(Operation))
+    without_text = {
+        "generation_id", "number", "level", "category", "difficulty", "purpose", "follow_up_depth", "time_limit_seconds"
+    }  # fmt: skip
+    assert set(InterviewRequest.model_fields) == set(INTERVIEW) | without_text
 
 
 @pytest.mark.parametrize("prompt", PROMPTS)
@@ -97,6 +121,34 @@ def test_no_text_of_any_field_reaches_our_instructions(
     assert {"chat": {"message", "messages", "context"}, "question_generation": {"language", "context"}}[
         prompt
     ] <= reached
+
+
+def test_no_text_of_an_interview_reaches_our_instructions(
+    functions: Functions, schedules: Functions, emulator: Emulator, database: Any
+) -> None:
+    def ask(path: str, body: Any = None) -> Any:
+        answer = functions.request("interviews", "POST", f"/api/interviews{path}", body, token=make_token("ada"))
+        assert answer.status < 300, answer.text
+        return answer.json
+
+    interview = ask("", INTERVIEW)["id"]
+    ask(f"/{interview}/start")
+    answer = {"submission_id": "s", "sequence_number": 2, "content": f"{MARKER} I measured it first."}
+    ask(f"/{interview}/responses", answer)
+    ask(f"/{interview}/complete")
+    emulator.fault("wrong_enum")
+    message = {"messageId": "m", "body": json.dumps({"task": "interview_feedback", "id": interview})}
+    assert schedules.invoke("worker", {"Records": [message]}, 120) == {"batchItemFailures": []}
+    asked = emulator.requests()
+    # A follow-up, the feedback, and its repair.
+    assert len(asked) == 3
+    for request in asked:
+        assert MARKER in str(request["body"])
+        for told in request["body"]["messages"]:
+            if told["role"] != "assistant":
+                assert MARKER not in FENCED.sub("", told["content"])
+    fences = {tag for request in asked for tag in re.findall(r"<(material-[0-9a-f]{16})>", str(request["body"]))}
+    assert len(fences) == 3
 
 
 def test_the_context_is_told_inside_a_fence_also_when_the_conversation_has_kept_it(

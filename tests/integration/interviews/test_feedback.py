@@ -84,7 +84,7 @@ def test_where_no_model_gives_an_answer_the_interview_says_so_and_nothing_is_mad
     interview = complete(database)
     assert run_worker(schedules, interview) == [interview]
     found = session(database, interview)
-    assert (found["feedback_status"], found["feedback_error"]) == ("failed", "upstream_invalid_answer")
+    assert (found["feedback_status"], found["feedback_error"]) == ("failed", "upstream_bad_response")
     assert (found["feedback_id"], found["overall_score"]) == (None, None)
     assert rows(database, "select count(*) from interview_feedback") == [0]
     assert rows(database, "select count(*) from app.xp_events") == [0]

@@ -400,7 +400,7 @@ _BY_CALLER: Mapping[str, Access] = {
     ),
     "public.interview_feedback": Access(
         user="own: select", service=_ALL,
-        definer={"user": "own: select", "service": "all: select"},
+        definer={"user": "own: select insert", "service": "all: select insert"},
     ),
     "public.voice_analytics": Access(
         user="own: select", service=_ALL,

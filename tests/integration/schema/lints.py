@@ -264,6 +264,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
             "app.normalise_message",
             "app.now",
             "app.daily_count_as_of",
+            "app.feedback_takes_unit",
             "app.monthly_count_as_of",
             "app.organization_id",
             "app.pad_embedding",

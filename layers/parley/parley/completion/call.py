@@ -215,7 +215,7 @@ class ModelCall(HeldRequest):
             read: what the answer says; raises InvalidAnswer.
             seconds: how long it may take; by default what is left.
 
-        Raises Problem: that of the last provider that failed, or `upstream_invalid_answer` (502).
+        Raises Problem: that of the last provider that failed, or `upstream_bad_response` (502).
         """
         plan, request, keys = self._plan(messages(None))
         now = self._admission.clock.monotonic
@@ -223,7 +223,7 @@ class ModelCall(HeldRequest):
         left, told = list(plan.candidates), set[ProviderName]()
         rejected: InvalidAnswer | None = None
         problem = Problem(
-            "upstream_invalid_answer", "No model gave an answer of the form that it was asked for.", status=502
+            "upstream_bad_response", "No model gave an answer of the form that was asked for.", status=502
         )
         while left:
             first = len(self._attempts)
@@ -232,9 +232,14 @@ class ModelCall(HeldRequest):
             try:
                 completion = self._router.complete(plan, request, keys, now() + request.timeout, self._attempts)
             except ProviderError as error:
-                tried = {attempt.provider for attempt in self._attempts[first:]}
                 problem, rejected = self._problem_for(error), None
-                left = [candidate for candidate in left if candidate.provider not in tried] if tried else []
+                tried = {attempt.provider for attempt in self._attempts[first:]}
+                left = [candidate for candidate in left if candidate.provider not in tried]
+                if not tried:
+                    # Every circuit is open: worth the wait where there is time for one.
+                    if error.retry_after is None or now() + error.retry_after >= deadline:
+                        break
+                    self._admission.clock.sleep(error.retry_after)
                 continue
             finally:
                 self._charge_attempts(first)

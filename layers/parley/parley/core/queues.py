@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from parley.core.observability import log_fault, logger
 
@@ -31,6 +31,9 @@ class Queue:
 
         return boto3.client("sqs", config=Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 2}))
 
+
+# The name that the worker knows the writing of an interview's feedback by.
+INTERVIEW_FEEDBACK: Final = "interview_feedback"
 
 # What the function `worker` can be asked to do. It takes an id and the seconds there are for it, and says whether it
 # is done; if not, the queue delivers the message again.

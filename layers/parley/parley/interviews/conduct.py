@@ -18,6 +18,7 @@ from parley.completion.prompt import Prompt
 from parley.core.caller import Caller, RequestContext
 from parley.core.errors import Problem
 from parley.core.observability import logger
+from parley.core.queues import WorkQueue
 from parley.database.connection import Database, Statement
 from parley.database.errors import DatabaseError
 from parley.interviews.session_follow_ups import follow_up, follow_up_prompt
@@ -32,10 +33,15 @@ _WITHOUT_FOLLOW_UP = ("own_key_missing", "provider_not_allowed")
 
 @dataclass(frozen=True, slots=True)
 class Conduct:
-    """Conducts interviews. Each move answers with how the interview stands then."""
+    """Conducts interviews. Each move answers with how the interview stands then.
+
+    Args:
+        feedback_queue: asks the worker for the feedback of an interview that is completed.
+    """
 
     database: Database
     completions: Completions
+    feedback_queue: WorkQueue
 
     def state(self, caller: Caller, interview_id: str) -> InterviewState:
         """How it stands. Raises Problem (404)."""
@@ -96,6 +102,8 @@ class Conduct:
             if error.sqlstate == _NOT_FOUND:
                 raise interview_not_found() from None
             raise
+        if moved["completed"]:
+            self.feedback_queue.send(interview_id)
         if moved["outcome"] in _REFUSALS:
             code, status, detail = _REFUSALS[moved["outcome"]]
             raise Problem(code, detail, status=status)
@@ -144,7 +152,10 @@ class Conduct:
                 raise
             logger.warning("an answer is not followed up", code=problem.code)
             self.database.batch(context.caller.claims, [self._follow_up_written(state, None)], idempotent=True)
-        return self._move(context.caller, session.id, "look")
+        state = self._move(context.caller, session.id, "look")
+        if state.session.status == "completed":
+            self.feedback_queue.send(session.id)
+        return state
 
     @staticmethod
     def _follow_up_written(state: State, question: str | None) -> Statement:

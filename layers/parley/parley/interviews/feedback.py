@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from parley.admission.refusals import Refused, refusal
 from parley.completion.prompt import Prompt
@@ -29,6 +29,7 @@ from parley.interviews.assessment import (
 from parley.interviews.record import InterviewRecord
 from parley.interviews.rubric import Rubric, rubric_for
 from parley.interviews.scoring import RULE_VERSION, Feedback, feedback_from
+from parley.interviews.sessions import interview_not_found, interview_uuid
 
 if TYPE_CHECKING:
     from parley.completion.call import ModelCall
@@ -36,17 +37,25 @@ if TYPE_CHECKING:
     from parley.core.queues import WorkQueue
     from parley.interviews.feedback_schemas import FeedbackState, InterviewFeedback
 
-# The name that the worker knows the work by.
-TASK: Final = "interview_feedback"
-
 _MOST_REGENERATIONS = 3
 # Of a task's time, what is kept for writing the end of it.
 _MARGIN_SECONDS = 15.0
 
+# What the user mends, and then asks again; no later delivery would.
+_FOR_THE_USER = frozenset({"own_key_rejected", "own_key_quota_exhausted"})
+
+# By request_feedback's outcome: code, status, and what the caller can do.
 _REFUSALS = {
-    "interview_not_found": (404, "There is no such interview of yours."),
-    "interview_not_completed": (409, "Feedback comes with the end of the interview; complete it first."),
-    "feedback_limit_reached": (409, "The feedback was written anew three times already; GET has all versions."),
+    "interview_not_completed": (
+        "interview_not_completed",
+        409,
+        "Feedback comes with the end of the interview; complete it first.",
+    ),
+    "feedback_limit_reached": (
+        "feedback_limit_reached",
+        409,
+        "The feedback was written anew three times already; GET has all versions.",
+    ),
 }
 
 
@@ -68,16 +77,18 @@ class FeedbackRequests:
         """
         found: dict[str, Any] = self._database.query(
             caller.claims,
-            "select app.request_feedback(%s, %s::uuid, %s) as found",
-            (caller.user_id, interview_id, samples),
+            "select app.request_feedback(%s, %s, %s) as found",
+            (caller.user_id, interview_uuid(interview_id), samples),
             idempotent=True,
         )[0]["found"]
         outcome = found["outcome"]
+        if outcome == "interview_not_found":
+            raise interview_not_found()
         if outcome == "quota_exceeded":
             raise refusal(found)
         if outcome in _REFUSALS:
-            status, detail = _REFUSALS[outcome]
-            raise Problem(outcome, detail, status=status)
+            code, status, detail = _REFUSALS[outcome]
+            raise Problem(code, detail, status=status)
         # Also where it was due already: its message may be lost, and one too many changes nothing.
         self._queue.send(interview_id)
         return self.read(caller, interview_id)
@@ -93,13 +104,13 @@ class FeedbackRequests:
             from public.interview_sessions s
             left join public.interview_feedback f
               on f.interview_id = s.id and (f.version = %s or %s::integer is null and f.id = s.feedback_id)
-            where s.id = %s::uuid and s.user_id = %s
+            where s.id = %s and s.user_id = %s
             """,
-            (version, version, interview_id, caller.user_id),
+            (version, version, interview_uuid(interview_id), caller.user_id),
             idempotent=True,
         )
         if not rows:
-            raise Problem("interview_not_found", _REFUSALS["interview_not_found"][1], status=404)
+            raise interview_not_found()
         found = rows[0]
         if version is not None and found["feedback"] is None:
             raise Problem("feedback_not_found", "There is no such version of this interview's feedback.", status=404)
@@ -140,20 +151,11 @@ class FeedbackWriter:
             # What the user's own account or organization forbids is theirs to change, and then to ask again.
             return self._failed(interview_id, due, refused.code, again=False)
         except Problem as problem:
-            return self._failed(interview_id, due, problem.code, again=problem.status >= 500 or problem.status == 429)
+            return self._failed(interview_id, due, problem.code, again=problem.code not in _FOR_THE_USER)
         except Exception as error:
             log_fault("feedback could not be written", error)
             return self._failed(interview_id, due, "internal_error", again=True)
         return True
-
-    def send_overdue(self, queue: WorkQueue, limit: int) -> int:
-        """Ask again for feedback whose message may be lost; returns how often. For the schedule."""
-        rows = self._database.query(
-            SERVICE.claims, "select app.overdue_feedback(%s)::text as id", (limit,), idempotent=True
-        )
-        for row in rows:
-            queue.send(row["id"])
-        return len(rows)
 
     def _failed(self, interview_id: str, due: Mapping[str, Any], code: str, *, again: bool) -> bool:
         logger.warning("no feedback", interview=interview_id, code=code)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, LiteralString
 
 from parley.core.caller import SERVICE
 from parley.core.observability import logger
+from parley.core.queues import WorkQueue
 from parley.database.connection import Database
 
 if TYPE_CHECKING:  # pydantic is no schedule's business
@@ -24,6 +25,7 @@ class Maintenance:
     """The maintenance service; runs as the service role."""
 
     database: Database
+    feedback_queue: WorkQueue
 
     def run(self, task: Task, time_left: Callable[[], float]) -> UsageReset | CacheCleanup:
         """Run a schedule's work now, for an operator."""
@@ -46,10 +48,15 @@ class Maintenance:
         return report
 
     def cache_cleanup(self, time_left: Callable[[], float]) -> CacheCleanup:
-        """Close silent interviews, and delete expired answers batch by batch until none is left or `time_left()` falls
-        under five seconds.
+        """Close silent interviews, ask again for feedback whose message may be lost, and delete expired answers batch
+        by batch until none is left or `time_left()` falls under five seconds.
         """
         closed = self._alone("select app.close_silent_interviews(%s) as found", _BATCH)
+        overdue = self.database.query(
+            SERVICE.claims, "select app.overdue_feedback(%s)::text as id", (_BATCH,), idempotent=True
+        )
+        for interview in overdue:
+            self.feedback_queue.send(interview["id"])
         deleted = 0
         while time_left() > 5:
             batch = self.database.query(
@@ -58,7 +65,11 @@ class Maintenance:
             deleted += batch
             if batch < _BATCH:
                 break
-        report: CacheCleanup = {"deleted": deleted, "interviews_closed": closed}
+        report: CacheCleanup = {
+            "deleted": deleted,
+            "interviews_closed": closed,
+            "feedback_requested": len(overdue),
+        }
         logger.info("cache cleaned", report=report)
         return report
 

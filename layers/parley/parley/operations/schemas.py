@@ -175,7 +175,10 @@ class UsageReset(TypedDict):
 
 
 class CacheCleanup(TypedDict):
-    """How many expired answers `cache_cleanup` deleted, and how many silent interviews it completed."""
+    """How many expired answers `cache_cleanup` deleted, how many silent interviews it completed, and for how many it
+    asked for feedback again.
+    """
 
     deleted: Count
     interviews_closed: Count
+    feedback_requested: Count

@@ -56,9 +56,10 @@ def _unknown(model: type[BaseModel], place: Sequence[int | str]) -> str:
     """The message for an unknown field: it names the known field with the most similar spelling, or all fields."""
     from difflib import get_close_matches  # only a slip needs it
 
-    *parents, name = place
-    known = list(_model_at(model, parents).model_fields)
-    near = get_close_matches(str(name).lower(), known, 1)
+    *parents, unknown = place
+    fields = _model_at(model, parents).model_fields
+    known = [field.alias or name for name, field in fields.items()]
+    near = get_close_matches(str(unknown).lower(), known, 1)
     if near:
         return f"there is no such field; did you mean {near[0]}?"
     return f"there is no such field, only {', '.join(known)}" if known else "there is no such field; this takes none"

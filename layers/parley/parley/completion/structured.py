@@ -14,6 +14,8 @@ _END_OF_THINKING = re.compile(r"\A.*</(?:think|thinking|thought|reasoning|scratc
 _OPENING = re.compile(r"[{\[]")
 _MEMBER = re.compile(r'[\s,]*"((?:[^"\\]|\\.)*)"\s*:\s*', re.DOTALL)
 _BETWEEN_ITEMS = re.compile(r"[\s,]*")
+# A backslash and what JSON lets follow it, or a backslash that stands for itself: in a path, a pattern, a formula.
+_BACKSLASH = re.compile(r'(\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4}))|\\')
 
 Found = dict[str, Any]
 
@@ -40,10 +42,11 @@ def object_with_list(text: str, name: str) -> Found:
     the most items counts, the last among equals, and what stands in a thinking block only where nothing else is there.
     Empty where there is none.
     """
+    text = _BACKSLASH.sub(lambda found: found[1] or r"\\", text)
     # An answer that begins with JSON has no thinking block before it; its strings may name one.
     thinks = "</" in text and not text.lstrip().startswith(("{", "["))
     spoken = _END_OF_THINKING.sub("", _THINKING.sub("", text)) if thinks else text
-    for part in dict.fromkeys((spoken, text)):
+    for part in dict.fromkeys((spoken, text, _unquoted(spoken))):
         best: Found = {}
         for found in _objects(part, name):
             if len(found[name]) >= len(best.get(name, ())):
@@ -52,6 +55,15 @@ def object_with_list(text: str, name: str) -> Found:
             return best
     alone = [] if best else [item for item in _objects_alone(spoken) if item and name not in item]
     return {name: alone} if alone else best
+
+
+def _unquoted(text: str) -> str:
+    """What `text` says where all of it is one JSON string, or the inside of one; empty where it is not."""
+    inside = text.strip().removeprefix('"').removesuffix('"')
+    try:
+        return str(_decode(f'"{inside}"')[0]) if '\\"' in inside else ""
+    except ValueError:
+        return ""
 
 
 def _objects(text: str, name: str) -> list[Found]:

@@ -11,6 +11,7 @@ import re
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
+from urllib.parse import unquote
 
 from local.gateway.proxy import Head, MalformedResponse, buffered_response, proxy_event, streamed_response
 from local.http_server import BodyTooLarge, Disconnected, Exchange
@@ -21,7 +22,9 @@ MAX_BODY = 10 * 2**20
 MAX_HEAD = 10_240
 # The paths of Lambda's API, which begin with its version; two operations of it are served.
 _LAMBDA = re.compile(r"/20\d\d-\d\d-\d\d/.*")
-_INVOKE = re.compile(r"/2015-03-31/functions/([\w-]+)/invocations")
+_INVOKE = re.compile(r"/2015-03-31/functions/([^/]+)/invocations")
+# A function's name alone, or within its ARN or a part of it; a version or an alias may follow.
+_FUNCTION = re.compile(r"(?:(?:arn:[\w-]+:lambda:[\w-]+:)?\d{12}:function:|function:)?([\w-]+)(?::[\w$-]+)?")
 _LIST = re.compile(r"/2015-03-31/functions/?")
 # How the log names an invocation that failed, and a stream that its function did not end.
 _BROKEN_OFF = "function_failed"
@@ -176,8 +179,10 @@ class Gateway:
         and function.
         """
         if invoked := _INVOKE.fullmatch(path):
-            status, code = await self._invoke_function(exchange, invoked[1])
-            return status, code, self._functions.get(invoked[1], "")
+            name = unquote(invoked[1])
+            name = found[1] if (found := _FUNCTION.fullmatch(name)) else name
+            status, code = await self._invoke_function(exchange, name)
+            return status, code, self._functions.get(name, "")
         if exchange.method == "GET" and _LIST.fullmatch(path):
             names = sorted(set(self._functions.values()))
             arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:"

@@ -381,9 +381,13 @@ def test_lambdas_invoke_api_works_with_the_sdk(served: Platform) -> None:
 
 def test_lambdas_functions_are_listed_under_the_names_that_invoke_takes(served: Platform) -> None:
     with aws(served, "lambda") as client:
-        names = [function["FunctionName"] for function in client.list_functions()["Functions"]]
-        assert names == ["echo", "stream", "worker"]
-        assert client.invoke(FunctionName="worker", InvocationType="DryRun")["StatusCode"] == 204
+        functions = client.list_functions()["Functions"]
+        assert [function["FunctionName"] for function in functions] == ["echo", "stream", "worker"]
+        arn = functions[2]["FunctionArn"]
+        for name in ("worker", arn, arn.partition("lambda:")[2].partition(":")[2], "function:worker", "worker:live"):
+            assert client.invoke(FunctionName=name, InvocationType="DryRun")["StatusCode"] == 204
+        with pytest.raises(client.exceptions.ResourceNotFoundException):
+            client.invoke(FunctionName=arn.replace("worker", "nobody"))
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,8 @@ def test_an_unknown_query_parameter_names_itself_too(functions: Functions) -> No
     answer = functions.request("account", "GET", "/api/conversations?limits=5", token=make_token("ada"))
     assert answer.json["error"]["param"] == "limits"
     assert answer.json["detail"].endswith("did you mean limit?")
+    answer = functions.request("account", "GET", "/api/usage/history?form=2026-01-01", token=make_token("ada"))
+    assert answer.json["detail"] == "form: there is no such field; did you mean from?"
 
 
 def test_a_name_that_is_merely_as_long_is_not_suggested(functions: Functions) -> None:

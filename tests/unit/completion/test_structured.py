@@ -47,6 +47,8 @@ def read(text: str) -> list[Any]:
         json.dumps({"description": "d", "questions": {f"q{number}": item for number, item in enumerate(ITEMS)}}),
         "\n".join(json.dumps(item) for item in ITEMS),
         "\n\n".join(f"{number}. {json.dumps(item)}" for number, item in enumerate(ITEMS)),
+        json.dumps(WHOLE),
+        WHOLE.replace('"', '\\"'),
     ],
 )
 def test_every_complete_question_is_read(text: str) -> None:
@@ -73,6 +75,11 @@ def test_a_fault_in_one_item_costs_that_one_alone(broken: str) -> None:
 
 def test_a_line_feed_inside_a_string_is_text() -> None:
     assert read('{"questions": [{"question": "One\ntwo?"}]}') == [{"question": "One\ntwo?"}]
+
+
+def test_a_backslash_that_json_does_not_know_stands_for_itself() -> None:
+    said = r'{"questions": [{"question": "What does \d+ match in C:\projects, and what is \\frac?\n"}]}'
+    assert read(said) == [{"question": "What does \\d+ match in C:\\projects, and what is \\frac?\n"}]
 
 
 @pytest.mark.parametrize(

@@ -58,10 +58,11 @@ def _unknown(model: type[BaseModel], place: Sequence[int | str]) -> str:
     """The message for an unknown field: it names the known field that is spelled or begins alike, or all fields."""
     from difflib import get_close_matches  # only a slip needs it
 
-    *parents, name = place
-    known = list(_model_at(model, parents).model_fields)
-    sent = str(name).lower()
-    near = get_close_matches(sent, known, 1, _LEAST_ALIKE) or [field for field in known if field.startswith(sent)]
+    *parents, unknown = place
+    fields = _model_at(model, parents).model_fields
+    known = [field.alias or name for name, field in fields.items()]
+    sent = str(unknown).lower()
+    near = get_close_matches(sent, known, 1, _LEAST_ALIKE) or [name for name in known if name.startswith(sent)]
     if near:
         return f"there is no such field; did you mean {near[0]}?"
     return f"there is no such field, only {', '.join(known)}" if known else "there is no such field; this takes none"

@@ -19,6 +19,8 @@ _BETWEEN_ITEMS = re.compile(r"[\s,]*")
 _MOST_READINGS = 20
 _LEAST_CHARACTERS = 200_000
 _FAULT_CHARACTERS = 200
+# A backslash and what JSON lets follow it, or a backslash that stands for itself: in a path, a pattern, a formula.
+_BACKSLASH = re.compile(r'(\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4}))|\\')
 
 Found = dict[str, Any]
 
@@ -45,10 +47,11 @@ def object_with_list(text: str, name: str) -> Found:
     equals, and what stands in a thinking block only where nothing else is there. Empty where there is none, and where a
     text is nested beyond all sense.
     """
+    text = _BACKSLASH.sub(lambda found: found[1] or r"\\", text)
     # An answer that begins with JSON has no thinking block before it; its strings may name one.
     thinks = "</" in text and not text.lstrip().startswith(("{", "["))
     spoken = _without_thinking(text) if thinks else text
-    for part in dict.fromkeys((spoken, text)):
+    for part in dict.fromkeys((spoken, text, _unquoted(spoken))):
         best: Found = {}
         for found in _Reader(part, name).objects():
             if len(found[name]) >= len(best.get(name, ())):
@@ -57,6 +60,15 @@ def object_with_list(text: str, name: str) -> Found:
             return best
     alone = [] if best else [item for item in _Reader(spoken, name).objects_alone() if item and name not in item]
     return {name: alone} if alone else best
+
+
+def _unquoted(text: str) -> str:
+    """What `text` says where all of it is one JSON string, or the inside of one; empty where it is not."""
+    inside = text.strip().removeprefix('"').removesuffix('"')
+    try:
+        return str(_decode(f'"{inside}"')[0]) if '\\"' in inside else ""
+    except ValueError:
+        return ""
 
 
 def _without_thinking(text: str) -> str:

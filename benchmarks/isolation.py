@@ -64,15 +64,24 @@ _CONDITION = re.compile(
 )
 _PARAMETER = re.compile(r"(?:\b\w+\.)?\buser_id = (?:%s|\w+\.user_id\b|u\.id\b)")
 # Another condition stands behind these: they are removed together with it, and alone nothing may be seen of that.
-_BEHIND = {"search": ("find_by_meaning", "find_by_words", "nearest_embeddings", "rank_by_words")}
+_BEHIND = {
+    "search": ("find_by_meaning", "find_by_words", "nearest_embeddings", "rank_by_words"),
+    "find_by_words": ("search", "rank_by_words"),
+    "rank_by_words": ("search", "find_by_words"),
+    "find_by_meaning": ("search", "nearest_embeddings"),
+    "nearest_embeddings": ("search", "find_by_meaning"),
+}
 # Conditions, by their number in the source, whose removal nobody can see: of what is only locked; between two others
-# that each suffice; of candidates that are looked at again; of ids that are made of the user's own.
+# that each suffice; of ids that are made of the user's own; of what an import compares, and of the other parts of a
+# document.
 _UNSEEN = {
     ("count_unit", 1),
     ("count_embedding_tokens", 1),
     ("append_messages", 0),
-    ("search", 0),
-    ("nearest_embeddings", 1),
+    ("documents", 0),
+    ("documents", 1),
+    ("documents", 6),
+    ("documents", 7),
     ("interactions", 1),
 }
 

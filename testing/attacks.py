@@ -242,6 +242,8 @@ def _documents(thief: Thief, victim: Tenant, chance: random.Random) -> Any:
     again = thief.retrieval.read_again(caller, hits)
     thief.require([hit.id for hit in again] == [mine], "another's document is in an answer of one's own")
     thief.documents.delete_matching(caller, DeleteQuery.model_validate({"metadata": json.dumps({"by": victim.number})}))
+    by_victim = (json.dumps({"by": victim.number}),)
+    thief.database.query(caller.claims, "select public.delete_by_metadata(%s::jsonb)", by_victim)
     return [
         _read(lambda: thief.documents.read(caller, theirs)),
         _read(lambda: thief.documents.delete(caller, theirs)),

@@ -54,8 +54,8 @@ GUARDED = (
     "mark_key_verified", "delete_own_key", "find_earlier_request", "hold_request", "admit_call", "effective_provider",
     "append_messages", "finish_request", "count_unit_beyond_limit", "record_offline_call", "find_cached_answer",
     "find_similar_answer", "allowed_providers", "preferred_providers", "delete_provider_preference",
-    "my_usage_between", "nearest_embeddings", "matching_embeddings", "search_documents", "match_embeddings",
-    "delete_by_metadata", "clear_all_embeddings", "recommend_items", "record_selection",
+    "my_usage_between", "nearest_embeddings", "rank_by_words", "find_by_words", "find_by_meaning", "search",
+    "match_embeddings", "delete_by_metadata", "clear_all_embeddings", "recommend_items", "record_selection",
 )  # fmt: skip
 _CONDITION = re.compile(
     r"(?:\b\w+\.)?\b(?:user_id|caller_key|tenant|organization_id) = "
@@ -64,15 +64,24 @@ _CONDITION = re.compile(
 )
 _PARAMETER = re.compile(r"(?:\b\w+\.)?\buser_id = (?:%s|\w+\.user_id\b|u\.id\b)")
 # Another condition stands behind these: they are removed together with it, and alone nothing may be seen of that.
-_BEHIND = {"search_documents": ("nearest_embeddings", "matching_embeddings")}
+_BEHIND = {
+    "search": ("find_by_meaning", "find_by_words", "nearest_embeddings", "rank_by_words"),
+    "find_by_words": ("search", "rank_by_words"),
+    "rank_by_words": ("search", "find_by_words"),
+    "find_by_meaning": ("search", "nearest_embeddings"),
+    "nearest_embeddings": ("search", "find_by_meaning"),
+}
 # Conditions, by their number in the source, whose removal nobody can see: of what is only locked; between two others
-# that each suffice; of candidates that are looked at again; of ids that are made of the user's own.
+# that each suffice; of ids that are made of the user's own; of what an import compares, and of the other parts of a
+# document.
 _UNSEEN = {
     ("count_unit", 1),
     ("count_embedding_tokens", 1),
     ("append_messages", 0),
-    ("search_documents", 0),
-    ("nearest_embeddings", 1),
+    ("documents", 0),
+    ("documents", 1),
+    ("documents", 6),
+    ("documents", 7),
     ("interactions", 1),
 }
 
@@ -243,7 +252,7 @@ def _of_functions(owner: psycopg.Connection[Any]) -> list[Mutant]:
 
 def _of_services() -> list[Mutant]:
     folder = CHECKOUT / "layers" / "parley" / "parley"
-    files = ("chat/conversations.py", "search/documents.py", "search/interactions.py", "retrieval.py")
+    files = ("chat/conversations.py", "search/documents.py", "search/interactions.py", "retrieval/retrieval.py")
     sources = {Path(file).stem: (folder / file).read_text() for file in files}
     return [
         Mutant(name, source, found.span(), "%s::text is not null" if "%s" in found[0] else "true")

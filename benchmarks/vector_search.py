@@ -2,7 +2,7 @@
 
 Loads synthetic clustered vectors (400 Pareto-sized topics in a 96-dimensional latent space, 1536 dimensions,
 normalised): 20 % public, tenants of 10 %, 1 % and 0.1 %, the rest spread over others. Every query is one call of
-app.search_documents as parley_app with claims; the truth is an exact search over what the tenant may see.
+app.search as parley_app with claims; the truth is an exact search over what the tenant may see.
 
     python -m benchmarks.vector_search [--rows 50000] [--queries 200]
 
@@ -123,7 +123,10 @@ def search(app: psycopg.Connection, user: str, query: Vectors, limit: int = K) -
     start = time.perf_counter()
     with app.pipeline():
         app.execute("select set_config('request.jwt.claims', %s, true)", (claims,))
-        cursor = app.execute("select id from app.search_documents(%s, %b, p_limit => %s)", (user, Vector(query), limit))
+        cursor = app.execute(
+            "select id from app.search(%s, 'semantic', '{document}', null, %b, 'text-embedding-3-small', %s)",
+            (user, Vector(query), limit),
+        )
     rows = cursor.fetchall()
     return [row[0] for row in rows], (time.perf_counter() - start) * 1000
 
@@ -148,9 +151,9 @@ def measure(
 
 def plan(owner: psycopg.Connection, relation: str, where: str, order: sql.Composable) -> str:
     """The scan that the planner chooses for one branch; its values are constants, as in the function's plans."""
-    statement = sql.SQL("explain select id from {} where model = 'text-embedding-3-small' and {} order by {}").format(
-        sql.SQL(relation), sql.SQL(where), order
-    )
+    statement = sql.SQL(
+        "explain select chunk_number from {} where model = 'text-embedding-3-small' and {} order by {}"
+    ).format(sql.SQL(relation), sql.SQL(where), order)
     lines: list[str] = [row[0].strip() for row in owner.execute(statement).fetchall()]
     return next(line.split("  (")[0].removeprefix("->  ") for line in lines if "Scan" in line)
 
@@ -160,7 +163,7 @@ def report_plans(owner: psycopg.Connection, query: Vectors, promoted: str | None
     faults = []
     vector = sql.Literal(Vector(query).to_text())
     by_index = sql.SQL("app.indexed_distance(embedding, {}::vector) limit 10").format(vector)
-    by_bits = sql.SQL("app.bit_distance(embedding_bits, {}::vector), id limit 400").format(vector)
+    by_bits = sql.SQL("app.bit_distance(embedding_bits, {}::vector), chunk_number limit 400").format(vector)
     public = plan(owner, "app.public_embeddings", "true", by_index)
     print(f"plan  public        {public}")
     if "idx_embeddings_vector" not in public:

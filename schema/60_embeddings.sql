@@ -1,4 +1,6 @@
--- 60 embeddings: the vector store (S3), and retrieval over it.
+-- 60 embeddings: the vector store (S3), and what is nearest in it.
+--
+-- A row is a chunk: a document, or a part of a long one. A row that a client wrote by SQL is a document of one chunk.
 --
 -- A caller sees own documents and public ones (no owner). One HNSW index shared by all tenants would let a neighbour's
 -- vectors decide how many rows a caller gets and in which order, so there is none: the index covers public rows only. Own
@@ -25,36 +27,52 @@ alter table public.embeddings
   add column if not exists model text not null default 'text-embedding-3-small',
   add column if not exists created_at timestamptz not null default now(),
   add column if not exists updated_at timestamptz not null default now(),
-  -- The first 100 000 characters: a tsvector may not exceed 1 MB. 'simple' stems nothing and so serves every language.
-  add column if not exists tsv tsvector generated always as (to_tsvector('simple'::regconfig, left(content, 100000))) stored,
+  add column if not exists document_id text,
+  add column if not exists position integer not null default 0,
+  add column if not exists starts_at integer not null default 0,
+  add column if not exists title text,
+  add column if not exists language text,
+  add column if not exists document_hash text,
+  -- Random, so that it tells nobody how much others write; 53 bits hold a double's whole numbers.
+  add column if not exists chunk_number bigint not null default (random() * 9007199254740991)::bigint,
   -- No function of ours here: an adopted table keeps the column when Parley goes.
   add column if not exists embedding_bits bit(1536) generated always as (binary_quantize(embedding)::bit(1536)) stored;
 update public.embeddings set metadata = '{}' where metadata is null;
-alter table public.embeddings alter column metadata set default '{}', alter column metadata set not null;
+update public.embeddings set document_id = id where document_id is null;
+alter table public.embeddings alter column metadata set default '{}', alter column metadata set not null,
+  alter column document_id set not null;
 
 -- The planner does not see out-of-line vectors and takes the table for tiny; in line it sees what a scan costs. The
--- target keeps short content, metadata and tsv in the page too: without it, every row is over the default and all of
+-- target keeps short content, metadata and words in the page too: without it, every row is over the default and all of
 -- its other columns would be moved out.
 alter table public.embeddings alter column embedding set storage plain;
 alter table public.embeddings set (toast_tuple_target = 8160);
 
 comment on table public.embeddings is
-  'Documents and their vectors, own and public (user_id null). Public rows are written by the service role only.';
+  'Chunks of documents and their vectors, own and public (user_id null). Public rows are written by the service role only.';
+comment on column public.embeddings.document_id is
+  'The document, unique for its owner: the caller''s own id for it, or the id of its first chunk.';
+comment on column public.embeddings.position is 'Which chunk of the document this is, from 0.';
+comment on column public.embeddings.starts_at is 'Where in the document''s text the chunk begins, in characters.';
+comment on column public.embeddings.title is 'The document''s title, embedded before the content.';
+comment on column public.embeddings.language is 'A language tag (BCP 47); null where unknown. Words are stemmed by it.';
+comment on column public.embeddings.document_hash is 'SHA-256 of what the document''s vectors are made from; null for rows written by SQL.';
+comment on column public.embeddings.chunk_number is 'Names the chunk with these words in the word index; other words get another number.';
 comment on column public.embeddings.user_id is 'The owner; null makes the document public to everybody signed in.';
 comment on column public.embeddings.embedding is
   'The vector. Models with fewer than 1536 dimensions are padded with zeros (app.pad_embedding), larger ones are asked for 1536.';
 comment on column public.embeddings.model is 'The embedding model; only vectors of the same model are compared.';
-comment on column public.embeddings.tsv is 'Generated from content for keyword search.';
 comment on column public.embeddings.embedding_bits is
   'Generated: the sign of each dimension (binary quantization), 32 times smaller than the vector, to choose what is compared in full.';
 
 create index if not exists idx_embeddings_user_id on public.embeddings (user_id, created_at desc, id);
 create index if not exists idx_embeddings_created_at on public.embeddings (created_at desc);
-create index if not exists idx_embeddings_bits on public.embeddings (user_id, model) include (id, embedding_bits);
+create index if not exists idx_embeddings_bits on public.embeddings (user_id, model) include (chunk_number, embedding_bits);
 comment on index public.idx_embeddings_bits is
   'Holds all that the choice of candidates reads: a tenant''s rows lie side by side, not each on its own page of the table.';
 create index if not exists idx_embeddings_metadata on public.embeddings using gin (metadata jsonb_path_ops);
-create index if not exists idx_embeddings_tsv on public.embeddings using gin (tsv) where user_id is null;
+create unique index if not exists idx_embeddings_document on public.embeddings (user_id, document_id, position) nulls not distinct;
+create index if not exists idx_embeddings_chunk_number on public.embeddings (chunk_number);
 -- S3's own index of this name covers every tenant; ours replaces it.
 do $$
 begin
@@ -83,6 +101,16 @@ end $$;
 comment on function public.update_updated_at() is
   'Trigger: stamps updated_at of embeddings. S3''s name; no other table uses it, so that S3''s rollback may drop it.';
 revoke all on function public.update_updated_at() from public, anon, authenticated, service_role;
+create or replace function app.name_document() returns trigger
+  language plpgsql set search_path = pg_catalog, pg_temp
+as $$
+begin
+  new.document_id := coalesce(new.document_id, new.id);
+  return new;
+end $$;
+comment on function app.name_document() is 'Trigger: a chunk that names no document is one of its own.';
+create or replace trigger _10_name_document before insert on public.embeddings
+  for each row when (new.document_id is null) execute function app.name_document();
 create or replace trigger _20_updated_at before update on public.embeddings
   for each row execute function public.update_updated_at();
 
@@ -105,13 +133,6 @@ create policy "Search reads for the caller or the service" on public.embeddings 
 drop policy if exists "Service role manages all embeddings" on public.embeddings;
 create policy "Service role manages all embeddings" on public.embeddings for all to service_role
   using ((select app.is_service())) with check ((select app.is_service()));
-
--- Row-level security keeps operators that are not leakproof (@@, @>) away from indexes. Public rows need no fence
--- between users, so search reads them through this view, as the table's owner; only parley_definer may.
-create or replace view app.public_embeddings as
-  select id, content, embedding, metadata, model, tsv, created_at, embedding_bits from public.embeddings where user_id is null;
-comment on view app.public_embeddings is 'Public documents without row-level security, so that GIN indexes serve search. For parley_definer.';
-revoke all on app.public_embeddings from public, anon, authenticated, service_role;
 
 -- Vector arithmetic under names of our own: functions with an empty search_path cannot write <=>, and these inline.
 
@@ -145,200 +166,15 @@ create or replace function app.bit_distance(p_bits bit, p_embedding vector) retu
 comment on function app.bit_distance(bit, vector) is
   'Hamming distance between embedding_bits and a vector''s bits: how many dimensions point the other way.';
 
--- Search. One function finds the nearest documents, one ranks keywords, search_documents joins them.
-
 create or replace function app.tenant_index_name(p_user_id text) returns text
   language sql immutable parallel safe
   return 'idx_embeddings_tenant_' || left(md5(p_user_id), 24);
 comment on function app.tenant_index_name(text) is 'The name of a promoted tenant''s own HNSW index.';
 
--- Own and public rows are looked for apart: an index that both share would spend its scan on other tenants' rows.
---   1. Own rows: by the tenant's own index where it has one.
---   2. Else, or where that found too few, all of them by one bit per dimension.
---   3. Public rows by their index, and by their bits where that found too few.
-create or replace function app.nearest_embeddings(
-  p_user_id text, p_embedding vector, p_model text, p_filter jsonb, p_limit integer
-) returns text[]
-  language plpgsql volatile set search_path = pg_catalog, pg_temp set plan_cache_mode = 'force_custom_plan'
-as $$
-declare
-  v_own text[] := '{}';
-  v_public text[];
-  -- Of 5 000 to 20 000 vectors, clustered as real ones are, the 10 nearest are among these in 99.8 % of the cases.
-  v_candidates integer := greatest(400, 8 * p_limit);
-  -- Plans see the values as constants: without a filter this is one, and nobody reads the table for its metadata.
-  v_everything boolean := p_filter = '{}';
-begin
-  perform app.tune_vector_scan(p_limit);
-
-  -- 1.
-  if exists (
-    select from pg_catalog.pg_index i join pg_catalog.pg_class c on c.oid = i.indexrelid
-    where i.indrelid = 'public.embeddings'::regclass and i.indisvalid and c.relname = app.tenant_index_name(p_user_id)
-  ) then
-    v_own := array(
-      select e.id from public.embeddings e
-      where e.user_id = p_user_id and e.model = p_model and e.metadata @> p_filter
-      order by app.indexed_distance(e.embedding, p_embedding) limit p_limit);
-  end if;
-  -- 2. An HNSW scan gives up after a bounded number of tuples; whoever has the rows must get them.
-  if pg_catalog.cardinality(v_own) < p_limit then
-    v_own := array(
-      select e.id from public.embeddings e
-      where e.user_id = p_user_id and e.model = p_model and (v_everything or e.metadata @> p_filter)
-        and e.embedding_bits is not null
-      order by app.bit_distance(e.embedding_bits, p_embedding), e.id limit v_candidates);
-  end if;
-
-  -- 3.
-  v_public := array(
-    select e.id from app.public_embeddings e
-    where e.model = p_model and e.metadata @> p_filter
-    order by app.indexed_distance(e.embedding, p_embedding) limit p_limit);
-  if pg_catalog.cardinality(v_public) < p_limit then
-    v_public := array(
-      select e.id from app.public_embeddings e
-      where e.model = p_model and (v_everything or e.metadata @> p_filter) and e.embedding_bits is not null
-      order by app.bit_distance(e.embedding_bits, p_embedding), e.id limit v_candidates);
-  end if;
-  return v_own || v_public;
-end $$;
-comment on function app.nearest_embeddings(text, vector, text, jsonb, integer) is
-  'Ids of documents, own and public, that hold the nearest p_limit of each: more than that, unordered, to be ranked by the caller. '
-  'Plans see the user as a constant.';
-
-create or replace function app.matching_embeddings(p_user_id text, p_query text, p_model text, p_filter jsonb, p_limit integer)
-  returns text[]
-  language plpgsql stable set search_path = pg_catalog, pg_temp set plan_cache_mode = 'force_custom_plan'
-as $$
-declare
-  v_query tsquery := pg_catalog.websearch_to_tsquery('simple', p_query);
-begin
-  -- Ranking reads each match, and a common word matches everything: no more than 500 of each branch are ranked.
-  return array(
-    select m.id
-    from (
-      (select e.id, e.tsv from public.embeddings e
-       where e.user_id = p_user_id and e.tsv @@ v_query and e.metadata @> p_filter
-         and (p_model is null or e.model = p_model) limit 500)
-      union all
-      (select e.id, e.tsv from app.public_embeddings e
-       where e.tsv @@ v_query and e.metadata @> p_filter and (p_model is null or e.model = p_model) limit 500)
-    ) m
-    order by pg_catalog.ts_rank_cd(m.tsv, v_query) desc, m.id
-    limit p_limit);
-end $$;
-comment on function app.matching_embeddings(text, text, text, jsonb, integer) is
-  'Ids of own and public documents that match a web-style keyword query, best first.';
-
-create or replace function app.fuse_ranks(p_first text[], p_second text[]) returns table (id text, score double precision)
-  language sql immutable parallel safe
-begin atomic
-  select r.id, sum(1.0::double precision / (60 + r.position))
-  from (
-    select f.id, f.position from unnest(p_first) with ordinality as f (id, position)
-    union all
-    select s.id, s.position from unnest(p_second) with ordinality as s (id, position)
-  ) r
-  group by r.id;
-end;
-comment on function app.fuse_ranks(text[], text[]) is 'Reciprocal rank fusion (k = 60) of two lists of ids, each best first.';
-
 create or replace function app.search_limit(p_limit integer) returns integer
   language sql immutable parallel safe
   return greatest(1, least(100, coalesce(p_limit, 10)));
 comment on function app.search_limit(integer) is 'How many results a search returns at most: 1 to 100, by default 10.';
-
-create or replace function app.search_candidates(p_mode text, p_limit integer) returns integer
-  language sql immutable parallel safe
-  return case when p_mode = 'hybrid' then greatest(p_limit, 40) else p_limit end;
-comment on function app.search_candidates(text, integer) is 'How many candidates each branch hands to the fusion of ranks.';
-
-create or replace function app.tune_vector_scan(p_limit integer) returns void
-  language sql volatile
-begin atomic
-  select set_config('hnsw.ef_search', w.width::text, true),
-    set_config('hnsw.iterative_scan', 'relaxed_order', true),
-    -- Where so few rows pass the filter, whoever searches is better off without the index.
-    set_config('hnsw.max_scan_tuples', (10 * w.width)::text, true)
-  from (select greatest(100, least(1000, 4 * p_limit))) as w (width);
-end;
-comment on function app.tune_vector_scan(integer) is
-  'Sets how widely HNSW scans of this transaction look, and how far they go on where a filter took rows away.';
-
-create or replace function app.assert_search(p_mode text, p_has_embedding boolean, p_has_query boolean) returns void
-  language plpgsql immutable set search_path = pg_catalog, pg_temp
-as $$
-begin
-  if p_mode is null or p_mode not in ('semantic', 'keyword', 'hybrid') then
-    raise exception 'unknown search mode: %', p_mode using errcode = '22023';
-  elsif (p_mode <> 'keyword' and not p_has_embedding) or (p_mode <> 'semantic' and not p_has_query) then
-    raise exception 'search mode % lacks its query', p_mode using errcode = '22023';
-  end if;
-end $$;
-comment on function app.assert_search(text, boolean, boolean) is 'Raises 22023 unless the mode is known and has what it searches for.';
-
---   1. By meaning: candidates by index or bits, ranked by their whole vectors.
---   2. By words.
---   3. Both ranks fused; rows are read again under the tenant's condition.
-create or replace function app.search_documents(
-  p_user_id text,
-  p_embedding vector default null,
-  p_query text default null,
-  p_mode text default 'semantic',
-  p_limit integer default 10,
-  p_threshold double precision default null,
-  p_filter jsonb default '{}',
-  p_model text default 'text-embedding-3-small'
-) returns table (id text, content text, metadata jsonb, is_public boolean, similarity double precision, score double precision)
-  language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_embedding p_embedding%type := app.pad_embedding(p_embedding);
-  v_limit integer := app.search_limit(p_limit);
-  v_candidates integer := app.search_candidates(p_mode, v_limit);
-  v_filter jsonb := coalesce(p_filter, '{}');
-  v_nearest text[];
-  v_semantic text[] := '{}';
-  v_keyword text[] := '{}';
-begin
-  perform app.require_caller(p_user_id), app.assert_search(p_mode, v_embedding is not null, p_query is not null);
-
-  -- 1.
-  if p_mode <> 'keyword' then
-    v_nearest := app.nearest_embeddings(
-      p_user_id => p_user_id, p_embedding => v_embedding, p_model => p_model, p_filter => v_filter, p_limit => v_candidates);
-    -- The threshold is applied to what was found, not to the scan: inside, an iterative scan walks to its limit for it.
-    v_semantic := array(
-      select n.id
-      from (
-        select e.id, 1 - app.cosine_distance(e.embedding, v_embedding) as similarity
-        from public.embeddings e
-        where e.id = any (v_nearest) and (e.user_id is null or e.user_id = p_user_id)
-        order by 2 desc nulls last, 1
-        limit v_candidates
-      ) n
-      where n.similarity >= coalesce(p_threshold, '-infinity')
-      order by n.similarity desc, n.id);
-  end if;
-  -- 2.
-  if p_mode <> 'semantic' then
-    v_keyword := app.matching_embeddings(
-      p_user_id => p_user_id, p_query => p_query, p_model => p_model, p_filter => v_filter, p_limit => v_candidates);
-  end if;
-
-  -- 3.
-  return query
-    select e.id, e.content, e.metadata, e.user_id is null, 1 - app.cosine_distance(e.embedding, v_embedding), f.score
-    from app.fuse_ranks(v_semantic, v_keyword) f
-    join public.embeddings e on e.id = f.id and (e.user_id is null or e.user_id = p_user_id)
-    order by f.score desc, e.id
-    limit v_limit;
-end $$;
-comment on function app.search_documents(text, vector, text, text, integer, double precision, jsonb, text) is
-  'Nearest (semantic), matching (keyword) or both (hybrid) among the user''s own and the public documents, best first: always '
-  'p_limit rows where they exist, unless the threshold (least similarity) takes them away. similarity is null where there is none. '
-  'Raises 42501 unless p_user_id is the caller, 22023 for an unusable mode.';
 
 create or replace function public.match_embeddings(
   query_embedding vector,
@@ -367,7 +203,7 @@ begin atomic
 end;
 comment on function public.match_embeddings(vector, double precision, integer, jsonb) is
   'S3: the nearest own and public documents above a similarity. Inlined into its query, so EXPLAIN shows the index scan. '
-  'Parley itself calls app.search_documents.';
+  'Parley itself calls app.search.';
 
 create or replace function public.delete_by_metadata(filter_metadata jsonb) returns integer
   language plpgsql volatile set search_path = pg_catalog, pg_temp
@@ -436,23 +272,18 @@ comment on function app.tenant_index_statements(integer, integer) is
   'index, and pay for it with each insert.';
 
 -- Who may do what.
-select app.give_to('parley_definer', 'app.search_documents(text, vector, text, text, integer, double precision, jsonb, text)');
-
 grant select, delete on public.embeddings to authenticated, service_role;
-grant insert (id, user_id, content, embedding, metadata, model) on public.embeddings to authenticated;
-grant update (content, embedding, metadata, model) on public.embeddings to authenticated;
+grant insert (id, user_id, document_id, position, starts_at, title, content, language, document_hash, embedding, metadata, model)
+  on public.embeddings to authenticated;
+grant update (starts_at, title, content, language, document_hash, embedding, metadata, model) on public.embeddings to authenticated;
 grant insert, update on public.embeddings to service_role;
-grant select on public.embeddings, app.public_embeddings to parley_definer;
+grant select on public.embeddings to parley_definer;
 
 grant execute on function app.pad_embedding(vector), app.cosine_distance(vector, vector), app.indexed_distance(vector, vector)
   to authenticated, service_role, parley_definer;
 grant execute on function app.bit_distance(bit, vector), app.tenant_index_name(text),
-  app.nearest_embeddings(text, vector, text, jsonb, integer),
-  app.matching_embeddings(text, text, text, jsonb, integer), app.fuse_ranks(text[], text[]) to parley_definer;
-grant execute on function app.search_limit(integer), app.search_candidates(text, integer), app.tune_vector_scan(integer),
-  app.assert_search(text, boolean, boolean) to parley_definer;
-grant execute on function app.search_documents(text, vector, text, text, integer, double precision, jsonb, text)
-  to parley_app, parley_service;
+  app.search_limit(integer) to parley_definer;
+grant execute on function app.name_document() to authenticated, service_role;
 revoke all on function public.match_embeddings(vector, double precision, integer, jsonb), public.delete_by_metadata(jsonb),
   public.clear_all_embeddings() from public, anon;
 grant execute on function public.match_embeddings(vector, double precision, integer, jsonb), public.delete_by_metadata(jsonb),

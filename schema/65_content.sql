@@ -1,4 +1,4 @@
--- 65 content: the operator's content of six types with search over it, and the log of searches (S2).
+-- 65 content: the operator's content of six types, and the log of searches (S2).
 --
 -- One table holds all six: S2's own names (routes, learning_paths, ...) belong to the operator's application. Everybody
 -- signed in may read; the service role alone writes.
@@ -11,12 +11,13 @@ create table if not exists public.content_items (
   content_type  text not null,
   title         text not null,
   description   text not null default '',
+  language      text,
   metadata      jsonb not null default '{}',
   embedding     vector(1536),
   model         text not null default 'text-embedding-3-small',
-  tsv           tsvector generated always as (
-                  setweight(to_tsvector('simple'::regconfig, left(title, 1000)), 'A')
-                  || setweight(to_tsvector('simple'::regconfig, left(description, 100000)), 'B')) stored,
+  -- As in embeddings.
+  chunk_number  bigint not null default (random() * 9007199254740991)::bigint,
+  words         tsvector generated always as (app.words_of_chunk(title, description, language)) stored,
   created_at    timestamptz not null default now(),
   updated_at    timestamptz not null default now(),
   constraint content_items_content_type_check
@@ -28,11 +29,13 @@ alter table public.content_items set (toast_tuple_target = 8160);
 comment on table public.content_items is 'Content that search offers to everybody signed in; written by the service role only.';
 comment on column public.content_items.embedding is 'The vector of title and description, padded like public.embeddings.embedding; null until embedded.';
 comment on column public.content_items.model is 'The embedding model; only vectors of the same model are compared.';
-comment on column public.content_items.tsv is 'Generated: the title weighs more than the description.';
+comment on column public.content_items.language is 'A language tag (BCP 47); null where unknown. Words are stemmed by it.';
+comment on column public.content_items.chunk_number is 'Names the item with these words in the word index.';
+comment on column public.content_items.words is 'Generated: the stemmed words of title and description.';
 
 create index if not exists idx_content_items_type on public.content_items (content_type, created_at desc, id);
 create index if not exists idx_content_items_metadata on public.content_items using gin (metadata jsonb_path_ops);
-create index if not exists idx_content_items_tsv on public.content_items using gin (tsv);
+create index if not exists idx_content_items_chunk_number on public.content_items (chunk_number);
 create index if not exists idx_content_items_embedding on public.content_items
   using hnsw ((embedding::halfvec(1536)) halfvec_cosine_ops);
 
@@ -49,81 +52,80 @@ create policy "Service role manages content" on public.content_items for all to 
   using ((select app.is_service())) with check ((select app.is_service()));
 
 create or replace view app.searchable_content as
-  select id, content_type, title, description, metadata, embedding, model, tsv from public.content_items;
+  select id, content_type, title, description, language, metadata, embedding, model, chunk_number, words from public.content_items;
 comment on view app.searchable_content is
-  'Content without row-level security, so that GIN indexes serve search (see app.public_embeddings). For parley_definer.';
+  'Content without row-level security, so that its indexes serve search (see app.public_embeddings). For parley_definer.';
 revoke all on app.searchable_content from public, anon, authenticated, service_role;
 
--- As app.search_documents, over one index: content is everybody's.
---   1. By meaning: the index first, every vector where a filter left it too few; then the threshold.
---   2. By words, at most 500 of them ranked.
---   3. Both ranks fused.
-create or replace function app.search_content(
-  p_user_id text,
-  p_embedding vector default null,
-  p_query text default null,
-  p_mode text default 'semantic',
-  p_content_types text[] default array['route', 'learning_path', 'exercise', 'school', 'event', 'instructor'],
-  p_limit integer default 10,
-  p_threshold double precision default null,
-  p_filter jsonb default '{}',
-  p_model text default 'text-embedding-3-small'
-) returns table (
-  id uuid, content_type text, title text, description text, metadata jsonb, similarity double precision, score double precision
-)
-  language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = 'force_custom_plan'
+create or replace function app.nearest_content(
+  p_embedding vector, p_model text, p_conditions app.search_conditions, p_limit integer
+) returns bigint[]
+  language plpgsql volatile set search_path = pg_catalog, pg_temp set plan_cache_mode = 'force_custom_plan'
 as $$
 declare
-  v_embedding p_embedding%type := app.pad_embedding(p_embedding);
-  v_limit integer := app.search_limit(p_limit);
-  v_candidates integer := app.search_candidates(p_mode, v_limit);
-  v_filter jsonb := coalesce(p_filter, '{}');
-  v_query tsquery := pg_catalog.websearch_to_tsquery('simple', coalesce(p_query, ''));
-  v_semantic text[] := '{}';
-  v_keyword text[] := '{}';
+  v_nearest bigint[];
 begin
-  perform app.require_caller(p_user_id), app.assert_search(p_mode, v_embedding is not null, p_query is not null);
-
-  -- 1.
-  if p_mode <> 'keyword' then
-    perform app.tune_vector_scan(v_candidates);
-    v_semantic := array(
-      select c.id::text from app.searchable_content c
-      where c.content_type = any (p_content_types) and c.model = p_model and c.metadata @> v_filter
-      order by app.indexed_distance(c.embedding, v_embedding) limit v_candidates);
-    if pg_catalog.cardinality(v_semantic) < v_candidates then
-      v_semantic := array(
-        select c.id::text from app.searchable_content c
-        where c.content_type = any (p_content_types) and c.model = p_model and c.metadata @> v_filter and c.embedding is not null
-        order by app.cosine_distance(c.embedding, v_embedding), c.id limit v_candidates);
-    end if;
-    v_semantic := array(
-      select c.id::text
-      from pg_catalog.unnest(v_semantic) s (id) join app.searchable_content c on c.id = s.id::uuid
-      where 1 - app.cosine_distance(c.embedding, v_embedding) >= coalesce(p_threshold, '-infinity')
-      order by app.cosine_distance(c.embedding, v_embedding), c.id);
+  perform app.tune_vector_scan(p_limit);
+  v_nearest := array(
+    select c.chunk_number from app.searchable_content c
+    where c.content_type = any (p_conditions.types) and c.model = p_model
+        and app.meets_conditions(c.metadata, c.language, c.words, p_conditions)
+    order by app.indexed_distance(c.embedding, p_embedding) limit p_limit);
+  -- Where a filter left the index too few, every vector.
+  if pg_catalog.cardinality(v_nearest) < p_limit then
+    v_nearest := array(
+      select c.chunk_number from app.searchable_content c
+      where c.content_type = any (p_conditions.types) and c.model = p_model
+        and app.meets_conditions(c.metadata, c.language, c.words, p_conditions) and c.embedding is not null
+      order by app.cosine_distance(c.embedding, p_embedding), c.chunk_number limit p_limit);
   end if;
-  -- 2.
-  if p_mode <> 'semantic' then
-    v_keyword := array(
-      select m.id::text
-      from (
-        select c.id, c.tsv from app.searchable_content c
-        where c.tsv @@ v_query and c.content_type = any (p_content_types) and c.metadata @> v_filter limit 500
-      ) m
-      order by pg_catalog.ts_rank_cd(m.tsv, v_query) desc, m.id limit v_candidates);
-  end if;
-
-  -- 3.
-  return query
-    select c.id, c.content_type, c.title, c.description, c.metadata,
-      case when c.model = p_model then 1 - app.cosine_distance(c.embedding, v_embedding) end, f.score
-    from app.fuse_ranks(v_semantic, v_keyword) f join app.searchable_content c on c.id = f.id::uuid
-    order by f.score desc, c.id
-    limit v_limit;
+  return v_nearest;
 end $$;
-comment on function app.search_content(text, vector, text, text, text[], integer, double precision, jsonb, text) is
-  'Search over content of the given types; parameters, order and errors as in app.search_documents.';
+comment on function app.nearest_content(vector, text, app.search_conditions, integer) is
+  'The numbers of the nearest p_limit items of these types, unordered.';
+
+create or replace function app.index_content_words() returns trigger
+  language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if tg_op = 'INSERT' then
+    perform app.add_segments(p_collection => 'content', p_users => pg_catalog.array_agg(null::text),
+      p_stemmers => pg_catalog.array_agg(app.stemmer(c.language)), p_numbers => pg_catalog.array_agg(c.chunk_number),
+      p_words => pg_catalog.array_agg(c.words), p_sign => 1)
+    from new_chunks c having count(*) > 0;
+  elsif tg_op = 'UPDATE' then
+    perform app.add_segments(p_collection => 'content', p_users => pg_catalog.array_agg(null::text),
+      p_stemmers => pg_catalog.array_agg(app.stemmer(c.language)), p_numbers => pg_catalog.array_agg(c.chunk_number),
+      p_words => pg_catalog.array_agg(c.words), p_sign => 1)
+    from new_chunks c where c.chunk_number not in (select o.chunk_number from old_chunks o) having count(*) > 0;
+    perform app.add_segments(p_collection => 'content', p_users => pg_catalog.array_agg(null::text),
+      p_stemmers => pg_catalog.array_agg(app.stemmer(c.language)), p_numbers => pg_catalog.array_agg(c.chunk_number),
+      p_words => pg_catalog.array_agg(c.words), p_sign => -1)
+    from old_chunks c where c.chunk_number not in (select n.chunk_number from new_chunks n) having count(*) > 0;
+  elsif tg_op = 'DELETE' then
+    perform app.add_segments(p_collection => 'content', p_users => pg_catalog.array_agg(null::text),
+      p_stemmers => pg_catalog.array_agg(app.stemmer(c.language)), p_numbers => pg_catalog.array_agg(c.chunk_number),
+      p_words => pg_catalog.array_agg(c.words), p_sign => -1)
+    from old_chunks c having count(*) > 0;
+  else
+    perform app.forget_segments(array(select s.segment from app.word_segments s where s.collection = 'content'));
+  end if;
+  return null;
+end $$;
+comment on function app.index_content_words() is 'Trigger, once for each statement on content_items: as app.index_document_words.';
+
+create or replace trigger _10_renumber_chunk before update on public.content_items
+  for each row when (old.title is distinct from new.title or old.description is distinct from new.description
+    or old.language is distinct from new.language)
+  execute function app.renumber_chunk();
+create or replace trigger _50_index_new_words after insert on public.content_items
+  referencing new table as new_chunks for each statement execute function app.index_content_words();
+create or replace trigger _50_index_changed_words after update on public.content_items
+  referencing old table as old_chunks new table as new_chunks for each statement execute function app.index_content_words();
+create or replace trigger _50_count_out_words after delete on public.content_items
+  referencing old table as old_chunks for each statement execute function app.index_content_words();
+create or replace trigger _50_forget_words after truncate on public.content_items
+  for each statement execute function app.index_content_words();
 
 -- The log of searches (S2). selected_content_id is text, as all ids are: a document may be selected as well as content.
 create table if not exists public.ai_content_searches (
@@ -196,8 +198,8 @@ end $$;
 comment on function app.record_selection(text, uuid, text) is 'Notes what was chosen from a search; false when the user has no such search.';
 
 -- Who may do what.
+select app.give_to('parley_owner', 'app.index_content_words()');
 select app.give_to('parley_definer',
-  'app.search_content(text, vector, text, text, text[], integer, double precision, jsonb, text)',
   'app.record_search(uuid, text, text, text, jsonb, integer)', 'app.record_selection(text, uuid, text)');
 
 grant select on public.content_items to authenticated;
@@ -206,6 +208,8 @@ grant select on app.searchable_content to parley_definer;
 grant select on public.ai_content_searches to authenticated;
 grant select, insert, delete on public.ai_content_searches to service_role;
 grant select, insert, update on public.ai_content_searches to parley_definer;
-grant execute on function app.search_content(text, vector, text, text, text[], integer, double precision, jsonb, text),
-  app.record_search(uuid, text, text, text, jsonb, integer), app.record_selection(text, uuid, text) to parley_app, parley_service;
+grant select (chunk_number) on public.content_items to parley_owner;
+grant execute on function app.nearest_content(vector, text, app.search_conditions, integer) to parley_definer;
+grant execute on function app.record_search(uuid, text, text, text, jsonb, integer), app.record_selection(text, uuid, text)
+  to parley_app, parley_service;
 alter table public.ai_content_searches force row level security;

@@ -21,7 +21,7 @@ from parley.core.paging import PageQuery
 from parley.database.connection import Database
 from parley.database.errors import DatabaseError
 from parley.database.values import Vector
-from parley.retrieval import Retrieval, ScoredHit
+from parley.retrieval.retrieval import Retrieval, ScoredHit
 from parley.search.documents import Documents
 from parley.search.interactions import Interactions
 from parley.search.schemas import (
@@ -238,10 +238,12 @@ def _documents(thief: Thief, victim: Tenant, chance: random.Random) -> Any:
     thief.require([row["id"] for row in listed] == [mine], "the list of documents is not the own one's")
     after = thief.documents.page(caller, DocumentQuery(cursor=_position(theirs)))["data"]
     thief.require(after == listed, "another's document turns the page")
-    hits = [ScoredHit(key, "document", 1.0, 1.0) for key in (mine, theirs)]
+    hits = [ScoredHit(key, "document", 0, public, 1.0, 1.0) for key in (mine, theirs) for public in (False, True)]
     again = thief.retrieval.read_again(caller, hits)
-    thief.require([row["id"] for row in again] == [mine], "another's document is in an answer of one's own")
+    thief.require([hit.id for hit in again] == [mine], "another's document is in an answer of one's own")
     thief.documents.delete_matching(caller, DeleteQuery.model_validate({"metadata": json.dumps({"by": victim.number})}))
+    by_victim = (json.dumps({"by": victim.number}),)
+    thief.database.query(caller.claims, "select public.delete_by_metadata(%s::jsonb)", by_victim)
     return [
         _read(lambda: thief.documents.read(caller, theirs)),
         _read(lambda: thief.documents.delete(caller, theirs)),
@@ -256,8 +258,8 @@ def _find(thief: Thief, victim: Tenant, chance: random.Random) -> Any:
         for limit in (1, 10):
             rows = thief.database.query(
                 thief.me.caller.claims,
-                "select id, content from app.search_documents(%s, %s::extensions.vector, %s, %s, %s, null, '{}', %s)",
-                (thief.me.caller.user_id, Vector(victim.vector()), "fjord", mode, limit, EMBEDDING_MODEL),
+                "select id, content from app.search(%s, %s, '{document}', %s, %s::extensions.vector, %s, %s)",
+                (thief.me.caller.user_id, mode, "fjord", Vector(victim.vector()), EMBEDDING_MODEL, limit),
             )
             thief.look(rows)
             thief.require(

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from parley.providers.catalogue import Catalogue
     from parley.providers.protocol import Provider
     from parley.providers.transport import SharedClient
-    from parley.retrieval import Retrieval
+    from parley.retrieval.retrieval import Retrieval
     from parley.search.documents import Documents
     from parley.search.interactions import Interactions
     from parley.search.service import Search
@@ -262,7 +262,7 @@ class Container:
     @cached_property
     def retrieval(self) -> Retrieval:
         """Finding documents and content."""
-        from parley.retrieval import Retrieval
+        from parley.retrieval.retrieval import Retrieval
 
         return Retrieval(self.database)
 

@@ -51,6 +51,10 @@ def _usage() -> dict[str, dict[str, Any]]:
 
 
 _EVERYBODY = "public"
+_SEGMENTS: Mapping[str, tuple[int, str | None]] = {
+    **{person: (100 + number, person) for number, person in enumerate(PEOPLE)},
+    _EVERYBODY: (200, None),
+}
 # Table -> label -> row. Labels are people, organizations, anonymous callers, or `public` for what is nobody's.
 ROWS: Mapping[str, Mapping[str, Row]] = {
     "public.user": {person: {"id": person} for person in PEOPLE},
@@ -80,8 +84,22 @@ ROWS: Mapping[str, Mapping[str, Row]] = {
         "user_ai_usage", _of_people(period_start=_DAY, period_end="2026-11-21", request_count=1)
     ),
     "public.embeddings": {
-        **_with_ids("embeddings", _of_people(content="c", metadata="{}")),
-        _EVERYBODY: {"id": "public-document", "user_id": None, "content": "c", "metadata": "{}"},
+        **_with_ids("embeddings", _of_people(document_id="d", content="c", metadata="{}")),
+        _EVERYBODY: {
+            "id": "public-document", "user_id": None, "document_id": "d", "content": "c", "metadata": "{}",
+        },
+    },
+    "app.word_segments": {
+        label: {
+            "segment": number, "collection": "documents", "user_id": user, "stemmer": "simple", "chunks": 1, "words": 1,
+        }
+        for label, (number, user) in _SEGMENTS.items()
+    },
+    "app.word_postings": {
+        label: {
+            "segment": number, "term": label, "chunks": 1, "numbers": [1], "frequencies": [1], "lengths": [1],
+        }
+        for label, (number, _) in _SEGMENTS.items()
     },
     "public.content_items": {
         _EVERYBODY: {"id": _id("content_items", _EVERYBODY), "content_type": "route", "title": "t"}
@@ -375,6 +393,11 @@ _BY_CALLER: Mapping[str, Access] = {
     "app.public_embeddings": Access(
         definer=dict.fromkeys(("anonymous", "user", "service", "nobody"), "public: select")
     ),
+    "app.word_segments": Access(definer={"user": "own: select; public: select", "service": "all: select"}),
+    "app.word_postings": Access(definer={"user": "own: select; public: select", "service": "all: select"}),
+    "app.searchable_chunks": Access(
+        definer=dict.fromkeys(("anonymous", "user", "service", "nobody"), "*: select")
+    ),
     "public.content_items": Access(user="all: select", service=_ALL),
     "app.searchable_content": Access(
         definer=dict.fromkeys(("anonymous", "user", "service", "nobody"), "all: select")
@@ -441,7 +464,7 @@ _OWNER: Mapping[str, str] = {
     "app.cache_fills": "all: select delete", "app.webhook_events": "all: select delete",
     "public.ai_usage": _KEPT, "public.ai_usage_logs": _KEPT, "app.ai_usage_YYYY_MM": _KEPT, "app.ai_usage_rest": _ALL,
     "app.usage_archive": _ALL, "app.usage_by_day": _ALL, "app.rolled_up_days": _ALL, "public.embeddings": _ALL,
-    "app.leaderboard_histogram": _ALL,
+    "app.leaderboard_histogram": _ALL, "app.word_segments": _ALL, "app.word_postings": _ALL,
 }  # fmt: skip
 EXPECTED: Mapping[str, Access] = {
     name: replace(access, owner=_OWNER.get(name, "")) for name, access in _BY_CALLER.items()

@@ -44,14 +44,16 @@ def test_a_request_leaves_no_session_state_and_names_no_statement(database: Scra
         for _ in range(8):
             connection.query(claims, "select count(*) from public.ai_conversations")
         connection.query(
-            claims, "select * from app.search_documents(%s, %s::extensions.vector)", ("user_1", Vector(embedding))
+            claims,
+            "select * from app.search(%s, 'semantic', '{document}', null, %s::extensions.vector, null)",
+            ("user_1", Vector(embedding)),
         )
         connection.batch(claims, [("select count(*) from public.ai_usage", ())])
         connection.close()
     assert begun["outcome"] == "admitted"
     assert finished["state"] == "settled"
     assert sum("begin_request" in statement.text for statement in log.statements) == 1
-    assert sum("search_documents" in statement.text for statement in log.statements) == 1
+    assert sum("app.search(" in statement.text for statement in log.statements) == 1
     assert log.complaints() == []
 
 

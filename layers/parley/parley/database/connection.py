@@ -19,7 +19,7 @@ from parley.core.clock import Clock, SystemClock
 from parley.core.config import ConfigurationError
 from parley.core.errors import Problem
 from parley.database.errors import DatabaseUnavailable, LoginRefused, is_away, refuses_login, translate
-from parley.database.values import Vector, VectorDumper, bound
+from parley.database.values import Vector, VectorDumper, Vectors, bound
 
 logger = logging.getLogger(__name__)
 
@@ -234,7 +234,8 @@ class Database:
             raise ConfigurationError("the database's address must be a postgresql:// URL") from None
         connection = _Connection.connect(**options, autocommit=True, prepare_threshold=None, row_factory=dict_row)
         connection.patience = self._patience
-        connection.adapters.register_dumper(Vector, VectorDumper)
+        for kind in (Vector, Vectors):
+            connection.adapters.register_dumper(kind, VectorDumper)
         return connection
 
     def _after(self, connection: _Connection, error: psycopg.Error) -> None:

@@ -13,6 +13,7 @@ from psycopg.adapt import Dumper
 from psycopg.pq import Format
 from psycopg.types.json import Jsonb
 
+_FLOAT4 = 700  # pg_type's oid of real
 # A NUL as JSON escapes it, and not a backslash followed by u0000.
 _ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
@@ -35,12 +36,34 @@ class Vector:
         self.wire = len(numbers).to_bytes(2) + b"\0\0" + numbers.tobytes()
 
 
+class Vectors:
+    """Several embeddings of one length as one bound parameter, `real[]`: all components, one vector after the other."""
+
+    __slots__ = ("wire",)
+
+    def __init__(self, vectors: Sequence[Sequence[float]]) -> None:
+        components = array("f")
+        for vector in vectors:
+            components.extend(array("f", vector))
+        count = len(components)
+        # array_recv reads dimensions, flags, the elements' type, then size and lower bound of each dimension; after
+        # them each element with its own size.
+        elements = array("I", [4]) * (2 * count)
+        elements[1::2] = array("I", components.tobytes())
+        if sys.byteorder == "little":
+            elements.byteswap()
+        head = array("I", [1 if count else 0, 0, _FLOAT4, count, 1][: 5 if count else 3])
+        if sys.byteorder == "little":
+            head.byteswap()
+        self.wire = head.tobytes() + elements.tobytes()
+
+
 class VectorDumper(Dumper):
-    """Sends a Vector in binary. The statement casts it, because the type's oid differs by database."""
+    """Sends vectors in binary. The statement casts them, because the type's oid differs by database."""
 
     format = Format.BINARY
 
-    def dump(self, obj: Vector) -> bytes:
+    def dump(self, obj: Vector | Vectors) -> bytes:
         return obj.wire
 
 

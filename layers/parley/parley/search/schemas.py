@@ -14,11 +14,13 @@ from parley.core.encoding import encode
 from parley.core.fields import BODY, QUERY, Count, Metadata, Whole
 from parley.core.paging import PageQuery
 from parley.embedding.embedder import LONGEST_TEXT
-from parley.retrieval import Mode
+from parley.retrieval.retrieval import Mode
 
 ContentType = Literal["route", "learning_path", "exercise", "school", "event", "instructor"]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_TEXT, pattern=r"\S")]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[a-z0-9_.:-]+$")]
+DocumentId = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Language = Annotated[str, StringConstraints(max_length=35, pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$")]
 _MOST_DOCUMENTS = 100
 MOST_INTERACTIONS = 100
 _MOST_MEMBERS = 50  # of an interaction's metadata
@@ -35,35 +37,49 @@ Note = Annotated[Metadata, AfterValidator(_short)]
 
 
 class NewDocument(BaseModel):
-    """One document to store."""
+    """One document to store. Under an `id` of yours it replaces the one before; without, it is new. `language` is a tag
+    such as en, en-GB or sv: words are found in all their forms where it is known.
+    """
 
     model_config = BODY
+    id: DocumentId | None = None
+    title: Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"\S")] | None = None
     content: Text
+    language: Language | None = None
     metadata: Metadata = {}
 
 
+def _ids_once(documents: list[NewDocument]) -> list[NewDocument]:
+    ids = [document.id for document in documents if document.id is not None]
+    if len(set(ids)) < len(ids):
+        raise ValueError("each id once")
+    return documents
+
+
 class DocumentsRequest(BaseModel):
-    """Documents to embed and store, all or none."""
+    """Documents to embed and store, all or none. What has not changed since is not embedded again."""
 
     model_config = ConfigDict(
         extra="forbid",
         strict=True,
-        json_schema_extra={"examples": [{"documents": [{"content": "Refunds take five days.", "metadata": {"a": 1}}]}]},
+        json_schema_extra={
+            "examples": [{"documents": [{"id": "refunds", "content": "Refunds take five days.", "language": "en"}]}]
+        },
     )
-    documents: Annotated[list[NewDocument], Field(min_length=1, max_length=_MOST_DOCUMENTS)]
+    documents: Annotated[list[NewDocument], Field(min_length=1, max_length=_MOST_DOCUMENTS), AfterValidator(_ids_once)]
 
 
 class SearchRequest(BaseModel):
-    """What to find. `threshold` is the least cosine similarity of a semantic hit; `filter`, of up to 4 KiB, is
+    """What to find. `threshold` is the least cosine similarity of a hit that has one; `filter`, of up to 4 KiB, is
     contained in a hit's metadata. `cursor` is `next_cursor` of the hits before, with the rest as it was.
     """
 
     model_config = ConfigDict(
-        extra="forbid", strict=True, json_schema_extra={"examples": [{"query": "refunds", "mode": "hybrid"}]}
+        extra="forbid", strict=True, json_schema_extra={"examples": [{"query": "when are refunds paid?"}]}
     )
     query: Text
     types: Annotated[list[Literal["document"] | ContentType], Field(min_length=1, max_length=7)] = ["document"]
-    mode: Mode = "semantic"
+    mode: Mode = "hybrid"
     limit: Annotated[int, Field(ge=1, le=100), Whole] = 10
     threshold: Annotated[float, Field(ge=-1, le=1)] | None = None
     filter: Note = {}
@@ -138,7 +154,9 @@ class Document(TypedDict):
     """A stored document; public ones belong to nobody."""
 
     id: str
+    title: str | None
     content: str
+    language: str | None
     metadata: Metadata
     model: str
     is_public: bool
@@ -159,11 +177,15 @@ class DeletedDocuments(TypedDict):
 
 
 class DocumentHit(TypedDict):
-    """A document that was found; `similarity` (cosine) is null where words alone found it."""
+    """A document that was found. `content` is its best passage, which begins at character `starts_at` of the document;
+    `similarity` (cosine) is null where there is none.
+    """
 
     id: str
     type: Literal["document"]
+    title: str | None
     content: str
+    starts_at: Count
     metadata: Metadata
     is_public: bool
     similarity: float | None

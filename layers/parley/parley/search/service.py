@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from typing import Any, cast, get_args
 
 from parley.core.caller import Caller, RequestContext
 from parley.core.errors import Problem
-from parley.core.paging import a_text, how_many_fit, read_cursor, write_cursor
-from parley.database.connection import Database, Row, Statement
+from parley.core.paging import a_number_or_none, a_text, how_many_fit, read_cursor, write_cursor
+from parley.database.connection import Database, Statement
 from parley.embedding.call import EmbeddingCalls
-from parley.retrieval import Query, Retrieval, ScoredHit
+from parley.retrieval.retrieval import Hit, LoggedSearch, Query, Retrieval, ScoredHit
 from parley.search.refused_writes import refused_writes
-from parley.search.schemas import Answered, ContentType, SearchRequest, SearchResults, SelectionRequest
+from parley.search.schemas import (
+    Answered,
+    ContentHit,
+    ContentType,
+    DocumentHit,
+    SearchRequest,
+    SearchResults,
+    SelectionRequest,
+)
 
 _MOST_HITS = 100
 _LONGEST_LOGGED = 1_000  # characters of a query
@@ -43,43 +51,30 @@ class Search:
         with refused_writes():
             if by_words and context.idempotency_key is None:
                 # Nothing is spent and nothing remembered: no row to begin and to finish.
-                search_id = str(uuid.uuid4())
-                found = self.retrieval.find(caller, query, None, admitted_by=self._bound(request, search_id))
+                log = LoggedSearch(str(uuid.uuid4()), request.query[:_LONGEST_LOGGED])
                 provision: Statement = ("select app.provision()", ())
-                statements = [provision, *self._log(caller, request, search_id, found)]
-                self.database.batch(caller.claims, statements, idempotent=True)
-                return Answered(_results(search_id, found), replayed=False)
-            with self.embedding_calls.admit(context, "search", [] if by_words else [request.query]) as call:
+                found = self.retrieval.find(
+                    caller, query, None, log=log, admitted_by=[*self._bound(request, log), provision]
+                )
+                return Answered(_results(log.id, found), replayed=False)
+            with self.embedding_calls.admit(context, "search", [] if by_words else [query.wording.meaning]) as call:
                 if call.replay is not None:
                     hits = [ScoredHit(**hit) for hit in call.replay["data"]]
                     return Answered(
                         _results(call.replay["search_id"], self.retrieval.read_again(caller, hits)), replayed=True
                     )
-                search_id = call.new_ids(1)[0]
+                log = LoggedSearch(call.new_ids(1)[0], request.query[:_LONGEST_LOGGED])
                 embedded = None if by_words else call.embed()
-                found = self.retrieval.find(caller, query, embedded, admitted_by=self._bound(request, search_id))
+                found = self.retrieval.find(caller, query, embedded, log=log, admitted_by=self._bound(request, log))
                 # Remembered without what was found: a document that is deleted must not live on in an answer.
-                hits = [ScoredHit(hit["id"], hit["type"], hit["similarity"], hit["score"]) for hit in found]
-                call.settle(
-                    {"search_id": search_id, "data": [asdict(hit) for hit in hits]},
-                    statements=self._log(caller, request, search_id, found),
-                )
-                return Answered(_results(search_id, found), replayed=False)
+                call.settle({"search_id": log.id, "data": [asdict(hit.scored) for hit in found]})
+                return Answered(_results(log.id, found), replayed=False)
 
-    def _log(self, caller: Caller, request: SearchRequest, search_id: str, found: list[Row]) -> list[Statement]:
-        kind = request.types[0] if len(set(request.types)) == 1 else "mixed"
-        written: Statement = (
-            "select app.record_search(%s::uuid, %s, %s, %s, %s, %s)",
-            (search_id, caller.user_id, request.query[:_LONGEST_LOGGED], kind, request.filter, len(found)),
-        )
-        # Looked at again: searches at the same time may all have been admitted.
-        return [*self._bound(request, search_id), written]
-
-    def _bound(self, request: SearchRequest, search_id: str) -> list[Statement]:
+    def _bound(self, request: SearchRequest, log: LoggedSearch) -> list[Statement]:
         """What refuses a search by words beyond the day's limit."""
         if request.mode != "keyword":
             return []
-        return [("select app.bound_free_writes('searches', %s::uuid[], %s)", ([search_id], self.daily_limit))]
+        return [("select app.bound_free_writes('searches', %s::uuid[], %s)", ([log.id], self.daily_limit))]
 
     def select(self, caller: Caller, search_id: str, request: SelectionRequest) -> None:
         """Note what was chosen. Raises Problem (404) for a search that is not the caller's."""
@@ -92,14 +87,28 @@ class Search:
             raise _not_found()
 
 
-def _results(search_id: str, found: list[Row]) -> SearchResults:
+def _results(search_id: str, found: list[Hit]) -> SearchResults:
     """The hits that one answer holds, and what a request for the others must bring: that costs nothing, and is read as
     the caller may see it then.
     """
-    count = how_many_fit(found)
-    rest = [[hit["id"], hit["type"], hit["similarity"], hit["score"]] for hit in found[count:]]
+    shown = [_shown(hit) for hit in found]
+    count = how_many_fit(shown)
+    rest = [astuple(hit.scored) for hit in found[count:]]
     cursor = write_cursor([search_id, rest]) if rest else None
-    return cast("SearchResults", {"search_id": search_id, "data": found[:count], "next_cursor": cursor})
+    return {"search_id": search_id, "data": shown[:count], "next_cursor": cursor}
+
+
+def _shown(hit: Hit) -> DocumentHit | ContentHit:
+    if hit.type == "document":
+        return {
+            "id": hit.id, "type": "document", "title": hit.title, "content": hit.content, "starts_at": hit.starts_at,
+            "metadata": dict(hit.metadata), "is_public": hit.is_public, "similarity": hit.similarity,
+            "score": hit.score,
+        }  # fmt: skip
+    return {
+        "id": hit.id, "type": cast("ContentType", hit.type), "title": hit.title or "", "description": hit.content,
+        "metadata": dict(hit.metadata), "similarity": hit.similarity, "score": hit.score,
+    }  # fmt: skip
 
 
 def _a_search_id(value: Any) -> str:
@@ -112,11 +121,12 @@ def _hits(values: Any) -> list[ScoredHit]:
     return [_hit(*value) for value in values]
 
 
-def _hit(key: Any, kind: Any, similarity: Any, score: Any) -> ScoredHit:
+def _hit(key: Any, kind: Any, starts_at: Any, is_public: Any, similarity: Any, score: Any) -> ScoredHit:
     if kind not in ("document", *get_args(ContentType)):
         raise ValueError("no such kind")
     key = a_text(key) if kind == "document" else str(uuid.UUID(key))
-    return ScoredHit(key, kind, None if similarity is None else float(similarity), float(score))
+    start = a_number_or_none(starts_at) or 0
+    return ScoredHit(key, kind, start, bool(is_public), None if similarity is None else float(similarity), float(score))
 
 
 def _uuid(text: str) -> uuid.UUID:

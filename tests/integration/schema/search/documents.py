@@ -17,8 +17,9 @@ DIMENSIONS = 1536
 ALICE, BOB = "alice", "bob"
 SEARCH = """
     select id, similarity, score, is_public
-    from app.search_documents(
-      %(user)s, %(embedding)s::vector, %(query)s, %(mode)s, %(limit)s, %(threshold)s, %(filter)s, %(model)s)
+    from app.search(
+      %(user)s, %(mode)s, %(types)s, %(query)s, %(embedding)s::vector, %(model)s, %(limit)s, %(threshold)s, %(filter)s,
+      p_phrases => %(phrases)s, p_excluded => %(excluded)s)
 """
 
 
@@ -68,7 +69,7 @@ def search(connection: psycopg.Connection, user: str, **arguments: Any) -> list[
     sign_in(connection, user)
     defaults = {
         "user": user, "embedding": None, "query": None, "mode": "semantic", "limit": 10, "threshold": None,
-        "filter": "{}", "model": "text-embedding-3-small",
+        "filter": "{}", "model": "text-embedding-3-small", "types": ["document"], "phrases": [], "excluded": [],
     }  # fmt: skip
     rows = connection.execute(SEARCH, defaults | arguments).fetchall()
     connection.rollback()

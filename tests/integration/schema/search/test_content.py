@@ -26,11 +26,13 @@ def test_content_is_found_by_type_meaning_and_word(owner: psycopg.Connection, ap
             "query": None,
             "mode": "semantic",
             "types": ["route", "school", "event"],
+            "model": "text-embedding-3-small",
         } | arguments
         return [
             row[0]
             for row in app.execute(
-                "select title from app.search_content('alice', %(embedding)s::vector, %(query)s, %(mode)s, %(types)s)",
+                "select title from app.search("
+                "'alice', %(mode)s, %(types)s, %(query)s, %(embedding)s::vector, %(model)s)",
                 values,
             ).fetchall()
         ]
@@ -48,11 +50,14 @@ def test_content_whose_vector_is_all_zeros_is_near_nothing(owner: psycopg.Connec
             (title, vector(values)),
         )
     sign_in(app, ALICE)
-    search = "select title, similarity from app.search_content('alice', %s::vector, %s, %s, p_threshold => %s)"
+    search = (
+        "select title, similarity from app.search('alice', %s, '{route}', %s, %s::vector, 'text-embedding-3-small',"
+        " p_threshold => %s)"
+    )
     for threshold in (None, 0.9):
-        found = app.execute(search, (vector(topic(23)), None, "semantic", threshold)).fetchall()
+        found = app.execute(search, ("semantic", None, vector(topic(23)), threshold)).fetchall()
         assert [title for title, _ in found] == ["Coast road"]
-    by_word = app.execute(search, (vector(topic(23)), "nothing", "hybrid", None)).fetchall()
+    by_word = app.execute(search, ("hybrid", "nothing", vector(topic(23)), None)).fetchall()
     assert ("Nothing", None) in by_word
 
 

@@ -30,7 +30,9 @@ def test_foreign_vectors_change_neither_count_nor_order(
 def test_nobody_searches_in_anothers_name(owner: psycopg.Connection, app: psycopg.Connection) -> None:
     sign_in(app, BOB)
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
-        app.execute("select app.search_documents(%s, %s::vector)", (ALICE, vector(topic(1))))
+        app.execute(
+            "select app.search(%s, 'semantic', '{document}', null, %s::vector, null)", (ALICE, vector(topic(1)))
+        )
 
 
 def test_the_service_searches_for_a_user_and_sees_what_that_user_sees(
@@ -41,7 +43,8 @@ def test_the_service_searches_for_a_user_and_sees_what_that_user_sees(
     with database.connect("service", autocommit=False) as service:
         set_claims(service, SERVICE)
         found = service.execute(
-            "select id from app.search_documents(%s, %s::vector)", (ALICE, vector(topic(12)))
+            "select id from app.search(%s, 'semantic', '{document}', null, %s::vector, 'text-embedding-3-small')",
+            (ALICE, vector(topic(12))),
         ).fetchall()
     assert sorted(found) == [("own-00000",), ("own-00001",)]
 
@@ -50,9 +53,9 @@ def plan_of_own_branch(owner: psycopg.Connection, user: str) -> str:
     """The plan of the function's own query without a filter, with its values folded in as plpgsql folds them."""
     rows = owner.execute(
         sql.SQL(
-            "explain select e.id from public.embeddings e "
+            "explain select e.chunk_number from public.embeddings e "
             "where e.user_id = {} and e.model = 'text-embedding-3-small' and e.embedding_bits is not null "
-            "order by app.bit_distance(e.embedding_bits, {}::vector), e.id limit 400"
+            "order by app.bit_distance(e.embedding_bits, {}::vector), e.chunk_number limit 400"
         ).format(user, vector(topic(13)))
     ).fetchall()
     return "\n".join(row[0] for row in rows)

@@ -1,0 +1,360 @@
+-- 61 word index: which words stand in which chunk of text, how often, and in how many chunks; what search by words ranks with.
+--
+-- An inverted index in plain tables, kept as Lucene keeps one: each statement that writes chunks appends a segment with
+-- its own words, and segments of one size are merged into a bigger one. Nobody waits for a row that counts a word, so
+-- writers of one tenant run beside each other. A segment belongs to one tenant, or is public: how often a word occurs
+-- elsewhere is in nobody's scores. docs/decisions/0020 says what else was measured.
+
+-- `supabase db push` resets its session's settings after each file, and so what the first file set.
+select pg_catalog.set_config('search_path', '"$user", public, extensions', false);
+
+-- Languages.
+
+create or replace function app.stemmer(p_language text) returns text
+  language sql immutable parallel safe
+  return case lower(split_part(p_language, '-', 1))
+    when 'ar' then 'arabic' when 'ca' then 'catalan' when 'da' then 'danish' when 'de' then 'german' when 'el' then 'greek'
+    when 'en' then 'english' when 'es' then 'spanish' when 'eu' then 'basque' when 'fi' then 'finnish' when 'fr' then 'french'
+    when 'ga' then 'irish' when 'hi' then 'hindi' when 'hu' then 'hungarian' when 'hy' then 'armenian'
+    when 'id' then 'indonesian' when 'it' then 'italian' when 'lt' then 'lithuanian' when 'nb' then 'norwegian'
+    when 'ne' then 'nepali' when 'nl' then 'dutch' when 'nn' then 'norwegian' when 'no' then 'norwegian'
+    when 'pt' then 'portuguese' when 'ro' then 'romanian' when 'ru' then 'russian' when 'sr' then 'serbian'
+    when 'sv' then 'swedish' when 'ta' then 'tamil' when 'tr' then 'turkish' when 'yi' then 'yiddish'
+    else 'simple' end;
+comment on function app.stemmer(text) is
+  'The name of the text search configuration for a language tag (BCP 47: en, en-GB, sv); simple, which stems nothing, for others. '
+  'A name and not a regconfig: a column of that type stands in the way of pg_upgrade.';
+
+create or replace function app.own_letters(p_stemmer text) returns text
+  language sql immutable parallel safe
+  return case p_stemmer
+    when 'swedish' then 'åäö' when 'finnish' then 'åäö' when 'danish' then 'åæø' when 'norwegian' then 'åæø'
+    when 'german' then 'äöü' when 'spanish' then 'ñ' when 'basque' then 'ñ' when 'turkish' then 'çğıöşü'
+    when 'hungarian' then 'áéíóöőúüű' when 'romanian' then 'ăâîşșţț' when 'lithuanian' then 'ąčęėįšųūž' else '' end;
+comment on function app.own_letters(text) is
+  'Letters of the language that look like another one with a mark: å is no a in Swedish, where é is an e.';
+
+create or replace function app.fold_marks(p_text text, p_stemmer text) returns text
+  language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_own constant text := app.own_letters(p_stemmer);
+  v_stand_ins constant text := pg_catalog.left(U&'\E000\E001\E002\E003\E004\E005\E006\E007\E008', pg_catalog.length(v_own));
+begin
+  -- An unknown language keeps its marks: they may be letters. Most texts of others have none.
+  if p_stemmer = 'simple' or pg_catalog.octet_length(p_text) = pg_catalog.length(p_text) then
+    return p_text;
+  end if;
+  -- The language's own letters step aside, marks go, the letters come back.
+  return pg_catalog.translate(
+    pg_catalog.translate(
+      pg_catalog.translate(p_text, v_own, v_stand_ins),
+      'àáâãäåāăąçćčďèéêëēėęěğìíîïīįıłñńňòóôõöøōőŕřśşšșţťțùúûüūůűųýÿźżž',
+      'aaaaaaaaacccdeeeeeeeegiiiiiiilnnnoooooooorrsssstttuuuuuuuuyyzzz'),
+    v_stand_ins, v_own);
+end $$;
+comment on function app.fold_marks(text, text) is
+  'Stemmed words without the marks that their language does not count as letters: cafe finds café. Stemmers need the marks, so this '
+  'comes after them.';
+
+create or replace function app.fold_marks(p_query tsquery, p_stemmer text) returns tsquery
+  language sql immutable parallel safe
+  return case when p_stemmer = 'simple' then p_query else app.fold_marks(p_query::text, p_stemmer)::tsquery end;
+comment on function app.fold_marks(tsquery, text) is 'The same for a query.';
+
+create or replace function app.words_of(p_text text, p_stemmer text) returns tsvector
+  language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp
+as $$
+begin
+  -- The first 100 000 characters: a tsvector may not exceed 1 MB.
+  return app.fold_marks(pg_catalog.to_tsvector(p_stemmer::regconfig, pg_catalog.left(p_text, 100000))::text, p_stemmer)::tsvector;
+end $$;
+comment on function app.words_of(text, text) is 'The words of a text, stemmed, with their positions.';
+
+create or replace function app.words_of_chunk(p_title text, p_content text, p_language text) returns tsvector
+  language sql immutable parallel safe
+  return setweight(app.words_of(coalesce(p_title, ''), app.stemmer(p_language)), 'A')
+    || app.words_of(p_content, app.stemmer(p_language));
+comment on function app.words_of_chunk(text, text, text) is 'The words of a chunk: its title''s carry the weight A.';
+
+create or replace function app.phrase_query(p_phrases text[], p_excluded text[], p_stemmer text) returns tsquery
+  language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_query tsquery := '';
+  v_phrase tsquery;
+begin
+  for v_number in 1 .. pg_catalog.cardinality(p_phrases || p_excluded) loop
+    v_phrase := app.fold_marks(pg_catalog.phraseto_tsquery(p_stemmer::regconfig, (p_phrases || p_excluded)[v_number]), p_stemmer);
+    -- Of stop words nothing is left, and nothing would match that.
+    if pg_catalog.numnode(v_phrase) > 0 then
+      v_query := v_query && case when v_number <= pg_catalog.cardinality(p_phrases) then v_phrase else !!v_phrase end;
+    end if;
+  end loop;
+  return nullif(v_query, '');
+end $$;
+comment on function app.phrase_query(text[], text[], text) is
+  'What a chunk of this language must hold, each phrase, and must not, each excluded word or phrase; null where that is nothing.';
+
+-- The index.
+
+create table if not exists app.word_segments (
+  segment     bigint generated by default as identity primary key,
+  collection  text not null,
+  user_id     text,
+  stemmer     text not null,
+  chunks      integer not null,
+  words       bigint not null,
+  constraint word_segments_collection_check check (collection in ('documents', 'content'))
+);
+create index if not exists idx_word_segments_scope on app.word_segments (user_id, collection);
+comment on table app.word_segments is
+  'What was indexed together: the chunks that one statement wrote or deleted, or several such segments merged.';
+comment on column app.word_segments.user_id is 'Whose chunks; null for public ones.';
+comment on column app.word_segments.stemmer is 'The text search configuration of their language.';
+comment on column app.word_segments.chunks is 'How many chunks this adds to the collection; negative for deleted ones.';
+comment on column app.word_segments.words is 'How many words these chunks hold together; negative as well.';
+
+create table if not exists app.word_postings (
+  segment      bigint not null,
+  term         text collate "C" not null,
+  chunks       integer not null,
+  numbers      bigint[] not null,
+  frequencies  smallint[] not null,
+  lengths      smallint[] not null,
+  primary key (segment, term)
+);
+-- Random numbers do not compress, and each try would cost.
+alter table app.word_postings alter column numbers set storage external, alter column frequencies set storage external,
+  alter column lengths set storage external;
+comment on table app.word_postings is 'The chunks of a segment in which a stemmed word stands.';
+comment on column app.word_postings.chunks is 'In how many chunks; negative where the segment counts deleted ones, which it does not list.';
+comment on column app.word_postings.numbers is 'Their chunk_number.';
+comment on column app.word_postings.frequencies is 'How often the word stands in each; in a title it counts more.';
+comment on column app.word_postings.lengths is 'How many words each has.';
+
+alter table app.word_segments enable row level security;
+alter table app.word_postings enable row level security;
+revoke all on app.word_segments, app.word_postings from public, anon, authenticated, service_role;
+drop policy if exists "Search reads the words of the caller and of everybody" on app.word_segments;
+create policy "Search reads the words of the caller and of everybody" on app.word_segments for select to parley_definer
+  using ((select app.is_service())
+    or ((select app.user_id()) is not null and (user_id is null or user_id = (select app.user_id()))));
+drop policy if exists "Search reads the segments that it may see" on app.word_postings;
+create policy "Search reads the segments that it may see" on app.word_postings for select to parley_definer
+  using (segment in (select s.segment from app.word_segments s));
+
+--   1. One segment for each collection, owner and language.
+--   2. Each word of it: where, how often, in chunks of which length.
+--   3. Segments of a size that there are many of become one.
+create or replace function app.add_segments(
+  p_collection text, p_users text[], p_stemmers text[], p_numbers bigint[], p_words tsvector[], p_sign integer
+) returns void
+  language plpgsql volatile set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_added record;
+begin
+  with chunk as (
+    select c.user_id, c.stemmer, c.number, c.words
+    from unnest(p_users, p_stemmers, p_numbers, p_words) as c (user_id, stemmer, number, words)
+  ), word as materialized (
+    select c.user_id, c.stemmer, c.number, w.lexeme as term, f.frequency,
+      sum(f.frequency) over (partition by c.number) as length
+    from chunk c, pg_catalog.unnest(c.words) as w (lexeme, positions, weights),
+      -- A word of the title counts twice.
+      lateral (select pg_catalog.cardinality(w.positions)
+        + pg_catalog.cardinality(pg_catalog.array_positions(w.weights, 'A'))) as f (frequency)
+  ), counted as (
+    select c.user_id, c.stemmer, count(*) as chunks from chunk c group by c.user_id, c.stemmer
+  ), summed as (
+    select w.user_id, w.stemmer, sum(w.frequency) as words from word w group by w.user_id, w.stemmer
+  -- 1.
+  ), segment as (
+    insert into app.word_segments (collection, user_id, stemmer, chunks, words)
+    select p_collection, c.user_id, c.stemmer, p_sign * c.chunks, p_sign * coalesce(s.words, 0)
+    from counted c left join summed s on s.user_id is not distinct from c.user_id and s.stemmer = c.stemmer
+    returning segment, user_id, stemmer
+  )
+  -- 2.
+  insert into app.word_postings (segment, term, chunks, numbers, frequencies, lengths)
+  select s.segment, w.term, p_sign * count(*),
+    coalesce(pg_catalog.array_agg(w.number) filter (where p_sign > 0), '{}'),
+    coalesce(pg_catalog.array_agg(least(w.frequency, 32767)::smallint) filter (where p_sign > 0), '{}'),
+    coalesce(pg_catalog.array_agg(least(w.length, 32767)::smallint) filter (where p_sign > 0), '{}')
+  from word w join segment s on s.user_id is not distinct from w.user_id and s.stemmer = w.stemmer
+  group by s.segment, w.term
+  order by s.segment, w.term;
+
+  -- 3.
+  for v_added in
+    select distinct c.user_id, c.stemmer from unnest(p_users, p_stemmers) as c (user_id, stemmer)
+  loop
+    perform app.merge_segments(p_collection, v_added.user_id, v_added.stemmer);
+  end loop;
+end $$;
+comment on function app.add_segments(text, text[], text[], bigint[], tsvector[], integer) is
+  'Indexes chunks of a collection (sign 1), or counts deleted ones out (-1). The arrays run in parallel, one element a chunk.';
+
+create or replace function app.forget_segments(p_segments bigint[]) returns void
+  language plpgsql volatile set search_path = pg_catalog, pg_temp
+as $$
+begin
+  delete from app.word_postings p where p.segment = any (p_segments);
+  delete from app.word_segments s where s.segment = any (p_segments);
+end $$;
+comment on function app.forget_segments(bigint[]) is 'Takes segments and their words away.';
+
+-- Why segments are merged at all: a search looks each word up in each of them.
+--   1. Segments of one size that nobody else is merging; under 16 of them there is nothing to do.
+--   2. Their sums.
+--   3. Their words, without what was deleted since or written anew under another number.
+create or replace function app.merge_segments(p_collection text, p_user_id text, p_stemmer text) returns void
+  language plpgsql volatile set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_fan_in constant integer := 16;
+  -- What has 4 096 chunks stays as it is: merging it would keep somebody waiting, and there are few of them.
+  v_sizes constant integer[] := array[1, 16, 256, 4096];
+  v_segments bigint[];
+  v_merged bigint;
+  v_dead bigint[];
+begin
+  for v_size in 1 .. 3 loop
+    -- 1. Whoever else is merging has locked its own: those are left alone, and nobody waits.
+    v_segments := array(
+      select s.segment from app.word_segments s
+      where s.collection = p_collection and s.user_id is not distinct from p_user_id and s.stemmer = p_stemmer
+        and pg_catalog.abs(s.chunks) < v_sizes[v_size + 1]
+        and (v_size = 1 or pg_catalog.abs(s.chunks) >= v_sizes[v_size])
+      order by s.segment limit 2 * v_fan_in for update skip locked);
+    continue when pg_catalog.cardinality(v_segments) < v_fan_in;
+
+    -- 2.
+    insert into app.word_segments (collection, user_id, stemmer, chunks, words)
+    select p_collection, p_user_id, p_stemmer, sum(s.chunks), sum(s.words)
+    from app.word_segments s where s.segment = any (v_segments)
+    returning segment into v_merged;
+    -- 3.
+    v_dead := array(
+      select n.number
+      from (
+        select distinct pg_catalog.unnest(p.numbers) as number from app.word_postings p where p.segment = any (v_segments)
+      ) n
+      where not exists (select from public.embeddings e where e.chunk_number = n.number)
+        and not exists (select from public.content_items c where c.chunk_number = n.number));
+    insert into app.word_postings (segment, term, chunks, numbers, frequencies, lengths)
+    select v_merged, l.term, l.chunks, l.numbers, l.frequencies, l.lengths
+    from (
+      select p.term, sum(p.chunks) filter (where p.is_first) as chunks,
+        coalesce(pg_catalog.array_agg(p.number) filter (where p.is_live), '{}') as numbers,
+        coalesce(pg_catalog.array_agg(p.frequency) filter (where p.is_live), '{}') as frequencies,
+        coalesce(pg_catalog.array_agg(p.length) filter (where p.is_live), '{}') as lengths
+      from (
+        select p.term, p.chunks, u.number, u.frequency, u.length, coalesce(u.position, 1) = 1 as is_first,
+          u.number is not null and u.number <> all (v_dead) as is_live
+        from app.word_postings p
+        left join lateral unnest(p.numbers, p.frequencies, p.lengths)
+          with ordinality as u (number, frequency, length, position) on true
+        where p.segment = any (v_segments)
+      ) p
+      group by p.term
+    ) l
+    where l.chunks <> 0 or l.numbers <> '{}';
+    perform app.forget_segments(v_segments);
+  end loop;
+end $$;
+comment on function app.merge_segments(text, text, text) is
+  'Makes one segment of 16 or more of about the same size. Every chunk is merged three times at most.';
+
+-- What the tables with chunks have for it.
+
+alter table public.embeddings add column if not exists words tsvector
+  generated always as (app.words_of_chunk(title, content, language)) stored;
+comment on column public.embeddings.words is 'Generated: the stemmed words of title and content, which the word index holds.';
+
+create or replace function app.renumber_chunk() returns trigger
+  language plpgsql set search_path = pg_catalog, pg_temp
+as $$
+begin
+  new.chunk_number := (pg_catalog.random() * 9007199254740991)::bigint;
+  return new;
+end $$;
+comment on function app.renumber_chunk() is
+  'Trigger: with other words a chunk is another one to the word index, and the index lists the old one no more.';
+
+--   1. What is new is indexed.
+--   2. What is gone is counted out; of an owner without any document no word is kept.
+create or replace function app.index_document_words() returns trigger
+  language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
+as $$
+begin
+  -- 1.
+  if tg_op = 'INSERT' then
+    perform app.add_segments(p_collection => 'documents', p_users => pg_catalog.array_agg(c.user_id),
+      p_stemmers => pg_catalog.array_agg(app.stemmer(c.language)), p_numbers => pg_catalog.array_agg(c.chunk_number),
+      p_words => pg_catalog.array_agg(c.words), p_sign => 1)
+    from new_chunks c having count(*) > 0;
+  elsif tg_op = 'UPDATE' then
+    perform app.add_segments(p_collection => 'documents', p_users => pg_catalog.array_agg(c.user_id),
+      p_stemmers => pg_catalog.array_agg(app.stemmer(c.language)), p_numbers => pg_catalog.array_agg(c.chunk_number),
+      p_words => pg_catalog.array_agg(c.words), p_sign => 1)
+    from new_chunks c where c.chunk_number not in (select o.chunk_number from old_chunks o) having count(*) > 0;
+    perform app.add_segments(p_collection => 'documents', p_users => pg_catalog.array_agg(c.user_id),
+      p_stemmers => pg_catalog.array_agg(app.stemmer(c.language)), p_numbers => pg_catalog.array_agg(c.chunk_number),
+      p_words => pg_catalog.array_agg(c.words), p_sign => -1)
+    from old_chunks c where c.chunk_number not in (select n.chunk_number from new_chunks n) having count(*) > 0;
+  -- 2.
+  elsif tg_op = 'DELETE' then
+    perform app.add_segments(p_collection => 'documents', p_users => pg_catalog.array_agg(c.user_id),
+      p_stemmers => pg_catalog.array_agg(app.stemmer(c.language)), p_numbers => pg_catalog.array_agg(c.chunk_number),
+      p_words => pg_catalog.array_agg(c.words), p_sign => -1)
+    from old_chunks c
+    where c.user_id is null or exists (select from public.embeddings e where e.user_id = c.user_id)
+    having count(*) > 0;
+    perform app.forget_segments(array(
+      select s.segment from app.word_segments s
+      where s.collection = 'documents' and s.user_id in (select c.user_id from old_chunks c)
+        and not exists (select from public.embeddings e where e.user_id = s.user_id)
+      for update skip locked));
+  else
+    perform app.forget_segments(array(select s.segment from app.word_segments s where s.collection = 'documents'));
+  end if;
+  return null;
+end $$;
+comment on function app.index_document_words() is 'Trigger, once for each statement on embeddings: brings the word index up to it.';
+
+create or replace trigger _10_renumber_chunk before update on public.embeddings
+  for each row when (old.title is distinct from new.title or old.content is distinct from new.content
+    or old.language is distinct from new.language or old.user_id is distinct from new.user_id)
+  execute function app.renumber_chunk();
+create or replace trigger _50_index_new_words after insert on public.embeddings
+  referencing new table as new_chunks for each statement execute function app.index_document_words();
+create or replace trigger _50_index_changed_words after update on public.embeddings
+  referencing old table as old_chunks new table as new_chunks for each statement execute function app.index_document_words();
+create or replace trigger _50_count_out_words after delete on public.embeddings
+  referencing old table as old_chunks for each statement execute function app.index_document_words();
+create or replace trigger _50_forget_words after truncate on public.embeddings
+  for each statement execute function app.index_document_words();
+
+-- Who may do what.
+do $$
+begin
+  -- An adopted or older table has chunks that no trigger saw.
+  if not exists (select from app.word_segments where collection = 'documents') then
+    perform app.add_segments(p_collection => 'documents', p_users => array_agg(e.user_id),
+      p_stemmers => array_agg(app.stemmer(e.language)), p_numbers => array_agg(e.chunk_number),
+      p_words => array_agg(e.words), p_sign => 1)
+    from public.embeddings e having count(*) > 0;
+  end if;
+end $$;
+select app.own_tables('app.word_segments', 'app.word_postings');
+select app.give_to('parley_owner', 'app.index_document_words()');
+grant select on app.word_segments, app.word_postings to parley_definer;
+grant execute on function app.stemmer(text), app.own_letters(text), app.fold_marks(text, text), app.words_of(text, text)
+  to authenticated, service_role, parley_definer, parley_owner;
+grant execute on function app.fold_marks(tsquery, text), app.phrase_query(text[], text[], text) to parley_definer;
+grant execute on function app.words_of_chunk(text, text, text) to authenticated, service_role, parley_owner;
+grant execute on function app.renumber_chunk() to authenticated, service_role;
+grant execute on function app.add_segments(text, text[], text[], bigint[], tsvector[], integer),
+  app.merge_segments(text, text, text), app.forget_segments(bigint[]) to parley_owner;

@@ -1,0 +1,269 @@
+-- 66 search: documents and content, found by words, by meaning or by both.
+--
+-- Chunks are ranked, documents are answered, each with its best chunk. A caller's own chunks, public ones and content are
+-- ranked together, with the statistics of just these.
+
+-- `supabase db push` resets its session's settings after each file, and so what the first file set.
+select pg_catalog.set_config('search_path', '"$user", public, extensions', false);
+
+do $$
+begin
+  if to_regtype('app.found_chunk') is null then
+    create type app.found_chunk as (type text, document_id text, user_id text, chunk_number bigint, score double precision);
+  end if;
+end $$;
+comment on type app.found_chunk is 'A document that was found, by its best chunk.';
+
+create or replace view app.searchable_chunks with (security_invoker = true) as
+  select e.id, 'document' as type, e.document_id, e.user_id, e.chunk_number, e.position, e.starts_at, e.title, e.content, e.language,
+    e.metadata, e.embedding, e.model, e.words
+  from public.embeddings e
+  union all
+  select c.id::text, c.content_type, c.id::text, null, c.chunk_number, 0, 0, c.title, c.description, c.language,
+    c.metadata, c.embedding, c.model, c.words
+  from app.searchable_content c;
+comment on view app.searchable_chunks is 'Chunks of documents, as row-level security shows them, and content. For parley_definer.';
+revoke all on app.searchable_chunks from public, anon, authenticated, service_role;
+
+-- BM25 (Robertson and Zaragoza 2009) over the segments of whatever the caller may search.
+--   1. How many chunks there are, how long on average.
+--   2. The words of the query, stemmed as each language that there is wants it; one word is one position of the query.
+--   3. The rarest of them: they decide the order, and common ones cost most.
+--   4. Each chunk's sum.
+create or replace function app.rank_by_words(p_user_id text, p_types text[], p_words text, p_limit integer)
+  returns table (chunk_number bigint, score double precision)
+  language plpgsql stable set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_saturation constant double precision := 1.2;
+  v_length_weight constant double precision := 0.75;
+  v_terms constant integer := 16;
+  v_budget constant integer := 25000;
+  v_segments bigint[];
+  v_chunks double precision;
+  v_average double precision;
+begin
+  -- 1.
+  select pg_catalog.array_agg(s.segment), sum(s.chunks), sum(s.words) / nullif(sum(s.chunks), 0)::double precision
+  into v_segments, v_chunks, v_average
+  from app.word_segments s
+  where (s.user_id is null or s.user_id = p_user_id)
+    and (s.collection = 'documents' and 'document' = any (p_types) or s.collection = 'content' and p_types <> array['document']);
+  if coalesce(v_chunks, 0) <= 0 then
+    return;
+  end if;
+  return query
+    -- 2.
+    with segment as materialized (
+      select s.segment, s.stemmer from app.word_segments s where s.segment = any (v_segments)
+    ), word as materialized (
+      select l.stemmer, w.lexeme as term, w.positions[1] as position, pg_catalog.cardinality(w.positions) as repeated
+      from (select distinct s.stemmer from segment s) l, pg_catalog.unnest(app.words_of(p_words, l.stemmer)) w
+    -- 3.
+    ), listed as materialized (
+      select w.position, w.repeated, p.segment, p.term, p.chunks
+      from segment s join word w on w.stemmer = s.stemmer join app.word_postings p on p.segment = s.segment and p.term = w.term
+    ), frequency as (
+      select l.position, max(l.repeated) as repeated, sum(l.chunks) as chunks from listed l group by l.position having sum(l.chunks) > 0
+    ), counted as (
+      select f.*, pg_catalog.row_number() over rarest as place, sum(f.chunks) over rarest as total
+      from frequency f window rarest as (order by f.chunks, f.position)
+    ), chosen as materialized (
+      select c.position, c.repeated * pg_catalog.ln(1 + (v_chunks - c.chunks + 0.5) / (c.chunks + 0.5)) as weight
+      from counted c where c.place = 1 or (c.place <= v_terms and c.total <= v_budget)
+    ), posting as (
+      select c.weight, pg_catalog.unnest(p.numbers) as number, pg_catalog.unnest(p.frequencies) as frequency,
+        pg_catalog.unnest(p.lengths) as length
+      from chosen c join listed l on l.position = c.position
+      join app.word_postings p on p.segment = l.segment and p.term = l.term
+    )
+    -- 4.
+    select p.number, sum(p.weight * p.frequency * (v_saturation + 1)
+      / (p.frequency + v_saturation * (1 - v_length_weight + v_length_weight * p.length / v_average)))
+    from posting p
+    group by p.number
+    order by 2 desc, 1
+    limit p_limit;
+end $$;
+comment on function app.rank_by_words(text, text[], text, integer) is
+  'Chunks in which words of the query stand, own, public and content, by BM25.';
+
+create or replace function app.find_by_words(p_user_id text, p_words text, p_conditions app.search_conditions, p_limit integer)
+  returns setof app.found_chunk
+  language plpgsql stable set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_found app.found_chunk[];
+begin
+  -- Most searches need no more than the best chunks; a filter may need them all.
+  for v_try in 0 .. 1 loop
+    v_found := array(
+      select row(d.type, d.document_id, d.user_id, d.chunk_number, d.score)::app.found_chunk
+      from (
+        select distinct on (c.type, c.document_id, c.user_id)
+          c.type, c.document_id, c.user_id, c.chunk_number, r.score
+        from app.rank_by_words(p_user_id, p_conditions.types, p_words, case v_try when 0 then 4 * p_limit + 100 end) r
+        join app.searchable_chunks c on c.chunk_number = r.chunk_number
+        where (c.user_id is null or c.user_id = p_user_id) and c.type = any (p_conditions.types)
+          and app.meets_conditions(c.metadata, c.language, c.words, p_conditions)
+        order by c.type, c.document_id, c.user_id, r.score desc, c.position
+      ) d
+      order by d.score desc, d.type, d.document_id
+      limit p_limit);
+    exit when pg_catalog.cardinality(v_found) = p_limit;
+  end loop;
+  return query select f.* from pg_catalog.unnest(v_found) f;
+end $$;
+comment on function app.find_by_words(text, text, app.search_conditions, integer) is
+  'Documents by BM25, best first, each with its best chunk; score is that chunk''s.';
+
+-- As many documents as asked for, although chunks are looked for.
+--   1. The nearest chunks.
+--   2. Of each document the nearest; then the threshold.
+--   3. Where the chunks of one long document took the place of others, more are looked at.
+create or replace function app.find_by_meaning(
+  p_user_id text, p_embedding vector, p_model text, p_threshold double precision, p_conditions app.search_conditions, p_limit integer
+) returns setof app.found_chunk
+  language plpgsql volatile set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_found app.found_chunk[];
+  v_nearest bigint[];
+  v_depth integer := p_limit;
+begin
+  for v_try in 0 .. 2 loop
+    -- 1.
+    v_nearest := case when 'document' = any (p_conditions.types)
+      then app.nearest_embeddings(
+        p_user_id => p_user_id, p_embedding => p_embedding, p_model => p_model, p_conditions => p_conditions, p_limit => v_depth) else '{}' end
+      || case when p_conditions.types <> array['document']
+        then app.nearest_content(p_embedding, p_model, p_conditions, v_depth) else '{}' end;
+    -- 2. The threshold is applied to what was found, not to the scan: inside, an iterative scan walks to its limit for it.
+    v_found := array(
+      select row(d.type, d.document_id, d.user_id, d.chunk_number, d.similarity)::app.found_chunk
+      from (
+        select distinct on (n.type, n.document_id, n.user_id) n.*
+        from (
+          select c.type, c.document_id, c.user_id, c.chunk_number, 1 - app.cosine_distance(c.embedding, p_embedding) as similarity
+          from app.searchable_chunks c
+          where c.chunk_number = any (v_nearest) and (c.user_id is null or c.user_id = p_user_id) and c.type = any (p_conditions.types)
+          order by 5 desc nulls last, 4 limit v_depth
+        ) n
+        order by n.type, n.document_id, n.user_id, n.similarity desc nulls last, n.chunk_number
+      ) d
+      where d.similarity >= coalesce(p_threshold, '-infinity')
+      order by d.similarity desc, d.type, d.document_id
+      limit p_limit);
+    -- 3.
+    exit when pg_catalog.cardinality(v_found) = p_limit or pg_catalog.cardinality(v_nearest) < v_depth or p_threshold is not null;
+    v_depth := 4 * v_depth;
+  end loop;
+  return query select f.* from pg_catalog.unnest(v_found) f;
+end $$;
+comment on function app.find_by_meaning(text, vector, text, double precision, app.search_conditions, integer) is
+  'Documents by the cosine similarity of their nearest chunk, best first; none below the threshold. score is the similarity.';
+
+create or replace function app.fuse(p_by_words app.found_chunk[], p_by_meaning app.found_chunk[]) returns setof app.found_chunk
+  language sql immutable parallel safe
+begin atomic
+  select row(f.type, f.document_id, f.user_id, (array_agg(f.chunk_number order by f.position))[1],
+    sum(1.0::double precision / (60 + f.position)))::app.found_chunk
+  from (
+    select w.* from unnest(p_by_words) with ordinality w (type, document_id, user_id, chunk_number, score, position)
+    union all
+    select m.* from unnest(p_by_meaning) with ordinality m (type, document_id, user_id, chunk_number, score, position)
+  ) f
+  group by f.type, f.document_id, f.user_id;
+end;
+comment on function app.fuse(app.found_chunk[], app.found_chunk[]) is
+  'Reciprocal rank fusion (k = 60) of two lists of documents, each best first; of two chunks of one, the one that ranks higher.';
+
+create or replace function app.find_by_both(
+  p_user_id text, p_words text, p_embedding vector, p_model text, p_threshold double precision,
+  p_conditions app.search_conditions, p_limit integer
+) returns setof app.found_chunk
+  language plpgsql volatile set search_path = pg_catalog, pg_temp
+as $$
+declare
+  -- What only one of them ranks low is not among the first.
+  v_depth constant integer := greatest(40, p_limit);
+begin
+  return query
+    select f.*
+    from app.fuse(
+      array(select w from app.find_by_words(p_user_id, p_words, p_conditions, v_depth) w),
+      array(
+        select m from app.find_by_meaning(p_user_id => p_user_id, p_embedding => p_embedding, p_model => p_model,
+          p_threshold => p_threshold, p_conditions => p_conditions, p_limit => v_depth) m)) f
+    -- What words alone found must be near enough as well, where it has a vector to tell.
+    where p_threshold is null or not exists (
+      select from app.searchable_chunks c
+      where c.chunk_number = f.chunk_number and c.model = p_model and 1 - app.cosine_distance(c.embedding, p_embedding) < p_threshold)
+    order by f.score desc, f.type, f.document_id
+    limit p_limit;
+end $$;
+comment on function app.find_by_both(text, text, vector, text, double precision, app.search_conditions, integer) is
+  'Documents by words and by meaning, their ranks fused, best first; none whose chunk is less similar than the threshold.';
+
+-- The one way in: what is found is ranked by functions that run with the rights of this one.
+--   1. The documents, by the mode.
+--   2. Their best chunks, read again under the tenant's condition.
+create or replace function app.search(
+  p_user_id text, p_mode text, p_types text[], p_words text, p_embedding vector, p_model text, p_limit integer default 10,
+  p_threshold double precision default null, p_filter jsonb default '{}', p_matching jsonpath default null,
+  p_languages text[] default null, p_phrases text[] default '{}', p_excluded text[] default '{}'
+) returns table (
+  type text, id text, title text, content text, starts_at integer, metadata jsonb, is_public boolean, content_hash text,
+  similarity double precision, score double precision
+)
+  language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_embedding p_embedding%type := app.pad_embedding(p_embedding);
+  v_conditions constant app.search_conditions := row(
+    p_types, coalesce(p_filter, '{}'), p_matching, p_languages, coalesce(p_phrases, '{}'), coalesce(p_excluded, '{}'));
+  v_found app.found_chunk[];
+begin
+  perform app.require_caller(p_user_id);
+  -- 1.
+  case
+    when p_mode = 'keyword' and p_words is not null then
+      v_found := array(select f from app.find_by_words(p_user_id, p_words, v_conditions, p_limit) f);
+    when p_mode = 'semantic' and v_embedding is not null then
+      v_found := array(
+        select f from app.find_by_meaning(p_user_id => p_user_id, p_embedding => v_embedding, p_model => p_model,
+          p_threshold => p_threshold, p_conditions => v_conditions, p_limit => p_limit) f);
+    when p_mode = 'hybrid' and v_embedding is not null and p_words is not null then
+      v_found := array(
+        select f from app.find_by_both(p_user_id => p_user_id, p_words => p_words, p_embedding => v_embedding,
+          p_model => p_model, p_threshold => p_threshold, p_conditions => v_conditions, p_limit => p_limit) f);
+    else
+      raise exception 'search mode % is unknown or lacks what it searches for', p_mode using errcode = '22023';
+  end case;
+  -- 2.
+  return query
+    select c.type, c.document_id, c.title, c.content, c.starts_at, c.metadata, c.type = 'document' and c.user_id is null,
+      pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(c.content, 'UTF8')), 'hex'),
+      case when c.model = p_model then 1 - app.cosine_distance(c.embedding, v_embedding) end, f.score
+    from pg_catalog.unnest(v_found) with ordinality f (type, document_id, user_id, chunk_number, score, position)
+    join app.searchable_chunks c on c.chunk_number = f.chunk_number and (c.user_id is null or c.user_id = p_user_id)
+    order by f.position;
+end $$;
+comment on function app.search(
+  text, text, text[], text, vector, text, integer, double precision, jsonb, jsonpath, text[], text[], text[]) is
+  'What the user may see of these types, best first: by words (keyword), by meaning (semantic) or both (hybrid). id is the '
+  'document''s, content its best chunk, which starts_at tells from where; similarity is null where there is none. '
+  'Raises 42501 unless p_user_id is the caller, 22023 for an unusable mode.';
+
+-- Who may do what.
+select app.give_to('parley_definer',
+  'app.search(text, text, text[], text, vector, text, integer, double precision, jsonb, jsonpath, text[], text[], text[])');
+grant select on app.searchable_chunks to parley_definer;
+grant execute on function app.rank_by_words(text, text[], text, integer),
+  app.find_by_words(text, text, app.search_conditions, integer),
+  app.find_by_meaning(text, vector, text, double precision, app.search_conditions, integer),
+  app.fuse(app.found_chunk[], app.found_chunk[]),
+  app.find_by_both(text, text, vector, text, double precision, app.search_conditions, integer) to parley_definer;
+grant execute on function app.search(
+  text, text, text[], text, vector, text, integer, double precision, jsonb, jsonpath, text[], text[], text[])
+  to parley_app, parley_service;

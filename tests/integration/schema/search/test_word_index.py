@@ -1,0 +1,229 @@
+"""The word index: what it says after any changes, whose words it uses, and what stays of them."""
+
+from __future__ import annotations
+
+import threading
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from testing.claims import SERVICE, set_claims
+from testing.databases import ScratchDatabase
+from tests.integration.schema.search.documents import ALICE, BOB, search, sign_in
+
+WORDS = ("fox", "hen", "lake", "trail", "espresso", "pressure", "card", "refund")
+INSERT = "insert into embeddings (id, user_id, content, title, language) values (%s, %s, %s, %s, %s)"
+
+
+def write(
+    owner: psycopg.Connection, key: str, content: str, *, user: str | None = ALICE, title: str | None = None,
+    language: str | None = None,
+) -> None:  # fmt: skip
+    owner.execute(INSERT, (key, user, content, title, language))
+
+
+def found(app: psycopg.Connection, query: str, user: str = ALICE, **options: object) -> dict[str, float]:
+    rows = search(app, user, query=query, mode="keyword", limit=100, **options)
+    return {row[0]: row[2] for row in rows}
+
+
+def rebuild(owner: psycopg.Connection) -> None:
+    """The index as one statement makes it of everything that there is."""
+    owner.execute("delete from app.word_postings")
+    owner.execute("delete from app.word_segments")
+    owner.execute(
+        "select app.add_segments('documents', array_agg(user_id), array_agg(app.stemmer(language)),"
+        " array_agg(chunk_number), array_agg(words), 1) from embeddings having count(*) > 0"
+    )
+
+
+_CHANGES = st.lists(
+    st.tuples(
+        st.sampled_from(["insert", "insert", "insert", "update", "delete", "many"]),
+        st.integers(0, 30),
+        st.lists(st.sampled_from(WORDS), min_size=1, max_size=12),
+        st.sampled_from([None, "en", "sv"]),
+    ),
+    max_size=45,
+)
+
+
+@given(changes=_CHANGES)
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_scores_are_those_of_an_index_that_is_built_anew(
+    owner: psycopg.Connection, app: psycopg.Connection, changes: list[tuple[str, int, list[str], str | None]]
+) -> None:
+    owner.execute("truncate embeddings")
+    for kind, number, words, language in changes:
+        key, content = str(number), " ".join(words)
+        if kind == "insert":
+            owner.execute(INSERT + " on conflict do nothing", (key, ALICE, content, None, language))
+        elif kind == "update":
+            owner.execute("update embeddings set content = %s where id = %s", (content, key))
+        elif kind == "delete":
+            owner.execute("delete from embeddings where id = %s", (key,))
+        else:
+            owner.execute(
+                "insert into embeddings (user_id, content) select %s, %s || ' ' || n from generate_series(1, %s) n",
+                (ALICE, content, number),
+            )
+    queries = ("fox", "hen lake", "trail espresso pressure", "card refund fox hen")
+    changed = [found(app, query) for query in queries]
+    rebuild(owner)
+    for query, scores in zip(queries, changed, strict=True):
+        assert scores == pytest.approx(found(app, query), rel=0.01)
+
+
+def test_many_small_writes_leave_few_segments(owner: psycopg.Connection, app: psycopg.Connection) -> None:
+    for number in range(300):
+        write(owner, f"d{number}", f"fox number {number}")
+    assert owner.execute("select count(*) < 40, sum(chunks) from app.word_segments").fetchone() == (True, 300)
+    assert len(found(app, "fox")) == 100
+    assert list(found(app, "217")) == ["d217"]
+
+
+def test_rarer_words_and_more_of_them_rank_higher(owner: psycopg.Connection, app: psycopg.Connection) -> None:
+    for number in range(20):
+        write(owner, f"common-{number}", "the fox of the wood")
+    write(owner, "rare", "an okapi of the wood")
+    write(owner, "both", "an okapi and a fox of the wood")
+    assert list(found(app, "what does an okapi say to a fox of the wood?"))[:2] == ["both", "rare"]
+
+
+def test_a_word_of_the_title_weighs_more(owner: psycopg.Connection, app: psycopg.Connection) -> None:
+    write(owner, "content", "lakes fox hen", title="notes on trails")
+    write(owner, "title", "lakes trails hen", title="notes on fox")
+    assert list(found(app, "fox")) == ["title", "content"]
+
+
+@pytest.mark.parametrize(
+    ("language", "content", "query"),
+    [
+        ("en", "the refunds were paid", "refund paying"),
+        ("en-GB", "the refunds were paid", "refund"),
+        ("sv", "bilarna står på gatan", "bil gata"),
+        ("de", "die Häuser der Stadt", "Haus Häusern"),
+        ("fr", "un café crème", "cafe creme"),
+        ("en", "naïve café", "naive cafe"),
+        ("und", "refunds", "refunds"),
+        ("zh", "退款 信用卡", "退款"),
+        (None, "السلام عليكم", "السلام"),
+    ],
+)
+def test_words_are_found_in_other_forms_of_their_language(
+    owner: psycopg.Connection, app: psycopg.Connection, language: str | None, content: str, query: str
+) -> None:
+    write(owner, "it", content, language=language)
+    write(owner, "other", "something else", language="en")
+    assert list(found(app, query)) == ["it"]
+
+
+def test_letters_of_a_language_are_no_marks(owner: psycopg.Connection, app: psycopg.Connection) -> None:
+    write(owner, "hår", "hår", language="sv")
+    write(owner, "har", "har hår", language="fr")
+    assert set(found(app, "hår")) == {"hår", "har"}
+    assert set(found(app, "har")) == {"har"}
+
+
+def test_a_word_deleted_elsewhere_and_a_word_of_another_tenant_change_no_score(
+    owner: psycopg.Connection, app: psycopg.Connection
+) -> None:
+    write(owner, "one", "fox lake")
+    write(owner, "two", "fox trail card")
+    write(owner, "public", "lake trail", user=None)
+    before = found(app, "fox lake")
+    owner.execute(
+        "insert into embeddings (user_id, content) select %s, 'lake lake fox' from generate_series(1, 200)", (BOB,)
+    )
+    write(owner, "gone", "lake lake lake")
+    owner.execute("delete from embeddings where id = 'gone'")
+    assert found(app, "fox lake") == before
+
+
+def test_a_document_is_found_once_it_is_committed_and_not_before(
+    database: ScratchDatabase, owner: psycopg.Connection, app: psycopg.Connection
+) -> None:
+    with database.connect("app", autocommit=False) as writer:
+        sign_in(writer, ALICE)
+        writer.execute("insert into embeddings (id, user_id, content) values ('new', %s, 'okapi')", (ALICE,))
+        assert found(app, "okapi") == {}
+        writer.commit()
+    assert list(found(app, "okapi")) == ["new"]
+
+
+def test_nothing_is_kept_of_the_words_of_a_user_without_documents(owner: psycopg.Connection) -> None:
+    write(owner, "one", "secret words")
+    write(owner, "two", "more words")
+    owner.execute("delete from embeddings where id = 'one'")
+    assert owner.execute("select count(*) from app.word_segments").fetchone() != (0,)
+    owner.execute("delete from embeddings where user_id = %s", (ALICE,))
+    assert owner.execute("select count(*) from app.word_segments").fetchone() == (0,)
+    assert owner.execute("select count(*) from app.word_postings").fetchone() == (0,)
+
+
+def test_phrases_must_stand_and_excluded_words_must_not(owner: psycopg.Connection, app: psycopg.Connection) -> None:
+    write(owner, "phrase", "the boundary layer flows", language="en")
+    write(owner, "apart", "a layer at the boundary", language="en")
+    assert list(found(app, "boundary layer", phrases=["boundary layer"])) == ["phrase"]
+    assert list(found(app, "boundary layer", excluded=["flow"])) == ["apart"]
+    assert set(found(app, "boundary layer", excluded=["the"])) == {"phrase", "apart"}
+
+
+@pytest.mark.parametrize("query", ["", "the of and", "🙂", '"', "-", "!&|()<>:*", "\\"])
+def test_a_query_without_a_word_finds_nothing(owner: psycopg.Connection, app: psycopg.Connection, query: str) -> None:
+    write(owner, "one", "the fox of the wood", language="en")
+    assert found(app, query) == {}
+
+
+def test_common_words_alone_still_answer_in_a_stable_order(owner: psycopg.Connection, app: psycopg.Connection) -> None:
+    for number in range(50):
+        write(owner, f"d{number}", "fox and hen")
+    first = list(found(app, "fox hen"))
+    assert len(first) == 50
+    assert list(found(app, "hen fox")) == first
+
+
+def test_eight_writers_of_one_tenant_lose_nothing(database: ScratchDatabase, owner: psycopg.Connection) -> None:
+    errors: list[BaseException] = []
+
+    def import_some(writer: int) -> None:
+        try:
+            with database.connect("app", autocommit=False) as connection:
+                for _ in range(10):
+                    sign_in(connection, ALICE)
+                    connection.execute(
+                        "insert into embeddings (user_id, content)"
+                        " select %s, 'fox number ' || n from generate_series(1, 5) n",
+                        (ALICE,),
+                    )
+                    connection.execute(
+                        "delete from embeddings where content = 'fox number 5' and user_id = %s", (ALICE,)
+                    )
+                    connection.commit()
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=import_some, args=(writer,)) for writer in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    there = owner.execute("select count(*) from embeddings").fetchone()
+    assert owner.execute("select sum(chunks) from app.word_segments").fetchone() == there
+    fox = "select sum(chunks) from app.word_postings where term = 'fox'"
+    assert owner.execute(fox).fetchone() == there
+
+
+def test_the_service_writes_public_documents_and_content_that_words_find(
+    database: ScratchDatabase, owner: psycopg.Connection, app: psycopg.Connection
+) -> None:
+    with database.connect("service", autocommit=False) as service:
+        set_claims(service, SERVICE)
+        service.execute("insert into embeddings (id, content) values ('public', 'okapi')")
+        service.execute("insert into content_items (content_type, title) values ('route', 'okapi road')")
+        service.commit()
+    rows = search(app, ALICE, query="okapi", mode="keyword", types=["document", "route"])
+    assert [row[3] for row in rows] == [True, False]

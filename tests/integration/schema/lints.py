@@ -266,7 +266,6 @@ ALLOWED: Mapping[str, frozenset[str]] = {
             "app.normalise_message",
             "app.now",
             "app.daily_count_as_of",
-            "app.feedback_takes_unit",
             "app.meets_conditions",
             "app.monthly_count_as_of",
             "app.organization_id",

@@ -53,7 +53,7 @@ GUARDED = (
     "quota", "return_to_quota", "release_expired", "count_unit", "count_embedding_tokens", "own_keys",
     "mark_key_verified", "delete_own_key", "find_earlier_request", "hold_request", "admit_call", "effective_provider",
     "append_messages", "finish_request", "count_unit_beyond_limit", "record_offline_call", "find_cached_answer",
-    "find_similar_answer", "allowed_providers", "preferred_providers", "delete_provider_preference",
+    "find_semantic_answer", "allowed_providers", "preferred_providers", "delete_provider_preference",
     "my_usage_between", "nearest_embeddings", "rank_by_words", "find_by_words", "find_by_meaning", "search",
     "match_embeddings", "delete_by_metadata", "clear_all_embeddings", "recommend_items", "record_selection",
 )  # fmt: skip

@@ -157,7 +157,7 @@ comment on function app.find_cached_answer(text, text, text, text) is 'The answe
 -- An index over all tenants' vectors would let one tenant's entries move another's results, so this is exact, and bounded.
 --   1. Those with a vector by their distance; the nearest, as far as they are within the threshold.
 --   2. Of the newest thousand entries of the caller's tenant that everything but the wording agrees with.
-create or replace function app.find_similar_answer(p_claims jsonb, p_query jsonb, p_embedding vector) returns jsonb
+create or replace function app.find_semantic_answer(p_claims jsonb, p_query jsonb, p_embedding vector) returns jsonb
   language plpgsql security definer set search_path = pg_catalog, extensions, public, pg_temp
 as $$
 declare
@@ -192,11 +192,11 @@ begin
       limit coalesce((p_query ->> 'limit')::integer, 1)) f
     where f.similarity >= (p_query ->> 'threshold')::double precision), '[]');
 exception when undefined_column then
-  -- The operator dropped the optional column: nothing is similar.
+  -- The operator dropped the optional column: nothing is found.
   return '[]';
 end $$;
-comment on function app.find_similar_answer(jsonb, jsonb, vector) is
-  'Answers to similar messages, best first: [{"similarity", "message", "text", "provider", "model", "usage", "created_at"}]. p_query: scope, parameters_hash, provider, model, embedding_model (each a hard filter), threshold, limit.';
+comment on function app.find_semantic_answer(jsonb, jsonb, vector) is
+  'Answers to messages with the same meaning, best first: [{"similarity", "message", "text", "provider", "model", "usage", "created_at"}]. p_query: scope, parameters_hash, provider, model, embedding_model (each a hard filter), threshold, limit.';
 
 -- The latest answer to a prompt is the one that is kept.
 --   1. One row for what was asked, the tenant, the provider and the model.
@@ -383,7 +383,7 @@ drop policy if exists "The service manages precomputed responses" on public.ai_p
 create policy "The service manages precomputed responses" on public.ai_precomputed_responses
   for all to service_role using ((select app.is_service())) with check ((select app.is_service()));
 
-select app.give_to('parley_definer', 'app.find_similar_answer(jsonb, jsonb, vector)');
+select app.give_to('parley_definer', 'app.find_semantic_answer(jsonb, jsonb, vector)');
 revoke all on function public.clean_expired_ai_cache() from public, anon, authenticated;
 
 grant select on public.ai_precomputed_responses to anon, authenticated, service_role, parley_definer;
@@ -398,7 +398,7 @@ grant select, delete on app.cache_fills to service_role, parley_owner;
 grant execute on function app.cache_tenant(text), app.normalise_message(text), app.pattern_expression(text),
   app.match_precomputed_response(text) to anon, authenticated, service_role, parley_definer;
 grant execute on function app.find_cached_answer(text, text, text, text), app.store_answer(jsonb) to parley_definer;
-grant execute on function app.find_similar_answer(jsonb, jsonb, vector) to parley_app, parley_service;
+grant execute on function app.find_semantic_answer(jsonb, jsonb, vector) to parley_app, parley_service;
 grant execute on function app.delete_expired_answers(integer), public.clean_expired_ai_cache() to service_role;
 alter table public.ai_response_cache force row level security;
 alter table app.cache_fills force row level security;

@@ -81,7 +81,7 @@ begin
       order by i.created_at desc
       limit 20000
     -- 2.
-    ), kindred as (
+    ), similar_people as (
       select distinct other.user_id
       from recent mine
       join recent other on other.item_type = mine.item_type and other.item_id = mine.item_id and other.user_id <> p_user_id
@@ -92,15 +92,15 @@ begin
         sum(r.weight * case when k.user_id is not null then 2 else 1 end) as score,
         count(distinct r.user_id) filter (where r.user_id <> p_user_id)::integer as people,
         pg_catalog.bool_or(r.user_id = p_user_id) as is_own,
-        pg_catalog.bool_or(k.user_id is not null) as is_kindred
-      from recent r left join kindred k on k.user_id = r.user_id
+        pg_catalog.bool_or(k.user_id is not null) as is_of_similar_people
+      from recent r left join similar_people k on k.user_id = r.user_id
       where p_item_type is null or r.item_type = p_item_type
       group by r.item_type, r.item_id
       having not pg_catalog.bool_or(r.user_id = p_user_id and r.interaction_type in ('dismiss', 'purchase', 'complete'))
     )
     -- 4.
     select s.item_type, s.item_id, s.score,
-      case when s.is_own then 'viewed_before' when s.is_kindred then 'similar_people' else 'popular_here' end,
+      case when s.is_own then 'viewed_before' when s.is_of_similar_people then 'similar_people' else 'popular_here' end,
       s.people
     from scored s
     -- What a single colleague looks at is nobody else's business.

@@ -188,7 +188,7 @@ def _equivalent(thief: Thief, victim: Tenant, chance: random.Random) -> Any:
     vector = [value + chance.choice((0.0, 0.001)) for value in victim.vector()]
     return [
         thief.call(
-            "find_similar_answer",
+            "find_semantic_answer",
             {"scope": scope, "parameters_hash": f"parameters-{scope}", "provider": provider, "model": "gpt",
              "embedding_model": EMBEDDING_MODEL, "threshold": 0.5, "limit": 50},
             Vector(vector),

@@ -16,7 +16,7 @@ drop function if exists app.normalise_message(text);
 drop function if exists public.clean_expired_ai_cache();
 drop function if exists app.delete_expired_answers(integer);
 drop function if exists app.store_answer(jsonb);
-drop function if exists app.find_similar_answer(jsonb, jsonb, vector);
+drop function if exists app.find_semantic_answer(jsonb, jsonb, vector);
 drop function if exists app.find_cached_answer(text, text, text, text);
 select app.drop_table_unless_adopted('app', 'cache_fills');
 select app.drop_table_unless_adopted('public', 'ai_response_cache');

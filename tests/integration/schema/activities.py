@@ -1,27 +1,42 @@
-"""Interviews and practice as they come to be, and their recording as the backend does it."""
+"""Two people, their interviews and practice, and the recording of these as the backend does it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import psycopg
+import pytest
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from testing.claims import set_claims
 from testing.claims import user as claims_of
+from testing.databases import ScratchDatabase
 
 ALICE, BOB = "alice", "bob"
 NOON = datetime(2026, 10, 20, 12, tzinfo=UTC)
 ACTIVITY = "select app.record_activity(%s, %s, %s, %s)"
 
 
-def add_people(owner: psycopg.Connection) -> None:
-    """Alice and Bob, with profiles."""
-    owner.execute('insert into "user" (id) values (%s), (%s)', (ALICE, BOB))
-    owner.execute("insert into profiles (id, email) values (%s, 'a@example.org'), (%s, 'b@example.org')", (ALICE, BOB))
+@pytest.fixture
+def owner(database: ScratchDatabase) -> Iterator[psycopg.Connection]:
+    """The tables' owner, with Alice and Bob and their profiles."""
+    with database.connect() as connection:
+        connection.execute('insert into "user" (id) values (%s), (%s)', (ALICE, BOB))
+        connection.execute(
+            "insert into profiles (id, email) values (%s, 'a@example.org'), (%s, 'b@example.org')", (ALICE, BOB)
+        )
+        yield connection
+
+
+@pytest.fixture
+def app(database: ScratchDatabase) -> Iterator[psycopg.Connection]:
+    """The HTTP functions' login, in transactions that a test ends itself."""
+    with database.connect("app", autocommit=False) as connection:
+        yield connection
 
 
 def one(connection: psycopg.Connection, statement: str, *parameters: Any) -> Any:

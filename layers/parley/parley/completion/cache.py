@@ -81,7 +81,7 @@ class SemanticCache:
             "limit": _NEIGHBOURS,
         }
         found = self.database.call(
-            "select app.find_similar_answer(%s, %s, app.pad_embedding(%s))",
+            "select app.find_semantic_answer(%s, %s, app.pad_embedding(%s))",
             (caller.claims, query, Vector(embedded.vectors[0])),
             idempotent=True,
         )

@@ -90,10 +90,10 @@ class TestAnswersWithoutAModel:
             "threshold": 0.9,
         }
         vector = str([0.5] * 1536)
-        assert [found["text"] for found in app.call("find_similar_answer", ADMIN, query, vector)] == ["cached"]
+        assert [found["text"] for found in app.call("find_semantic_answer", ADMIN, query, vector)] == ["cached"]
         for other in ("scope", "parameters_hash", "provider", "model", "embedding_model"):
-            assert app.call("find_similar_answer", ADMIN, query | {other: "user"}, vector) == []
-        assert app.call("find_similar_answer", ADA, query, vector) == []
+            assert app.call("find_semantic_answer", ADMIN, query | {other: "user"}, vector) == []
+        assert app.call("find_semantic_answer", ADA, query, vector) == []
 
     def test_a_message_whose_vector_is_all_zeros_is_like_nothing(self, app: Caller) -> None:
         shape = {"parameters_hash": "shape", "embedding_model": "small"}
@@ -101,9 +101,9 @@ class TestAnswersWithoutAModel:
             entry = cache_entry(**shape, prompt_hash=name, text=name, message=name, embedding=[component] * 1536)
             app.finish(MEMBER, app.begin(MEMBER, **self.CACHED | {"prompt_hash": name}), cache=entry)
         query = shape | {"scope": "tenant", "provider": "openai", "model": "gpt", "threshold": 0.9, "limit": 3}
-        found = app.call("find_similar_answer", MEMBER, query, str([0.5] * 1536))
+        found = app.call("find_semantic_answer", MEMBER, query, str([0.5] * 1536))
         assert [row["text"] for row in found] == ["other"]
-        assert app.call("find_similar_answer", MEMBER, query, str([0.0] * 1536)) == []
+        assert app.call("find_semantic_answer", MEMBER, query, str([0.0] * 1536)) == []
 
     def test_everything_but_the_semantic_lookup_works_without_its_column(
         self, app: Caller, owner: psycopg.Connection[Any]
@@ -111,7 +111,7 @@ class TestAnswersWithoutAModel:
         owner.execute("alter table ai_response_cache drop column if exists embedding")
         app.finish(MEMBER, app.begin(MEMBER, **self.CACHED), cache=cache_entry(embedding=[0.5] * 1536))
         assert app.begin(MEMBER, **self.CACHED)["outcome"] == "cache_hit"
-        assert app.call("find_similar_answer", MEMBER, {"scope": "tenant"}, str([0.5] * 1536)) == []
+        assert app.call("find_semantic_answer", MEMBER, {"scope": "tenant"}, str([0.5] * 1536)) == []
         assert one(owner, "select public.clean_expired_ai_cache()") == 0
 
     def test_expired_answers_go_in_batches(self, app: Caller, owner: psycopg.Connection[Any]) -> None:

@@ -9,8 +9,10 @@ from typing import Any, TypeVar
 
 import httpx2
 
+from parley.completion.routing import Router
 from parley.core.clock import Clock
 from parley.core.provider_names import ProviderName
+from parley.providers.catalogue import Catalogue
 from parley.providers.protocol import Completion, CompletionRequest, Message, Provider
 from parley.providers.registry import Providers
 from parley.providers.transport import SharedClient
@@ -40,6 +42,18 @@ def at_emulator(url: str) -> Iterator[Mapping[ProviderName, Provider]]:
         yield Providers(urls(url), http)
     finally:
         http().close()
+
+
+def router(
+    providers: Mapping[ProviderName, Provider],
+    catalogue: Catalogue,
+    clock: Clock,
+    *,
+    random: float = 0.0,
+    progress: tuple[int, bool] = (0, False),
+) -> Router:
+    """A router over adapters that nothing interrupts and whose keys are never replaced."""
+    return Router(providers, catalogue, clock, lambda: random, lambda: None, lambda: progress, lambda *_: None)
 
 
 def urls(url: str) -> dict[ProviderName, str]:

@@ -12,7 +12,7 @@ import pytest
 
 from local.emulator.client import Emulator
 from parley.admission.records import Attempt
-from parley.completion.routing import Candidate, Plan, Router
+from parley.completion.routing import Candidate, Plan
 from parley.core.clock import SystemClock
 from parley.core.provider_names import PROVIDERS, ProviderName
 from parley.providers.catalogue import Catalogue
@@ -20,7 +20,7 @@ from parley.providers.errors import ProviderError, StreamCancelled
 from parley.providers.protocol import Completion, Provider
 from parley.providers.registry import Providers
 from parley.providers.transport import SharedClient, events, read_json
-from testing.providers import KEY, Body, at_emulator, call, drain, event_stream, over, request, sse, urls
+from testing.providers import KEY, Body, at_emulator, call, drain, event_stream, over, request, router, sse, urls
 
 Adapters = Mapping[ProviderName, Provider]
 TEXT = "A monad is a monoid \u2013 in the category of endofunctors."
@@ -124,10 +124,12 @@ def test_a_stream_cut_on_a_real_connection_is_interrupted(
 def test_an_interrupted_stream_is_one_attempt_with_what_it_used(emulator: Emulator, provider: ProviderName) -> None:
     emulator.answer(TEXT)
     whole = recorded(emulator.url, provider)
-    router = Router(over(lambda _: event_stream(whole[: len(whole) // 2])), Catalogue.shipped())
+    cut = over(lambda _: event_stream(whole[: len(whole) // 2]))
     attempts: list[Attempt] = []
     plan = Plan((Candidate(provider, request(provider).model),))
-    stream = router.stream(plan, request(provider), {provider: KEY}, SystemClock().monotonic() + 5, attempts)
+    clock = SystemClock()
+    routed = router(cut, Catalogue.shipped(), clock)
+    stream = routed.stream(plan, request(provider), {provider: KEY}, clock.monotonic() + 5, attempts)
     with pytest.raises(ProviderError) as caught:
         drain(stream)
     assert [attempt.error_code for attempt in attempts] == ["stream_interrupted"]

@@ -20,7 +20,6 @@ from parley.completion.routing import (
     MAX_ATTEMPTS_EACH,
     Candidate,
     Plan,
-    Router,
 )
 from parley.core.errors import Problem
 from parley.core.provider_names import PROVIDERS, ProviderName
@@ -29,6 +28,7 @@ from parley.providers.catalogue import Catalogue
 from parley.providers.errors import RETRYABLE, ProviderError, ProviderErrorCode, StreamCancelled
 from parley.providers.problems import problem_for
 from parley.providers.protocol import Completion, CompletionRequest, Embeddings, Message, Provider, Usage
+from testing.providers import router
 
 CATALOGUE = Catalogue.shipped()
 CATALOGUE_FILE = Path(catalogue.__file__).with_name("catalogue.json")
@@ -132,7 +132,7 @@ class World:
             name: Scripted(name, self.clock, list(scripts.get(name, [])), self.calls) for name in PROVIDERS
         }
         adapters = cast("dict[ProviderName, Provider]", self.providers)
-        self.router = Router(adapters, CATALOGUE, self.clock, random=lambda: random)
+        self.router = router(adapters, CATALOGUE, self.clock, random=random)
 
     def complete(self, plan: Plan | None = None, seconds: float = 25.0, log: list[Attempt] | None = None) -> Attempt:
         """The try that answered."""
@@ -430,7 +430,7 @@ def test_who_leaves_is_recorded_where_the_provider_had_the_whole_request_and_had
 ) -> None:
     world = World(openai=[Step(code)])
     adapters = cast("dict[ProviderName, Provider]", world.providers)
-    world.router = Router(adapters, CATALOGUE, world.clock, progress=lambda: (1, at_work))
+    world.router = router(adapters, CATALOGUE, world.clock, progress=(1, at_work))
     log: list[Attempt] = []
     world.providers["openai"].before = world.router.cancel
     with pytest.raises(ProviderError):
@@ -560,10 +560,10 @@ def test_a_provider_that_cannot_keep_the_schema_is_passed_over_and_without_any_i
     world = World()
     adapters = cast("dict[ProviderName, Provider]", world.providers)
     log: list[Attempt] = []
-    Router(adapters, without_schemas("openai"), world.clock).complete(Plan(ALL), asked, KEYS, 25.0, log)
+    router(adapters, without_schemas("openai"), world.clock).complete(Plan(ALL), asked, KEYS, 25.0, log)
     assert [attempt.provider for attempt in log] == ["anthropic"]
     with pytest.raises(ProviderError) as caught:
-        Router(adapters, without_schemas(*PROVIDERS), world.clock).complete(Plan(ALL), asked, KEYS, 25.0, log)
+        router(adapters, without_schemas(*PROVIDERS), world.clock).complete(Plan(ALL), asked, KEYS, 25.0, log)
     assert caught.value.code == "unsupported"
     assert problem_for(caught.value, own_key=False).status == 400
     assert len(world.calls) == 1

@@ -5,7 +5,6 @@ A request may try several candidates. Nothing is tried again once a first delta 
 
 from __future__ import annotations
 
-import random as random_module
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -13,7 +12,7 @@ from typing import Any, Literal
 
 from parley.admission.records import Attempt
 from parley.completion.circuit import CircuitBreaker
-from parley.core.clock import Clock, SystemClock
+from parley.core.clock import Clock
 from parley.core.errors import Problem
 from parley.core.observability import log_fault, logger
 from parley.core.provider_names import PROVIDERS, ProviderName, may_be_called
@@ -33,7 +32,6 @@ from parley.providers.protocol import (
     Provider,
     RenewedKey,
     Usage,
-    no_renewed_key,
 )
 
 # In all, and with one candidate. Four tries at two providers outlast a hiccup; more would multiply an outage.
@@ -152,15 +150,15 @@ class Router:
         self,
         providers: Mapping[ProviderName, Provider],
         catalogue: Catalogue,
-        clock: Clock | None = None,
-        random: Callable[[], float] = random_module.random,
-        interrupt: Callable[[], None] = lambda: None,
-        progress: Callable[[], tuple[int, bool]] = lambda: (0, False),
-        renewed_key: RenewedKey = no_renewed_key,
+        clock: Clock,
+        random: Callable[[], float],
+        interrupt: Callable[[], None],
+        progress: Callable[[], tuple[int, bool]],
+        renewed_key: RenewedKey,
     ) -> None:
         self._providers = providers
         self._catalogue = catalogue
-        self._clock = clock or SystemClock()
+        self._clock = clock
         self._random = random
         self._interrupt = interrupt
         self._progress = progress

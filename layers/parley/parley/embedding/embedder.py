@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from parley.admission.records import Attempt
 from parley.core.provider_names import PROVIDERS, ProviderName, may_be_called, provider_not_allowed
 from parley.providers.errors import ACCOUNT_FAULTS, ProviderError
-from parley.providers.protocol import Embeddings, Provider, RenewedKey, Usage, no_renewed_key
+from parley.providers.protocol import Embeddings, Provider, RenewedKey, Usage
 
 if TYPE_CHECKING:
     from parley.core.clock import Clock
@@ -39,7 +39,7 @@ class Embedder:
     providers: Mapping[ProviderName, Provider]
     catalogue: Catalogue
     clock: Clock
-    renewed_key: RenewedKey = no_renewed_key
+    renewed_key: RenewedKey
 
     def embed(
         self,

@@ -11,7 +11,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from parley.core.clock import Clock, SystemClock
 from parley.core.provider_names import ProviderName
@@ -103,12 +103,10 @@ class StreamReader(ABC):
 
     Attributes:
         model: the model that the stream names.
-        upstream_id: the id that the stream itself names.
         ended: whether the provider's own end marker came.
     """
 
     model: str = ""
-    upstream_id: str | None = None
     ended: bool = False
 
     @property
@@ -121,7 +119,7 @@ class StreamReader(ABC):
         """Take one event and return the text it adds, often none. Raises ProviderError for an error event."""
 
     @abstractmethod
-    def completion(self, text: str, upstream_id: str | None) -> Completion:
+    def completion(self, text: str) -> Completion:
         """The finished answer; called once, after `ended`."""
 
 
@@ -134,7 +132,6 @@ class Adapter(ABC):
     """
 
     name: ProviderName
-    id_header: ClassVar[str]
 
     def __init__(self, http: SharedClient, base_url: str | None = None, clock: Clock | None = None) -> None:
         self._http = http
@@ -151,7 +148,7 @@ class Adapter(ABC):
         """Send through the SDK and return the response, its body unread."""
 
     @abstractmethod
-    def _completion(self, payload: dict[str, Any], upstream_id: str | None) -> Completion:
+    def _completion(self, payload: dict[str, Any]) -> Completion:
         """Read an unstreamed answer. May raise KeyError, IndexError, TypeError for one that lacks what it needs."""
 
     @abstractmethod
@@ -173,8 +170,8 @@ class Adapter(ABC):
     def complete(self, request: CompletionRequest, api_key: str) -> Completion:
         """See `Provider.complete`."""
 
-        def read(payload: dict[str, Any], upstream_id: str | None) -> Completion:
-            completion = self._completion(payload, upstream_id)
+        def read(payload: dict[str, Any]) -> Completion:
+            completion = self._completion(payload)
             return _finished(completion, request, *cut_at(request.cut_at, storable(completion.text)))
 
         try:
@@ -188,7 +185,7 @@ class Adapter(ABC):
     def check(self, model: str, api_key: str, timeout: float) -> None:
         """See `Provider.check`."""
 
-        def read(payload: dict[str, Any], _: str | None) -> None:
+        def read(payload: dict[str, Any]) -> None:
             if not isinstance(payload.get("id", payload.get("name")), str):
                 raise ValueError("not a model's metadata")
 
@@ -221,7 +218,6 @@ class Adapter(ABC):
             self._http.deadline.take_back(alarm)
             if response is not None:
                 response.close()
-        upstream_id = response.headers.get(self.id_header) if response is not None else None
         if reader.ended and not isinstance(fault, _Cancelled):
             try:
                 if delta := text.end():
@@ -229,7 +225,7 @@ class Adapter(ABC):
             except StreamCancelled:
                 fault = _Cancelled(self.name, "stream_interrupted")
             else:
-                completion = reader.completion(text.whole, upstream_id)
+                completion = reader.completion(text.whole)
                 return _finished(completion, request, text.whole, text.stopped)
         fault = fault or self._fault(_BrokenOff(), api_key, deadline, "stream_interrupted")
         fault.usage, fault.model = reader.usage, _name(reader.model) or None
@@ -239,7 +235,7 @@ class Adapter(ABC):
     def _call(
         self,
         open_response: Callable[[], httpx2.Response],
-        read: Callable[[dict[str, Any], str | None], T],
+        read: Callable[[dict[str, Any]], T],
         model: str,
         api_key: str,
         timeout: float,
@@ -250,7 +246,7 @@ class Adapter(ABC):
         alarm = self._http.deadline.set(timeout)
         try:
             response = self._opened(open_response(), api_key)
-            return read(self._payload(response.read(), api_key), response.headers.get(self.id_header))
+            return read(self._payload(response.read(), api_key))
         except Exception as error:
             fault = self._fault(error, api_key, deadline, "connection_failed", opened=response is not None)
         finally:

@@ -35,7 +35,6 @@ class AnthropicAdapter(Adapter):
     """See `Provider`."""
 
     name: ProviderName = "anthropic"
-    id_header = "request-id"
 
     @cached_property
     def _sdk(self) -> Anthropic:
@@ -101,14 +100,13 @@ class AnthropicAdapter(Adapter):
         opened: httpx2.Response = response
         return opened
 
-    def _completion(self, payload: dict[str, Any], upstream_id: str | None) -> Completion:
+    def _completion(self, payload: dict[str, Any]) -> Completion:
         usage = checked_usage(usage_of, payload.get("usage") or {})
         return Completion(
             text="".join(block["text"] or "" for block in payload["content"] or () if block["type"] == "text"),
             finish_reason=finish_reason("anthropic", _FINISH, payload["stop_reason"], usage),
             model=payload.get("model") or "",
             usage=usage,
-            upstream_id=upstream_id,
         )
 
     def _reader(self, api_key: str) -> StreamReader:
@@ -185,7 +183,7 @@ class _Reader(StreamReader):
         if isinstance(usage, dict):
             self._reported |= {name: value for name, value in usage.items() if value is not None}
 
-    def completion(self, text: str, upstream_id: str | None) -> Completion:
+    def completion(self, text: str) -> Completion:
         usage = self.usage
         finish = finish_reason("anthropic", _FINISH, self._stop_reason, usage)
-        return Completion(text, finish, self.model, usage, upstream_id)
+        return Completion(text, finish, self.model, usage)

@@ -11,7 +11,7 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal
@@ -65,7 +65,7 @@ class StreamCancelled(Exception):
 
 @dataclass(eq=False)
 class ProviderError(Exception):
-    """An upstream fault in Parley's words. It never carries a key, and of the provider's words only what is named here.
+    """An upstream fault in Parley's words. It never carries a key, nor the provider's words but for its code.
 
     Attributes:
         retry_after: seconds the provider asked us to wait; None where it said nothing or waiting does not help.
@@ -73,7 +73,6 @@ class ProviderError(Exception):
         usage: tokens that were used before the fault, as far as the provider had reported them.
         model: the model that was answering, where the provider had named it.
         tokens_a_minute: of a rate limit, the most tokens that the account may send in a minute, where that was said.
-        detail: the provider's message, bounded and with key-like text removed; for an operator, never for a caller.
     """
 
     provider: ProviderName
@@ -84,7 +83,6 @@ class ProviderError(Exception):
     usage: Usage | None = None
     model: str | None = None
     tokens_a_minute: int | None = None
-    detail: str = field(default="", repr=False)
 
     def __post_init__(self) -> None:
         super().__init__(self.provider, self.code)
@@ -193,9 +191,6 @@ _SPENT_SECONDS = 3_600.0
 # Of tokens that may be sent in a minute: Anthropic and OpenAI.
 _LIMIT_HEADERS = ("anthropic-ratelimit-input-tokens-limit", "x-ratelimit-limit-tokens")
 _CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-# Keys, with the masked forms that providers quote them in; better a word too many.
-_KEY_LIKE = re.compile(r"(?i)\b(?:sk|pk|rk|key|bearer|aiza|aq\.)[-_= :*.]?[^\s'\",;]{4,}|[^\s'\",;]*\*{3}[^\s'\",;]*")
-_DETAIL_LENGTH = 200
 
 
 def from_response(
@@ -264,7 +259,6 @@ def from_error_object(provider: ProviderName, status: int, error: dict[str, Any]
         tokens_a_minute=sentences.tokens_a_minute(message) or _tokens_a_minute(details),
         upstream_status=status,
         upstream_code=next((name for name in names if api_key not in name), None),
-        detail="" if code == "credentials_rejected" else scrub(message, api_key),
     )
 
 
@@ -276,11 +270,6 @@ def error_object(parsed: Any) -> dict[str, Any] | None:
     if isinstance(error, str) and error:
         return {"message": error}
     return error if isinstance(error, dict) else None
-
-
-def scrub(text: str, api_key: str) -> str:
-    """`text` without the key and anything that looks like one, in at most 200 characters."""
-    return _KEY_LIKE.sub("[removed]", text.replace(api_key, "[removed]"))[:_DETAIL_LENGTH]
 
 
 def retry_after(headers: Mapping[str, str], now: datetime, otherwise: float | None = None) -> float | None:

@@ -57,7 +57,6 @@ class GoogleAdapter(Adapter):
     """See `Provider`."""
 
     name: ProviderName = "google"
-    id_header = "x-gemini-request-id"
 
     @cached_property
     def _held_back(self) -> HeldBack:
@@ -125,7 +124,7 @@ class GoogleAdapter(Adapter):
         self._sdk.models.get(model=model, config=GetModelConfig(http_options=self._options(api_key, timeout)))
         return self._held_back.take()
 
-    def _completion(self, payload: dict[str, Any], upstream_id: str | None) -> Completion:
+    def _completion(self, payload: dict[str, Any]) -> Completion:
         usage = checked_usage(usage_of, payload)
         _raise_if_blocked(payload, usage)
         if not payload.get("candidates") and usage is not None:
@@ -139,7 +138,6 @@ class GoogleAdapter(Adapter):
             ),
             model=payload.get("modelVersion") or "",
             usage=usage,
-            upstream_id=upstream_id or payload.get("responseId"),
         )
 
     def _reader(self, api_key: str) -> StreamReader:
@@ -156,7 +154,7 @@ class GoogleAdapter(Adapter):
             self._sdk.models.embed_content(model=model, contents=contents, config=config)
             return self._held_back.take()
 
-        def read(payload: dict[str, Any], _: str | None) -> Embeddings:
+        def read(payload: dict[str, Any]) -> Embeddings:
             vectors = [_unit(row["values"]) for row in payload["embeddings"]]
             if len(vectors) != len(texts) or any(len(vector) != dimensions for vector in vectors):
                 raise ValueError("not one vector of the asked length for each text")
@@ -237,7 +235,6 @@ class _Reader(StreamReader):
         if error := errors.error_object(chunk):
             raise errors.from_error_object("google", 200, error, self._api_key)
         self.model = chunk.get("modelVersion") or self.model
-        self.upstream_id = chunk.get("responseId") or self.upstream_id
         reported = chunk.get("usageMetadata")
         if isinstance(reported, dict) and "promptTokenCount" in reported:
             self._reported = chunk
@@ -250,7 +247,7 @@ class _Reader(StreamReader):
         self.ended = self._finish is not None
         return text
 
-    def completion(self, text: str, upstream_id: str | None) -> Completion:
+    def completion(self, text: str) -> Completion:
         usage = self.usage
         finish = finish_reason("google", _FINISH, self._finish, usage)
-        return Completion(text, finish, self.model, usage, upstream_id or self.upstream_id)
+        return Completion(text, finish, self.model, usage)

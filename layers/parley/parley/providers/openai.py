@@ -36,7 +36,6 @@ class OpenAIAdapter(Adapter):
     """See `Provider`."""
 
     name: ProviderName = "openai"
-    id_header = "x-request-id"
 
     @cached_property
     def _sdk(self) -> OpenAI:
@@ -100,7 +99,7 @@ class OpenAIAdapter(Adapter):
         opened: httpx2.Response = response
         return opened
 
-    def _completion(self, payload: dict[str, Any], upstream_id: str | None) -> Completion:
+    def _completion(self, payload: dict[str, Any]) -> Completion:
         usage = checked_usage(usage_of, payload)
         if not payload["choices"] and usage is not None:
             raise ProviderError("openai", "no_answer", upstream_status=200, usage=usage)
@@ -112,7 +111,6 @@ class OpenAIAdapter(Adapter):
             finish_reason="refusal" if refusal else finish_reason("openai", _FINISH, choice["finish_reason"], usage),
             model=payload.get("model") or "",
             usage=usage,
-            upstream_id=upstream_id,
         )
 
     def _reader(self, api_key: str) -> StreamReader:
@@ -122,7 +120,7 @@ class OpenAIAdapter(Adapter):
         """See `Provider.embed`."""
         body = {"model": model, "input": list(texts), "dimensions": dimensions, "encoding_format": "base64"}
 
-        def read(payload: dict[str, Any], _: str | None) -> Embeddings:
+        def read(payload: dict[str, Any]) -> Embeddings:
             rows = sorted(payload["data"], key=lambda row: row["index"])
             vectors = [_vector(row["embedding"]) for row in rows]
             if len(vectors) != len(texts) or any(len(vector) != dimensions for vector in vectors):
@@ -195,10 +193,10 @@ class _Reader(StreamReader):
             self._finish = choice.get("finish_reason") or self._finish
         return text
 
-    def completion(self, text: str, upstream_id: str | None) -> Completion:
+    def completion(self, text: str) -> Completion:
         usage = self.usage
         finish = finish_reason("openai", _FINISH, self._finish, usage)
-        return Completion(text, "refusal" if self._refused else finish, self.model, usage, upstream_id)
+        return Completion(text, "refusal" if self._refused else finish, self.model, usage)
 
 
 def _vector(embedding: str | list[float]) -> list[float]:

@@ -21,11 +21,6 @@ MOST_TOKENS = 1_000_000_000
 RenewedKey = Callable[[ProviderName, str], str | None]
 
 
-def no_renewed_key(_provider: ProviderName, _refused: str) -> str | None:
-    """Keys that are never replaced."""
-    return None
-
-
 @dataclass(frozen=True, slots=True)
 class Message:
     """One turn of a prompt."""
@@ -123,14 +118,12 @@ class Completion:
         text: the whole answer (for a refusal: the provider's words, or empty).
         usage: None where the provider reported none; never estimated here.
         model: the model id that the provider says answered; the one that was asked where it says none.
-        upstream_id: the provider's request id, for support cases.
     """
 
     text: str
     finish_reason: FinishReason
     model: str
     usage: Usage | None
-    upstream_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,9 +65,9 @@ class SamLocal:
             with error:
                 return error.code, error.read().decode()
 
-    def invoke(self, name: str) -> Any:
-        """What a function returns for its event of events/."""
-        event = (CHECKOUT / "events" / f"{name}.json").read_text()
+    def invoke(self, name: str, event: str = "") -> Any:
+        """What a function returns for an event, or for its own of events/."""
+        event = event or (CHECKOUT / "events" / f"{name}.json").read_text()
         event = event.replace("${PARLEY_TOKEN}", tokens.make(JWT_SECRET, "ada"))
         operator = tokens.make(JWT_SECRET, "operator", role="service_role")
         event = event.replace("${PARLEY_SERVICE_TOKEN}", operator)
@@ -184,6 +184,24 @@ def test_a_document_is_found_again(sam_local: SamLocal) -> None:
     status, answer = sam_local.call("POST", "/api/search", {"query": "When are refunds paid?"}, user="ada")
     assert status == 200, answer
     assert json.loads(answer)["data"][0]["content"].startswith("Refunds")
+
+
+# Nobody polls queues here: the message is handed to the worker as its event.
+def test_an_interview_ends_in_feedback_once_the_worker_is_invoked(sam_local: SamLocal) -> None:
+    def ask(method: str, path: str, body: Any = None) -> Any:
+        status, answer = sam_local.call(method, f"/api/interviews{path}", body, user="ada")
+        assert status < 300, answer
+        return json.loads(answer)
+
+    questions = [{"question": "Which change are you proud of?"}]
+    interview = ask("POST", "", {"questions": questions, "follow_up_depth": "light"})["id"]
+    state = ask("POST", f"/{interview}/start")
+    answer = {"submission_id": "one", "sequence_number": state["answer_sequence_number"], "content": "A new queue."}
+    assert ask("POST", f"/{interview}/responses", answer)["status"] == "completed"
+    assert ask("GET", f"/{interview}/feedback")["feedback_status"] == "pending"
+    message = {"messageId": "m", "body": json.dumps({"task": "interview_feedback", "id": interview})}
+    assert sam_local.invoke("worker", json.dumps({"Records": [message]})) == {"batchItemFailures": []}
+    assert ask("GET", f"/{interview}/feedback")["feedback_status"] == "ready"
 
 
 # Own keys need KMS, which is not here: the answer is a problem document that says so.

@@ -92,6 +92,8 @@ def test_every_operation_answers_as_it_says(http: Functions, operator: Functions
     state = ada("interviews", "POST", f"{interview}/responses", reply).json
     ada("interviews", "POST", f"{interview}/skip", {"sequence_number": state["answer_sequence_number"]})
     ada("interviews", "POST", f"{interview}/complete")
+    ada("interviews", "POST", f"{interview}/feedback", {})
+    ada("interviews", "GET", f"{interview}/feedback")
     ada("interviews", "PATCH", interview, {"title": "Ledgers"})
     for path in ("", "/state", "/responses", "/transcript", "/export", "/export?format=csv", "/export?format=md"):
         ada("interviews", "GET", f"{interview}{path}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from parley.interviews.session_schemas import ExportedFeedback, InterviewExport, InterviewTurn
 
@@ -61,10 +62,15 @@ def _feedback(feedback: ExportedFeedback) -> Iterator[str]:
     if feedback["detailed_feedback"]:
         yield feedback["detailed_feedback"]
     for name in ("strengths", "improvements", "recommendations"):
-        items = [str(item.get("text", item)) if isinstance(item, dict) else str(item) for item in feedback[name]]
+        items = [_sentence(item) for item in feedback[name]]
         if items:
             yield f"### {name.capitalize()}"
             yield "\n".join(f"- {item}" for item in items)
+
+
+def _sentence(item: Any) -> str:
+    """An item of a list: a text, or an improvement with what to do about it."""
+    return f"{item['what']} {item['action']}" if isinstance(item, dict) and "what" in item else str(item)
 
 
 def _said(turn: InterviewTurn) -> str:

@@ -61,7 +61,7 @@ def _feedback(feedback: ExportedFeedback) -> Iterator[str]:
     if feedback["detailed_feedback"]:
         yield feedback["detailed_feedback"]
     for name in ("strengths", "improvements", "recommendations"):
-        items = [str(item.get("text", item)) if isinstance(item, dict) else str(item) for item in feedback[name]]
+        items = [": ".join(map(str, item.values())) if isinstance(item, dict) else str(item) for item in feedback[name]]
         if items:
             yield f"### {name.capitalize()}"
             yield "\n".join(f"- {item}" for item in items)

@@ -9,6 +9,7 @@ from typing import Any, Final
 from zlib import crc32
 
 from local.emulator import transcript
+from local.emulator.phrases import FOLLOW_UPS, QUESTIONS, SENTENCES, language_of
 
 Schema = dict[str, Any]
 
@@ -43,32 +44,6 @@ _COMMON: Final = frozenset(
         "schema should show some string such tell than that their them then there these they thing this those "
         "through title using very want what when where which while will with words would write your yourself",
     )
-)
-_QUESTIONS: Final = (
-    "How would you explain {topic} to someone who has never worked with it?",
-    "Which problem did you last solve with {topic}, and what did you try first?",
-    "What are the limits of {topic}, and how do you notice that you have reached them?",
-    "Can you walk us through a decision about {topic} that you would make differently today?",
-    "How do you test work that depends on {topic}?",
-    "What would you measure before changing anything about {topic}?",
-    "Where have you seen {topic} go wrong, and what did it cost to repair?",
-    "How do you weigh speed against quality when {topic} is involved?",
-    "Which trade-offs of {topic} do newcomers usually miss?",
-    "How would you teach a colleague the first week of {topic}?",
-    "What did a disagreement about {topic} teach you?",
-    "When would you advise a team against {topic}?",
-    "How do you keep your knowledge of {topic} up to date?",
-    "What does a good day of working on {topic} look like for you?",
-    "Which signals tell you that {topic} needs attention right now?",
-    "How would you plan the move of an old system towards {topic}?",
-)
-_SENTENCES: Final = (
-    "A short look at {topic}, from the idea behind it to everyday practice.",
-    "The answer shows a sound grasp of {topic} and names one concrete example.",
-    "Practical experience with {topic} matters more here than textbook definitions.",
-    "Next time, describe the result of the work on {topic} in numbers.",
-    "You explore how {topic} is used, what it costs and where it fails.",
-    "Clear structure, good pace, and an honest account of {topic}.",
 )
 _FORMATS: Final = {
     "date": "2026-01-15",
@@ -146,6 +121,8 @@ class _Generator:
         self._wanted = asked_for(texts)
         self._seed = crc32(_FENCE.sub("", "\n".join(texts)).encode())
         self._turns = transcript.said(texts)
+        self._language = language_of(texts)
+        self._prompt = "\n".join(texts).casefold()
         self._said: set[str] = set()
         self._drawn = 0
 
@@ -274,22 +251,24 @@ class _Generator:
         self._drawn += 1
         lower = name.lower()
         if "question" in lower:
-            text = self._from(_QUESTIONS)
+            text = self._from(QUESTIONS[self._language])
+        elif "follow_up" in lower:
+            text = self._from(FOLLOW_UPS[self._language])
         elif lower.endswith(("name", "title", "label", "topic", "skill", "category", "tag", "tags", "id")):
             text = self._from(("{topic}", "{topic} basics", "{topic} in practice"))
         else:
-            text = self._from(_SENTENCES)
+            text = self._from(SENTENCES[self._language])
         text = text.ljust(int(schema.get("minLength") or 0), ".")
         return text[: int(schema["maxLength"])] if schema.get("maxLength") is not None else text
 
     def _from(self, bank: Sequence[str]) -> str:
-        """A text of the bank that has not been used in this answer."""
+        """A text of the bank that neither this answer nor the prompt has."""
         for attempt in range(len(bank) * len(self._topics)):
             number = self._seed + self._drawn + attempt
             template = bank[number % len(bank)]
             topic = self._topics[(self._drawn + attempt // len(bank)) % len(self._topics)]
             text = template.format(topic=topic)
-            if text not in self._said:
+            if text not in self._said and text.casefold() not in self._prompt:
                 break
         else:
             text = f"{text.rstrip('?.')}, case {self._drawn}{text[-1] if text[-1] in '?.' else ''}"

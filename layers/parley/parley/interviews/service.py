@@ -42,6 +42,8 @@ from parley.providers.protocol import Message
 
 _SHORTEST_LIMIT, _LONGEST_LIMIT = 30, 900  # seconds for one answer
 _TOKENS_PER_QUESTION = 260
+_MOST_QUESTIONS = 20
+_SPARE = 3  # questions that the second call asks for beyond what is missing
 _REMEMBERED = 50  # questions that a user was asked last
 _PROVIDERS_DOWN = (429, 502, 503, 504)
 
@@ -151,7 +153,8 @@ class QuestionGenerator:
         questions.take(_parse(call.complete().text))
         if not (questions.missing or questions.uncovered):
             return
-        number = questions.missing or len(questions.uncovered)
+        # Some may again be like others.
+        number = min((questions.missing or len(questions.uncovered)) + _SPARE, _MOST_QUESTIONS)
         messages = _messages(questions.request, number, questions.known, questions.uncovered)
         try:
             questions.take(_parse(call.complete(messages).text))

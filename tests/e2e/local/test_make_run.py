@@ -340,21 +340,18 @@ def test_a_second_stack_on_one_postgres_server_is_refused_and_the_first_one_work
         assert "503 database_login_refused" in run.output
 
 
-@pytest.mark.parametrize(
-    "url",
-    ["mysql://root:secret@h/d", "jdbc:postgresql://h/d?password=secret", "secret", "host=h dbname=d password=secret"],
-)
 def test_a_database_url_that_names_no_postgres_gets_one_line_without_its_password(
-    tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    line = complaint(tmp_path, free_port(), DATABASE_URL=url)
+    line = complaint(tmp_path, free_port(), DATABASE_URL="mysql://root:secret@h/d")
     assert line.startswith("parley: DATABASE_URL is not the address of a Postgres database; write postgresql://")
     assert "secret" not in line
     monkeypatch.setenv("PARLEY_DATA_DIR", str(tmp_path))
-    monkeypatch.setenv("DATABASE_URL", url)
-    for command in ("migrate", "psql"):
-        assert local_main([command]) == 1
-        assert capsys.readouterr().err.splitlines()[-1] == line
+    for url in ("jdbc:postgresql://h/d?password=secret", "secret", "host=h dbname=d password=secret"):
+        monkeypatch.setenv("DATABASE_URL", url)
+        for command in ("migrate", "psql"):
+            assert local_main([command]) == 1
+            assert capsys.readouterr().err.splitlines()[-1] == line
 
 
 def test_a_logins_url_keeps_what_the_owners_url_says_besides() -> None:

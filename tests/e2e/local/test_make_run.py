@@ -179,7 +179,9 @@ def test_the_terminal_names_the_problem_that_a_request_ended_in(tmp_path: Path) 
     ]
 
 
-def test_the_terminal_tells_unused_addresses_invocations_and_the_end_of_the_database(tmp_path: Path) -> None:
+def test_the_terminal_tells_unused_addresses_invocations_and_the_end_of_what_stands_beside_the_functions(
+    tmp_path: Path,
+) -> None:
     nobody = f"http://127.0.0.1:{free_port()}/v1"
     with make_run(tmp_path, port := free_port(), OPENAI_BASE_URL=nobody) as run:
         assert "\nOPENAI_BASE_URL is not used without OPENAI_API_KEY; " in run.ready()
@@ -187,13 +189,16 @@ def test_the_terminal_tells_unused_addresses_invocations_and_the_end_of_the_data
         lambda_api = f"http://127.0.0.1:{port}/2015-03-31/functions"
         assert curl(f"curl -s -X POST {lambda_api}/health/invocations -d '{{}}'")[0] == 200
         assert curl(f"curl -s -X POST {lambda_api}/nobody/invocations -d '{{}}'")[0] == 404
-        next(one for one in run.processes() if one.name() == "postgres" and "-D" in one.cmdline()).send_signal(
-            signal.SIGQUIT
-        )
+        for one in run.processes():
+            if "local.emulator" in one.cmdline():
+                one.kill()
+            elif one.name() == "postgres" and "-D" in one.cmdline():
+                one.send_signal(signal.SIGQUIT)
         deadline = time.monotonic() + SECONDS
-        while "the embedded Postgres ended (" not in run.output:
-            assert time.monotonic() < deadline, run.output
-            time.sleep(0.05)
+        for told in ("the embedded Postgres ended (", "local.emulator  ended (signal: SIGKILL); start again"):
+            while told not in run.output:
+                assert time.monotonic() < deadline, run.output
+                time.sleep(0.05)
         run.interrupt()
     assert re.search(r"functions/health/invocations  200 function_failed  \d+ ms  health\n", run.output)
     assert re.search(r"functions/nobody/invocations  404 ResourceNotFoundException  \d+ ms\n", run.output)

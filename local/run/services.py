@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from local.checkout import CHECKOUT
-from local.runtime.process import LAUNCHER
+from local.runtime.process import LAUNCHER, ending
 
 
 class ServiceError(RuntimeError):
@@ -27,6 +27,7 @@ class Service:
         self._log = log
         self._child: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
+        self._stopped = False
 
     async def start(self, *arguments: str, environment: dict[str, str], sockets: tuple[int, ...] = ()) -> None:
         """Run `python -m name arguments`; its output goes to the log."""
@@ -60,6 +61,7 @@ class Service:
 
     async def stop(self) -> None:
         """End it and wait until it is gone."""
+        self._stopped = True
         if self._child is not None:
             with contextlib.suppress(ProcessLookupError):
                 self._child.kill()
@@ -72,6 +74,9 @@ class Service:
         assert self._child.stdout is not None
         while line := await self._child.stdout.readline():
             self._log(self._name, line.decode("utf-8", "replace").rstrip())
+        status = await self._child.wait()
+        if not self._stopped:
+            self._log(self._name, f"ended ({ending(status)}); start again to have it back")
 
 
 async def start_aws(plan: dict[str, Any], host: str, log: Callable[[str, str], None]) -> tuple[Service, str]:

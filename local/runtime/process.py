@@ -204,7 +204,7 @@ class Process:
         status = await child.wait()
         self.retired = True
         self._settle()
-        message = f"Runtime exited with error: {_how(status)}"
+        message = f"Runtime exited with error: {ending(status)}"
         if self._current is not None:
             message = f"RequestId: {self._current.request_id} Error: {message}"
             self._current.resolve(failure("Runtime.ExitError", message))
@@ -290,7 +290,7 @@ class Process:
         await _accept(exchange)
 
 
-def _how(status: int) -> str:
+def ending(status: int) -> str:
     """A process's end in words; a negative status is the signal that ended it."""
     if status >= 0:
         return f"exit status {status}"

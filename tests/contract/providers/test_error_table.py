@@ -268,6 +268,7 @@ ACCOUNTS = [
         for said in (
             "Access to Anthropic models is not allowed for this account",
             "OAuth authentication is currently not allowed for this organization.",
+            "Gemini has been disabled in this account for violation of Terms of Service. If you believe ...",
         )
     ),
     *(

@@ -179,7 +179,9 @@ def test_the_terminal_names_the_problem_that_a_request_ended_in(tmp_path: Path) 
     ]
 
 
-def test_the_terminal_tells_unused_addresses_invocations_and_the_end_of_the_database(tmp_path: Path) -> None:
+def test_the_terminal_tells_unused_addresses_invocations_and_the_end_of_what_stands_beside_the_functions(
+    tmp_path: Path,
+) -> None:
     nobody = f"http://127.0.0.1:{free_port()}/v1"
     with make_run(tmp_path, port := free_port(), OPENAI_BASE_URL=nobody) as run:
         assert "\nOPENAI_BASE_URL is not used without OPENAI_API_KEY; " in run.ready()
@@ -187,13 +189,16 @@ def test_the_terminal_tells_unused_addresses_invocations_and_the_end_of_the_data
         lambda_api = f"http://127.0.0.1:{port}/2015-03-31/functions"
         assert curl(f"curl -s -X POST {lambda_api}/health/invocations -d '{{}}'")[0] == 200
         assert curl(f"curl -s -X POST {lambda_api}/nobody/invocations -d '{{}}'")[0] == 404
-        next(one for one in run.processes() if one.name() == "postgres" and "-D" in one.cmdline()).send_signal(
-            signal.SIGQUIT
-        )
+        for one in run.processes():
+            if "local.emulator" in one.cmdline():
+                one.kill()
+            elif one.name() == "postgres" and "-D" in one.cmdline():
+                one.send_signal(signal.SIGQUIT)
         deadline = time.monotonic() + SECONDS
-        while "the embedded Postgres ended (" not in run.output:
-            assert time.monotonic() < deadline, run.output
-            time.sleep(0.05)
+        for told in ("the embedded Postgres ended (", "local.emulator  ended (signal: SIGKILL); start again"):
+            while told not in run.output:
+                assert time.monotonic() < deadline, run.output
+                time.sleep(0.05)
         run.interrupt()
     assert re.search(r"functions/health/invocations  200 function_failed  \d+ ms  health\n", run.output)
     assert re.search(r"functions/nobody/invocations  404 ResourceNotFoundException  \d+ ms\n", run.output)
@@ -340,21 +345,18 @@ def test_a_second_stack_on_one_postgres_server_is_refused_and_the_first_one_work
         assert "503 database_login_refused" in run.output
 
 
-@pytest.mark.parametrize(
-    "url",
-    ["mysql://root:secret@h/d", "jdbc:postgresql://h/d?password=secret", "secret", "host=h dbname=d password=secret"],
-)
 def test_a_database_url_that_names_no_postgres_gets_one_line_without_its_password(
-    tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    line = complaint(tmp_path, free_port(), DATABASE_URL=url)
+    line = complaint(tmp_path, free_port(), DATABASE_URL="mysql://root:secret@h/d")
     assert line.startswith("parley: DATABASE_URL is not the address of a Postgres database; write postgresql://")
     assert "secret" not in line
     monkeypatch.setenv("PARLEY_DATA_DIR", str(tmp_path))
-    monkeypatch.setenv("DATABASE_URL", url)
-    for command in ("migrate", "psql"):
-        assert local_main([command]) == 1
-        assert capsys.readouterr().err.splitlines()[-1] == line
+    for url in ("jdbc:postgresql://h/d?password=secret", "secret", "host=h dbname=d password=secret"):
+        monkeypatch.setenv("DATABASE_URL", url)
+        for command in ("migrate", "psql"):
+            assert local_main([command]) == 1
+            assert capsys.readouterr().err.splitlines()[-1] == line
 
 
 def test_a_logins_url_keeps_what_the_owners_url_says_besides() -> None:

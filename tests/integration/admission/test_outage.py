@@ -11,10 +11,10 @@ from typing import Any
 
 import boto3
 import pytest
-from psycopg.conninfo import make_conninfo
 
 from benchmarks.outage import prove
 from local.emulator.client import Emulator
+from local.postgres.database import as_login
 from local.postgres.server import Server
 from testing.aws import CREDENTIALS
 from testing.databases import migrated, set_clock
@@ -53,7 +53,7 @@ def test_a_caller_gets_five_answers_an_hour_and_they_say_so(without_database: Fu
 
 
 def test_a_refused_login_is_told_as_what_it_is(functions: Functions, environment: dict[str, str]) -> None:
-    environment["DATABASE_URL"] = make_conninfo(environment["DATABASE_URL"], password="of another stack")
+    environment["DATABASE_URL"] = as_login(environment["DATABASE_URL"], "parley_app", "of another stack")
     for function, path in (("account", "/api/conversations"), ("account", "/api/usage")):
         answer = functions.request(function, "GET", path, token=make_token("ada"))
         assert (answer.status, answer.json["code"]) == (503, "database_login_refused")

@@ -248,8 +248,8 @@ def test_tokens_to_embed_that_are_used_up_are_told_with_their_numbers_and_time(
 
 
 def test_a_provider_that_limits_is_told_with_the_time_to_wait(functions: Functions, emulator: Emulator) -> None:
-    for _ in range(9):
-        emulator.fault("rate_limit", retry_after=7)
+    for provider in ("openai", "anthropic", "google"):
+        emulator.fault("rate_limit", provider=provider, retry_after=60)  # longer than the request may wait
     answer = chat(functions, {"message": "x"})
     assert (answer.status, answer.json["code"]) == (429, "upstream_rate_limited")
     assert answer.json["detail"].endswith(f" Try again in {answer.headers['Retry-After']} s.")

@@ -267,9 +267,9 @@ def test_a_prompt_beyond_the_accounts_tokens_of_a_minute_is_asked_once_and_diver
     functions: Functions, providers: Providers, database: Any, name: ProviderName, body: Any, headers: dict[str, str]
 ) -> None:
     providers.answers[name] = httpx2.Response(429, headers=headers, content=json.dumps(body).encode())
-    for _ in range(3):
+    for _ in range(2):
         assert ask(functions, "word " * 20_000, provider=name).json["fallback"]
-    assert providers.asked.count(name) == 3
+    assert providers.asked.count(name) == 2
     assert name not in health(database)
     # What would fit into a minute has to wait for the next one.
     assert ask(functions, provider=name).json["fallback"]

@@ -208,8 +208,8 @@ def test_the_unit_of_a_caller_who_left_covers_one_retry_with_the_same_key(
         return caller.ask(message, token("ada"), key=key).events()[-1][0]
 
     assert ask_and_leave(1) == ("settled", "cancelled", 1)
-    for failing in (4, 4):
-        emulator.fault("server_error", times=failing)
+    for fault, times in (("server_error", 4), ("bad_request", 3)):
+        emulator.fault(fault, times=times)
         assert ask("Count to six.", "one") == "error"
         emulator.reset()
         assert settled(database)[2] == 1, "a failure spends nothing, the cover neither"

@@ -240,7 +240,7 @@ def test_a_refused_login_causes_one_secret_read_a_minute(
     password("rotated")
     functions.module("account").services.database.close()
     published.reads.clear()
-    for second in range(0, 121, 10):
+    for second in (0, 59, 60, 119, 120):
         later.seconds = second
         time.sleep(0.26)  # the database's cool-down
         assert status(functions, make_token()) == 503

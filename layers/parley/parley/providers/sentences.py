@@ -66,6 +66,7 @@ _SENTENCES: dict[ProviderErrorCode, tuple[str, ...]] = {
         rf"Access to (?:your|this|the) {_OWNER} {_IS_CLOSED}",
         rf"Access to [\w ]+ models is not allowed for (?:your|this|the) {_OWNER}",
         rf"\w+ authentication is (?:currently )?not (?:allowed|supported) for (?:your|this|the) {_OWNER}",
+        rf"[A-Z]\w+ has been (?:{_CLOSED}) (?:in|for) (?:your|this) {_OWNER}{_REASON}",
         r"You do not have an account because it has been [a-z ]+",
         r"You must be a member of an organi[sz]ation to use the API",
         rf"You do not have access to (?:your|this|the) {_OWNER}(?: tied to the API key)?",

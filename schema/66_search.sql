@@ -14,6 +14,11 @@ begin
 end $$;
 comment on type app.found_chunk is 'A document that was found, by its best chunk.';
 
+alter table app.settings add column if not exists search_word_weight double precision not null default 0.4
+  constraint settings_search_word_weight_check check (search_word_weight between 0 and 1);
+comment on column app.settings.search_word_weight is
+  'How much words count in a hybrid search, against meaning: 0 to 1. Measured by benchmarks/search_quality.py.';
+
 create or replace view app.searchable_chunks with (security_invoker = true) as
   select e.id, 'document' as type, e.document_id, e.user_id, e.chunk_number, e.position, e.starts_at, e.title, e.content, e.language,
     e.metadata, e.embedding, e.model, e.words
@@ -35,7 +40,7 @@ create or replace function app.rank_by_words(p_user_id text, p_types text[], p_w
   language plpgsql stable set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_saturation constant double precision := 1.2;
+  v_saturation constant double precision := 1.5;
   v_length_weight constant double precision := 0.75;
   v_terms constant integer := 16;
   v_budget constant integer := 25000;
@@ -163,21 +168,11 @@ end $$;
 comment on function app.find_by_meaning(text, vector, text, double precision, app.search_conditions, integer) is
   'Documents by the cosine similarity of their nearest chunk, best first; none below the threshold. score is the similarity.';
 
-create or replace function app.fuse(p_by_words app.found_chunk[], p_by_meaning app.found_chunk[]) returns setof app.found_chunk
-  language sql immutable parallel safe
-begin atomic
-  select row(f.type, f.document_id, f.user_id, (array_agg(f.chunk_number order by f.position))[1],
-    sum(1.0::double precision / (60 + f.position)))::app.found_chunk
-  from (
-    select w.* from unnest(p_by_words) with ordinality w (type, document_id, user_id, chunk_number, score, position)
-    union all
-    select m.* from unnest(p_by_meaning) with ordinality m (type, document_id, user_id, chunk_number, score, position)
-  ) f
-  group by f.type, f.document_id, f.user_id;
-end;
-comment on function app.fuse(app.found_chunk[], app.found_chunk[]) is
-  'Reciprocal rank fusion (k = 60) of two lists of documents, each best first; of two chunks of one, the one that ranks higher.';
-
+-- A convex combination of both scores, each scaled to 0 to 1 among the candidates (Bruch, Gai and Ingber, arXiv 2210.11934;
+-- docs/decisions/0021).
+--   1. What each finds; what only words found has a similarity too, where its vector is of the query's model.
+--   2. Both scaled: of words from none at all, of meaning from the least similar candidate.
+--   3. The weighted sum.
 create or replace function app.find_by_both(
   p_user_id text, p_words text, p_embedding vector, p_model text, p_threshold double precision,
   p_conditions app.search_conditions, p_limit integer
@@ -187,23 +182,40 @@ as $$
 declare
   -- What only one of them ranks low is not among the first.
   v_depth constant integer := greatest(40, p_limit);
+  v_weight constant double precision := (select s.search_word_weight from app.settings s);
+  v_words app.found_chunk[];
+  v_meaning app.found_chunk[];
 begin
+  -- 1.
+  v_words := array(select w from app.find_by_words(p_user_id, p_words, p_conditions, v_depth) w);
+  v_meaning := array(
+    select m from app.find_by_meaning(p_user_id => p_user_id, p_embedding => p_embedding, p_model => p_model,
+      p_threshold => p_threshold, p_conditions => p_conditions, p_limit => v_depth) m);
   return query
-    select f.*
-    from app.fuse(
-      array(select w from app.find_by_words(p_user_id, p_words, p_conditions, v_depth) w),
-      array(
-        select m from app.find_by_meaning(p_user_id => p_user_id, p_embedding => p_embedding, p_model => p_model,
-          p_threshold => p_threshold, p_conditions => p_conditions, p_limit => v_depth) m)) f
-    -- What words alone found must be near enough as well, where it has a vector to tell.
-    where p_threshold is null or not exists (
-      select from app.searchable_chunks c
-      where c.chunk_number = f.chunk_number and c.model = p_model and 1 - app.cosine_distance(c.embedding, p_embedding) < p_threshold)
-    order by f.score desc, f.type, f.document_id
+    with candidate as (
+      select coalesce(m.type, w.type) as type, coalesce(m.document_id, w.document_id) as document_id,
+        coalesce(m.user_id, w.user_id) as user_id, coalesce(m.chunk_number, w.chunk_number) as chunk_number,
+        coalesce(w.score, 0) as words, coalesce(m.score, 1 - app.cosine_distance(c.embedding, p_embedding)) as similarity
+      from pg_catalog.unnest(v_meaning) m
+      full join pg_catalog.unnest(v_words) w
+        on w.type = m.type and w.document_id = m.document_id and coalesce(w.user_id, '') = coalesce(m.user_id, '')
+      left join app.searchable_chunks c on c.chunk_number = w.chunk_number and c.model = p_model and m.type is null
+    -- 2.
+    ), scaled as (
+      select c.*, coalesce(c.words / nullif(max(c.words) over (), 0), 0) as by_words,
+        case when c.similarity is null then 0 when max(c.similarity) over () = min(c.similarity) over () then 1
+          else (c.similarity - min(c.similarity) over ()) / (max(c.similarity) over () - min(c.similarity) over ()) end as by_meaning
+      from candidate c
+    )
+    -- 3.
+    select s.type, s.document_id, s.user_id, s.chunk_number, v_weight * s.by_words + (1 - v_weight) * s.by_meaning
+    from scaled s
+    where p_threshold is null or s.similarity is null or s.similarity >= p_threshold
+    order by 5 desc, s.type, s.document_id
     limit p_limit;
 end $$;
 comment on function app.find_by_both(text, text, vector, text, double precision, app.search_conditions, integer) is
-  'Documents by words and by meaning, their ranks fused, best first; none whose chunk is less similar than the threshold.';
+  'Documents by words and by meaning, best first; none whose chunk is less similar than the threshold. score is 0 to 1.';
 
 -- The one way in: what is found is ranked by functions that run with the rights of this one.
 --   1. The documents, by the mode.
@@ -262,7 +274,6 @@ grant select on app.searchable_chunks to parley_definer;
 grant execute on function app.rank_by_words(text, text[], text, integer),
   app.find_by_words(text, text, app.search_conditions, integer),
   app.find_by_meaning(text, vector, text, double precision, app.search_conditions, integer),
-  app.fuse(app.found_chunk[], app.found_chunk[]),
   app.find_by_both(text, text, vector, text, double precision, app.search_conditions, integer) to parley_definer;
 grant execute on function app.search(
   text, text, text[], text, vector, text, integer, double precision, jsonb, jsonpath, text[], text[], text[])

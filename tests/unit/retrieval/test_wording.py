@@ -30,14 +30,7 @@ def test_words_phrases_and_what_is_excluded(
     assert (wording.words, wording.phrases, wording.excluded) == (words, phrases, excluded)
 
 
-def test_what_is_embedded_is_the_query_itself_unless_something_is_marked() -> None:
-    assert Wording.of("two  spaces .").meaning == "two  spaces ."
-    assert Wording.of('"two words" -three').meaning == "two words"
-    assert Wording.of("-three").meaning == "-three"
-
-
 @given(st.text())
 def test_any_text_is_a_query(text: str) -> None:
     wording = Wording.of(text)
     assert all(part in text for part in (*wording.phrases, *wording.excluded))
-    assert wording.meaning or not text

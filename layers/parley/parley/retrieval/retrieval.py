@@ -35,7 +35,7 @@ class Query:
 
     @property
     def wording(self) -> Wording:
-        """Its words, phrases and excluded words; `wording.meaning` is the text to embed."""
+        """Its words, phrases and excluded words."""
         return Wording.of(self.text)
 
 
@@ -110,7 +110,7 @@ class Retrieval:
         """The hits, best first, each document once. One round trip.
 
         Args:
-            embedded: the vector of `query.wording.meaning`; None for keyword mode.
+            embedded: the vector of `query.text`; None for keyword mode.
             log: writes the search down, in its transaction; None does not.
             admitted_by: what runs before the search, in its transaction; nothing is looked for where one is refused.
         """

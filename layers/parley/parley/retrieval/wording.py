@@ -17,13 +17,11 @@ class Wording:
         words: what is ranked by, those of phrases included.
         phrases: what a hit must hold, word for word.
         excluded: words and phrases that it must not.
-        meaning: what is embedded: the query without marks and what they exclude.
     """
 
     words: str
     phrases: tuple[str, ...]
     excluded: tuple[str, ...]
-    meaning: str
 
     @classmethod
     def of(cls, query: str) -> Wording:
@@ -37,5 +35,4 @@ class Wording:
             words.append(text)
             if part["phrase"]:
                 phrases.append(text)
-        said = " ".join(words)
-        return cls(said, tuple(phrases), tuple(excluded), said if said and (phrases or excluded) else query)
+        return cls(" ".join(words), tuple(phrases), tuple(excluded))

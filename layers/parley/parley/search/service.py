@@ -57,7 +57,7 @@ class Search:
                     caller, query, None, log=log, admitted_by=[*self._bound(request, log), provision]
                 )
                 return Answered(_results(log.id, found), replayed=False)
-            with self.embedding_calls.admit(context, "search", [] if by_words else [query.wording.meaning]) as call:
+            with self.embedding_calls.admit(context, "search", [] if by_words else [request.query]) as call:
                 if call.replay is not None:
                     hits = [ScoredHit(**hit) for hit in call.replay["data"]]
                     return Answered(

@@ -273,7 +273,7 @@ def test_beyond_the_days_searches_by_words_nothing_is_looked_for(
 ) -> None:
     functions.environment["PARLEY_DAILY_FREE_WRITES"] = "0"
     with database.connect() as owner:
-        owner.execute("drop function app.search_documents")
+        owner.execute("drop function app.search")
     headers = {"Idempotency-Key": "one"} if keyed else None
     answer = send(functions, "search", "POST", "/api/search", {"query": "fjord", "mode": "keyword"}, headers=headers)
     assert (answer.status, answer.json["code"]) == (429, "daily_limit_reached")

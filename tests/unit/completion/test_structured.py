@@ -106,7 +106,7 @@ def test_a_text_is_not_read_once_for_each_of_its_brackets(monkeypatch: pytest.Mo
     read_characters = 0
     decode = structured._decode
 
-    def counting(text: str, at: int) -> tuple[Any, int]:
+    def counting(text: str, at: int = 0) -> tuple[Any, int]:
         nonlocal read_characters
         try:
             value, end = decode(text, at)

@@ -30,13 +30,14 @@ if __package__ in (None, ""):  # run as a file
 from parley.completion.structured import InvalidAnswer
 from parley.core.provider_names import PROVIDERS, ProviderName
 from parley.interviews.assessment import Assessment, messages_for, most_tokens_of_answer, read, schema_for
-from parley.interviews.record import InterviewRecord, Turn
+from parley.interviews.record import InterviewRecord
 from parley.interviews.rubric import Rubric, rubric_for
 from parley.interviews.scoring import feedback_from
 from parley.providers.catalogue import Catalogue
 from parley.providers.errors import ProviderError
 from parley.providers.protocol import CompletionRequest, Message, Provider
 from parley.providers.registry import Providers
+from testing.interviews import make_turn
 
 KEYS: dict[ProviderName, str] = {
     "openai": "OPENAI_API_KEY",
@@ -59,8 +60,8 @@ def transcripts() -> list[tuple[InterviewRecord, InterviewRecord]]:
             turn
             for index, (question, answer) in enumerate(zip(told["questions"], told["answers"], strict=True))
             for turn in (
-                Turn(2 * index + 1, "assistant", question, index),
-                Turn(2 * index + 2, "user", answer, index),
+                make_turn(2 * index + 1, "assistant", question, index),
+                make_turn(2 * index + 2, "user", answer, index),
             )
         ]
         clean = InterviewRecord(

@@ -145,9 +145,7 @@ begin
       'experience_level', v_session.experience_level, 'questions', v_session.questions,
       'competencies', v_session.competencies,
       'turns', coalesce((
-        select pg_catalog.jsonb_agg(pg_catalog.jsonb_build_object(
-          'sequence_number', r.sequence_number, 'role', r.role, 'content', r.content, 'question_index', r.question_index)
-          order by r.sequence_number)
+        select pg_catalog.jsonb_agg(pg_catalog.to_jsonb(r) order by r.sequence_number)
         from public.interview_responses r
         where r.interview_id = p_interview_id and r.role in ('user', 'assistant') and r.content <> ''), '[]'),
       'is_verified', not exists (

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
-from parley.interviews.record import InterviewRecord, Turn
+from parley.interviews.record import InterviewRecord
 from parley.interviews.rubric import Rubric
+from parley.interviews.session_records import Role, Stage, Turn
 
 _SUBJECTS = ("We", "I", "My team", "The on-call group", "Our lead engineer and I", "Two colleagues and I")
 _VERBS = ("moved", "measured", "rewrote", "reviewed", "reverted", "documented", "halved", "tested", "explained")
@@ -42,6 +44,13 @@ _QUESTIONS = (
 _FOREIGN = ("zeppelin", "marmalade", "quasar", "harpsichord", "tundra")
 
 
+def make_turn(sequence_number: int, role: Role, content: str, question_index: int | None) -> Turn:
+    """A turn as a text interview has it."""
+    stage: Stage = "question" if role == "assistant" else "answer"
+    at = datetime(2026, 11, 29, tzinfo=UTC) + timedelta(minutes=sequence_number)
+    return Turn(sequence_number, role, stage, content, question_index, at)
+
+
 def make_record(
     random: Random, *, questions: int | None = None, language: str = "en", **members: Any
 ) -> InterviewRecord:
@@ -49,8 +58,8 @@ def make_record(
     asked = random.sample(_QUESTIONS, questions or random.randint(2, len(_QUESTIONS)))
     turns = []
     for index, question in enumerate(asked):
-        turns.append(Turn(2 * index + 1, "assistant", question, index))
-        turns.append(Turn(2 * index + 2, "user", _answer(random), index))
+        turns.append(make_turn(2 * index + 1, "assistant", question, index))
+        turns.append(make_turn(2 * index + 2, "user", _answer(random), index))
     defaults: dict[str, Any] = {"category": "mixed", "role": "Backend engineer", "experience_level": "senior"}
     return InterviewRecord(language=language, questions=asked, turns=turns, **(defaults | members))
 

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from parley.completion.structured import InvalidAnswer
 from parley.interviews.assessment import messages_for, read, schema_for
-from parley.interviews.record import InterviewRecord, Turn
+from parley.interviews.record import InterviewRecord
 from parley.interviews.rubric import rubric_for
-from testing.interviews import as_json, make_answer, make_record
+from testing.interviews import as_json, make_answer, make_record, make_turn
 
 RUBRIC = rubric_for("mixed")
 RECORD = make_record(Random(1), questions=3)
@@ -159,7 +159,7 @@ def test_nothing_that_a_candidate_says_leaves_its_fence(text: str) -> None:
         role=said,
         experience_level="",
         questions=[said],
-        turns=[Turn(1, "assistant", said, 0), Turn(2, "user", said, 0)],
+        turns=[make_turn(1, "assistant", said, 0), make_turn(2, "user", said, 0)],
         criteria=[criterion],
     )
     tags = set()

@@ -11,18 +11,17 @@ from hypothesis import strategies as st
 
 from parley.interviews.assessment import read
 from parley.interviews.evidence import OwnWords
-from parley.interviews.record import Turn
 from parley.interviews.rubric import rubric_for
 from parley.interviews.scoring import feedback_from
-from testing.interviews import as_json, fabricated, make_answer, make_record, paraphrased, verbatim
+from testing.interviews import as_json, fabricated, make_answer, make_record, make_turn, paraphrased, verbatim
 
 SAID = (
     "I  said \u201cdon\u2019t\u201d to Stra\u00dfe\ncaf\u00e9 owners; we cut latency by 40% in 2024, no doubt. "
     "Well... I knew it."
 )
 TURNS = [
-    Turn(2, "user", SAID, 0),
-    Turn(4, "user", "\u306f\u3044\u3001\u79c1\u306fKafka\u3092\u4f7f\u3044\u307e\u3057\u305f\u3002", 1),
+    make_turn(2, "user", SAID, 0),
+    make_turn(4, "user", "\u306f\u3044\u3001\u79c1\u306fKafka\u3092\u4f7f\u3044\u307e\u3057\u305f\u3002", 1),
 ]
 
 
@@ -74,7 +73,7 @@ def test_what_is_shown_is_the_transcript_and_not_the_models_spelling() -> None:
 
 
 def test_the_turn_that_the_model_names_comes_first() -> None:
-    same = [Turn(number, "user", "We shipped it.", 0) for number in (2, 4, 6)]
+    same = [make_turn(number, "user", "We shipped it.", 0) for number in (2, 4, 6)]
     found = OwnWords(same).find("we shipped it", 4)
     assert found is not None
     assert found.sequence_number == 4
@@ -84,7 +83,7 @@ def test_the_turn_that_the_model_names_comes_first() -> None:
 def test_whole_words_of_any_text_are_found_where_they_stand(text: str, first: int, last: int) -> None:
     words = [(found.start(), found.end()) for found in re.finditer(r"\S+", text)][first:last]
     quote = text[words[0][0] : words[-1][1]] if words else ""
-    found = OwnWords([Turn(2, "user", text, 0)]).find(quote)
+    found = OwnWords([make_turn(2, "user", text, 0)]).find(quote)
     if any(character.isalnum() for character in quote):
         assert found is not None
         assert found.quote in text or " \u2026 " in found.quote

@@ -207,8 +207,9 @@ class ModelCall(HeldRequest):
         read: Callable[[str], _Read],
         seconds: float | None = None,
     ) -> _Read:
-        """Call models until one gives a structured answer that can be used: a provider is told once what was wrong with
-        its answer, then the next one is asked. No provider may use up the others' time.
+        """Call models until one gives a structured answer that can be used. Each provider has two tries: it is told
+        what was wrong with its first answer, or asked again after the others where it failed. No provider may use up
+        the others' time.
 
         Args:
             messages: makes the prompt; for an answer that could not be used, the prompt that says so.
@@ -220,7 +221,7 @@ class ModelCall(HeldRequest):
         plan, request, keys = self._plan(messages(None))
         now = self._admission.clock.monotonic
         deadline = self._deadline if seconds is None else min(self._deadline, now() + seconds)
-        left, told = list(plan.candidates), set[ProviderName]()
+        left, failed = list(plan.candidates), set[ProviderName]()
         rejected: InvalidAnswer | None = None
         problem = Problem(
             "upstream_bad_response", "No model gave an answer of the form that was asked for.", status=502
@@ -234,27 +235,25 @@ class ModelCall(HeldRequest):
             except ProviderError as error:
                 problem, rejected = self._problem_for(error), None
                 tried = {attempt.provider for attempt in self._attempts[first:]}
-                left = [candidate for candidate in left if candidate.provider not in tried]
                 if not tried:
                     # Every circuit is open: worth the wait where there is time for one.
                     if error.retry_after is None or now() + error.retry_after >= deadline:
                         break
                     self._admission.clock.sleep(error.retry_after)
-                continue
+            else:
+                answered = self._attempts[-1].provider
+                tried = {answered}
+                try:
+                    return read(completion.text)
+                except InvalidAnswer as fault:
+                    logger.warning("a structured answer cannot be used", provider=answered, faults=len(fault.faults))
+                    rejected = None if tried <= failed else fault
             finally:
                 self._charge_attempts(first)
-            answered = self._attempts[-1].provider
-            try:
-                return read(completion.text)
-            except InvalidAnswer as fault:
-                logger.warning("a structured answer cannot be used", provider=answered, faults=len(fault.faults))
-                if answered in told:
-                    left = [candidate for candidate in left if candidate.provider != answered]
-                    rejected = None
-                else:
-                    told.add(answered)
-                    left.sort(key=lambda candidate: candidate.provider != answered)
-                    rejected = fault
+            left = [candidate for candidate in left if candidate.provider not in tried & failed]
+            failed |= tried
+            # Who is told what was wrong is asked next, who failed otherwise, or twice, after the others.
+            left.sort(key=lambda candidate: (candidate.provider in tried) is (rejected is None))
         raise problem
 
     def stream(self) -> Generator[str, None, Completion]:

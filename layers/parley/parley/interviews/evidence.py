@@ -11,7 +11,8 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from parley.interviews.record import Turn, is_unspaced
+from parley.interviews.record import is_unspaced
+from parley.interviews.session_records import Turn
 
 # How many pieces an ellipsis may leave of a quote: out of enough pieces, anything can be put together.
 _MOST_PIECES = 3

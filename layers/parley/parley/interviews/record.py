@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from parley.interviews.session_records import Turn
+
 # Scripts that are written without spaces between words, of which two characters count as one word.
 _UNSPACED = (
     "\u0e00-\u0eff"  # Thai, Lao
@@ -25,22 +27,6 @@ def words_in(text: str) -> int:
 def is_unspaced(character: str) -> bool:
     """Whether a character belongs to a script that has no spaces between words."""
     return re.match(f"[{_UNSPACED}]", character) is not None
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """One turn of the transcript.
-
-    Attributes:
-        sequence_number: its place in the transcript.
-        role: user is the candidate, assistant the interviewer.
-        question_index: the question that it belongs to, counted from 0; None where it belongs to none.
-    """
-
-    sequence_number: int
-    role: str
-    content: str
-    question_index: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +57,7 @@ class InterviewRecord:
             role=found["role"] or "",
             experience_level=found["experience_level"] or "",
             questions=[_question_text(question) for question in found["questions"]],
-            turns=[
-                Turn(turn["sequence_number"], turn["role"], turn["content"], turn["question_index"])
-                for turn in found["turns"]
-            ],
+            turns=[Turn.from_json(turn) for turn in found["turns"]],
             criteria=found["competencies"],
             is_verified=found["is_verified"],
         )

@@ -42,21 +42,25 @@ as $$
 begin
   perform app.require_caller(p_user_id);
   return array(
-    select a.question
+    select d.question
     from (
-      select q.value ->> 'question' as question, g.created_at, q.position
+      select distinct on (a.question) a.*
       from (
-        select * from app.question_generations where user_id = p_user_id order by created_at desc limit p_limit
-      ) g, lateral pg_catalog.jsonb_array_elements(g.questions) with ordinality as q (value, position)
-      union all
-      select r.content, r."timestamp", r.sequence_number
-      from (
-        select id from public.interview_sessions where user_id = p_user_id order by created_at desc limit p_limit
-      ) s
-      join public.interview_responses r on r.interview_id = s.id and r.stage = 'question'
-    ) a
-    where a.question is not null
-    group by a.question order by max(a.created_at) desc, max(a.position) desc limit p_limit);
+        select q.value ->> 'question' as question, g.created_at as asked_at, q.position
+        from (
+          select * from app.question_generations where user_id = p_user_id order by created_at desc limit p_limit
+        ) g, lateral pg_catalog.jsonb_array_elements(g.questions) with ordinality as q (value, position)
+        union all
+        select r.content, r."timestamp", r.sequence_number
+        from (
+          select id from public.interview_sessions where user_id = p_user_id order by created_at desc limit p_limit
+        ) s
+        join public.interview_responses r on r.interview_id = s.id and r.stage = 'question'
+      ) a
+      where a.question is not null
+      order by a.question, a.asked_at desc, a.position desc
+    ) d
+    order by d.asked_at desc, d.position desc limit p_limit);
 end $$;
 comment on function app.questions_asked_before(text, integer) is
   'What a user was asked last, generated or in an interview, the newest first. Raises 42501 for another''s user id.';

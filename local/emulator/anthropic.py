@@ -144,7 +144,11 @@ def _message(body: Json) -> Call:
         raise CallError("bad_request")
     if any(message.get("role") not in ("user", "assistant") for message in messages):
         raise CallError("bad_request", 'messages: Unexpected role. The Messages API accepts "user" and "assistant".')
+    if messages[0]["role"] != "user":
+        raise CallError("bad_request", 'messages: first message must use the "user" role')
     contents = [body.get("system"), *(message.get("content") for message in messages)]
+    if any(text.isspace() for content in contents for text in texts_of(content)):
+        raise CallError("bad_request", "messages: text content blocks must contain non-whitespace text")
     schema, tool = ((body.get("output_config") or {}).get("format") or {}).get("schema"), None
     tools = body.get("tools") or []
     choice = body.get("tool_choice") or {}

@@ -155,6 +155,8 @@ def _generation(model: str, body: Json, streamed: bool) -> Call:
         raise CallError("bad_request", "* GenerateContentRequest.contents: contents is not specified")
     if any(content.get("role") not in (None, "user", "model") for content in contents):
         raise CallError("bad_request", "Please use a valid role: user, model.")
+    if any((one.get("role") == "model") != bool(number % 2) for number, one in enumerate(contents)):
+        raise CallError("bad_request", "Please ensure that multiturn requests alternate between user and model.")
     everything = [body.get("systemInstruction") or {}, *contents]
     texts = tuple(text for content in everything for text in texts_of(content.get("parts")))
     config = body.get("generationConfig") or {}

@@ -128,6 +128,22 @@ def test_every_parameter_reaches_the_provider_under_its_own_name(
     assert body == expected
 
 
+@pytest.mark.parametrize(
+    "roles",
+    ["assistant user", "user user", "assistant assistant user user", "system user blank user", "user blank user",
+     "user system user", "system assistant blank system user"],
+)  # fmt: skip
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_turns_in_any_order_are_put_as_the_provider_takes_them(
+    emulator: Emulator, adapters: Adapters, provider: ProviderName, roles: str
+) -> None:
+    texts = [(role, f"{role} {number}") for number, role in enumerate(roles.split())]
+    messages = [Message("assistant", " \n") if role == "blank" else Message(role, text) for role, text in texts]  # type: ignore[arg-type]
+    assert call(adapters[provider], request(provider, messages=messages), False).finish_reason == "stop"
+    sent = json.dumps(emulator.requests(provider)[0]["body"])
+    assert [text for role, text in texts if role != "blank" and text not in sent] == []
+
+
 @pytest.mark.parametrize("streamed", [False, True])
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_a_schema_is_kept(adapters: Adapters, provider: ProviderName, streamed: bool) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from parley.core.provider_names import PROVIDERS, ProviderName
 from parley.providers.catalogue import Catalogue
-from parley.providers.fitting import fitted, keeps_form
+from parley.providers.fitting import dialogue, fitted, keeps_form
 from parley.providers.protocol import CompletionRequest, Message
 from testing.providers import request
 
@@ -101,3 +101,18 @@ def test_a_model_that_keeps_no_schema_is_passed_over_only_where_one_is_asked_for
     assert keeps_form(request("openai"), known)
     assert not keeps_form(request("openai", schema={"type": "object"}), known)
     assert keeps_form(request("openai", schema={"type": "object"}), None)
+
+
+@given(
+    st.lists(st.builds(Message, st.sampled_from(["system", "user", "assistant"]), st.text(" a\n", max_size=3))).map(
+        lambda messages: [*messages, Message("user", "last")]
+    )
+)
+def test_a_dialogue_alternates_begins_with_the_user_and_says_all_that_was_said(messages: list[Message]) -> None:
+    system, turns = dialogue(messages)
+    assert [turn.role for turn in turns] == ["user", "assistant"] * (len(turns) // 2) + ["user"] * (len(turns) % 2)
+    assert turns[-1].role == "user"
+    assert all(text.strip() for text in [*system, *(turn.content for turn in turns)])
+    said = [message.content for message in messages if message.content.strip() and message.role != "system"]
+    told = "\n\n".join(turn.content for turn in turns)
+    assert told.removeprefix(".\n\n") == "\n\n".join(said)

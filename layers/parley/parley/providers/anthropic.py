@@ -12,6 +12,7 @@ from parley.core.provider_names import ProviderName
 from parley.providers import errors
 from parley.providers.adapter import Adapter, StreamReader, checked_usage, finish_reason
 from parley.providers.errors import ProviderError, ProviderErrorCode
+from parley.providers.fitting import dialogue
 from parley.providers.protocol import Completion, CompletionRequest, FinishReason, Usage
 from parley.providers.transport import read_json, timeouts
 
@@ -53,18 +54,14 @@ class AnthropicAdapter(Adapter):
         import httpx2
         from anthropic import Stream
 
+        system, turns = dialogue(request.messages)
         body: dict[str, Any] = {
             "model": request.model,
             "max_tokens": request.max_output_tokens,
-            "messages": [
-                {"role": message.role, "content": message.content}
-                for message in request.messages
-                if message.role != "system"
-            ],
+            "messages": [{"role": turn.role, "content": turn.content} for turn in turns],
         }
-        system = "\n\n".join(message.content for message in request.messages if message.role == "system")
         if system:
-            body["system"] = system
+            body["system"] = "\n\n".join(system)
         if request.temperature is not None:
             body["temperature"] = request.temperature
         if request.top_p is not None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from parley.core.provider_names import ProviderName
+from parley.providers.protocol import Message
 
 if TYPE_CHECKING:
     from parley.providers.catalogue import Model
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 Adjustable = Literal["temperature", "top_p", "max_tokens"]
 
 _HOTTEST_CLAUDE = 1.0
+# What the user says before an assistant who spoke first, a greeting for instance.
+_SILENCE = "."
 
 
 def fitted(
@@ -55,6 +59,24 @@ def fitted(
         cut_at=cut_at,
     )
     return fitted_request, tuple(adjusted)
+
+
+def dialogue(messages: Sequence[Message]) -> tuple[list[str], list[Message]]:
+    """The system's texts, and the turns, as Claude and Gemini take them: nothing of white space alone, user and
+    assistant by turns, the user first.
+    """
+    told = [message for message in messages if message.content.strip()]
+    turns: list[Message] = []
+    for message in told:
+        if message.role == "system":
+            continue
+        if not turns and message.role == "assistant":
+            turns.append(Message("user", _SILENCE))
+        if turns and turns[-1].role == message.role:
+            turns[-1] = Message(message.role, f"{turns[-1].content}\n\n{message.content}")
+        else:
+            turns.append(message)
+    return [message.content for message in told if message.role == "system"], turns
 
 
 def keeps_form(request: CompletionRequest, known: Model | None) -> bool:

@@ -169,7 +169,8 @@ select app.adopt_user_column('public.interview_feedback', 'user_id', 'cascade');
 comment on table public.interview_feedback is 'Feedback by a model, with evidence; regenerating adds a version.';
 comment on column public.interview_feedback.scores is 'One object a competency: key, level 1 to 5 or null, score 0 to 100, evidence, reasoning.';
 comment on column public.interview_feedback.recommendations is 'Type guessed: a list, as strengths and improvements are.';
-comment on column public.interview_feedback.transcript is 'Type guessed: text, which takes JSON as well.';
+comment on column public.interview_feedback.transcript is
+  'Type guessed: text, which takes JSON as well. Null in what Parley writes: the turns are in interview_responses.';
 comment on column public.interview_feedback.coverage is 'Assessed competencies / all.';
 comment on column public.interview_feedback.agreement is 'How far several passes agreed, 0 to 1; null after a single pass.';
 comment on column public.interview_feedback.fully_evidenced is 'Whether every competency has a verified quote.';

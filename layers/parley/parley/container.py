@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from parley.embedding.call import EmbeddingCalls
     from parley.embedding.embedder import Embedder
     from parley.interviews.conduct import Conduct
-    from parley.interviews.feedback import FeedbackRequests, FeedbackWriter
+    from parley.interviews.feedback import FeedbackRequests
+    from parley.interviews.feedback_writer import FeedbackWriter
     from parley.interviews.service import QuestionGenerator
     from parley.interviews.sessions import Interviews
     from parley.operations.admin import Admin
@@ -241,7 +242,7 @@ class Container:
     @cached_property
     def feedback_writer(self) -> FeedbackWriter:
         """Feedback on interviews, for the worker."""
-        from parley.interviews.feedback import FeedbackWriter
+        from parley.interviews.feedback_writer import FeedbackWriter
 
         return FeedbackWriter(self.database, self.completions)
 

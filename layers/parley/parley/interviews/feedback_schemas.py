@@ -10,8 +10,8 @@ from typing_extensions import TypedDict
 
 from parley.core.fields import BODY, QUERY, Count, Whole
 from parley.core.provider_names import ProviderName
-from parley.interviews.scoring import Recommendation
 
+Recommendation = Literal["strong_hire", "hire", "no_hire", "strong_no_hire", "insufficient_evidence"]
 Score = Annotated[int, Field(ge=0, le=100)]
 Level = Annotated[int, Field(ge=1, le=5)]
 Share = Annotated[float, Field(ge=0, le=1)]

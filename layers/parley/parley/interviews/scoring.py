@@ -21,17 +21,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median_low
-from typing import Final, Literal
+from typing import Final
 
 from parley.interviews.assessment import AssessedQuestion, Assessment, Improvement
 from parley.interviews.evidence import Evidence
+from parley.interviews.feedback_schemas import Recommendation
 from parley.interviews.record import InterviewRecord
 from parley.interviews.rubric import LEVELS, Rubric
 
 # Feedback keeps the version it was computed by; whoever changes a rule changes it.
 RULE_VERSION: Final = "2026-11-29"
-
-Recommendation = Literal["strong_hire", "hire", "no_hire", "strong_no_hire", "insufficient_evidence"]
 
 _LEAST_ANSWERS = 2
 _LEAST_WORDS = 100

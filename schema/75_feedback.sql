@@ -59,7 +59,7 @@ comment on function app.feedback_takes_unit(uuid, integer) is
 -- when it is written, and who has none left is told here. One that failed has cost nothing and is asked for again.
 --   1. The interview, which must be over.
 --   2. What is due already stays as it is.
---   3. Three times written anew is enough.
+--   3. Three times written anew is enough, and so are forty tries: models that refuse an interview are not asked for ever.
 --   4. Nobody waits for what would be refused in the end.
 create or replace function app.request_feedback(p_user_id text, p_interview_id uuid, p_samples integer) returns jsonb
   language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
@@ -84,7 +84,7 @@ begin
   end if;
   -- 3.
   v_written := (select count(*) from public.interview_feedback where interview_id = p_interview_id);
-  if v_written > 3 then
+  if v_written > 3 or v_session.feedback_fence >= 40 then
     return '{"outcome": "feedback_limit_reached"}';
   end if;
   -- 4.

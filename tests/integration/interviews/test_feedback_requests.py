@@ -152,6 +152,14 @@ def test_what_failed_can_be_asked_for_again_and_costs_nothing(
     assert ready["regenerations_left"] == 3
 
 
+def test_models_that_refuse_an_interview_are_not_asked_for_ever(ask: Ask, database: Any) -> None:
+    interview = complete(database)
+    failed = "feedback_status = 'failed', feedback_error = 'content_refused', feedback_fence = 40"
+    rows(database, f"update interview_sessions set {failed} returning 1")
+    refused = ask("POST", interview, {})
+    assert (refused.status, refused.json["code"]) == (409, "feedback_limit_reached")
+
+
 def test_a_failure_to_write_anew_leaves_the_earlier_version(
     ask: Ask, schedules: Functions, database: Any, emulator: Emulator
 ) -> None:

@@ -129,6 +129,13 @@ def test_whether_a_question_was_asked_and_answered_is_read_from_the_transcript()
     assert [item.status for item in found.questions] == ["answered", "not_answered", "not_asked"]
 
 
+@pytest.mark.parametrize("turns", [2, 240])
+def test_a_prompt_is_bounded_however_much_is_said(turns: int) -> None:
+    said = [make_turn(number, "user", "word " * 4_000, 0) for number in range(1, turns + 1)]
+    told = "".join(message.content for message in messages_for(RUBRIC, replace(RECORD, turns=said)))
+    assert len(told) < 250_000
+
+
 def prompts(record: InterviewRecord) -> list[list[Any]]:
     """The first request and the repair of an answer that repeats what the candidate said."""
     rubric = rubric_for(record.category, record.criteria)

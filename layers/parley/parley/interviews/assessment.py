@@ -24,8 +24,9 @@ from parley.providers.text import storable
 # Feedback keeps the version it was written by; whoever changes the prompt or the schema changes it.
 PROMPT_VERSION: Final = "2026-11-29"
 
-# A model sees so much of one turn. Nobody is judged better for saying more.
+# A model sees so many characters of one turn, and of all. Nobody is judged better for saying more.
 _LONGEST_TURN = 4_000
+_LONGEST_TRANSCRIPT = 200_000
 _LONGEST_TEXT = 2_000
 _MOST_POINTS = 5
 _NOT_OBSERVED = "not_observed"
@@ -147,6 +148,7 @@ def messages_for(rubric: Rubric, record: InterviewRecord, rejected: InvalidAnswe
     Args:
         rejected: an answer to this prompt that could not be used; the model is told why and asked again.
     """
+    longest = min(_LONGEST_TURN, _LONGEST_TRANSCRIPT // max(1, len(record.turns)))
     tag, facts = fenced(
         {
             "language": record.language,
@@ -167,7 +169,7 @@ def messages_for(rubric: Rubric, record: InterviewRecord, rejected: InvalidAnswe
                     "turn": turn.sequence_number,
                     "speaker": "candidate" if turn.role == "user" else "interviewer",
                     "question": None if turn.question_index is None else f"q{turn.question_index + 1}",
-                    "text": turn.content[:_LONGEST_TURN],
+                    "text": turn.content[:longest],
                 }
                 for turn in record.turns
             ],

@@ -370,7 +370,9 @@ def test_a_connection_lost_on_the_way_is_tried_again_too(own_server: Server) -> 
     connection.close()
 
 
-@pytest.mark.parametrize("name", ["usage_reset", "cache_cleanup", "rotate_keys", "usage_replay", "migrate", "account"])
+@pytest.mark.parametrize(
+    "name", ["usage_reset", "cache_cleanup", "rotate_keys", "usage_replay", "worker", "migrate", "account"]
+)
 def test_schedules_queues_and_migrate_wait_for_a_network_that_comes_late_and_http_does_not(
     environment: dict[str, str], database: ScratchDatabase, name: str
 ) -> None:
@@ -394,8 +396,13 @@ def test_schedules_queues_and_migrate_wait_for_a_network_that_comes_late_and_htt
             "messageId": "m1",
             "body": json.dumps({"claims": {"sub": "ada"}, "outcome": {}, "admitted_offline": 1}),
         }
-        events: dict[str, Any] = {"usage_replay": {"Records": [message]}, "migrate": {"command": "status"}}
-        functions.invoke(name, events.get(name, {}))
+        task = {"task": "interview_feedback", "id": "00000000-0000-4000-8000-000000000000"}
+        events: dict[str, Any] = {
+            "usage_replay": {"Records": [message]},
+            "worker": {"Records": [message | {"body": json.dumps(task)}]},
+            "migrate": {"command": "status"},
+        }
+        functions.invoke(name, events.get(name, {}), 60)
         assert opened != []
     network.join()
     functions.close()

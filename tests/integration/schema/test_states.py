@@ -74,6 +74,26 @@ def test_a_request_whose_columns_contradict_its_state_is_refused(
         ),
         ("interview_sessions_words_check", "insert into interview_sessions (user_id, status) values ('ada', 'lost')"),
         (
+            "interview_sessions_feedback_check",
+            "insert into interview_sessions (user_id, feedback_status) values ('ada', 'pending')",
+        ),
+        (
+            "interview_sessions_feedback_check",
+            "insert into interview_sessions (user_id, feedback_status) values ('ada', 'failed')",
+        ),
+        (
+            "interview_sessions_feedback_check",
+            "insert into interview_sessions (user_id, feedback_error) values ('ada', 'upstream_error')",
+        ),
+        (
+            "interview_sessions_feedback_check",
+            "insert into interview_sessions (user_id, feedback_lease_until) values ('ada', now())",
+        ),
+        (
+            "interview_sessions_feedback_check",
+            "insert into interview_sessions (user_id, feedback_samples) values ('ada', 6)",
+        ),
+        (
             "interview_sessions_started_check",
             "insert into interview_sessions (user_id, status) values ('ada', 'in_progress')",
         ),

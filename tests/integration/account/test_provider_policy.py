@@ -9,6 +9,7 @@ import pytest
 
 from local.emulator.client import Emulator
 from testing.functions import Answer, Functions, make_token
+from tests.integration.interviews.feedback_cases import run_worker
 
 Token = Callable[..., str]
 DOCUMENTS = {"documents": [{"content": "Refunds are paid within five days."}]}
@@ -134,3 +135,28 @@ def test_in_an_outage_the_policy_holds_for_members_that_were_never_seen(
     stranger = ask(functions, make_token("eve", organization_id="umbrella"))
     assert (stranger.status, stranger.json["code"]) == (503, "database_unavailable")
     assert asked(emulator) == {"google"}
+
+
+def test_an_interview_and_its_feedback_stay_with_allowed_providers(
+    functions: Functions, schedules: Functions, emulator: Emulator, database: Any
+) -> None:
+    restrict(functions, allowed=["anthropic"])
+
+    def send(path: str, body: Any = None) -> Answer:
+        return functions.request("interviews", "POST", f"/api/interviews{path}", body, token=member())
+
+    made = send("", {"role": "cook", "number": 1})
+    assert made.status == 201, made.text
+    interview = made.json["id"]
+    state = send(f"/{interview}/start").json
+    answer = {"submission_id": "s1", "sequence_number": state["answer_sequence_number"], "content": "By tasting."}
+    assert send(f"/{interview}/responses", answer).status == 200
+    assert send(f"/{interview}/complete").status == 202
+    assert run_worker(schedules, interview) == []
+    with database.connect() as owner:
+        status = owner.execute("select feedback_status from interview_sessions").fetchone()
+    assert status == ("ready",)
+    assert asked(emulator) == {"anthropic"}
+    restrict(functions, allowed=["google"])
+    assert send("", {"role": "cook", "number": 1, "language": "de"}).status == 201
+    assert asked(emulator) == {"anthropic", "google"}

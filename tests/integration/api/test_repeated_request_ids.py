@@ -28,6 +28,8 @@ CALLS: list[tuple[str, str, dict[str, Any]]] = [
     ("search", "/api/search", {"query": "ice", "mode": "hybrid"}),
     ("account", "/api/interactions", {"interactions": [INTERACTION]}),
     ("set_provider", "/api/ai-provider", {"provider": "openai"}),
+    ("interviews", "/api/interviews", {"questions": [{"question": "What is a fjord?"}]}),
+    ("interviews", "/api/interviews", {"role": "cook", "number": 1}),
 ]
 
 

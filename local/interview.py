@@ -43,7 +43,9 @@ class Client:
 
         Raises Refused; OSError where nobody listens.
         """
-        for tries in count(1):
+        tries = 0
+        while True:
+            tries += 1
             request = urllib.request.Request(
                 f"{self._address}/api/interviews{path}",
                 None if body is None else json.dumps(body).encode(),

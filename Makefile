@@ -86,6 +86,10 @@ migrate: .local ## Apply schema/ to DATABASE_URL, or to the embedded database
 token: .local ## Print a token: make token USER=ada ORG=acme ROLE=admin
 	@$(PYTHON) -m local token "$(USER)" "$(ORG)" "$(ROLE)"
 
+.PHONY: interview
+interview: .local ## Hold a whole interview with an emulated candidate, against a running `make run` (ARGS="--language sv")
+	@$(PYTHON) -m local interview $(ARGS)
+
 .PHONY: invoke
 invoke: .local ## Run a function once: make invoke NAME=usage_reset (EVENT=events/usage_reset.json)
 	@$(PYTHON) -m local invoke "$(NAME)" "$(or $(EVENT),events/$(NAME).json)"

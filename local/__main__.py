@@ -43,6 +43,12 @@ def main(arguments: list[str] | None = None) -> int:
     invoking = commands.add_parser("invoke", help="run one function of a running `make run` once")
     invoking.add_argument("name")
     invoking.add_argument("event", nargs="?", type=Path, help="file with the event (events/NAME.json)")
+    talking = commands.add_parser("interview", help="hold a whole interview with an emulated candidate")
+    talking.add_argument("--role", default="Backend engineer", help="whom the interview is for (%(default)s)")
+    talking.add_argument("--questions", type=int, default=3, help="how many (%(default)s)")
+    talking.add_argument("--language", default="en", help="a BCP 47 tag (%(default)s)")
+    talking.add_argument("--follow-ups", choices=("light", "moderate", "deep"), default="moderate", dest="depth")
+    talking.add_argument("--user", default="user_1", help="whose (%(default)s)")
     sam = commands.add_parser("sam", help="serve the API with `sam local start-api`")
     sam.add_argument("sam", help="the sam command")
     proofs = commands.add_parser("prove", help="run every benchmark at full size and write docs/proofs.md")
@@ -66,6 +72,8 @@ def main(arguments: list[str] | None = None) -> int:
                 return _psql()
             case "invoke":
                 return _invoke(options.name, options.event)
+            case "interview":
+                return _interview(options)
             case "sam":
                 from local.sam import serve
 
@@ -165,6 +173,23 @@ def _invoke(name: str, event: Path | None) -> int:
         return 1
     print(answer)
     return 0 if succeeded else 1
+
+
+def _interview(options: argparse.Namespace) -> int:
+    from local.interview import Client, Refused, interview
+
+    request = {
+        "role": options.role,
+        "number": options.questions,
+        "language": options.language,
+        "follow_up_depth": options.depth,
+    }
+    client = Client(f"http://127.0.0.1:{os.environ.get('PORT') or 3000}", _token(options.user))
+    try:
+        return interview(client, request)
+    except Refused as error:
+        print(f"parley: {error}", file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

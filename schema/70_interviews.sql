@@ -452,7 +452,7 @@ grant update (title, description, metadata) on public.interview_sessions to auth
 
 -- Nobody begins, answers or scores an interview or a practice by writing these tables, Parley's own login (parley_app) no more
 -- than a token at a REST API: questions decide a score, a voice interview pays more, languages and categories are
--- achievements. Functions that run as parley_definer will write them (docs/decisions/0014).
+-- achievements. Functions that run as parley_definer write them (docs/decisions/0014).
 grant select on public.profiles, public.practice_attempts, public.interview_sessions, public.interview_feedback,
   public.voice_analytics to parley_definer;
 grant insert (id), update (total_interviews, completed_interviews, average_score, total_xp, level, streak_days, updated_at)

@@ -160,7 +160,7 @@ comment on function app.apply_time_limits(public.interview_sessions) is 'Carries
 
 -- What a client needs to go on from any turn.
 --   1. The session, and what its end says it waits for: start, answer, interviewer; null once it is over.
---   2. The turns about the question at its end, for who asks a follow-up.
+--   2. For who asks a follow-up: the turns about the question at its end, and all that the interviewer asked.
 create or replace function app.interview_state(p_id uuid) returns jsonb
   language plpgsql stable set search_path = pg_catalog, pg_temp
 as $$
@@ -187,11 +187,14 @@ begin
     'turns', coalesce((
       select pg_catalog.jsonb_agg(pg_catalog.to_jsonb(r) order by r.sequence_number)
       from public.interview_responses r
-      where r.interview_id = p_id and r.question_index = v_last.question_index), '[]'));
+      where r.interview_id = p_id and r.question_index = v_last.question_index), '[]'),
+    'asked', coalesce((
+      select pg_catalog.jsonb_agg(r.content order by r.sequence_number)
+      from public.interview_responses r where r.interview_id = p_id and r.role = 'assistant'), '[]'));
 end $$;
 comment on function app.interview_state(uuid) is
   'An interview as it stands: {"session", "awaits" (start, answer, interviewer or null), "last_sequence_number", "question_index", '
-  '"follow_ups_left", "question_ends_at", "interview_ends_at", "turns" (of that question), "now"}.';
+  '"follow_ups_left", "question_ends_at", "interview_ends_at", "turns" (of that question), "asked" (texts, of all), "now"}.';
 
 -- Making one costs nothing, so a user may make so many a day.
 --   1. A user's requests queue here, so that the count holds until the row is there.

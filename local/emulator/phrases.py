@@ -133,6 +133,41 @@ SENTENCES: Final[Mapping[str, Sequence[str]]] = {
         "Tydlig struktur och en ärlig berättelse om {topic}.",
     ),
 }
+# What a candidate says: some of these make an answer.
+ANSWERS: Final[Mapping[str, Sequence[str]]] = {
+    "en": (
+        "In my last team I was responsible for {topic}, and I worked on it for about two years.",
+        "We measured how long {topic} took, found the slowest part, and cut it from nine minutes to two.",
+        "I asked the people who use {topic} every day what hurt them most, and wrote their answers down.",
+        "The first attempt failed because nobody had tested {topic} with real data, so we rolled it back.",
+        "Since then we review every change of {topic} in pairs and keep a checklist of what went wrong.",
+        "I decided against a rewrite of {topic}, since a smaller change solved nine of ten complaints.",
+    ),
+    "de": (
+        "In meinem letzten Team war ich zwei Jahre lang für {topic} verantwortlich.",
+        "Wir haben gemessen, wie lange {topic} dauert, und es von neun Minuten auf zwei verkürzt.",
+        "Der erste Versuch scheiterte, weil niemand {topic} mit echten Daten getestet hatte.",
+        "Seitdem prüfen wir jede Änderung an {topic} zu zweit und führen eine Liste der Fehler.",
+    ),
+    "fr": (
+        "Dans ma dernière équipe, j'étais responsable de {topic} pendant deux ans.",
+        "Nous avons mesuré la durée de {topic} et l'avons réduite de neuf minutes à deux.",
+        "Le premier essai a échoué, car personne n'avait testé {topic} avec de vraies données.",
+        "Depuis, nous relisons à deux chaque changement de {topic} et tenons une liste des erreurs.",
+    ),
+    "es": (
+        "En mi último equipo fui responsable de {topic} durante dos años.",
+        "Medimos cuánto tardaba {topic} y lo redujimos de nueve minutos a dos.",
+        "El primer intento falló porque nadie había probado {topic} con datos reales.",
+        "Desde entonces revisamos entre dos cada cambio de {topic} y llevamos una lista de errores.",
+    ),
+    "sv": (
+        "I mitt förra team var jag ansvarig för {topic} i två år.",
+        "Vi mätte hur lång tid {topic} tog och minskade den från nio minuter till två.",
+        "Det första försöket misslyckades eftersom ingen hade testat {topic} med riktiga data.",
+        "Sedan dess granskar vi varje ändring av {topic} i par och för en lista över fel.",
+    ),
+}
 # A tag (BCP 47) after the word language, as JSON or prose has it.
 _LANGUAGE: Final = re.compile(r"\blanguage\b\W{1,5}([A-Za-z]{2,3})(?=[-_\W]|$)", re.IGNORECASE)
 

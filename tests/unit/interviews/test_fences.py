@@ -44,7 +44,7 @@ def state(texts: Sequence[str]) -> State:
     )  # fmt: skip
     turns = [Turn(1, "assistant", "question", texts[0], 0, NOW)]
     turns += [Turn(number, "user", "answer", text, 0, NOW) for number, text in enumerate(texts, start=2)]
-    return State(session, "interviewer", len(turns), 0, tuple(turns), 5, None, None, NOW)
+    return State(session, "interviewer", len(turns), 0, tuple(turns), tuple(texts), 5, None, None, NOW)
 
 
 def of_follow_up(texts: Sequence[str]) -> list[Message]:

@@ -33,6 +33,7 @@ def follow_up_prompt(state: State) -> Prompt:
         "question": question.question,
         "expected_points": list(question.expected_points),
         "possible_follow_ups": list(question.follow_ups),
+        "already_asked": list(state.asked),
         "conversation": [
             {"speaker": "candidate" if turn.role == "user" else "interviewer", "text": turn.content[:_LONGEST_ANSWER]}
             for turn in state.turns
@@ -63,7 +64,7 @@ def follow_up(text: str, state: State) -> str | None:
     found = object_with_list(text, "follow_ups").get("follow_ups", [])
     written = next((item for item in found if isinstance(item, str)), "")
     question = cleaned(storable(written))
-    asked = [words(turn.content) for turn in state.turns if turn.role == "assistant"]
-    if not words(question) or too_long(question) or any(alike(words(question), other) for other in asked):
+    wording = words(question)
+    if not wording or too_long(question) or any(alike(wording, words(other)) for other in state.asked):
         return None
     return question

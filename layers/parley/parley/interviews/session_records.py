@@ -154,6 +154,7 @@ class State:
         awaits: None once it is over.
         question_index: of the question at the end of the transcript; None before the start.
         turns: about that question.
+        asked: all that the interviewer has asked.
         follow_ups_left, question_ends_at, interview_ends_at: while it is in progress.
         now: the database's clock.
     """
@@ -163,6 +164,7 @@ class State:
     last_sequence_number: int
     question_index: int | None
     turns: tuple[Turn, ...]
+    asked: tuple[str, ...]
     follow_ups_left: int | None
     question_ends_at: datetime | None
     interview_ends_at: datetime | None
@@ -177,6 +179,7 @@ class State:
             last_sequence_number=found["last_sequence_number"],
             question_index=found["question_index"],
             turns=tuple(Turn.from_json(turn) for turn in found["turns"]),
+            asked=tuple(found["asked"]),
             follow_ups_left=found["follow_ups_left"],
             question_ends_at=_time_or_none(found["question_ends_at"]),
             interview_ends_at=_time_or_none(found["interview_ends_at"]),

@@ -51,13 +51,43 @@ class NewQuestion(BaseModel):
     time_limit_seconds: Annotated[int, Field(ge=30, le=3_600), Whole] | None = None
 
 
-# Exactly one says where the questions come from.
 _SOURCES = ("questions", "generation_id", "number")
+# Where the questions come from: one of these, or a role.
 _ONE_SOURCE: dict[str, Any] = {
+    "allOf": [
+        {
+            "anyOf": [
+                {
+                    "required": ["questions"],
+                    "properties": {
+                        "questions": {"type": "array"},
+                        "generation_id": {"type": "null"},
+                        "number": {"type": "null"},
+                    },
+                },
+                {
+                    "required": ["generation_id"],
+                    "properties": {
+                        "questions": {"type": "null"},
+                        "generation_id": {"type": "string"},
+                        "number": {"type": "null"},
+                    },
+                },
+                {
+                    "required": ["role"],
+                    "properties": {
+                        "role": {"type": "string"},
+                        "questions": {"type": "null"},
+                        "generation_id": {"type": "null"},
+                    },
+                },
+            ]
+        }
+    ],
     "examples": [
         {"questions": [{"question": "What is a fjord?"}]},
         {"role": "Data engineer", "level": "senior", "number": 5},
-    ]
+    ],
 }
 
 

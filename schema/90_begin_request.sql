@@ -328,6 +328,11 @@ begin
   if v_tenant is not null then
     v_answer := app.find_cached_answer(
       v_tenant, p_request ->> 'prompt_hash', v_route ->> 'provider', v_route ->> 'model');
+  end if;
+  if (p_request ->> 'is_grounded')::boolean then
+    -- Whether it serves is known when the passages for this request are found.
+    v_reply := v_reply || pg_catalog.jsonb_build_object('earlier_answer', v_answer);
+  elsif v_tenant is not null then
     if v_answer is not null then
       v_answer := v_route || pg_catalog.jsonb_build_object('outcome', 'cache_hit', 'answer', v_answer);
       if not app.remember_free_answer(p_request, v_earlier, v_answer) then

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Final
 from zlib import crc32
 
-from local.emulator.call import REASONING_TOKENS, Answer, Call, Usage, count_tokens
+from local.emulator.call import REASONING_TOKENS, Answer, Call, Usage, count_tokens, numbered_passages, text_of
 from local.emulator.schema import Schema, conforming, keywords, spoiled
 
 _MARKER: Final = re.compile(r"\s*\[\[fault:[^\]]*\]\]")
+_WORD: Final = re.compile(r"\w{3,}")
 _REFUSAL: Final = "I'm sorry, but I can't help with that request."
 _OPENINGS: Final = (
     'You asked: "{question}".',
@@ -52,6 +53,7 @@ def compose(call: Call, script: Script | None = None, change: str | None = None)
     providers) and stop sequences.
     """
     finish, stop_sequence = "stop", None
+    cited, quote = _evidence(call) if script is None and change is None and call.schema is None else (None, "")
     reasoning = REASONING_TOKENS if call.reasoning else 0
     if script is not None:
         text = script.text
@@ -59,6 +61,8 @@ def compose(call: Call, script: Script | None = None, change: str | None = None)
         text = _REFUSAL
     else:
         text = _structured(call, call.schema, change) if call.schema else _prose(call)
+        if cited is not None:
+            text = f"{text} {quote}" if call.search_results else f"{text} {quote} [{cited}]"
     if change == "refusal":
         finish = "refusal"
     elif change == "unknown_finish":
@@ -73,7 +77,22 @@ def compose(call: Call, script: Script | None = None, change: str | None = None)
         if call.max_tokens is not None and count_tokens(text) + reasoning > call.max_tokens:
             reasoning = min(reasoning, call.max_tokens)
             text, finish, stop_sequence = text[: 4 * (call.max_tokens - reasoning)], "length", None
-    return Answer(text, finish, _usage(call, text, reasoning, script), stop_sequence)
+    if call.search_results and not text.endswith(quote):
+        cited = None  # it was cut off
+    return Answer(text, finish, _usage(call, text, reasoning, script), stop_sequence, cited, quote)
+
+
+def _evidence(call: Call) -> tuple[int | None, str]:
+    """The passage that shares most words with the question, by its number, and its first sentence."""
+    passages = tuple(map(text_of, (result["content"] for result in call.search_results)))
+    passages = passages or numbered_passages(call.texts)
+    if not passages:
+        return None, ""
+    # Some clients put the passages before the question, into one message.
+    asked = set(_WORD.findall(call.question.rpartition("</")[2].lower()))
+    shared = [len(asked.intersection(_WORD.findall(passage.lower()))) for passage in passages]
+    best = shared.index(max(shared))
+    return best + 1, re.split(r"(?<=[.!?])\s", passages[best].strip(), maxsplit=1)[0][:200]
 
 
 def _structured(call: Call, schema: Schema, change: str | None) -> str:

@@ -167,6 +167,13 @@ def _message(body: Json) -> Call:
         tool=tool,
         reasoning=(body.get("thinking") or {}).get("type", "disabled") != "disabled",
         body=body,
+        search_results=tuple(
+            part
+            for content in contents
+            if isinstance(content, list)
+            for part in content
+            if part.get("type") == "search_result" and (part.get("citations") or {}).get("enabled")
+        ),
         **_cache(body, contents, any(message["role"] == "assistant" for message in messages)),
     )
 
@@ -202,9 +209,27 @@ def _blocks(call: Call, answer: Answer) -> list[Json]:
         except ValueError:
             given = {}  # cut short: the provider sends the arguments it could complete
         blocks.append({"type": "tool_use", "id": "toolu_emulated", "name": call.tool, "input": given})
+    elif call.search_results and answer.cited is not None:
+        blocks += [{"type": "text", "text": answer.text.removesuffix(answer.quote)}, _cited(call, answer)]
     elif answer.text:
         blocks.append({"type": "text", "text": answer.text})
     return blocks
+
+
+def _cited(call: Call, answer: Answer) -> Json:
+    """A block of text with its citation: where it stands among the request's search results."""
+    index = (answer.cited or 1) - 1
+    result = call.search_results[index]
+    citation = {
+        "type": "search_result_location",
+        "source": result["source"],
+        "title": result["title"],
+        "cited_text": answer.quote,
+        "search_result_index": index,
+        "start_block_index": 0,
+        "end_block_index": 1,
+    }
+    return {"type": "text", "text": answer.quote, "citations": [citation]}
 
 
 def _event(kind: str, **data: Any) -> bytes:
@@ -225,7 +250,9 @@ def _events(answer: Answer, twist: Twist, message: Json) -> Iterator[bytes]:
             pieces = list(deltas(answer.text, _WORDS_PER_DELTA))
         else:
             opened, delta = block | {"text": ""}, {"type": "text_delta", "text": SLOT}
-            pieces = list(deltas(answer.text, _WORDS_PER_DELTA))
+            pieces = list(deltas(block["text"], _WORDS_PER_DELTA))
+            if "citations" in block:
+                opened["citations"] = []
         yield _event("content_block_start", index=index, content_block=opened)
         if index == 0:
             yield _event("ping")
@@ -233,6 +260,9 @@ def _events(answer: Answer, twist: Twist, message: Json) -> Iterator[bytes]:
         if failing:
             pieces = pieces[: len(pieces) // 2]
         yield from repeated(_event("content_block_delta", index=index, delta=delta), pieces)
+        for citation in block.get("citations", ()):
+            cited = {"type": "citations_delta", "citation": citation}
+            yield _event("content_block_delta", index=index, delta=cited)
         if failing:
             yield _event("error", error={"type": "overloaded_error", "message": "Overloaded"})
             return

@@ -46,7 +46,7 @@ class Call:
 
     `operation` is one of complete, embed, models, model. `texts` are all prompt texts in order, the system prompt
     first; `question` is the last user message. `schema` is the JSON schema the answer has to fit; `tool` the tool that
-    has to be called with it.
+    has to be called with it. `search_results` are the blocks to answer from, which are cited beside the text.
     """
 
     operation: str
@@ -64,16 +64,22 @@ class Call:
     cache_write_1h: int = 0
     dimensions: int = 0
     body: Json = field(default_factory=dict)
+    search_results: tuple[Json, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the model says. `finish` is one of stop, stop_sequence, length, refusal, unknown."""
+    """What the model says. `finish` is one of stop, stop_sequence, length, refusal, unknown.
+
+    `cited` is the number of the passage, from 1, that the text ends with a sentence of: `quote`.
+    """
 
     text: str
     finish: str
     usage: Usage
     stop_sequence: str | None = None
+    cited: int | None = None
+    quote: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,12 +157,34 @@ def texts_of(content: Any) -> list[str]:
     if isinstance(content, str):
         return [content]
     parts = content if isinstance(content, list) else []
-    return [part if isinstance(part, str) else str(part.get("text") or "") for part in parts]
+    return [
+        text
+        for part in parts
+        for text in (
+            [part]
+            if isinstance(part, str)
+            else texts_of(part["content"])
+            if part.get("type") == "search_result"
+            else [str(part.get("text") or "")]
+        )
+    ]
 
 
 def text_of(content: Any) -> str:
     """The whole text of a message's content."""
     return "\n".join(texts_of(content))
+
+
+def numbered_passages(texts: Iterable[str]) -> tuple[str, ...]:
+    """What a prompt gives to answer from: the texts of a JSON object's `passages`, on a line of its own."""
+    for line in (line for text in texts for line in text.splitlines()):
+        if line.startswith("{") and '"passages"' in line:
+            try:
+                given = json.loads(line)["passages"]
+                return tuple(passage["text"] for passage in sorted(given, key=lambda passage: passage["number"]))
+            except (ValueError, LookupError, TypeError):
+                continue
+    return ()
 
 
 def deltas(text: str, words: int) -> Iterable[str]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from parley.admission.known_callers import KnownCallers
     from parley.admission.requests import Requests
     from parley.chat.conversations import Conversations
+    from parley.chat.grounding import Grounding
     from parley.chat.service import Chat
     from parley.completion.completions import Completions
     from parley.completion.routing import Router
@@ -202,7 +203,14 @@ class Container:
         """The chat service."""
         from parley.chat.service import Chat
 
-        return Chat(self.completions)
+        return Chat(self.completions, lambda: self.grounding)
+
+    @cached_property
+    def grounding(self) -> Grounding:
+        """Passages for chat."""
+        from parley.chat.grounding import Grounding
+
+        return Grounding(self.retrieval, lambda: self.embedder, lambda: self.operator_keys)
 
     @cached_property
     def questions(self) -> QuestionGenerator:

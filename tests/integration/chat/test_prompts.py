@@ -63,6 +63,8 @@ def planted(model: type[BaseModel]) -> Iterator[tuple[str, Any]]:
 def marked(field: dict[str, Any]) -> Any:
     if field.get("$ref") == "#/$defs/ChatMessage":
         return {"role": "user", "content": MARKER}
+    if field.get("$ref") == "#/$defs/ChatSearch":
+        return {"query": MARKER, "mode": "keyword"}
     if "anyOf" in field:
         return next((value for part in field["anyOf"] if (value := marked(part)) is not None), None)
     match field.get("type"):
@@ -103,6 +105,9 @@ def test_no_text_of_any_field_reaches_our_instructions(
 ) -> None:
     with database.connect() as owner:
         owner.execute("update app.ai_tiers set daily_units = null")
+    # What a search finds: the passage is the document's, whose text anybody may have written.
+    document = {"title": MARKER, "content": f"{MARKER} is what it says.", "metadata": {MARKER: MARKER}}
+    functions.request("search", "POST", "/api/documents", {"documents": [document]}, token=make_token("ada"))
     reached, refused = set(), set()
     for name, value in planted(PROMPTS[prompt][0]):
         emulator.reset()
@@ -118,7 +123,7 @@ def test_no_text_of_any_field_reaches_our_instructions(
         if MARKER in str(emulator.requests()[-1]["body"]):
             reached.add(name)
     assert refused <= REFUSED
-    assert {"chat": {"message", "messages", "context"}, "question_generation": {"language", "context"}}[
+    assert {"chat": {"message", "messages", "context", "search"}, "question_generation": {"language", "context"}}[
         prompt
     ] <= reached
 

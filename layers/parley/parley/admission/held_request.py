@@ -163,11 +163,12 @@ class HeldRequest:
         """Ids for what this request creates: the same ones when a retry with its key takes over."""
         return derived_ids(self.request_id, count)
 
-    def charge(self, attempt: Attempt, operation: str | None = None) -> None:
+    def charge(self, attempt: Attempt, operation: str | None = None, *, own_key: bool | None = None) -> None:
         """Put an upstream call that used tokens into the ledger, at today's price, however the request ends.
 
         Args:
             operation: where it is not the request's own.
+            own_key: where it was made with another key than the request's calls.
         """
         priced = attempt.answering_model or attempt.model
         self._ledger.append(
@@ -178,7 +179,7 @@ class HeldRequest:
                 usage=attempt.usage,
                 cost=self._admission.catalogue.cost(priced, attempt.usage, self.now),
                 latency_ms=attempt.latency_ms,
-                own_key=self._own_key,
+                own_key=self._own_key if own_key is None else own_key,
             )
         )
 

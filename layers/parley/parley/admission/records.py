@@ -41,6 +41,8 @@ class ModelCallRequest:
         daily_free_writes: how many answers without a model one user may have kept under idempotency keys in a day.
         question_tokens: what it takes to look for the answer to an equivalent question, which may serve at the limit;
             None where none may serve.
+        is_grounded: whether passages are yet to be found for it: an answer of the exact cache is only its
+            `earlier_answer` then.
     """
 
     operation: Operation
@@ -57,6 +59,7 @@ class ModelCallRequest:
     question_tokens: int | None = None
     daily_free_writes: int | None = None
     takes_unit: bool = True
+    is_grounded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +80,14 @@ class StoredAnswer:
     Attributes:
         source: `exact` and `semantic` are the two caches.
         provider, model: who gave it; None for an FAQ.
+        passages: the fingerprint of those that it was made from.
     """
 
     source: Literal["faq", "exact", "semantic"]
     text: str
     provider: ProviderName | None = None
     model: str | None = None
+    passages: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +151,7 @@ class AdmittedModelCall(Admitted):
     Attributes:
         provider_spelling: as the preference was saved (`gemini`), where one decided.
         stored_answer: what serves in a model's place.
+        earlier_answer: what serves where the same passages are found as for it.
         own_keys: a byok caller's encrypted keys.
         health: `calls`, `errors` and `p50_ms` of the last minute by provider.
         refusal: why no model may be called; the answer to an equivalent question may still serve, for which tokens to
@@ -158,6 +164,7 @@ class AdmittedModelCall(Admitted):
     model: str = ""
     tier: str = "anonymous"
     stored_answer: StoredAnswer | None = None
+    earlier_answer: StoredAnswer | None = None
     conversation: Conversation | None = None
     own_keys: Mapping[ProviderName, str] = field(default_factory=dict)
     health: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
@@ -267,6 +274,7 @@ class CacheEntry:
         answered_by: the provider and model that gave it.
         tokens: prompt and answer together.
         semantic_key: None keeps it out of the semantic cache.
+        passages: the fingerprint of those that it was made from.
     """
 
     prompt_hash: str
@@ -278,6 +286,7 @@ class CacheEntry:
     text: str
     tokens: int
     semantic_key: SemanticKey | None = None
+    passages: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The member `cache`."""
@@ -291,6 +300,8 @@ class CacheEntry:
             "text": self.text,
             "tokens": self.tokens,
         }
+        if self.passages is not None:
+            entry["answered_by"]["passages"] = self.passages
         if self.semantic_key is not None:
             entry |= {
                 "parameters_hash": self.semantic_key.parameters_hash,

@@ -79,7 +79,10 @@ class Requests:
             provider_spelling=spelling,
             model=found.get("model") or "",
             tier=found["tier"],
-            stored_answer=_stored_answer(found) if outcome in _STORED_ANSWERS else None,
+            stored_answer=_stored_answer(_STORED_ANSWERS[outcome], found["answer"])
+            if outcome in _STORED_ANSWERS
+            else None,
+            earlier_answer=_stored_answer("exact", found["earlier_answer"]) if found.get("earlier_answer") else None,
             conversation=Conversation.from_json(conversation) if conversation else None,
             own_keys={name: key["ciphertext"] for name, key in (found.get("own_keys") or {}).items()},
             allowed_providers=found.get("allowed_providers"),
@@ -166,9 +169,8 @@ class Requests:
         return state
 
 
-def _stored_answer(found: Mapping[str, Any]) -> StoredAnswer:
-    answer = found["answer"]
-    return StoredAnswer(_STORED_ANSWERS[found["outcome"]], answer["text"], answer.get("provider"), answer.get("model"))
+def _stored_answer(source: Literal["faq", "exact", "semantic"], answer: Mapping[str, Any]) -> StoredAnswer:
+    return StoredAnswer(source, answer["text"], answer.get("provider"), answer.get("model"), answer.get("passages"))
 
 
 def semantic_reply(admitted: AdmittedModelCall, answer: StoredAnswer) -> dict[str, Any]:

@@ -10,14 +10,28 @@ from typing_extensions import TypedDict
 
 from parley.completion.prompt import CacheMode
 from parley.completion.schemas import CallUsage
-from parley.core.fields import BODY, QUERY, Count, NullIsAbsent, ProviderSource, RequestedProvider, Tokens, Usd, Whole
+from parley.core.fields import (
+    BODY,
+    LONGEST_TEXT,
+    QUERY,
+    Count,
+    Note,
+    NullIsAbsent,
+    ProviderSource,
+    RequestedProvider,
+    Tokens,
+    Usd,
+    Whole,
+)
 from parley.core.paging import Cursor
 from parley.core.provider_names import ProviderName
 from parley.providers.fitting import Adjustable
 from parley.providers.protocol import FinishReason
+from parley.retrieval.kinds import Found, Mode
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=100_000, pattern=r"\S")]
 AnswerCache = Literal["none", "faq", "exact", "semantic"]
+SearchState = Literal["found", "nothing_found", "unavailable"]
 
 # A `message`, or `messages` alone: a conversation keeps its own history.
 _ONE_QUESTION: dict[str, Any] = {
@@ -36,7 +50,10 @@ _ONE_QUESTION: dict[str, Any] = {
             ]
         }
     ],
-    "examples": [{"message": "What is a fjord?", "provider": "auto"}],
+    "examples": [
+        {"message": "What is a fjord?", "provider": "auto"},
+        {"message": "When are refunds paid?", "search": {"types": ["document"]}},
+    ],
 }
 
 
@@ -48,13 +65,31 @@ class ChatMessage(BaseModel):
     content: Text
 
 
+class ChatSearch(NullIsAbsent, BaseModel):
+    """What the answer is to rest on: passages of the caller's and public documents, and of content of these `types`.
+
+    `query` replaces the last user message as what is looked for. `threshold` is the least cosine similarity of a
+    passage that has one; `filter`, of up to 4 KiB, is contained in the metadata.
+    """
+
+    model_config = BODY
+    query: Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_TEXT, pattern=r"\S")] | None = None
+    mode: Mode = "hybrid"
+    types: Annotated[list[Found], Field(min_length=1, max_length=7)] = ["document"]
+    limit: Annotated[int, Field(ge=1, le=20), Whole] = 5
+    threshold: Annotated[float, Field(ge=-1, le=1)] | None = None
+    filter: Note = {}
+
+
 class ChatRequest(NullIsAbsent, BaseModel):
     """A `message`, or `messages` that end with the user's.
 
     `conversation_id` is `new` or an id from an earlier answer. `system`, and messages of that role, are your own
     instructions to the model: put nothing of your users into them. `context` (the page, the cart...) is told to the
-    model as data, in which it follows no instruction, and kept with the conversation. `cache` is `exact`, `off`, or
-    `semantic`, which also serves the answer to an equivalent question; `cache_threshold` raises how similar it must be.
+    model as data, in which it follows no instruction, and kept with the conversation. With `search` the answer rests on
+    passages that are found for the last message, and cites them as `[1]`; sign in for that. `cache` is `exact`, `off`,
+    or `semantic`, which also serves the answer to an equivalent question, without `search`; `cache_threshold` raises
+    how similar it must be.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=_ONE_QUESTION)
@@ -65,6 +100,7 @@ class ChatRequest(NullIsAbsent, BaseModel):
     model: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
     system: Annotated[str, StringConstraints(max_length=20_000)] | None = None
     context: dict[str, Any] | None = None
+    search: ChatSearch | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     max_tokens: Annotated[int, Field(ge=1, le=16_384), Whole] = 1_024
@@ -116,12 +152,27 @@ class AssistantMessage(TypedDict):
     content: str
 
 
+class Citation(TypedDict):
+    """What `[number]` in an answer points to: the characters from `starts_at` to `ends_at` of a document, or of the
+    description of content.
+    """
+
+    number: int
+    type: Found
+    id: str
+    title: str | None
+    starts_at: Count
+    ends_at: Count
+
+
 class ChatAnswer(TypedDict):
     """The answer.
 
     `provider_source` says why a provider was asked; `fallback` says that another one answered in its place. `adjusted`
     names the members of the request (temperature, top_p, max_tokens) that the model does not take as they were: they
     were lowered or left out. `turns_left_out` is how many of the conversation's earliest turns the model was not told.
+    `search` says what became of one: `unavailable` is an answer without it, null where none was asked for; a selection
+    is noted under `search_id`. `citations` are what the text's markers point to, in the order of their numbers.
     `usage` is null where no model was called, and where a provider reported none that can be true.
     """
 
@@ -136,6 +187,9 @@ class ChatAnswer(TypedDict):
     cache: AnswerCache
     conversation_id: str | None
     turns_left_out: Count
+    search: SearchState | None
+    search_id: str | None
+    citations: list[Citation]
     usage: CallUsage | None
 
 
@@ -171,6 +225,9 @@ class ChatDone(TypedDict):
     model: str | None
     conversation_id: str | None
     turns_left_out: Count
+    search: SearchState | None
+    search_id: str | None
+    citations: list[Citation]
 
 
 class ChatEvents(TypedDict):

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Generator, Mapping
-from typing import Any, cast
+from collections.abc import Callable, Generator, Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from typing_extensions import TypedDict
 
 from parley.admission.records import NewTurns, Turn
-from parley.chat.schemas import AssistantMessage, ChatAnswer, ChatDone, ChatRequest, ChatStart, ChatUsage
+from parley.chat.schemas import (
+    AssistantMessage,
+    ChatAnswer,
+    ChatDone,
+    ChatRequest,
+    ChatStart,
+    ChatUsage,
+    Citation,
+    SearchState,
+)
 from parley.completion.call import ModelAnswer, ModelCall
 from parley.completion.completions import Completions
 from parley.completion.prompt import Prompt
@@ -16,6 +27,9 @@ from parley.core.errors import Problem
 from parley.core.provider_names import requested_provider
 from parley.providers.protocol import Completion, Message
 
+if TYPE_CHECKING:
+    from parley.chat.grounding import Grounding, Grounds
+
 _NEW_CONVERSATION = "new"
 _LONGEST_TITLE = 80
 
@@ -23,20 +37,28 @@ _LONGEST_TITLE = 80
 class Chat:
     """The chat service."""
 
-    def __init__(self, completions: Completions) -> None:
+    def __init__(self, completions: Completions, grounding: Callable[[], Grounding]) -> None:
         self._completions = completions
+        self._grounding = grounding
 
     def answer(self, context: RequestContext, request: ChatRequest) -> ModelAnswer:
         """Answer whole. Raises Problem."""
         with self._completions.admit(context, _prompt(context.caller, request)) as call:
-            body = _body_without_model(call)
+            grounds = _ground(self._grounding, call, context.caller, request)
+            body = _body_without_model(call, grounds)
             if body is None:
-                body = _settle(call, request, call.complete())
+                completion = call.complete()
+                if grounds is not None:
+                    from parley.chat.grounding import cited_completion
+
+                    completion = cited_completion(completion, call.passages_told)
+                body = _settle(call, request, completion, grounds)
             return call.answered(body)
 
     def stream(self, context: RequestContext, request: ChatRequest) -> ChatStream:
         """Admit, and answer piece by piece. Raises Problem where the request is refused."""
-        return ChatStream(self._completions.admit(context, _prompt(context.caller, request)), request)
+        call = self._completions.admit(context, _prompt(context.caller, request))
+        return ChatStream(call, request, lambda: _ground(self._grounding, call, context.caller, request))
 
 
 class ChatStream:
@@ -46,8 +68,9 @@ class ChatStream:
         events: the answer's text in pieces, and (event, data) around it: start, ..., usage, done. Raises Problem.
     """
 
-    def __init__(self, call: ModelCall, request: ChatRequest) -> None:
+    def __init__(self, call: ModelCall, request: ChatRequest, ground: Callable[[], Grounds | None]) -> None:
         self._call = call
+        self._ground = ground
         self._request = request
         self.quota = call.quota
         self.degraded = call.degraded
@@ -65,12 +88,18 @@ class ChatStream:
 
     def _answer(self) -> Generator[str | tuple[str, Mapping[str, Any]], None, None]:
         with self._call as call:
-            body = _body_without_model(call)
+            grounds = self._ground()
+            body = _body_without_model(call, grounds)
             yield "start", _start(call, body)
             if body is not None:
                 yield body["message"]["content"]
             else:
-                body = _settle(call, self._request, (yield from call.stream()))
+                stream = call.stream()
+                if grounds is not None:
+                    from parley.chat.grounding import cited
+
+                    stream = cited(stream, lambda: call.passages_told)
+                body = _settle(call, self._request, (yield from stream), grounds)
             yield "usage", ChatUsage(usage=body["usage"])
             done = ChatDone(
                 finish_reason=body["finish_reason"],
@@ -80,6 +109,9 @@ class ChatStream:
                 model=body["model"],
                 conversation_id=body["conversation_id"],
                 turns_left_out=body["turns_left_out"],
+                search=body["search"],
+                search_id=body["search_id"],
+                citations=body["citations"],
             )
             yield "done", done
 
@@ -87,12 +119,14 @@ class ChatStream:
 def _prompt(caller: Caller, request: ChatRequest) -> Prompt:
     if request.conversation_id is not None and caller.user_id is None:
         raise Problem("token_missing", "Sign in to keep a conversation.", status=401)
+    if request.search is not None and caller.user_id is None:
+        raise Problem("token_missing", "Sign in to have your documents searched.", status=401)
     provider = requested_provider(request.provider)
     turns = [Message(turn.role, turn.content) for turn in request.messages or ()]
     if request.message is not None:
         turns.append(Message("user", request.message))
     system = [Message("system", request.system)] if request.system else []
-    alone = len(turns) == 1 and not system and not request.context and request.conversation_id is None
+    alone = len(turns) == 1 and not (system or request.context or request.search or request.conversation_id)
     existing = request.conversation_id if request.conversation_id != _NEW_CONVERSATION else None
     return Prompt(
         operation="chat",
@@ -109,17 +143,30 @@ def _prompt(caller: Caller, request: ChatRequest) -> Prompt:
         least_similarity=request.cache_threshold,
         conversation_id=existing,
         keeps_turns=request.conversation_id is not None,
+        grounding=None if request.search is None else request.search.model_dump(),
     )
 
 
-def _body_without_model(call: ModelCall) -> ChatAnswer | None:
-    """The body where no model is needed: a replay as it was, an FAQ or a cached answer."""
+def _ground(
+    grounding: Callable[[], Grounding], call: ModelCall, caller: Caller, request: ChatRequest
+) -> Grounds | None:
+    """What the answer is to rest on, where that was asked for and the answer is not there already."""
+    if request.search is None or call.replay is not None:
+        return None
+    question = request.message if request.messages is None else request.messages[-1].content
+    return grounding().ground(call, caller, question or "", request.search)
+
+
+def _body_without_model(call: ModelCall, grounds: Grounds | None) -> ChatAnswer | None:
+    """The body where no model is needed: a replay as it was, an FAQ or a cached answer. One that rests on what was
+    found holds its request still: that is settled here, without the unit.
+    """
     if call.replay is not None:
         return cast("ChatAnswer", call.replay)
     answer = call.stored_answer
     if answer is None:
         return None
-    return ChatAnswer(
+    body = ChatAnswer(
         id=call.request_id,
         message=AssistantMessage(role="assistant", content=answer.text),
         finish_reason="stop",
@@ -131,8 +178,24 @@ def _body_without_model(call: ModelCall) -> ChatAnswer | None:
         cache=answer.source,
         conversation_id=None,
         turns_left_out=0,
+        **_search(grounds, answer.text),
         usage=None,
     )
+    if grounds is not None:
+        call.settle(body, takes_unit=False)
+    return body
+
+
+class _Search(TypedDict):
+    search: SearchState | None
+    search_id: str | None
+    citations: list[Citation]
+
+
+def _search(grounds: Grounds | None, text: str) -> _Search:
+    if grounds is None:
+        return {"search": None, "search_id": None, "citations": []}
+    return {"search": grounds.state, "search_id": grounds.search_id, "citations": grounds.citations(text)}
 
 
 def _start(call: ModelCall, body: ChatAnswer | None) -> ChatStart:
@@ -145,7 +208,7 @@ def _start(call: ModelCall, body: ChatAnswer | None) -> ChatStart:
     }
 
 
-def _settle(call: ModelCall, request: ChatRequest, completion: Completion) -> ChatAnswer:
+def _settle(call: ModelCall, request: ChatRequest, completion: Completion, grounds: Grounds | None) -> ChatAnswer:
     conversation = _new_turns(call, request, completion)
     body = ChatAnswer(
         id=call.request_id,
@@ -159,6 +222,7 @@ def _settle(call: ModelCall, request: ChatRequest, completion: Completion) -> Ch
         cache="none",
         conversation_id=conversation.conversation_id if conversation else None,
         turns_left_out=call.turns_left_out,
+        **_search(grounds, completion.text),
         usage=call.usage,
     )
     call.settle(body, cache=call.cacheable(completion), conversation=conversation)

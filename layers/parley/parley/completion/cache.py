@@ -28,12 +28,12 @@ def cache_mode(caller: Caller, prompt: Prompt) -> CacheMode:
     """How an answer to this prompt is looked for in the cache; `off`: it must neither come from there nor go into it.
 
     A conversation is never cached, nor is an answer to a caller without a token. An equivalent question is looked for
-    only where this one stands alone: what was said before decides what it means.
+    only where this one stands alone: what was said before, or found for it, decides what its answer is.
     """
     if prompt.cache_mode == "off" or prompt.keeps_turns or caller.user_id is None:
         return "off"
-    stands_alone = prompt.context is None and sum(message.role != "system" for message in prompt.messages) == 1
-    return prompt.cache_mode if stands_alone else "exact"
+    alone = sum(message.role != "system" for message in prompt.messages) == 1
+    return prompt.cache_mode if alone and prompt.context is None and prompt.grounding is None else "exact"
 
 
 def prompt_hash(prompt: Prompt, *, with_text: bool = True) -> str:
@@ -48,6 +48,7 @@ def prompt_hash(prompt: Prompt, *, with_text: bool = True) -> str:
         "operation": prompt.operation,
         "messages": [[message.role, message.content] for message in messages],
         "context": prompt.context,
+        "grounding": prompt.grounding,
         "max_output_tokens": prompt.max_output_tokens,
         "temperature": prompt.temperature,
         "top_p": prompt.top_p,
@@ -102,21 +103,25 @@ def cache_entry(
     call: LedgerEntry,
     completion: Completion,
     embedded: Embeddings | None,
+    passages: str | None,
 ) -> CacheEntry | None:
     """What is stored so that the answer serves the same prompt again, or an equivalent one where it was embedded.
 
     Only a finished answer is. It is filed under the provider and model that were asked for, where the next lookup will
     look. None where others answered in their place: they would go on answering when those are back. With `auto` any
-    provider's answer serves, and the answer names it.
+    provider's answer serves, and the answer names it. None also where passages were to be found and could not be.
 
     Args:
         asked: provider and model.
         call: the one that gave the answer.
+        passages: the fingerprint of those that the answer was made from.
     """
     answered_by = (call.provider, call.model)
     if completion.finish_reason != "stop" or not completion.text:
         return None
     if prompt.provider != "auto" and answered_by != asked:
+        return None
+    if prompt.grounding is not None and passages is None:
         return None
     semantic_key = None
     if embedded is not None:
@@ -137,4 +142,5 @@ def cache_entry(
         text=completion.text,
         tokens=0 if call.usage is None else call.usage.total_tokens,
         semantic_key=semantic_key,
+        passages=passages,
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from functools import partial
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -15,19 +14,20 @@ from parley.admission.records import AdmittedModelCall, CacheEntry, Conversation
 from parley.admission.requests import semantic_reply
 from parley.completion.cache import SemanticCache, cache_entry
 from parley.completion.history import TOKENS_PER_TURN, fit, most_tokens
+from parley.completion.passages import fit_passages, passages_tokens, with_passages
 from parley.completion.prompt import Prompt, context_message
 from parley.completion.routing import Plan, Router
 from parley.completion.schemas import CallUsage
 from parley.completion.structured import InvalidAnswer
 from parley.core.caller import RequestContext
 from parley.core.errors import Problem
-from parley.core.fields import ProviderSource
+from parley.core.fields import LONGEST_TEXT, ProviderSource
 from parley.core.observability import log_fault, logger
 from parley.core.provider_names import ProviderName
 from parley.database.errors import DatabaseUnavailable
 from parley.providers.errors import ProviderError
 from parley.providers.fitting import Adjustable
-from parley.providers.protocol import Completion, CompletionRequest, Embeddings, Message
+from parley.providers.protocol import Completion, CompletionRequest, Embeddings, Message, Passage
 
 if TYPE_CHECKING:
     from parley.embedding.embedder import Embedder
@@ -64,6 +64,7 @@ class ModelCall(HeldRequest):
 
     Attributes:
         stored_answer: an FAQ or a cached answer; no model is needed then.
+        passages_told: how many of the passages the model that was asked last was told: the first ones.
         turns_left_out: how many turns of the conversation the model that was asked last was not told.
     """
 
@@ -91,6 +92,9 @@ class ModelCall(HeldRequest):
         self._prompt_hash = prompt_hash
         self._history_tokens = history_tokens
         self.turns_left_out = 0
+        self.passages_told = 0
+        self._passages: Sequence[Passage] | None = None
+        self._fingerprint: str | None = None
         self._question: Embeddings | None = None
         self._chosen: ProviderName = admitted.provider
 
@@ -160,17 +164,14 @@ class ModelCall(HeldRequest):
         caller asked a question, not for a cache.
         Raises Problem (409) as `settle` does.
         """
-        if self._finished or self.degraded or self._prompt_hash is None or not self._may_embed_question:
+        if self._finished or self.degraded or self._prompt_hash is None:
             return
         answer: StoredAnswer | None = None
         try:
-            seconds = min(_LOOKUP_SECONDS, self.seconds_left)
-            question = [self._prompt.messages[-1].content]
-            embedded = embedder.embed(question, self._keys(), self._route.allowed_providers, seconds)
-            if embedded is None:
+            question = self._prompt.messages[-1].content
+            self._question = self.embed(embedder, question, self._keys(), own_key=self._own_key)
+            if self._question is None:
                 return
-            self._question, attempt = embedded
-            self.charge(attempt, "embedding")
             answer = semantic_cache.find(self._caller, self._prompt, self.provider, self.model, self._question)
         except (ProviderError, Problem, DatabaseUnavailable) as error:
             logger.warning("semantic lookup failed", error_type=type(error).__name__)
@@ -182,13 +183,40 @@ class ModelCall(HeldRequest):
         with self:  # the caller of `admit` has not entered the call yet: an error here must release it
             self.settle(semantic_reply(self._route, answer), takes_unit=False)
 
-    @property
-    def _may_embed_question(self) -> bool:
-        tokens, window = question_tokens(self._prompt), self.quota.embedding_tokens
-        if tokens is None or self._route.refusal is not None:  # refused, it holds the tokens
-            return tokens is not None
-        left = None if window is None or self._own_key else window.remaining
-        return left is None or tokens <= left
+    def embed(
+        self, embedder: Embedder, text: str, keys: Mapping[ProviderName, str], *, own_key: bool
+    ) -> Embeddings | None:
+        """The vector of `text`, charged to this request; None where there is none to be had: it is too long, goes
+        beyond the day's tokens, or no provider embeds. Raises ProviderError, and Problem (403) where the organization
+        forbids it.
+
+        Args:
+            own_key: whether `keys` are the caller's, whose tokens are not limited.
+        """
+        tokens, window = embedding_tokens(text), self.quota.embedding_tokens
+        # A refused request holds the tokens.
+        limit = None if window is None or own_key or self._route.refusal is not None else window.remaining
+        if tokens is None or (limit is not None and tokens > limit):
+            return None
+        seconds = min(_LOOKUP_SECONDS, self.seconds_left)
+        embedded = embedder.embed([text], keys, self._route.allowed_providers, seconds)
+        if embedded is None:
+            return None
+        embeddings, attempt = embedded
+        self.charge(attempt, "embedding", own_key=own_key)
+        return embeddings
+
+    def ground(self, passages: Sequence[Passage], fingerprint: str) -> None:
+        """Have models answer from `passages`, the best first, and say so where there are none. Sets `stored_answer`
+        where the cached answer was made from the same ones; the request is still held then.
+
+        Args:
+            fingerprint: differs where any of them does.
+        """
+        self._passages, self._fingerprint = passages, fingerprint
+        earlier = self._route.earlier_answer
+        if earlier is not None and earlier.passages == fingerprint:
+            self.stored_answer = earlier
 
     def complete(self, messages: Sequence[Message] | None = None) -> Completion:
         """Call a model for `messages` (default: the prompt with its history). Raises Problem."""
@@ -283,7 +311,9 @@ class ModelCall(HeldRequest):
         if self._prompt_hash is None or self.answered_by is None:
             return None
         asked = (self._route.provider, self._route.model)
-        return cache_entry(self._prompt, self._prompt_hash, asked, self.answered_by, completion, self._question)
+        return cache_entry(
+            self._prompt, self._prompt_hash, asked, self.answered_by, completion, self._question, self._fingerprint
+        )
 
     def answered(self, body: Mapping[str, Any]) -> ModelAnswer:
         """`body` with what its headers say, for the handler."""
@@ -316,8 +346,8 @@ class ModelCall(HeldRequest):
             schema=prompt.schema,
             schema_name=prompt.schema_name,
         )
-        if self.conversation is not None and messages is None:
-            plan = replace(plan, with_history=partial(self._with_history, self.conversation))
+        if messages is None and (self.conversation is not None or self._passages is not None):
+            plan = replace(plan, for_model=self._for_model)
         return plan, request, keys
 
     def _messages(self) -> list[Message]:
@@ -333,18 +363,24 @@ class ModelCall(HeldRequest):
         after = len(list(takewhile(lambda message: message.role == "system", messages)))
         return [*messages[:after], context_message(context), *messages[after:]]
 
-    def _with_history(
-        self, conversation: Conversation, request: CompletionRequest, context_window: int
-    ) -> list[Message]:
-        """The prompt with the conversation's tail before its last message: what fits into a model's context beside the
-        prompt and the answer.
+    def _for_model(self, request: CompletionRequest, provider: ProviderName, context_window: int) -> CompletionRequest:
+        """The request with what fits into a model's context beside the prompt and the answer: the passages, and before
+        its last message the conversation's tail.
         """
         *before, last = request.messages
-        prompt_tokens = sum(most_tokens(message.content) + TOKENS_PER_TURN for message in (*before, last))
+        prompt_tokens = sum(most_tokens(message.content) + TOKENS_PER_TURN for message in request.messages)
         left = context_window - prompt_tokens - request.max_output_tokens
-        turns = fit(conversation.turns, min(self._history_tokens, left))
-        self.turns_left_out = conversation.count - len(turns)
-        return [*before, *(Message(turn.role, turn.content) for turn in turns), last]
+        passages: list[Passage] = []
+        if self._passages is not None:
+            passages = fit_passages(self._passages, left)
+            self.passages_told = len(passages)
+            left -= passages_tokens(passages)
+        if self.conversation is not None:
+            turns = fit(self.conversation.turns, min(self._history_tokens, left))
+            self.turns_left_out = self.conversation.count - len(turns)
+            history = [Message(turn.role, turn.content) for turn in turns]
+            request = replace(request, messages=[*before, *history, last])
+        return request if self._passages is None else with_passages(request, passages, provider)
 
     def _charge_attempts(self, first: int) -> None:
         """Charge each try from `first` on that used tokens.
@@ -357,9 +393,8 @@ class ModelCall(HeldRequest):
                 self.charge(attempt)
 
 
-def question_tokens(prompt: Prompt) -> int | None:
-    """What it takes to embed the prompt's last message, as estimated; None where it is too long for that."""
-    from parley.embedding.embedder import LONGEST_TEXT, estimated_tokens
+def embedding_tokens(text: str) -> int | None:
+    """What it takes to embed `text`, as estimated; None where it is too long for that."""
+    from parley.embedding.embedder import estimated_tokens
 
-    question = prompt.messages[-1].content
-    return estimated_tokens(question) if len(question) <= LONGEST_TEXT else None
+    return estimated_tokens(text) if len(text) <= LONGEST_TEXT else None

@@ -1,7 +1,8 @@
 """The way to a model: admit the request, look in the caches, and hand out the call.
 
-`Completions.admit` is the only way. A call costs two round trips to the database (three with a semantic lookup, one
-where an FAQ, a cached or a replayed answer serves), and no connection is held while a model thinks.
+`Completions.admit` is the only way. A call costs two round trips to the database: three with a semantic lookup, or with
+passages that are found for it; one where an FAQ, a cached or a replayed answer serves. No connection is held while a
+model thinks.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from parley.admission.held_request import Admission
 from parley.admission.records import AdmittedModelCall, ModelCallRequest
 from parley.completion.cache import SemanticCache, cache_mode, prompt_hash
-from parley.completion.call import ModelCall, question_tokens
+from parley.completion.call import ModelCall, embedding_tokens
 from parley.completion.history import CHARACTERS_PER_TOKEN
 from parley.completion.operator_models import OperatorModels
 from parley.completion.prompt import Prompt
@@ -74,9 +75,10 @@ class Completions:
             prompt_hash=exact_hash,
             cache_scope=prompt.cache_scope,
             conversation_id=prompt.conversation_id,
-            question_tokens=question_tokens(prompt) if mode == "semantic" else None,
+            question_tokens=embedding_tokens(prompt.messages[-1].content) if mode == "semantic" else None,
             daily_free_writes=self.settings.daily_free_writes,
             takes_unit=prompt.takes_unit,
+            is_grounded=prompt.grounding is not None,
             history_characters=self.settings.history_tokens * CHARACTERS_PER_TOKEN if prompt.conversation_id else 0,
         )
         admitted = self.admission.admit_model_call(context, request, deadline, needs_database=prompt.keeps_turns)

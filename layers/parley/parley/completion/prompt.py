@@ -28,6 +28,8 @@ class Prompt:
         conversation_id: an existing conversation whose tail precedes the last message.
         keeps_turns: whether what comes of it goes into a conversation, existing or new, or into an interview, which
             needs the database.
+        grounding: how passages are searched for that the answer is to rest on; `ModelCall.ground` takes those. It then
+            serves this user only, and only with the same passages.
         takes_unit: whether the caller is charged a unit; False for a step of an interview, whose start took one.
         cache_mode: what the caller wants; `cache.cache_mode` decides what it gets.
         least_similarity: raises the semantic cache's threshold (0 to 1); a lower value changes nothing.
@@ -50,11 +52,12 @@ class Prompt:
     conversation_id: str | None = None
     keeps_turns: bool = False
     takes_unit: bool = True
+    grounding: Mapping[str, Any] | None = None
 
     @property
     def cache_scope(self) -> CacheScope:
         """Whom the answer may serve: the caller's tenant, or the caller alone (decision 0015)."""
-        return "tenant" if self.context is None else "user"
+        return "tenant" if self.context is None and self.grounding is None else "user"
 
     @property
     def chooses_automatically(self) -> bool:

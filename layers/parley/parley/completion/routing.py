@@ -5,7 +5,7 @@ A request may try several candidates. Nothing is tried again once a first delta 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
@@ -28,7 +28,6 @@ from parley.providers.fitting import Adjustable, fitted, keeps_form
 from parley.providers.protocol import (
     Completion,
     CompletionRequest,
-    Message,
     Provider,
     RenewedKey,
     Usage,
@@ -75,13 +74,14 @@ class Plan:
     Attributes:
         pinned: whether the caller named the first candidate's model.
         own_keys: whether the keys are the caller's own.
-        with_history: a request's messages with as much of their conversation as fits into a context window (tokens).
+        for_model: a request with as much as fits into a model's context window (tokens) of what it is told beside the
+            prompt.
     """
 
     candidates: tuple[Candidate, ...]
     pinned: bool = False
     own_keys: bool = False
-    with_history: Callable[[CompletionRequest, int], Sequence[Message]] | None = None
+    for_model: Callable[[CompletionRequest, ProviderName, int], CompletionRequest] | None = None
 
 
 @dataclass(slots=True)
@@ -359,9 +359,9 @@ class Router:
         known = self._catalogue.find(candidate.model)
         request = replace(request, model=candidate.model, timeout=min(request.timeout, seconds))
         request, adjusted = fitted(request, candidate.provider, known)
-        if plan.with_history is not None:
+        if plan.for_model is not None:
             context_window = _UNKNOWN_CONTEXT_WINDOW if known is None else known.context_window
-            request = replace(request, messages=plan.with_history(request, context_window))
+            request = plan.for_model(request, candidate.provider, context_window)
         return request, adjusted
 
     def _succeeded(

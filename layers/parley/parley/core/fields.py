@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
+    AfterValidator,
     AliasChoices,
     BaseModel,
     BeforeValidator,
@@ -18,6 +19,7 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema
 
+from parley.core.encoding import encode
 from parley.core.provider_names import ProviderName
 
 # A body or a query with an unknown member is refused: a misspelled name would otherwise be ignored in silence.
@@ -42,6 +44,18 @@ RequestedProvider = Annotated[str, Field(max_length=40, json_schema_extra={"enum
 ProviderSource = Literal["request", "user", "organization", "own_key", "memory", "environment", "faq", "none"]
 TierName = Literal["anonymous", "free", "premium", "byok"]
 Metadata = dict[str, Any]
+# The providers embed at most this much of one text; the caller splits longer ones.
+LONGEST_TEXT = 24_000  # characters, about 6,000 tokens
+_LARGEST_NOTE = 4_096  # bytes of JSON, of what is kept of each call that costs no unit
+
+
+def _short(value: Metadata) -> Metadata:
+    if len(encode(value).encode()) > _LARGEST_NOTE:
+        raise ValueError(f"JSON of at most {_LARGEST_NOTE} bytes is kept here")
+    return value
+
+
+Note = Annotated[Metadata, AfterValidator(_short)]
 
 Usd = Annotated[
     Decimal | str,

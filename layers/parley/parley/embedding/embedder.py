@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from parley.core.clock import Clock
     from parley.providers.catalogue import Catalogue
 
-# The providers embed at most this much of one text; the caller splits longer ones.
-LONGEST_TEXT = 24_000  # characters, about 6,000 tokens
 _CHARACTERS_PER_TOKEN = 4
 
 

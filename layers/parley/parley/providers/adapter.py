@@ -77,7 +77,8 @@ def _mark_too_large(fault: ProviderError, request: CompletionRequest) -> None:
     """Make a rate limit of the account, which this request exceeds by itself, a fault of the request: no wait helps."""
     if fault.tokens_a_minute is None or fault.code != "rate_limited":
         return
-    size = sum(len(message.content.encode(errors="replace")) for message in request.messages)
+    texts = [*(message.content for message in request.messages), *(passage.text for passage in request.passages)]
+    size = sum(len(text.encode(errors="replace")) for text in texts)
     if size // _BYTES_PER_TOKEN > fault.tokens_a_minute:
         fault.code, fault.retry_after = "request_too_large", None
 

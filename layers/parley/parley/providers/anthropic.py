@@ -1,9 +1,13 @@
-"""Anthropic: messages through the `anthropic` SDK. Anthropic has no embeddings."""
+"""Anthropic: messages through the `anthropic` SDK. Anthropic has no embeddings.
+
+Passages go as `search_result` blocks, whose citations come beside the text:
+https://docs.claude.com/en/docs/build-with-claude/search-results
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import quote
@@ -13,7 +17,7 @@ from parley.providers import errors
 from parley.providers.adapter import Adapter, StreamReader, checked_usage, finish_reason
 from parley.providers.errors import ProviderError, ProviderErrorCode
 from parley.providers.fitting import dialogue
-from parley.providers.protocol import Completion, CompletionRequest, FinishReason, Usage
+from parley.providers.protocol import Completion, CompletionRequest, FinishReason, Passage, Usage
 from parley.providers.transport import read_json, timeouts
 
 if TYPE_CHECKING:
@@ -60,6 +64,9 @@ class AnthropicAdapter(Adapter):
             "max_tokens": request.max_output_tokens,
             "messages": [{"role": turn.role, "content": turn.content} for turn in turns],
         }
+        if request.passages:
+            last = body["messages"][-1]
+            last["content"] = [*map(_search_result, request.passages), {"type": "text", "text": last["content"]}]
         if system:
             body["system"] = "\n\n".join(system)
         if request.temperature is not None:
@@ -100,7 +107,11 @@ class AnthropicAdapter(Adapter):
     def _completion(self, payload: dict[str, Any]) -> Completion:
         usage = checked_usage(usage_of, payload.get("usage") or {})
         return Completion(
-            text="".join(block["text"] or "" for block in payload["content"] or () if block["type"] == "text"),
+            text="".join(
+                (block["text"] or "") + _markers(block.get("citations") or ())
+                for block in payload["content"] or ()
+                if block["type"] == "text"
+            ),
             finish_reason=finish_reason("anthropic", _FINISH, payload["stop_reason"], usage),
             model=payload.get("model") or "",
             usage=usage,
@@ -112,6 +123,22 @@ class AnthropicAdapter(Adapter):
     def embed(self, texts: Sequence[str], model: str, dimensions: int, api_key: str, timeout: float) -> NoReturn:
         """Raises ProviderError("unsupported")."""
         raise ProviderError("anthropic", "unsupported")
+
+
+def _search_result(passage: Passage) -> dict[str, Any]:
+    return {
+        "type": "search_result",
+        "source": passage.source,
+        "title": passage.title or passage.source,
+        "content": [{"type": "text", "text": passage.text}],
+        "citations": {"enabled": True},
+    }
+
+
+def _markers(citations: Iterable[dict[str, Any]]) -> str:
+    """The numbers of the passages that a block of text cites, each once: ` [1][3]`."""
+    numbers = sorted({cited["search_result_index"] + 1 for cited in citations if "search_result_index" in cited})
+    return " " + "".join(f"[{number}]" for number in numbers) if numbers else ""
 
 
 def usage_of(reported: dict[str, Any]) -> Usage | None:
@@ -148,6 +175,7 @@ class _Reader(StreamReader):
     def __init__(self, api_key: str) -> None:
         self._api_key = api_key
         self._reported: dict[str, Any] = {}
+        self._citations: list[dict[str, Any]] = []
         self._stop_reason: str | None = None
 
     @property
@@ -160,8 +188,14 @@ class _Reader(StreamReader):
             raise errors.from_error_object("anthropic", 200, error, self._api_key)
         kind = event.get("type")
         if kind == "content_block_delta":
-            text: str = event["delta"].get("text") or ""
+            delta = event["delta"]
+            if citation := delta.get("citation"):
+                self._citations.append(citation)
+            text: str = delta.get("text") or ""
             return text
+        if kind == "content_block_stop":
+            markers, self._citations = _markers(self._citations), []
+            return markers
         if kind == "message_start":
             message = event.get("message") or {}
             self.model = message.get("model") or ""

@@ -17,6 +17,9 @@ FinishReason = Literal["stop", "length", "refusal"]
 # More than any model takes or gives in one call.
 MOST_TOKENS = 1_000_000_000
 
+# Those that cite the passages of a request by themselves; others have to be told them in a message.
+CITING_PROVIDERS: frozenset[ProviderName] = frozenset({"anthropic"})
+
 # The operator's key that took the place of one that its provider refused; None where there is no other.
 RenewedKey = Callable[[ProviderName, str], str | None]
 
@@ -27,6 +30,19 @@ class Message:
 
     role: Literal["system", "user", "assistant"]
     content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A piece of text that an answer may rest on and cite.
+
+    Attributes:
+        source: what it is a passage of, for the model.
+    """
+
+    source: str
+    title: str | None
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +59,8 @@ class CompletionRequest:
         schema: JSON schema that the answer must fit; None for free text. Every property required, no recursion.
         schema_name: short identifier for the schema (letters, digits, underscores).
         timeout: seconds until the call is given up, connecting included.
+        passages: what the last message is to be answered from, numbered from 1, for `CITING_PROVIDERS` alone. Their
+            citations stand in the answer's text as markers: `[1]`.
     """
 
     model: str
@@ -55,6 +73,7 @@ class CompletionRequest:
     cut_at: Sequence[str] = ()
     schema: dict[str, Any] | None = None
     schema_name: str = "answer"
+    passages: Sequence[Passage] = ()
 
 
 @dataclass(frozen=True, slots=True)

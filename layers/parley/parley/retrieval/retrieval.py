@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from typing import Any
 
 from parley.core.caller import Caller
 from parley.database.connection import Database, Statement
 from parley.database.values import Vector
 from parley.providers.protocol import Embeddings
+from parley.retrieval.kinds import Mode
 from parley.retrieval.wording import Wording
-
-Mode = Literal["semantic", "keyword", "hybrid"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Generic, Literal, TypeVar
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Json, StringConstraints
 from typing_extensions import TypedDict
 
-from parley.core.encoding import encode
-from parley.core.fields import BODY, QUERY, Count, Metadata, Whole
+from parley.core.fields import BODY, LONGEST_TEXT, QUERY, Count, Metadata, Note, Whole
 from parley.core.paging import PageQuery
-from parley.embedding.embedder import LONGEST_TEXT
-from parley.retrieval.retrieval import Mode
+from parley.retrieval.kinds import ContentType, Mode
 
-ContentType = Literal["route", "learning_path", "exercise", "school", "event", "instructor"]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_TEXT, pattern=r"\S")]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[a-z0-9_.:-]+$")]
 DocumentId = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")]
@@ -24,16 +21,6 @@ Language = Annotated[str, StringConstraints(max_length=35, pattern=r"^[A-Za-z]{2
 _MOST_DOCUMENTS = 100
 MOST_INTERACTIONS = 100
 _MOST_MEMBERS = 50  # of an interaction's metadata
-_LARGEST_NOTE = 4_096  # bytes of JSON, of what is kept of each call that costs no unit
-
-
-def _short(value: dict[str, Any]) -> dict[str, Any]:
-    if len(encode(value).encode()) > _LARGEST_NOTE:
-        raise ValueError(f"JSON of at most {_LARGEST_NOTE} bytes is kept here")
-    return value
-
-
-Note = Annotated[Metadata, AfterValidator(_short)]
 
 
 class NewDocument(BaseModel):

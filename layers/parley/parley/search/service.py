@@ -11,12 +11,12 @@ from parley.core.errors import Problem
 from parley.core.paging import a_number_or_none, a_text, how_many_fit, read_cursor, write_cursor
 from parley.database.connection import Database, Statement
 from parley.embedding.call import EmbeddingCalls
+from parley.retrieval.kinds import ContentType
 from parley.retrieval.retrieval import Hit, LoggedSearch, Query, Retrieval, ScoredHit
 from parley.search.refused_writes import refused_writes
 from parley.search.schemas import (
     Answered,
     ContentHit,
-    ContentType,
     DocumentHit,
     SearchRequest,
     SearchResults,

@@ -1,0 +1,197 @@
+"""Grounded chat: passages found for a question, and the markers in an answer that cite them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, cast
+
+from parley.chat.schemas import ChatSearch, Citation, SearchState
+from parley.completion.call import ModelCall
+from parley.core.caller import Caller
+from parley.core.errors import Problem
+from parley.core.fields import LONGEST_TEXT
+from parley.core.observability import log_fault, logger
+from parley.core.provider_names import ProviderName
+from parley.database.errors import DatabaseUnavailable
+from parley.providers.errors import ProviderError
+from parley.providers.protocol import Completion, Embeddings, Passage
+from parley.retrieval.kinds import Found
+from parley.retrieval.retrieval import Hit, LoggedSearch, Query, Retrieval
+
+if TYPE_CHECKING:
+    from parley.embedding.embedder import Embedder
+
+_LONGEST_LOGGED = 1_000  # characters of a query
+# `[3]`, or `[1, 3]`, with the space before it.
+_MARKER = re.compile(r" ?\[([0-9]{1,6}(?:, ?[0-9]{1,6}){0,9})\]")
+_LONGEST_MARKER = 80  # characters, and more
+# What may still become one.
+_BEGUN = re.compile(r" ?(?:\[[0-9, ]{0,80})?\Z")
+_OPEN = re.compile(r"\[[0-9, ]*\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Grounds:
+    """What was found for a request that asked for a search; without hits where nothing was, or it could not be.
+
+    Attributes:
+        search_id: under which the search is logged.
+    """
+
+    state: SearchState
+    search_id: str | None = None
+    hits: Sequence[Hit] = ()
+
+    def citations(self, answer: str) -> list[Citation]:
+        """What the markers of an answer point to, by number."""
+        numbers = {int(number) for marker in _MARKER.finditer(answer) for number in marker[1].split(",")}
+        return [_citation(number, self.hits[number - 1]) for number in sorted(numbers)]
+
+
+@dataclass(frozen=True, slots=True)
+class Grounding:
+    """Finds passages for chat.
+
+    Args:
+        operator_keys: the operator's provider keys, with which documents are embedded.
+    """
+
+    retrieval: Retrieval
+    embedder: Callable[[], Embedder]
+    operator_keys: Callable[[], Mapping[ProviderName, str]]
+
+    def ground(self, call: ModelCall, caller: Caller, question: str, search: ChatSearch) -> Grounds:
+        """Find what `call` is to be answered from, and tell it. One round trip. A search that fails costs the caller
+        the passages, not the answer.
+        """
+        text = (search.query or question)[:LONGEST_TEXT]
+        query = Query(text, search.mode, search.types, search.limit, search.threshold, search.filter)
+        log = LoggedSearch(call.new_ids(1)[0], text[:_LONGEST_LOGGED])
+        try:
+            hits = None if call.degraded else self._find(call, caller, query, log)
+        except (Problem, ProviderError, DatabaseUnavailable) as error:
+            logger.warning("passages could not be searched for", error_type=type(error).__name__)
+            hits = None
+        except Exception as error:
+            log_fault("passages could not be searched for", error)
+            hits = None
+        if hits is None:
+            return Grounds("unavailable")
+        call.ground([_passage(hit) for hit in hits], _fingerprint(hits))
+        return Grounds("found" if hits else "nothing_found", log.id, hits)
+
+    def _find(self, call: ModelCall, caller: Caller, query: Query, log: LoggedSearch) -> list[Hit] | None:
+        embedded: Embeddings | None = None
+        if query.mode != "keyword":
+            try:
+                embedded = call.embed(self.embedder(), query.text, self.operator_keys(), own_key=False)
+            except (Problem, ProviderError) as error:
+                logger.warning("a question could not be embedded", error_type=type(error).__name__)
+            if embedded is None and query.mode == "semantic":
+                return None
+            if embedded is None:
+                query = replace(query, mode="keyword")
+        return self.retrieval.find(caller, query, embedded, log=log)
+
+
+class CitedText:
+    """A model's text piece by piece, without markers that point to no passage. However it is cut into pieces, the same
+    comes out.
+
+    Args:
+        passages: gives how many there are; asked when a marker has come.
+    """
+
+    def __init__(self, passages: Callable[[], int]) -> None:
+        self._passages = passages
+        self._held = ""
+        self._tail = ""
+        self._out: list[str] = []
+
+    @property
+    def whole(self) -> str:
+        """All that came out."""
+        return "".join(self._out)
+
+    def feed(self, delta: str) -> str:
+        """Take a piece and return what may go out: what may begin a marker waits."""
+        text = self._held + delta
+        begun = cast("re.Match[str]", _BEGUN.search(text))  # an empty one, where nothing else
+        self._held = begun[0]
+        before, done, end = len(self._out), 0, begun.start()
+        for marker in _MARKER.finditer(text, 0, end):
+            self._put(text[done : marker.start()])
+            self._put(self._checked(marker))
+            done = marker.end()
+        self._put(text[done:end])
+        return "".join(self._out[before:])
+
+    def end(self) -> str:
+        """What was held back, after the last piece."""
+        rest, self._held = self._held, ""
+        self._put(rest)
+        return rest
+
+    def _put(self, text: str) -> None:
+        if text:
+            self._out.append(text)
+            self._tail = (self._tail + text)[-_LONGEST_MARKER:]
+
+    def _checked(self, marker: re.Match[str]) -> str:
+        """The marker with the numbers that point to a passage, each in brackets; nothing where none does."""
+        numbers = [number for text in marker[1].split(",") if 1 <= (number := int(text)) <= self._passages()]
+        if numbers:
+            return marker[0][: marker[0].index("[")] + "".join(f"[{number}]" for number in numbers)
+        # In a bracket that is still open, what comes after must not make a marker of what stands before.
+        return "-" if _OPEN.search(self._tail) else ""
+
+
+def cited(stream: Generator[str, None, Completion], passages: Callable[[], int]) -> Generator[str, None, Completion]:
+    """A model's stream without markers that point to no passage, nor are they in the completion that it returns."""
+    text = CitedText(passages)
+    with closing(stream):
+        while True:
+            try:
+                delta = next(stream)
+            except StopIteration as end:
+                completion = cast("Completion", end.value)
+                break
+            if delta := text.feed(delta):
+                yield delta
+    if rest := text.end():
+        yield rest
+    return replace(completion, text=text.whole)
+
+
+def cited_completion(completion: Completion, passages: int) -> Completion:
+    """A completion without markers that point to no passage."""
+    text = CitedText(lambda: passages)
+    text.feed(completion.text)
+    text.end()
+    return replace(completion, text=text.whole)
+
+
+def _passage(hit: Hit) -> Passage:
+    return Passage(f"{hit.type}/{hit.id}", hit.title, hit.content)
+
+
+def _fingerprint(hits: Sequence[Hit]) -> str:
+    """Of all that a model is told of them, and in which order."""
+    told = [[hit.type, hit.id, hit.starts_at, hit.is_public, hit.title, hit.content_hash] for hit in hits]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+
+
+def _citation(number: int, hit: Hit) -> Citation:
+    return {
+        "number": number,
+        "type": cast("Found", hit.type),
+        "id": hit.id,
+        "title": hit.title,
+        "starts_at": hit.starts_at,
+        "ends_at": hit.starts_at + len(hit.content),
+    }

@@ -1,0 +1,80 @@
+"""Markers in an answer: those that point to a passage stay, all others go, whole and streamed alike."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from parley.chat.grounding import CitedText, cited, cited_completion
+from parley.providers.protocol import Completion
+
+PASSAGES = 3
+TEXTS = st.text(alphabet="[]0123, a", max_size=40) | st.text(max_size=40)
+MARKER = re.compile(r"\[([0-9]{1,6}(?:, ?[0-9]{1,6}){0,9})\]")
+
+
+def streamed(pieces: list[str]) -> tuple[list[str], Completion]:
+    """What comes of a stream of these pieces: its deltas, and its completion."""
+
+    def stream() -> Generator[str, None, Completion]:
+        yield from pieces
+        return Completion("".join(pieces), "stop", "m", None)
+
+    deltas, checked = [], cited(stream(), lambda: PASSAGES)
+    while True:
+        try:
+            deltas.append(next(checked))
+        except StopIteration as end:
+            completion: Completion = end.value
+            return deltas, completion
+
+
+def whole(text: str) -> str:
+    return cited_completion(Completion(text, "stop", "m", None), PASSAGES).text
+
+
+@given(TEXTS)
+def test_no_marker_is_left_that_points_nowhere(text: str) -> None:
+    numbers = {int(number) for marker in MARKER.finditer(whole(text)) for number in marker[1].split(",")}
+    assert numbers <= {1, 2, 3}
+
+
+@given(st.lists(TEXTS, max_size=8))
+def test_a_stream_in_any_pieces_says_what_the_whole_answer_says(pieces: list[str]) -> None:
+    deltas, completion = streamed(pieces)
+    assert "".join(deltas) == completion.text == whole("".join(pieces))
+    assert "" not in deltas
+
+
+@given(st.text().filter(lambda text: "[" not in text))
+def test_a_text_without_brackets_stays_as_it_is(text: str) -> None:
+    assert whole(text) == text
+
+
+@pytest.mark.parametrize(
+    ("said", "left"),
+    [
+        ("Five days [1].", "Five days [1]."),
+        ("Five days [4].", "Five days."),
+        ("Five days[0][2]", "Five days[2]"),
+        ("Both [1, 3].", "Both [1][3]."),
+        ("Some [2, 9].", "Some [2]."),
+        ("A list [x] and [1", "A list [x] and [1"),
+        ("[[9]9]", "[-9]"),
+        ("[1234567]", "[1234567]"),  # too long for a marker
+    ],
+)
+def test_markers(said: str, left: str) -> None:
+    assert whole(said) == left
+    assert streamed(list(said))[1].text == left
+
+
+def test_what_cannot_become_a_marker_goes_out_at_once() -> None:
+    text = CitedText(lambda: PASSAGES)
+    assert [text.feed(piece) for piece in ("Five", " days", " [", "9", "] and", " more")] == [
+        "Five", " days", "", "", " and", " more"
+    ]  # fmt: skip

@@ -109,7 +109,7 @@ class FeedbackWriter:
             finish = (caller.user_id, interview_id, due["fence"], feedback)
             call.settle(
                 {},
-                takes_unit=due["takes_unit"],
+                takes_unit=due["takes_unit"] and bool(samples),
                 statements=[("select app.finish_feedback(%s, %s::uuid, %s, %s)", finish)],
             )
 

@@ -38,6 +38,12 @@ create or replace function app.follow_up_budget(p_depth text) returns integer
   return case p_depth when 'light' then 0 when 'moderate' then 2 when 'deep' then 5 end;
 comment on function app.follow_up_budget(text) is 'How many follow-ups one question may have.';
 
+create or replace function app.question_count(p_session public.interview_sessions) returns integer
+  language sql immutable
+  return case jsonb_typeof((p_session).questions) when 'array' then jsonb_array_length((p_session).questions) else 0 end;
+comment on function app.question_count(public.interview_sessions) is
+  'How many questions an interview has; an adopted one may keep something else than a list.';
+
 create or replace function app.lock_interview(p_user_id text, p_id uuid) returns public.interview_sessions
   language plpgsql set search_path = pg_catalog, pg_temp
 as $$
@@ -93,10 +99,11 @@ create or replace function app.ask_question(p_session public.interview_sessions,
   language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if p_index < pg_catalog.jsonb_array_length(p_session.questions) then
+  if p_index < app.question_count(p_session) then
     perform app.write_turn(
       p_interview_id => p_session.id, p_role => 'assistant', p_stage => 'question', p_question_index => p_index,
-      p_content => p_session.questions -> p_index ->> 'question');
+      -- An adopted interview's question may be a text.
+      p_content => coalesce(p_session.questions -> p_index ->> 'question', p_session.questions ->> p_index));
   else
     perform app.end_interview(p_session, 'completed', 'finished');
   end if;
@@ -404,6 +411,7 @@ grant insert (id, user_id, title, description, questions, category, role, experi
   update (status, started_at, completed_at, duration_minutes, ended_reason, last_activity_at, updated_at)
   on public.interview_sessions to parley_definer;
 grant select, insert on public.interview_responses to parley_definer;
+grant execute on function app.question_count(public.interview_sessions) to authenticated, service_role, parley_definer;
 grant execute on function app.follow_up_budget(text), app.lock_interview(text, uuid), app.last_turn(uuid),
   app.write_turn(uuid, text, text, integer, text, text, jsonb),
   app.end_interview(public.interview_sessions, text, text), app.ask_question(public.interview_sessions, integer),

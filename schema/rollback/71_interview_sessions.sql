@@ -14,6 +14,7 @@ drop function if exists app.end_interview(public.interview_sessions, text, text)
 drop function if exists app.write_turn(uuid, text, text, integer, text, text, jsonb);
 drop function if exists app.last_turn(uuid);
 drop function if exists app.lock_interview(text, uuid);
+drop function if exists app.question_count(public.interview_sessions);
 drop function if exists app.follow_up_budget(text);
 drop policy if exists "Turns are written for the caller or the service" on public.interview_responses;
 drop policy if exists "Turns are read for the caller or the service" on public.interview_responses;

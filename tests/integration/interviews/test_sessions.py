@@ -398,3 +398,17 @@ def test_a_deleted_interview_is_gone_with_its_turns(ada: Candidate, database: An
     assert ada.send("GET", f"/{ada.id}").status == 404
     with database.connect() as owner:
         assert owner.execute("select count(*) from interview_responses").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("questions", ['["Why SQL?", {"question": "Why queues?"}]', '{"first": "Why SQL?"}', "[]"])
+def test_an_adopted_interview_with_questions_of_another_shape_can_be_read(
+    ada: Candidate, database: Any, questions: str
+) -> None:
+    ada.prepare()
+    with database.connect() as owner:
+        owner.execute("update interview_sessions set questions = %s", (questions,))
+    listed = ada.send("GET", "").json["data"][0]["question_count"]
+    assert len(ada.send("GET", f"/{ada.id}").json["questions"]) == listed == ada.state()["question_count"]
+    state = ada.start().json
+    assert state["status"] == ("in_progress" if listed else "completed")
+    assert state["asked"] is None or state["asked"]["content"] == "Why SQL?"

@@ -253,6 +253,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
             "app.follow_ups_left",
             "app.interview_ends_at",
             "app.last_turn",
+            "app.question_count",
             "app.question_ends_at",
             "app.write_turn",
             "app.fold_marks",

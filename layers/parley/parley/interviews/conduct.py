@@ -7,6 +7,8 @@ follow-ups. An interview's unit is taken when it starts.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import cast
@@ -91,17 +93,13 @@ class Conduct:
         content: str | None = None,
     ) -> State:
         parameters = (caller.user_id, interview_uuid(interview_id), move, sequence_number, submission_id, content)
-        try:
+        with _refused_moves():
             moved = self.database.query(
                 caller.claims,
                 "select app.move_interview(%s, %s, %s, %s, %s, %s) as moved",
                 parameters,
                 idempotent=True,
             )[0]["moved"]
-        except DatabaseError as error:
-            if error.sqlstate == _NOT_FOUND:
-                raise interview_not_found() from None
-            raise
         if moved["completed"]:
             self.feedback_queue.send(interview_id)
         if moved["outcome"] in _REFUSALS:
@@ -113,17 +111,12 @@ class Conduct:
         """Spend the unit and start the interview, both or neither. Who starts twice at once waits for the first."""
         session = state.session
         prompt = Prompt(operation="interview", messages=[], max_output_tokens=1, cache_mode="off")
-        with self.completions.admit(_step(context, session.id, "start"), prompt) as call:
+        with _refused_moves(), self.completions.admit(_step(context, session.id, "start"), prompt) as call:
             if call.replay is None:
-                try:
-                    call.settle(
-                        {"interview_id": session.id},
-                        statements=[("select app.start_interview(%s, %s)", (session.user_id, UUID(session.id)))],
-                    )
-                except DatabaseError as error:
-                    if error.sqlstate in (_WRONG_STATE, _NOT_FOUND):  # given up, or deleted, at this moment
-                        raise _over() from None
-                    raise
+                call.settle(
+                    {"interview_id": session.id},
+                    statements=[("select app.start_interview(%s, %s)", (session.user_id, UUID(session.id)))],
+                )
             return call.quota
 
     def _go_on(self, context: RequestContext, state: State) -> State:
@@ -137,7 +130,10 @@ class Conduct:
         session, after = state.session, state.last_sequence_number
         prompt = follow_up_prompt(state)
         try:
-            with self.completions.admit(_step(context, session.id, f"turn {after + 1}"), prompt) as call:
+            with (
+                _refused_moves(),
+                self.completions.admit(_step(context, session.id, f"turn {after + 1}"), prompt) as call,
+            ):
                 if call.replay is None:
                     question: str | None = None
                     try:
@@ -183,12 +179,26 @@ _REFUSALS = {
 }
 
 
+@contextmanager
+def _refused_moves() -> Iterator[None]:
+    """Within the block, raises Problem (404, 409) where an interview was deleted or ended at this moment."""
+    try:
+        yield
+    except DatabaseError as error:
+        if error.sqlstate == _NOT_FOUND:
+            raise interview_not_found() from None
+        if error.sqlstate == _WRONG_STATE:
+            raise _over() from None
+        raise
+
+
 def _step(context: RequestContext, interview_id: str, step: str) -> RequestContext:
-    """The request that carries out one step of an interview, under a key that all who try it share."""
-    key = f"interview {interview_id} {step}"
-    return replace(
-        context, request_id=f"{context.request_id}.{step.replace(' ', '')}", idempotency_key=key, body_hash=key
-    )
+    """The request that carries out one step of an interview, under a key that all who try it share. No caller can send
+    one like it: theirs have no line feeds.
+    """
+    key = f"interview\n{interview_id}\n{step}"
+    request_id = f"{context.request_id}.{step.replace(' ', '')}"
+    return replace(context, request_id=request_id, idempotency_key=key, body_hash=key)
 
 
 def _shown(state: State) -> InterviewState:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Literal
 
@@ -37,18 +37,19 @@ class Question:
     time_limit_seconds: int | None = None
 
     @classmethod
-    def from_json(cls, found: Mapping[str, Any]) -> Question:
-        """Read an item of the session's `questions`."""
-        return cls(
-            id=found["id"],
-            question=found["question"],
-            competency=found["competency"],
-            type=found["type"],
-            difficulty=found["difficulty"],
-            expected_points=tuple(found["expected_points"]),
-            follow_ups=tuple(found["follow_ups"]),
-            time_limit_seconds=found["time_limit_seconds"],
-        )
+    def all_of(cls, found: Any) -> tuple[Question, ...]:
+        """Read a session's `questions`; an adopted session's may be texts, or lack what ours have."""
+        items = found if isinstance(found, list) else []
+        return tuple(cls._of(item, f"q{number}") for number, item in enumerate(items, start=1))
+
+    @classmethod
+    def _of(cls, item: Any, default_id: str) -> Question:
+        if not isinstance(item, dict):
+            return cls(default_id, str(item))
+        known = {field.name: item[field.name] for field in fields(cls) if item.get(field.name) is not None}
+        for name in ("expected_points", "follow_ups"):
+            known[name] = tuple(map(str, known[name])) if isinstance(known.get(name), list) else ()
+        return cls(**{"id": default_id, "question": "", **known})
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +138,7 @@ class Session:
             language=found["language"],
             purpose=found["purpose"],
             competencies=tuple(found["competencies"]),
-            questions=tuple(Question.from_json(question) for question in found["questions"]),
+            questions=Question.all_of(found["questions"]),
             follow_up_depth=found["follow_up_depth"],
             time_limit_seconds=found["time_limit_seconds"],
             started_at=_time_or_none(found["started_at"]),

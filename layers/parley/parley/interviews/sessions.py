@@ -156,7 +156,7 @@ class Interviews:
             caller.claims,
             """
             select s.id, s.title, s.description, s.interview_type, s.status, s.feedback_status, s.category, s.role,
-              s.experience_level as level, s.language, s.purpose, jsonb_array_length(s.questions) as question_count,
+              s.experience_level as level, s.language, s.purpose, app.question_count(s) as question_count,
               s.started_at, s.completed_at, s.duration_minutes::float8, s.overall_score::float8, s.ended_reason,
               s.created_at, s.questions, s.competencies, s.follow_up_depth, s.time_limit_seconds, s.retry_of,
               s.metadata, s.updated_at
@@ -167,7 +167,8 @@ class Interviews:
         )
         if not rows:
             raise interview_not_found()
-        return cast("Interview", rows[0])
+        questions = [asdict(question) for question in Question.all_of(rows[0]["questions"])]
+        return cast("Interview", rows[0] | {"questions": questions})
 
     def page(self, caller: Caller, query: InterviewQuery) -> InterviewList:
         """The caller's interviews, the newest first, without their questions."""
@@ -176,7 +177,7 @@ class Interviews:
             caller.claims,
             """
             select s.id, s.title, s.description, s.interview_type, s.status, s.feedback_status, s.category, s.role,
-              s.experience_level as level, s.language, s.purpose, jsonb_array_length(s.questions) as question_count,
+              s.experience_level as level, s.language, s.purpose, app.question_count(s) as question_count,
               s.started_at, s.completed_at, s.duration_minutes::float8, s.overall_score::float8, s.ended_reason,
               s.created_at
             from public.interview_sessions s

@@ -357,10 +357,13 @@ create or replace function app.is_organization_admin() returns boolean
     false);
 comment on function app.is_organization_admin() is 'Whether the caller administers the organization of the claims.';
 
+-- Policies ask these two last or seldom: not inlined, they cost a statement nothing before they are asked.
 create or replace function app.is_service() returns boolean
-  language sql stable parallel safe
-  return coalesce(app.claims() ->> 'role' = 'service_role', false)
-    and pg_catalog.pg_has_role(session_user, 'service_role', 'member');
+  language plpgsql stable parallel safe set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return coalesce(app.claims() ->> 'role' = 'service_role', false) and pg_has_role(session_user, 'service_role', 'member');
+end $$;
 comment on function app.is_service() is
   'Whether the claims are the service''s own (schedules, webhooks, operators) and the login may make that claim: parley_app never.';
 
@@ -370,8 +373,11 @@ create or replace function app.caller_key() returns text
 comment on function app.caller_key() is 'What limits and leases are counted by: the user, or the hashed source address of an anonymous caller.';
 
 create or replace function app.tenant_id() returns text
-  language sql stable parallel safe
+  language plpgsql stable parallel safe set search_path = pg_catalog, pg_temp
+as $$
+begin
   return coalesce('organization:' || app.organization_id(), 'user:' || app.user_id());
+end $$;
 comment on function app.tenant_id() is 'The cache scope: the organization, or the user without one; null for anonymous callers.';
 
 create or replace function app.touch_updated_at() returns trigger

@@ -90,7 +90,12 @@ comment on function app.canonical_provider(text) is 'One name for each provider:
 create or replace function app.allowed_providers() returns text[]
   language plpgsql stable set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_organization constant text := app.organization_id();
 begin
+  if v_organization is null then
+    return null;
+  end if;
   return (
     select array(
       select p.name
@@ -98,7 +103,7 @@ begin
       where p.name <> all (o.forbidden_providers)
       order by p.position)
     from app.organization_policies o
-    where o.organization_id = app.organization_id()
+    where o.organization_id = v_organization
       and (o.allowed_providers is not null or o.forbidden_providers <> '{}'));
 end $$;
 comment on function app.allowed_providers() is

@@ -134,14 +134,14 @@ create table if not exists app.ai_requests (
   error_code text,
   answer jsonb,
   answer_until timestamptz,
-  -- docs/states.md has the diagram.
+  -- docs/states.md has the diagram. Plain tests of null: each CHECK is read anew by every statement that writes a row.
   constraint ai_requests_state_check check (state in ('reserved', 'settled', 'released')),
   constraint ai_requests_reserved_check check (
-    state <> 'reserved' or (lease_until is not null and num_nonnulls(finished_at, error_code, answer) = 0)),
+    state <> 'reserved' or (lease_until is not null and finished_at is null and error_code is null and answer is null)),
   constraint ai_requests_settled_check check (
     state <> 'settled' or (finished_at is not null and lease_until is null)),
   constraint ai_requests_released_check check (
-    state <> 'released' or (num_nulls(finished_at, error_code) = 0 and num_nonnulls(lease_until, answer) = 0)),
+    state <> 'released' or (finished_at is not null and error_code is not null and lease_until is null and answer is null)),
   constraint ai_requests_answer_check check ((answer is null) = (answer_until is null))
 ) with (fillfactor = 80);
 alter table app.ai_requests add column if not exists covers_retry boolean not null default false;

@@ -107,8 +107,10 @@ create or replace function app.tier_takes_units(p_tier text) returns boolean
   language plpgsql stable set search_path = pg_catalog, pg_temp
 as $$
 begin
-  return p_tier is distinct from 'byok' or exists (
-    select from app.ai_tiers where tier = 'byok' and (daily_units is not null or monthly_units is not null));
+  if p_tier is distinct from 'byok' then
+    return true;
+  end if;
+  return exists (select from app.ai_tiers where tier = 'byok' and (daily_units is not null or monthly_units is not null));
 end $$;
 comment on function app.tier_takes_units(text) is
   'Whether a tier''s model calls take units. Calls with an own key take none, so that they do not count against the free day after the key is gone; where an operator limits them all the same, they do.';

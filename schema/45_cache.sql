@@ -77,7 +77,7 @@ end $$;
 comment on function app.fill_cached_answer_aliases() is 'Trigger: keeps S4''s name of the model equal to ours.';
 drop trigger if exists _10_aliases on public.ai_response_cache;
 create trigger _10_aliases before insert or update on public.ai_response_cache
-  for each row execute function app.fill_cached_answer_aliases();
+  for each row when (new.model_used is distinct from new.model) execute function app.fill_cached_answer_aliases();
 
 -- S4 looks a prompt up by its hash alone, for everybody; ours may be in the cache once for each tenant and model.
 do $$
@@ -102,9 +102,10 @@ alter table public.ai_response_cache
   drop constraint if exists ai_response_cache_answer_check,
   drop constraint if exists ai_response_cache_semantic_check,
   -- A row without a tenant is an adopted one, or the application's own.
-  add constraint ai_response_cache_answer_check check (tenant is null or num_nulls(response, provider, model) = 0),
+  add constraint ai_response_cache_answer_check check (
+    tenant is null or (response is not null and provider is not null and model is not null)),
   add constraint ai_response_cache_semantic_check check (
-    parameters_hash is null or num_nulls(message, embedding_model) = 0);
+    parameters_hash is null or (message is not null and embedding_model is not null));
 create unique index if not exists idx_ai_response_cache_query_hash
   on public.ai_response_cache (query_hash, tenant, provider, model);
 create index if not exists idx_ai_response_cache_expires_at on public.ai_response_cache (expires_at);
@@ -122,7 +123,7 @@ comment on column public.ai_response_cache.provider is 'Which provider was asked
 comment on column public.ai_response_cache.answered_by is 'Which {"provider", "model"} answered; for `auto` it may be another than the one filed under.';
 comment on column public.ai_response_cache.model_used is 'S4''s name of model; always equal.';
 
-create table if not exists app.cache_fills (
+create unlogged table if not exists app.cache_fills (
   tenant text not null,
   query_hash text not null,
   provider text not null,
@@ -134,7 +135,7 @@ create table if not exists app.cache_fills (
 create index if not exists cache_fills_request_id_idx on app.cache_fills (request_id);
 alter table app.cache_fills enable row level security;
 revoke all on app.cache_fills from public, anon, authenticated, service_role;
-comment on table app.cache_fills is 'Who is filling a cache entry; a lease, since no connection is held while a model thinks.';
+comment on table app.cache_fills is 'Who is filling a cache entry; a lease, since no connection is held while a model thinks. Unlogged: a crash ends every lease, and whoever asks next fills.';
 
 create or replace function app.cache_tenant(p_scope text) returns text
   language sql stable parallel safe
@@ -213,11 +214,11 @@ begin
   end if;
   -- 1.
   insert into public.ai_response_cache
-    (query_hash, tenant, provider, model, answered_by, response, tokens_used, created_at, expires_at, created_by,
+    (query_hash, tenant, provider, model, model_used, answered_by, response, tokens_used, created_at, expires_at, created_by,
      parameters_hash, message, embedding_model)
   values (
     p_request ->> 'prompt_hash', v_tenant, p_request ->> 'provider', p_request ->> 'model',
-    nullif(p_request -> 'answered_by', 'null'), p_request ->> 'text', (p_request ->> 'tokens')::integer,
+    p_request ->> 'model', nullif(p_request -> 'answered_by', 'null'), p_request ->> 'text', (p_request ->> 'tokens')::integer,
     app.now(), app.now() + make_interval(secs => (p_request ->> 'ttl_seconds')::integer), app.user_id(),
     p_request ->> 'parameters_hash', p_request ->> 'message', p_request ->> 'embedding_model')
   on conflict (query_hash, tenant, provider, model) do update

@@ -41,7 +41,7 @@ create table if not exists public.ai_usage (
   primary key (id, created_at),
   constraint ai_usage_counts_check check (
     least(tokens_prompt, tokens_completion, tokens_total, tokens_cached, tokens_cache_write, tokens_reasoning) >= 0
-    and coalesce(cost, 0) >= 0)
+    and cost >= 0)
 ) partition by range (created_at);
 comment on table public.ai_usage is 'The ledger: one row for each settled model call. Rows stay 90 to 121 days, then their month goes to app.usage_archive.';
 comment on column public.ai_usage.organization_id is 'No foreign key: the ledger outlives organizations.';
@@ -104,7 +104,12 @@ begin
 end $$;
 comment on function app.fill_usage_aliases() is 'Trigger: keeps the seeds'' names of tokens and cost equal, and the provider canonical.';
 drop trigger if exists _10_aliases on public.ai_usage;
-create trigger _10_aliases before insert on public.ai_usage for each row execute function app.fill_usage_aliases();
+-- Parley itself writes both names: nothing is left to do for its rows.
+create trigger _10_aliases before insert on public.ai_usage for each row
+  when (
+    new.tokens_used is distinct from new.tokens_total or new.tokens_total is null or new.cost_usd is distinct from new.cost
+    or new.provider is null or new.provider not in ('openai', 'anthropic', 'google') or new.tier is null)
+  execute function app.fill_usage_aliases();
 
 create table if not exists public.user_ai_usage (id uuid primary key default gen_random_uuid());
 alter table public.user_ai_usage

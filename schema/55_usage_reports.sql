@@ -325,8 +325,9 @@ end;
 comment on function public.get_usage_stats(text, timestamptz, timestamptz) is
   'S3, with its names of parameters: a user''s requests, tokens and cost (null where one of them is unknown), of 30 days unless told. Runs with the caller''s rights, so another user''s are all zero.';
 
+-- The newest come out of the index one by one: a bitmap of the whole minute would be sorted in every request.
 create or replace function app.provider_health() returns jsonb
-  language plpgsql stable security definer set search_path = pg_catalog, pg_temp
+  language plpgsql stable security definer set search_path = pg_catalog, pg_temp set enable_bitmapscan = off
 as $$
 begin
   return (
@@ -335,16 +336,16 @@ begin
       from app.ai_requests
       where finished_at > app.now() - interval '1 minute' and provider is not null
       order by finished_at desc
-      limit 100),
+      limit 50),
     attempts as (
       select provider, latency_ms, provider_failed as failed from newest
       union all
-      select a.provider, a.latency_ms, not a.ok
+      select a.provider, a.latency_ms::integer, not a.ok
       from newest n
       cross join lateral pg_catalog.jsonb_to_recordset(n.earlier_attempts) as a (provider text, latency_ms numeric, ok boolean)
       where n.earlier_attempts is not null)
     select coalesce(pg_catalog.jsonb_object_agg(h.provider, pg_catalog.jsonb_build_object(
-      'calls', h.calls, 'errors', h.errors, 'p50_ms', pg_catalog.round(h.p50_ms))), '{}')
+      'calls', h.calls, 'errors', h.errors, 'p50_ms', h.p50_ms)), '{}')
     from (
       select provider, pg_catalog.count(*) as calls, pg_catalog.count(*) filter (where failed) as errors,
         pg_catalog.percentile_disc(0.5) within group (order by latency_ms) as p50_ms
@@ -352,7 +353,7 @@ begin
       group by provider) h);
 end $$;
 comment on function app.provider_health() is
-  'Calls, errors and median latency by provider, of the newest 100 requests of the last minute. Reads across callers and returns counts only, so it belongs to parley_owner.';
+  'Calls, errors and median latency by provider, of the newest 50 requests of the last minute. Reads across callers and returns counts only, so it belongs to parley_owner.';
 
 create or replace view app.table_sizes with (security_invoker = true) as
 select n.nspname as schemaname, c.relname as tablename,

@@ -42,7 +42,10 @@ as $$
 declare
   v_asked constant text := app.canonical_provider(nullif(p_request ->> 'provider', 'auto'));
   v_own constant text[] := case when p_tier = 'byok' then p_own_keys end;
-  v_choice record;
+  v_provider text := v_asked;
+  v_source text := 'request';
+  v_spelling text;
+  v_preferred record;
 begin
   -- 1.
   if v_asked <> all (p_allowed) then
@@ -51,28 +54,34 @@ begin
     return '{"outcome": "own_key_missing"}';
   end if;
   -- 2.
-  select c.provider, c.source, c.spelling into v_choice
-  from (
-    select 1 as position, v_asked as provider, 'request' as source, null as spelling
-    union all
-    select case p.scope when 'user' then 2 else 3 end, app.canonical_provider(p.provider::text), p.scope, p.provider::text
-    from app.preferred_providers() p where v_asked is null
-    union all
-    select 4, app.canonical_provider(p_request ->> 'default_provider'), 'environment', null
-    union all
-    select 4 + r.position::integer, r.provider, case when v_own is null then 'organization' else 'own_key' end, null
-    from pg_catalog.unnest(coalesce(v_own, p_allowed)) with ordinality as r (provider, position)) c
-  where c.provider is not null
-    and c.provider = any (coalesce(p_allowed, array[c.provider]))
-    and c.provider = any (coalesce(v_own, array[c.provider]))
-  order by c.position limit 1;
+  if v_provider is null then
+    for v_preferred in select * from app.preferred_providers() loop
+      v_provider := app.canonical_provider(v_preferred.provider::text);
+      v_source := v_preferred.scope;
+      v_spelling := v_preferred.provider;
+      exit when (v_provider = any (p_allowed)) is not false and (v_provider = any (v_own)) is not false;
+      v_provider := null;
+      v_spelling := null;
+    end loop;
+  end if;
+  if v_provider is null then
+    v_provider := app.canonical_provider(p_request ->> 'default_provider');
+    v_source := 'environment';
+    if v_provider <> all (p_allowed) or v_provider <> all (v_own) then
+      v_provider := (
+        select r.provider from pg_catalog.unnest(coalesce(v_own, p_allowed)) with ordinality as r (provider, position)
+        where (r.provider = any (p_allowed)) is not false
+        order by r.position limit 1);
+      v_source := case when v_own is null then 'organization' else 'own_key' end;
+    end if;
+  end if;
   -- 3.
-  if not found then
+  if v_provider is null then
     return '{"outcome": "provider_not_allowed"}';
   end if;
   return pg_catalog.jsonb_build_object(
-    'provider', v_choice.provider, 'provider_source', v_choice.source, 'provider_spelling', v_choice.spelling,
-    'model', coalesce(p_request ->> 'model', p_request -> 'default_models' ->> v_choice.provider));
+    'provider', v_provider, 'provider_source', v_source, 'provider_spelling', v_spelling,
+    'model', coalesce(p_request ->> 'model', p_request -> 'default_models' ->> v_provider));
 end $$;
 comment on function app.choose_provider(jsonb, text, text[], text[]) is
   'The effective provider, where it comes from, and the model; or the outcome that forbids the call.';
@@ -153,9 +162,10 @@ declare
   v_is_other boolean;
 begin
   -- 1.
-  select * into earlier from app.ai_requests
-  where caller_key = app.caller_key() and (id = v_id or idempotency_key = v_key)
-  order by id = v_id desc limit 1 for update;
+  select * into earlier from app.ai_requests where caller_key = app.caller_key() and id = v_id for update;
+  if not found and v_key is not null then
+    select * into earlier from app.ai_requests where caller_key = app.caller_key() and idempotency_key = v_key for update;
+  end if;
   if not found then
     return;
   end if;

@@ -1,10 +1,9 @@
 -- 91 finish request: what a model call leaves behind, in one statement, and the calls that were made while the database
 -- was away.
 
---   1. A row of the ledger for each upstream call.
---   2. Their sums, read from the argument: by RETURNING one would need the right to read the rows, and nobody may read an
---      anonymous caller's.
---   3. The user's day.
+--   1. A row of the ledger for each upstream call, under the seeds' names as well.
+--   2. The user's day, with the sums read from the argument: by RETURNING one would need the right to read the rows, and
+--      nobody may read an anonymous caller's.
 create or replace function app.record_calls(
   p_request_id text, p_operation text, p_tier text, p_calls jsonb, p_at timestamptz, p_day date, p_answered boolean
 ) returns void
@@ -13,33 +12,28 @@ as $$
 declare
   v_user constant text := app.user_id();
   v_zone constant text := app.time_zone();
-  v_tokens bigint := 0;
-  v_cost numeric(18, 9) := 0;
 begin
   -- 1.
-  if pg_catalog.jsonb_array_length(p_calls) > 0 then
-    insert into public.ai_usage
-      (user_id, organization_id, request_id, tier, provider, model, operation_type, tokens_prompt, tokens_completion,
-       tokens_cached, tokens_cache_write, tokens_reasoning, cost, estimated, own_key, latency_ms, created_at)
-    select v_user, app.organization_id(), p_request_id, p_tier, c.provider, c.model, coalesce(c.operation, p_operation),
-      c.input_tokens, c.output_tokens, c.cached_input_tokens, c.cache_write_tokens, c.reasoning_tokens, c.cost,
-      coalesce(c.estimated, false), coalesce(c.own_key, false), c.latency_ms, p_at
-    from pg_catalog.jsonb_to_recordset(p_calls) as c (
-      provider text, model text, operation text, input_tokens bigint, output_tokens bigint, cached_input_tokens bigint,
-      cache_write_tokens bigint, reasoning_tokens bigint, cost numeric, estimated boolean, own_key boolean,
-      latency_ms integer);
-    -- 2.
-    select coalesce(pg_catalog.sum(coalesce(c.input_tokens, 0) + coalesce(c.output_tokens, 0)), 0),
-      coalesce(pg_catalog.sum(c.cost), 0)
-    into v_tokens, v_cost
-    from pg_catalog.jsonb_to_recordset(p_calls) as c (input_tokens bigint, output_tokens bigint, cost numeric);
-  end if;
-  -- 3.
-  if v_user is not null and (p_answered or v_tokens > 0) then
+  insert into public.ai_usage
+    (user_id, organization_id, request_id, tier, provider, model, operation_type, tokens_prompt, tokens_completion,
+     tokens_total, tokens_used, tokens_cached, tokens_cache_write, tokens_reasoning, cost, cost_usd, estimated, own_key,
+     latency_ms, created_at)
+  select v_user, app.organization_id(), p_request_id, p_tier, c.provider, c.model, coalesce(c.operation, p_operation),
+    c.input_tokens, c.output_tokens, c.input_tokens + c.output_tokens, c.input_tokens + c.output_tokens,
+    c.cached_input_tokens, c.cache_write_tokens, c.reasoning_tokens, c.cost, c.cost, coalesce(c.estimated, false),
+    coalesce(c.own_key, false), c.latency_ms, p_at
+  from pg_catalog.jsonb_to_recordset(p_calls) as c (
+    provider text, model text, operation text, input_tokens bigint, output_tokens bigint, cached_input_tokens bigint,
+    cache_write_tokens bigint, reasoning_tokens bigint, cost numeric, estimated boolean, own_key boolean,
+    latency_ms integer);
+  -- 2.
+  if v_user is not null then
     insert into public.user_ai_usage as u (user_id, period_start, period_end, request_count, token_count, cost_estimate)
-    values (
-      v_user, p_day::timestamp at time zone v_zone, (p_day + 1)::timestamp at time zone v_zone,
-      p_answered::integer, v_tokens, v_cost)
+    select v_user, p_day::timestamp at time zone v_zone, (p_day + 1)::timestamp at time zone v_zone, p_answered::integer,
+      coalesce(pg_catalog.sum(coalesce(c.input_tokens, 0) + coalesce(c.output_tokens, 0)), 0),
+      coalesce(pg_catalog.sum(c.cost), 0)
+    from pg_catalog.jsonb_to_recordset(p_calls) as c (input_tokens bigint, output_tokens bigint, cost numeric(18, 9))
+    having p_answered or pg_catalog.sum(coalesce(c.input_tokens, 0) + coalesce(c.output_tokens, 0)) > 0
     on conflict (user_id, period_start, period_end) do update
       set request_count = u.request_count + excluded.request_count,
           token_count = u.token_count + excluded.token_count,

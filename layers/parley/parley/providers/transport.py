@@ -81,13 +81,14 @@ class SharedClient:
         client: used instead of one that is opened.
 
     Attributes:
-        deadline: ends every wait on an upstream connection when it rings. The client's own timeouts bound each read,
-            not their sum.
+        deadline: ends every wait on an upstream connection when it rings, however bytes arrive. Nothing else bounds
+            reading.
     """
 
     def __init__(self, client: httpx2.Client | None = None) -> None:
         self._client = client
         self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+        self._counting_sockets = threading.Lock()
         self.deadline = Alarm(self.interrupt)
         self._requests = 0
         self._awaits_response = False
@@ -117,7 +118,9 @@ class SharedClient:
         One request runs at a time, so the only wait is that request's; idle connections are simply made anew.
         """
         self._interrupted = True
-        for connection in list(self._sockets):
+        with self._counting_sockets:
+            connections = list(self._sockets)
+        for connection in connections:
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
@@ -127,8 +130,9 @@ class SharedClient:
         request.extensions = {**request.extensions, "trace": self._note}
 
     def _note(self, event: str, info: Mapping[str, Any]) -> None:
-        if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
-            self._sockets.add(info["return_value"].get_extra_info("socket"))
+        if event.endswith(("connect_tcp.complete", "start_tls.complete")):  # also through a proxy
+            with self._counting_sockets:
+                self._sockets.add(info["return_value"].get_extra_info("socket"))
         elif event == "http11.send_request_body.complete":
             # Also after an interruption: the provider may have the request before this thread learns that it is sent.
             self._awaits_response = True
@@ -137,10 +141,13 @@ class SharedClient:
 
 
 def timeouts(seconds: float) -> httpx2.Timeout:
-    """Bounds for each step of a call that may take `seconds`; connecting never takes longer than five."""
+    """Bounds for connecting and sending within a call that may take `seconds`; connecting never takes longer than five.
+
+    Reading has none: `SharedClient.deadline` ends every wait, and another bound costs a system call for each chunk.
+    """
     import httpx2
 
-    return httpx2.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS))
+    return httpx2.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS), read=None)
 
 
 def events(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -214,6 +221,7 @@ class HeldBack(BaseTransport):
 
         timeout = request.extensions.get("timeout", {})
         timeout["connect"] = min(timeout.get("connect") or _CONNECT_SECONDS, _CONNECT_SECONDS)
+        timeout["read"] = None  # as in `timeouts`
         self._kept.response = self._http().send(request, stream=True)
         return httpx2.Response(200, content=b"")
 

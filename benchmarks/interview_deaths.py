@@ -105,6 +105,8 @@ class Stage:
             self.worker.kill()
             self.worker = None
             self.deaths += 1
+            # Whoever asks while the dead one's lease holds would only wait for it.
+            self.wait(_LEASE)
             return None
         return answer
 

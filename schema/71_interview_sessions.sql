@@ -14,7 +14,7 @@ select app.adopt_reference('public.interview_sessions', 'organization_id', 'publ
 comment on column public.interview_sessions.organization_id is
   'Whom the user acted for, stamped from the claims; its rules choose the provider of what is written later.';
 comment on column public.interview_sessions.follow_up_depth is 'light, moderate or deep: the follow-ups that one question may have (app.follow_up_budget).';
-comment on column public.interview_sessions.time_limit_seconds is 'Of the whole interview, from its start; null for none. A question has its own in questions.';
+comment on column public.interview_sessions.time_limit_seconds is 'Of the whole interview, from its start; null for none. Answers have their own in questions.';
 comment on column public.interview_sessions.request_hash is 'Of the request that made it: its repetition is told by it from another one under the same key.';
 alter table public.interview_sessions add constraint interview_sessions_conduct_check check (
   follow_up_depth in ('light', 'moderate', 'deep') and time_limit_seconds > 0);
@@ -111,15 +111,13 @@ end $$;
 comment on function app.ask_question(public.interview_sessions, integer) is
   'Asks a question of an interview in progress; after the last one the interview is completed.';
 
-create or replace function app.question_ends_at(p_session public.interview_sessions, p_index integer) returns timestamptz
-  language sql stable
-begin atomic
-  -- Its follow-ups do not begin it anew.
-  select r."timestamp" + make_interval(secs => ((p_session).questions -> p_index ->> 'time_limit_seconds')::double precision)
-  from public.interview_responses r
-  where r.interview_id = (p_session).id and r.question_index = p_index and r.stage = 'question';
-end;
-comment on function app.question_ends_at(public.interview_sessions, integer) is 'When the time for a question that was asked is over; null without a limit.';
+create or replace function app.answer_ends_at(p_session public.interview_sessions, p_asked public.interview_responses)
+  returns timestamptz language sql stable
+  -- While a model thinks about a follow-up nobody's time runs.
+  return case when (p_session).status = 'in_progress' and (p_asked).role = 'assistant' then (p_asked)."timestamp" + make_interval(
+    secs => ((p_session).questions -> (p_asked).question_index ->> 'time_limit_seconds')::double precision) end;
+comment on function app.answer_ends_at(public.interview_sessions, public.interview_responses) is
+  'When the time to answer the turn at an interview''s end is over: a follow-up has as long as its question; null without a limit.';
 
 create or replace function app.interview_ends_at(p_session public.interview_sessions) returns timestamptz
   language sql stable
@@ -137,8 +135,7 @@ comment on function app.follow_ups_left(public.interview_sessions, integer) is '
 
 -- Nobody need be there when time runs out: whoever looks next finds what followed from it.
 --   1. The interview's time completes it.
---   2. A question's time ends the question: without an answer it is skipped, after one there is no follow-up. What is on
---      its way gets five seconds.
+--   2. The time to answer skips the question. What is on its way gets five seconds.
 create or replace function app.apply_time_limits(p_session public.interview_sessions) returns void
   language plpgsql set search_path = pg_catalog, pg_temp
 as $$
@@ -155,11 +152,9 @@ begin
   end if;
   -- 2.
   v_last := app.last_turn(p_session.id);
-  if app.question_ends_at(p_session, v_last.question_index) < app.now() - interval '5 seconds' then
-    if v_last.role = 'assistant' then
-      perform app.write_turn(
-        p_interview_id => p_session.id, p_role => 'system', p_stage => 'expired', p_question_index => v_last.question_index);
-    end if;
+  if app.answer_ends_at(p_session, v_last) < app.now() - interval '5 seconds' then
+    perform app.write_turn(
+      p_interview_id => p_session.id, p_role => 'system', p_stage => 'expired', p_question_index => v_last.question_index);
     perform app.ask_question(p_session, v_last.question_index + 1);
   end if;
 end $$;
@@ -188,7 +183,7 @@ begin
     'session', pg_catalog.to_jsonb(v_session) - 'request_hash', 'awaits', v_awaits, 'now', app.now(),
     'last_sequence_number', coalesce(v_last.sequence_number, 0), 'question_index', v_last.question_index,
     'follow_ups_left', case when v_session.status = 'in_progress' then app.follow_ups_left(v_session, v_last.question_index) end,
-    'question_ends_at', case when v_session.status = 'in_progress' then app.question_ends_at(v_session, v_last.question_index) end,
+    'answer_ends_at', app.answer_ends_at(v_session, v_last),
     'interview_ends_at', case when v_session.status = 'in_progress' then app.interview_ends_at(v_session) end,
     -- 2.
     'turns', coalesce((
@@ -201,7 +196,7 @@ begin
 end $$;
 comment on function app.interview_state(uuid) is
   'An interview as it stands: {"session", "awaits" (start, answer, interviewer or null), "last_sequence_number", "question_index", '
-  '"follow_ups_left", "question_ends_at", "interview_ends_at", "turns" (of that question), "asked" (texts, of all), "now"}.';
+  '"follow_ups_left", "answer_ends_at", "interview_ends_at", "turns" (of that question), "asked" (texts, of all), "now"}.';
 
 -- Making one costs nothing, so a user may make so many a day.
 --   1. A user's requests queue here, so that the count holds until the row is there.
@@ -415,7 +410,7 @@ grant execute on function app.question_count(public.interview_sessions) to authe
 grant execute on function app.follow_up_budget(text), app.lock_interview(text, uuid), app.last_turn(uuid),
   app.write_turn(uuid, text, text, integer, text, text, jsonb),
   app.end_interview(public.interview_sessions, text, text), app.ask_question(public.interview_sessions, integer),
-  app.question_ends_at(public.interview_sessions, integer), app.interview_ends_at(public.interview_sessions),
+  app.answer_ends_at(public.interview_sessions, public.interview_responses), app.interview_ends_at(public.interview_sessions),
   app.follow_ups_left(public.interview_sessions, integer), app.apply_time_limits(public.interview_sessions),
   app.interview_state(uuid) to parley_definer;
 grant execute on function app.create_interview(text, jsonb, integer), app.start_interview(text, uuid),

@@ -13,7 +13,15 @@ from typing import Any
 # Processes are forked from one that has loaded what they need and runs nothing: each is real, and starts in no time.
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(
-    ["__main__", "parley.container", "parley.chat.service", "parley.api.router", "openai", "boto3"]
+    [
+        "__main__",
+        "parley.container",
+        "parley.chat.service",
+        "parley.interviews.conduct",
+        "parley.api.router",
+        "openai",
+        "boto3",
+    ]
 )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from parley.api.problems import MODEL_CALL
 from parley.api.quota_headers import quota_headers
 from parley.api.request import Request
@@ -26,7 +28,9 @@ from parley.interviews.session_schemas import (
     ResponseList,
     SkipRequest,
 )
-from parley.interviews.sessions import Made
+
+if TYPE_CHECKING:
+    from parley.interviews.sessions import Made
 
 services = Container.from_environment(calls_models=True)
 api = Api(services.settings)

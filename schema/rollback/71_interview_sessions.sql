@@ -8,7 +8,7 @@ drop function if exists app.interview_state(uuid);
 drop function if exists app.apply_time_limits(public.interview_sessions);
 drop function if exists app.follow_ups_left(public.interview_sessions, integer);
 drop function if exists app.interview_ends_at(public.interview_sessions);
-drop function if exists app.question_ends_at(public.interview_sessions, integer);
+drop function if exists app.answer_ends_at(public.interview_sessions, public.interview_responses);
 drop function if exists app.ask_question(public.interview_sessions, integer);
 drop function if exists app.end_interview(public.interview_sessions, text, text);
 drop function if exists app.write_turn(uuid, text, text, integer, text, text, jsonb);

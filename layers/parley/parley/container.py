@@ -224,7 +224,7 @@ class Container:
         """Interviews."""
         from parley.interviews.sessions import Interviews
 
-        return Interviews(self.database, self.questions, self.settings.daily_free_writes)
+        return Interviews(self.database, lambda: self.questions, self.settings.daily_free_writes)
 
     @cached_property
     def conduct(self) -> Conduct:

@@ -62,6 +62,7 @@ def chat(message: str, **fields: Any) -> dict[str, Any]:
         ("account", api_event("GET", "/api/settings", token=make_token())),
         ("account", api_event("GET", "/api/ai-providers")),
         ("chat", chat("What is Parley?")),
+        ("interviews", api_event("GET", "/api/interviews", token=make_token())),
     ],
 )
 def test_a_request_that_calls_no_model_loads_no_sdk_and_no_boto3(

@@ -262,14 +262,27 @@ def wait(database: Any, seconds: int) -> None:
 def test_a_question_whose_time_is_over_is_skipped(ada: Candidate, database: Any) -> None:
     ada.prepare(questions=[QUESTIONS[0] | {"time_limit_seconds": 60}, QUESTIONS[1]])
     state = ada.start().json
-    assert 55 <= state["question_seconds_left"] <= 60
+    assert 55 <= state["answer_seconds_left"] <= 60
     wait(database, 70)
     late = ada.answer("Because of the sums.", state["answer_sequence_number"])
     assert (late.status, late.json["code"]) == (409, "sequence_conflict")
     state = ada.state()
-    assert (state["question_index"], state["question_seconds_left"]) == (1, None)
+    assert (state["question_index"], state["answer_seconds_left"]) == (1, None)
     stages = [turn["stage"] for turn in ada.send("GET", f"/{ada.id}/responses").json["data"]]
     assert stages == ["question", "expired", "question"]
+
+
+def test_a_follow_up_has_a_time_of_its_own(ada: Candidate, emulator: Emulator, database: Any) -> None:
+    follow_ups(emulator, "What did it cost?")
+    ada.prepare(questions=[QUESTIONS[0] | {"time_limit_seconds": 60}])
+    number = ada.start().json["answer_sequence_number"]
+    wait(database, 50)
+    state = ada.answer("Because of the sums.", number).json
+    assert (state["asked"]["stage"], 55 <= state["answer_seconds_left"] <= 60) == ("follow_up", True)
+    wait(database, 100)
+    assert ada.state()["awaits"] == "answer"
+    wait(database, 120)
+    assert (ada.state()["status"], ada.state()["ended_reason"]) == ("completed", "finished")
 
 
 def test_an_interview_whose_time_is_over_is_completed(ada: Candidate, database: Any) -> None:

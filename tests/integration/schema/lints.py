@@ -254,7 +254,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
             "app.interview_ends_at",
             "app.last_turn",
             "app.question_count",
-            "app.question_ends_at",
+            "app.answer_ends_at",
             "app.write_turn",
             "app.fold_marks",
             "app.indexed_distance",

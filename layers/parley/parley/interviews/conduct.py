@@ -214,7 +214,7 @@ def _shown(state: State) -> InterviewState:
         "question_index": state.question_index,
         "question_count": len(session.questions),
         "follow_ups_left": state.follow_ups_left,
-        "question_seconds_left": _seconds_left(state, state.question_ends_at),
+        "answer_seconds_left": _seconds_left(state, state.answer_ends_at),
         "interview_seconds_left": _seconds_left(state, state.interview_ends_at),
         "ended_reason": session.ended_reason,
     }

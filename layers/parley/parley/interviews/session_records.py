@@ -24,7 +24,7 @@ class Question:
         id: unique within its session.
         expected_points: what a good answer says.
         follow_ups: what may be asked next.
-        time_limit_seconds: from when it is asked, its follow-ups included; None for no limit.
+        time_limit_seconds: for each answer, to it and to its follow-ups; None for no limit.
     """
 
     id: str
@@ -156,7 +156,7 @@ class State:
         question_index: of the question at the end of the transcript; None before the start.
         turns: about that question.
         asked: all that the interviewer has asked.
-        follow_ups_left, question_ends_at, interview_ends_at: while it is in progress.
+        follow_ups_left, answer_ends_at, interview_ends_at: while it is in progress.
         now: the database's clock.
     """
 
@@ -167,7 +167,7 @@ class State:
     turns: tuple[Turn, ...]
     asked: tuple[str, ...]
     follow_ups_left: int | None
-    question_ends_at: datetime | None
+    answer_ends_at: datetime | None
     interview_ends_at: datetime | None
     now: datetime
 
@@ -182,7 +182,7 @@ class State:
             turns=tuple(Turn.from_json(turn) for turn in found["turns"]),
             asked=tuple(found["asked"]),
             follow_ups_left=found["follow_ups_left"],
-            question_ends_at=_time_or_none(found["question_ends_at"]),
+            answer_ends_at=_time_or_none(found["answer_ends_at"]),
             interview_ends_at=_time_or_none(found["interview_ends_at"]),
             now=_time(found["now"]),
         )

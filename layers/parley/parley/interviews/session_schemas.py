@@ -39,7 +39,7 @@ SessionMetadata = Annotated[Metadata, AfterValidator(_short)]
 
 
 class NewQuestion(BaseModel):
-    """One question to ask. `time_limit_seconds` runs from when it is asked, its follow-ups included."""
+    """One question to ask. `time_limit_seconds` is for each answer, to it and to its follow-ups."""
 
     model_config = BODY
     question: _QuestionText
@@ -262,7 +262,7 @@ class InterviewState(TypedDict):
     question_index: int | None
     question_count: Count
     follow_ups_left: int | None
-    question_seconds_left: int | None
+    answer_seconds_left: int | None
     interview_seconds_left: int | None
     ended_reason: str | None
 

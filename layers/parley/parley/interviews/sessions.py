@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 from parley.admission.quota import Quota
@@ -14,7 +14,6 @@ from parley.core.paging import PageQuery, a_number, a_time
 from parley.database.connection import Database
 from parley.database.values import jsonb
 from parley.interviews.schemas import QuestionsRequest
-from parley.interviews.service import QuestionGenerator
 from parley.interviews.session_records import Question
 from parley.interviews.session_schemas import (
     ExportedFeedback,
@@ -32,6 +31,9 @@ from parley.interviews.session_schemas import (
     RecentQuery,
     ResponseList,
 )
+
+if TYPE_CHECKING:
+    from parley.interviews.service import QuestionGenerator
 
 _LONGEST_TITLE = 80
 
@@ -55,11 +57,12 @@ class Interviews:
     """The interview service.
 
     Args:
+        generator: writes the questions for a role; asked for when there are some to write.
         daily_limit: how many interviews one user may make in a day: making one costs no unit.
     """
 
     database: Database
-    generator: QuestionGenerator
+    generator: Callable[[], QuestionGenerator]
     daily_limit: int
 
     def create(self, context: RequestContext, request: InterviewRequest) -> Made:
@@ -72,7 +75,7 @@ class Interviews:
             found = self._generation(context.caller, request.generation_id)
             questions = found["questions"]
         else:
-            generated = self.generator.generate(context, _generation_request(request), needs_database=True)
+            generated = self.generator().generate(context, _generation_request(request), needs_database=True)
             quota, found, questions = generated.quota, generated.body, generated.body["questions"]
         role = request.role or found.get("role")
         session = {

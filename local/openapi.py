@@ -27,6 +27,7 @@ from parley.api.request import LARGEST_BODY, LONGEST_IDEMPOTENCY_KEY
 from parley.api.router import Access, Route
 from parley.core.errors import Problem
 from parley.core.fields import PROVIDER_SPELLINGS, TierName
+from parley.retrieval.kinds import ContentType
 
 CONTRACT = FUNCTIONS / "health" / "openapi.json"
 
@@ -52,6 +53,7 @@ _TAGS = {
     "/api/interviews": ("Interviews", ""),
     "/api/documents": ("Search", "Documents in, found again by meaning, by words, or both."),
     "/api/search": ("Search", ""),
+    "/api/content": ("Content", "The application's content of six types: everybody signed in reads it."),
     "/api/interactions": ("Interactions", "What callers did, and what they may like next."),
     "/api/recommendations": ("Interactions", ""),
     "/api/ai-provider": ("Providers", "Which provider answers, and what there is to choose from."),
@@ -64,6 +66,8 @@ _TAGS = {
 }
 _PATH_PARAMETERS: dict[str, dict[str, Any]] = {
     "provider": {"enum": [*PROVIDER_SPELLINGS]},
+    "type": {"enum": [*get_args(ContentType)]},
+    "content_id": {"format": "uuid"},
     "tier": {"enum": [*get_args(TierName)]},
     "search_id": {"format": "uuid"},
     "faq_id": {"format": "uuid"},

@@ -1,9 +1,10 @@
-"""/api/admin: tiers, FAQs, analytics and maintenance, for the service role."""
+"""/api/admin: tiers, FAQs, analytics and maintenance; and the writing of /api/content. For the service role."""
 
 from __future__ import annotations
 
 import time
 
+from parley.api.problems import CONTENT
 from parley.api.request import Request
 from parley.api.router import Api
 from parley.container import Container
@@ -12,10 +13,13 @@ from parley.core.period import Period
 from parley.operations.schemas import (
     Analytics,
     CacheCleanup,
+    ContentBatch,
+    ContentFields,
     Faq,
     FaqList,
     MaintenanceRequest,
     NewFaq,
+    StoredContent,
     Tier,
     TierLimits,
     TierList,
@@ -24,7 +28,7 @@ from parley.operations.schemas import (
     UserTierChange,
 )
 
-services = Container.from_environment()
+services = Container.from_environment(calls_models=True)
 api = Api(services.settings)
 
 
@@ -74,6 +78,24 @@ def replace_faq(request: Request, body: NewFaq) -> Faq:
 def delete_faq(request: Request) -> None:
     """Delete a precomputed response."""
     services.faqs.delete(request.path["faq_id"])
+
+
+@api.put("/api/content/{type}", access="service", answer=StoredContent, errors=CONTENT)
+def store_content(request: Request, body: ContentBatch) -> StoredContent:
+    """Embed and store content of a type, each item in the place of the one with its id."""
+    return services.content_keeper.store(request.path["type"], body, request.seconds)
+
+
+@api.put("/api/content/{type}/{content_id}", access="service", answer=StoredContent, errors=CONTENT)
+def put_content(request: Request, body: ContentFields) -> StoredContent:
+    """Embed and store one item of content."""
+    return services.content_keeper.put(request.path["type"], request.path["content_id"], body, request.seconds)
+
+
+@api.delete("/api/content/{type}/{content_id}", access="service", status=204, answer=None)
+def delete_content(request: Request) -> None:
+    """Delete one item of content."""
+    services.content_keeper.delete(request.path["type"], request.path["content_id"])
 
 
 @api.get("/api/admin/analytics", access="service", answer=Analytics)

@@ -1,4 +1,4 @@
-"""Documents and search: /api/documents, /api/search over documents and content."""
+"""Documents, content and search: /api/documents, /api/content, and /api/search over both."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from parley.api.request import Request
 from parley.api.router import Api, Reply
 from parley.container import Container
 from parley.search.schemas import (
+    ContentItem,
+    ContentList,
+    ContentQuery,
     CreatedList,
     DeletedDocuments,
     DeleteQuery,
@@ -55,6 +58,18 @@ def list_documents(request: Request, query: DocumentQuery) -> DocumentList:
 def delete_documents(request: Request, query: DeleteQuery) -> DeletedDocuments:
     """Delete by metadata, or all of mine."""
     return services.documents.delete_matching(request.caller, query)
+
+
+@api.get("/api/content/{type}", access="user", answer=ContentList)
+def list_content(request: Request, query: ContentQuery) -> ContentList:
+    """The application's content of a type, newest first."""
+    return services.content.page(request.caller, request.path["type"], query)
+
+
+@api.get("/api/content/{type}/{content_id}", access="user", answer=ContentItem)
+def get_content(request: Request) -> ContentItem:
+    """One item of content."""
+    return services.content.read(request.caller, request.path["type"], request.path["content_id"])
 
 
 @api.get("/api/documents/{document_id}", access="user", answer=Document)

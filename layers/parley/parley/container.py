@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from parley.interviews.service import QuestionGenerator
     from parley.interviews.sessions import Interviews
     from parley.operations.admin import Admin
+    from parley.operations.content import ContentKeeper
     from parley.operations.faqs import Faqs
     from parley.operations.maintenance import Maintenance
     from parley.operations.usage_replay import UsageReplay
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from parley.providers.protocol import Provider
     from parley.providers.transport import SharedClient
     from parley.retrieval.retrieval import Retrieval
+    from parley.search.content import Content
     from parley.search.documents import Documents
     from parley.search.interactions import Interactions
     from parley.search.service import Search
@@ -358,6 +360,22 @@ class Container:
         from parley.own_keys.rotate import KeyRotation
 
         return KeyRotation(self.database, self.key_cipher)
+
+    @cached_property
+    def content(self) -> Content:
+        """Content, for everybody signed in."""
+        from parley.search.content import Content
+
+        return Content(self.database)
+
+    @cached_property
+    def content_keeper(self) -> ContentKeeper:
+        """Content, for operators."""
+        from parley.operations.content import ContentKeeper
+
+        return ContentKeeper(
+            self.database, lambda: self.embedder, lambda: self.operator_keys, self.catalogue, self.clock
+        )
 
     @cached_property
     def faqs(self) -> Faqs:

@@ -145,6 +145,12 @@ def test_every_operation_answers_as_it_says(http: Functions, operator: Functions
     for task in ("usage_reset", "cache_cleanup"):
         admin("POST", "/maintenance", {"task": task})
     admin("DELETE", "/users/eve")
+    content = "/api/content/route/00000000-0000-0000-0000-000000000001"
+    for path, body in ((content, item := {"title": "Round the lake"}),
+                       ("/api/content/route", {"items": [item | {"id": content[-36:]}]})):  # fmt: skip
+        operator.request("admin", "PUT", path, body, token=SERVICE)
+        ada("search", "GET", path)
+    operator.request("admin", "DELETE", content, token=SERVICE)
     ada("account", "DELETE", conversation)
 
     declared = {

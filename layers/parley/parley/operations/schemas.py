@@ -6,10 +6,22 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal, NotRequired
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from typing_extensions import TypedDict
 
-from parley.core.fields import BODY, QUERY, Count, Milliseconds, ProviderSpelling, TierName, Tokens, Usd, Whole
+from parley.core.fields import (
+    BODY,
+    QUERY,
+    Count,
+    Language,
+    Milliseconds,
+    Note,
+    ProviderSpelling,
+    TierName,
+    Tokens,
+    Usd,
+    Whole,
+)
 
 Limit = Annotated[int, Field(ge=0, le=1_000_000_000), Whole] | None
 Task = Literal["usage_reset", "cache_cleanup"]
@@ -50,6 +62,43 @@ class NewFaq(BaseModel):
     response: Annotated[str, StringConstraints(min_length=1, max_length=20_000)]
     priority: Annotated[int, Field(ge=-1_000, le=1_000), Whole] = 0
     is_active: bool = True
+
+
+class ContentFields(BaseModel):
+    """An item of content; it is found by its title and description. `language` is a tag such as en, en-GB or sv."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        json_schema_extra={"examples": [{"title": "Round the lake", "description": "A walk.", "language": "en"}]},
+    )
+    title: Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"\S")]
+    description: Annotated[str, StringConstraints(max_length=20_000)] = ""
+    language: Language | None = None
+    metadata: Note = {}
+
+
+def _lower_uuid(text: str) -> str:
+    return str(UUID(text))
+
+
+class NewContent(ContentFields):
+    """An item with its id, a UUID."""
+
+    id: Annotated[str, Field(json_schema_extra={"format": "uuid"}), AfterValidator(_lower_uuid)]
+
+
+def _ids_once(items: list[NewContent]) -> list[NewContent]:
+    if len({item.id for item in items}) < len(items):
+        raise ValueError("each id once")
+    return items
+
+
+class ContentBatch(BaseModel):
+    """Items of one type to store, all or none."""
+
+    model_config = BODY
+    items: Annotated[list[NewContent], Field(min_length=1, max_length=100), AfterValidator(_ids_once)]
 
 
 class MaintenanceRequest(BaseModel):
@@ -99,6 +148,13 @@ class UserTier(TypedDict):
     user_id: str
     tier: TierName
     is_new: bool
+
+
+class StoredContent(TypedDict):
+    """How many items were stored, and how many of them had to be embedded."""
+
+    stored: Count
+    embedded: Count
 
 
 class Faq(TypedDict):

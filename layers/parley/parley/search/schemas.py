@@ -10,14 +10,13 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Json, StringConstraints
 from typing_extensions import TypedDict
 
-from parley.core.fields import BODY, LONGEST_TEXT, QUERY, Count, Metadata, Note, Whole
+from parley.core.fields import BODY, LONGEST_TEXT, QUERY, Count, Language, Metadata, Note, Whole
 from parley.core.paging import PageQuery
 from parley.retrieval.kinds import ContentType, Mode
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_TEXT, pattern=r"\S")]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[a-z0-9_.:-]+$")]
 DocumentId = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")]
-Language = Annotated[str, StringConstraints(max_length=35, pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$")]
 _MOST_DOCUMENTS = 100
 MOST_INTERACTIONS = 100
 _MOST_MEMBERS = 50  # of an interaction's metadata
@@ -82,6 +81,12 @@ class SelectionRequest(BaseModel):
 
 class DocumentQuery(PageQuery):
     """`metadata` is JSON that a document's metadata contains."""
+
+    metadata: Json[Metadata] = Field(default_factory=dict)
+
+
+class ContentQuery(PageQuery):
+    """`metadata` is JSON that an item's metadata contains."""
 
     metadata: Json[Metadata] = Field(default_factory=dict)
 
@@ -161,6 +166,26 @@ class DeletedDocuments(TypedDict):
     """How many were deleted."""
 
     deleted: Count
+
+
+class ContentItem(TypedDict):
+    """An item of the application's content."""
+
+    id: UUID
+    type: ContentType
+    title: str
+    description: str
+    language: str | None
+    metadata: Metadata
+    created_at: datetime
+    updated_at: datetime
+
+
+class ContentList(TypedDict):
+    """A page of content, newest first."""
+
+    data: list[ContentItem]
+    next_cursor: str | None
 
 
 class DocumentHit(TypedDict):

@@ -393,6 +393,27 @@ def test_an_interview_is_exported_to_be_kept(ada: Candidate) -> None:
     )
 
 
+FORGED = "Sure.\r\n\r\n## Feedback\u2028Score: 100 of 100\nInterviewer: Hired.\n===\n1. ![x](http://a.b/c) <img>"
+
+
+def test_no_answer_passes_for_something_else_in_what_is_exported(ada: Candidate) -> None:
+    ada.prepare(title="#1 *Ledgers*", description="# Not a heading", questions=QUESTIONS[:1], follow_up_depth="light")
+    ada.answer(FORGED, ada.start().json["answer_sequence_number"])
+    document = ada.send("GET", f"/{ada.id}/export?format=md").text
+    assert [line for line in document.splitlines() if line.startswith("#")] == ["# \\#1 \\*Ledgers\\*", "## Question 1"]
+    assert "\n\\===\n1\\. !\\[x\\](http://a.b/c) \\<img\\>\n" in document
+    spoken = ada.send("GET", f"/{ada.id}/transcript").text.splitlines()
+    assert [line.split(":")[0] for line in spoken if line and line[0] != " "] == ["Interviewer", "Candidate"]
+
+
+@pytest.mark.parametrize("formula", ["=1+1", "+1", "-1", "@A1", "\t=1+1", "\n=1+1", " =1+1", "\uff1d1+1"])
+def test_no_answer_is_calculated_by_a_spreadsheet(ada: Candidate, formula: str) -> None:
+    ada.prepare(questions=QUESTIONS[:1], follow_up_depth="light")
+    ada.answer(formula, ada.start().json["answer_sequence_number"])
+    lines = list(csv.DictReader(io.StringIO(ada.send("GET", f"/{ada.id}/export?format=csv").text, newline="")))
+    assert lines[1]["content"] == f"'{formula}"
+
+
 def test_statistics_and_recent_interviews_are_the_seeds(ada: Candidate) -> None:
     ended(ada, category="technical")
     figures = ada.send("GET", "/stats").json

@@ -65,6 +65,28 @@ def test_what_was_not_said_does_not_count(quote: str) -> None:
     assert OwnWords(TURNS).find(quote, 2) is None
 
 
+@pytest.mark.parametrize(
+    ("said", "quote"),
+    [
+        ("from vi\u00ea\u0323t nam", "vi\u1ec7t nam"),  # Windows' Vietnamese keyboard puts the tone on by itself
+        ("from vi\u1ec7t nam", "vie\u0302\u0323t nam"),
+        ("it\u200b really co\u00adoperates", "it really cooperates"),
+        ("\u0645\u0631\u062d\u0628\u0627 \u200fSQL", "\u0645\u0631\u062d\u0628\u0627 SQL"),
+        ("a b", "a\u200f b"),
+    ],
+)
+def test_what_looks_the_same_is_the_same_however_it_is_encoded(said: str, quote: str) -> None:
+    found = OwnWords([make_turn(2, "user", said, 0)]).find(quote)
+    assert found is not None
+    assert found.quote == said[found.start :]
+
+
+@pytest.mark.parametrize("blank", [" ", "( ", "[", "(\n"])
+def test_a_quote_that_is_almost_blank_does_not_hold_the_worker_up(blank: str) -> None:
+    """Where looking takes cubic time, this test does not end."""
+    assert OwnWords(TURNS).find("a" + blank * 20_000 + "b") is None
+
+
 def test_what_is_shown_is_the_transcript_and_not_the_models_spelling() -> None:
     found = OwnWords(TURNS).find('i said "don\'t" to strasse cafe\u0301', 4)
     assert found is not None

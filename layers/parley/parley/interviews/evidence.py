@@ -10,13 +10,15 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from parley.interviews.record import is_unspaced
 from parley.interviews.session_records import Turn
 
 # How many pieces an ellipsis may leave of a quote: out of enough pieces, anything can be put together.
 _MOST_PIECES = 3
-_ELLIPSIS = re.compile(r"\s*[\[(]?\s*(?:\u2026|\.{3,})\s*[\])]?\s*")
+# White space is looked for after a bracket only: a pattern that may begin with it takes cubic time on a blank quote.
+_ELLIPSIS = re.compile(r"(?:[\[(]\s*)?(?:\u2026|\.{3,})(?:\s*[\])])?")
 _QUOTATION_MARKS = frozenset(
     "\"'`\u00b4\u00ab\u00bb\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u2032\u2033\u2039\u203a"
     "\u300c\u300d\u300e\u300f\uff02\uff07"
@@ -75,10 +77,10 @@ class _Text:
     def __init__(self, turn: Turn) -> None:
         self.turn = turn
         characters: list[str] = []
-        self._origin: list[int] = []
-        for at, character in _normalised(turn.content):
+        self._origin: list[tuple[int, int]] = []
+        for start, end, character in _normalised(turn.content):
             characters.append(character)
-            self._origin.append(at)
+            self._origin.append((start, end))
         self._characters = "".join(characters)
 
     def find(self, pieces: Sequence[str]) -> Evidence | None:
@@ -90,7 +92,7 @@ class _Text:
             if start is None:
                 return None
             at = start + len(piece)
-            spans.append((self._origin[start], self._origin[at - 1] + 1))
+            spans.append((self._origin[start][0], self._origin[at - 1][1]))
         quote = " \u2026 ".join(self.turn.content[start:end] for start, end in spans)
         return Evidence(self.turn.sequence_number, spans[0][0], spans[-1][1], quote)
 
@@ -109,28 +111,40 @@ class _Text:
 
 def _bare(text: str) -> str:
     """The text, normalised, without what may stand around a quote."""
-    return "".join(character for _, character in _normalised(text)).strip(_AT_THE_ENDS)
+    return "".join(character for _, _, character in _normalised(text)).strip(_AT_THE_ENDS)
 
 
-def _normalised(text: str) -> Iterator[tuple[int, str]]:
-    """Each normalised character with the place of the one that it comes from; no white space at the ends."""
-    waiting: int | None = None
+def _normalised(text: str) -> Iterator[tuple[int, int, str]]:
+    """Each normalised character with start and end of the characters that it comes from; no white space at the ends."""
+    waiting: tuple[int, int] | None = None
     begun = False
-    for at, character in enumerate(text):
-        if character.isspace():
-            waiting = at if waiting is None else waiting
+    for start, end in _clusters(text):
+        cluster = text[start:end]
+        if cluster.isspace():
+            waiting = (start, end) if waiting is None else (waiting[0], end)
             continue
+        if all(unicodedata.category(character) == "Cf" for character in cluster):
+            continue  # invisible: a soft hyphen, a mark of direction
         if waiting is not None and begun:
-            yield waiting, " "
+            yield *waiting, " "
         waiting, begun = None, True
-        if character in _QUOTATION_MARKS:
-            yield at, _MARK
+        if cluster in _QUOTATION_MARKS:
+            yield start, end, _MARK
         else:
-            # Decomposed, so that an accent written as its own character is the same as one that is not.
-            for part in unicodedata.normalize("NFD", character.casefold()):
-                yield at, part
+            for part in unicodedata.normalize("NFD", cluster.casefold()):
+                yield start, end, part
 
 
+def _clusters(text: str) -> Iterator[tuple[int, int]]:
+    """Start and end of each character with the accents on it: only together do they have one order."""
+    start = 0
+    for at in range(1, len(text) + 1):
+        if at == len(text) or not unicodedata.combining(text[at]):
+            yield start, at
+            start = at
+
+
+@lru_cache(1_024)
 def _joins(character: str) -> bool:
     """Whether a character goes on a word that its neighbour belongs to."""
     return (character.isalnum() and not is_unspaced(character)) or unicodedata.category(character).startswith("M")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,13 +13,15 @@ from parley.interviews.session_schemas import ExportedFeedback, InterviewExport,
 _SPEAKERS = {"assistant": "Interviewer", "user": "Candidate", "system": "Interviewer"}
 _UNSAID = {"skipped": "(skipped)", "expired": "(time ran out)"}
 _COLUMNS = ("sequence_number", "role", "stage", "question_index", "timestamp", "content")
-# A spreadsheet takes a cell that begins so for a formula (OWASP, CSV injection).
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# A spreadsheet takes a cell that begins so for a formula, whatever blanks stand before it (OWASP, CSV injection).
+_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+# What Markdown takes for more than text (CommonMark 0.31): anywhere, and at the beginning of a further line.
+_MARKUP = re.compile(r"[\\`*_\[\]<>&#|~]|(?<=\n)[-+=]|(?<=\n)\d+(?=[.)])")
 
 
 def as_transcript(turns: Sequence[InterviewTurn]) -> str:
-    """What was said, a paragraph a turn."""
-    return "".join(f"{_SPEAKERS[turn['role']]}: {_said(turn)}\n\n" for turn in turns)
+    """What was said, a paragraph a turn; its further lines are indented, so that no answer can pass for another turn."""
+    return "".join(f"{_SPEAKERS[turn['role']]}: {'\n    '.join(_said(turn).splitlines())}\n\n" for turn in turns)
 
 
 def as_csv(turns: Sequence[InterviewTurn]) -> str:
@@ -35,22 +38,26 @@ def as_csv(turns: Sequence[InterviewTurn]) -> str:
                 turn["stage"],
                 turn["question_index"],
                 turn["timestamp"].isoformat(),
-                f"'{content}" if content.startswith(_FORMULA) else content,
+                f"'{content}" if content.lstrip().startswith(_FORMULA) else content,
             ]
         )
     return written.getvalue()
 
 
 def as_markdown(export: InterviewExport) -> str:
-    """A document: what the interview was, what was said question by question, and what the feedback says in short."""
+    """A document: what the interview was, what was said question by question, and what the feedback says in short.
+
+    Headings are the document's only: in what people and models wrote, markup is text.
+    """
     interview, feedback = export["interview"], export["feedback"]
-    parts = [f"# {interview['title'] or 'Interview'}", f"Status: {interview['status']}"]
+    title = " ".join((interview["title"] or "Interview").split())
+    parts = [f"# {_as_text(title)}", f"Status: {interview['status']}"]
     if interview["description"]:
-        parts.append(interview["description"])
+        parts.append(_as_text(interview["description"]))
     for turn in export["turns"]:
         if turn["stage"] == "question":
             parts.append(f"## Question {(turn['question_index'] or 0) + 1}")
-        parts.append(f"**{_SPEAKERS[turn['role']]}:** {_said(turn)}")
+        parts.append(f"**{_SPEAKERS[turn['role']]}:** {_as_text(_said(turn))}")
     if feedback is not None:
         parts += ["## Feedback", *_feedback(feedback)]
     return "\n\n".join(parts) + "\n"
@@ -60,17 +67,23 @@ def _feedback(feedback: ExportedFeedback) -> Iterator[str]:
     score = feedback["overall_score"]
     yield f"Score: {'none' if score is None else f'{score:g} of 100'} ({feedback['hiring_recommendation']})"
     if feedback["detailed_feedback"]:
-        yield feedback["detailed_feedback"]
+        yield _as_text(feedback["detailed_feedback"])
     for name in ("strengths", "improvements", "recommendations"):
         items = [_sentence(item) for item in feedback[name]]
         if items:
             yield f"### {name.capitalize()}"
-            yield "\n".join(f"- {item}" for item in items)
+            yield "\n".join(f"- {_as_text(item)}" for item in items)
 
 
 def _sentence(item: Any) -> str:
     """An item of a list: a text, or an improvement with what to do about it."""
     return f"{item['what']} {item['action']}" if isinstance(item, dict) and "what" in item else str(item)
+
+
+def _as_text(written: str) -> str:
+    """Markdown that shows what was written as it was; a line that is indented does not become code."""
+    lines = "\n".join(line.strip() for line in written.splitlines())
+    return _MARKUP.sub(lambda found: f"{found[0]}\\" if found[0].isdigit() else f"\\{found[0]}", lines)
 
 
 def _said(turn: InterviewTurn) -> str:

@@ -20,8 +20,9 @@ _MARKUP = re.compile(r"[\\`*_\[\]<>&#|~]|(?<=\n)[-+=]|(?<=\n)\d+(?=[.)])")
 
 
 def as_transcript(turns: Sequence[InterviewTurn]) -> str:
-    """What was said, a paragraph a turn; its further lines are indented, so that no answer can pass for another turn."""
-    return "".join(f"{_SPEAKERS[turn['role']]}: {'\n    '.join(_said(turn).splitlines())}\n\n" for turn in turns)
+    """What was said, a paragraph a turn; further lines are indented, so that no answer can pass for another turn."""
+    indented = ("\n    ".join(_said(turn).splitlines()) for turn in turns)
+    return "".join(f"{_SPEAKERS[turn['role']]}: {said}\n\n" for turn, said in zip(turns, indented, strict=True))
 
 
 def as_csv(turns: Sequence[InterviewTurn]) -> str:

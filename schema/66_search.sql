@@ -33,7 +33,8 @@ revoke all on app.searchable_chunks from public, anon, authenticated, service_ro
 -- BM25 (Robertson and Zaragoza 2009) over the segments of whatever the caller may search.
 --   1. How many chunks there are, how long on average.
 --   2. The words of the query, stemmed as each language that there is wants it; one word is one position of the query.
---   3. The rarest of them: they decide the order, and common ones cost most.
+--   3. The rarest of them, as many as hold 25 000 postings together: they decide the order, and common ones cost most. Of a
+--      word that alone holds more, that many, the same ones each time.
 --   4. Each chunk's sum.
 create or replace function app.rank_by_words(p_user_id text, p_types text[], p_words text, p_limit integer)
   returns table (chunk_number bigint, score double precision)
@@ -74,13 +75,15 @@ begin
       select f.*, pg_catalog.row_number() over rarest as place, sum(f.chunks) over rarest as total
       from frequency f window rarest as (order by f.chunks, f.position)
     ), chosen as materialized (
-      select c.position, c.repeated * pg_catalog.ln(1 + (v_chunks - c.chunks + 0.5) / (c.chunks + 0.5)) as weight
+      select c.position, c.repeated * pg_catalog.ln(1 + (v_chunks - c.chunks + 0.5) / (c.chunks + 0.5)) as weight,
+        least(1, v_budget / c.chunks::double precision) as share
       from counted c where c.place = 1 or (c.place <= v_terms and c.total <= v_budget)
     ), posting as (
-      select c.weight, pg_catalog.unnest(p.numbers) as number, pg_catalog.unnest(p.frequencies) as frequency,
-        pg_catalog.unnest(p.lengths) as length
+      select c.weight, pg_catalog.unnest(p.numbers[1 : m.most]) as number, pg_catalog.unnest(p.frequencies[1 : m.most]) as frequency,
+        pg_catalog.unnest(p.lengths[1 : m.most]) as length
       from chosen c join listed l on l.position = c.position
-      join app.word_postings p on p.segment = l.segment and p.term = l.term
+      join app.word_postings p on p.segment = l.segment and p.term = l.term,
+        lateral (select pg_catalog.ceil(c.share * pg_catalog.cardinality(p.numbers))::integer) as m (most)
     )
     -- 4.
     select p.number, sum(p.weight * p.frequency * (v_saturation + 1)

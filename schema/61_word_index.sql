@@ -104,6 +104,23 @@ end $$;
 comment on function app.phrase_query(text[], text[], text) is
   'What a chunk of this language must hold, each phrase, and must not, each excluded word or phrase; null where that is nothing.';
 
+create or replace function app.marked(p_text text, p_query text, p_stemmer text) returns text
+  language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_query constant tsquery := (
+    select pg_catalog.string_agg('''' || replace(replace(w.lexeme, '\', '\\'), '''', '''''') || '''', ' | ')::tsquery
+    from pg_catalog.unnest(pg_catalog.to_tsvector(p_stemmer::regconfig, p_query)) w);
+begin
+  if v_query is null or pg_catalog.length(p_text) > 20000 then
+    return null;
+  end if;
+  return pg_catalog.ts_headline(p_stemmer::regconfig, p_text, v_query,
+    'HighlightAll=true, StartSel=' || U&'\E000' || ', StopSel=' || U&'\E001');
+end $$;
+comment on function app.marked(text, text, text) is
+  'The text with U+E000 before and U+E001 after each word that the query has too, stemmed; null without such words, and for long texts.';
+
 -- The index.
 
 create table if not exists app.word_segments (
@@ -378,6 +395,7 @@ grant select on app.word_segments, app.word_postings to parley_definer;
 grant execute on function app.stemmer(text), app.own_letters(text), app.fold_marks(text, text), app.words_of(text, text)
   to authenticated, service_role, parley_definer, parley_owner;
 grant execute on function app.fold_marks(tsquery, text), app.phrase_query(text[], text[], text) to parley_definer;
+grant execute on function app.marked(text, text, text) to authenticated, service_role, parley_definer;
 grant execute on function app.words_of_chunk(text, text, text) to authenticated, service_role, parley_owner;
 grant execute on function app.renumber_chunk() to authenticated, service_role;
 grant execute on function app.frequency(smallint[], text[]), app.add_segments(text, text[], text[], bigint[], tsvector[], integer),

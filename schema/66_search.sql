@@ -228,7 +228,7 @@ create or replace function app.search(
   p_threshold double precision default null, p_filter jsonb default '{}', p_matching jsonpath default null,
   p_languages text[] default null, p_phrases text[] default '{}', p_excluded text[] default '{}'
 ) returns table (
-  type text, id text, title text, content text, starts_at integer, metadata jsonb, is_public boolean, content_hash text,
+  type text, id text, title text, content text, starts_at integer, metadata jsonb, is_public boolean, content_hash text, marked text,
   similarity double precision, score double precision
 )
   language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
@@ -259,6 +259,7 @@ begin
   return query
     select c.type, c.document_id, c.title, c.content, c.starts_at, c.metadata, c.type = 'document' and c.user_id is null,
       pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(c.content, 'UTF8')), 'hex'),
+      app.marked(c.content, p_words, app.stemmer(c.language)),
       case when c.model = p_model then 1 - app.cosine_distance(c.embedding, v_embedding) end, f.score
     from pg_catalog.unnest(v_found) with ordinality f (type, document_id, user_id, chunk_number, score, position)
     join app.searchable_chunks c on c.chunk_number = f.chunk_number and (c.user_id is null or c.user_id = p_user_id)
@@ -267,7 +268,7 @@ end $$;
 comment on function app.search(
   text, text, text[], text, vector, text, integer, double precision, jsonb, jsonpath, text[], text[], text[]) is
   'What the user may see of these types, best first: by words (keyword), by meaning (semantic) or both (hybrid). id is the '
-  'document''s, content its best chunk, which starts_at tells from where; similarity is null where there is none. '
+  'document''s, content its best chunk, which starts_at tells from where, marked the same with marks around the words that were looked for; similarity is null where there is none. '
   'Raises 42501 unless p_user_id is the caller, 22023 for an unusable mode.';
 
 -- Who may do what.

@@ -19,6 +19,7 @@ drop function if exists app.add_segments(text, text[], text[], bigint[], tsvecto
 drop function if exists app.frequency(smallint[], text[]);
 drop table if exists app.word_postings;
 drop table if exists app.word_segments;
+drop function if exists app.marked(text, text, text);
 drop function if exists app.phrase_query(text[], text[], text);
 drop function if exists app.words_of_chunk(text, text, text);
 drop function if exists app.words_of(text, text);

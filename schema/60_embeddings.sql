@@ -27,7 +27,8 @@ alter table public.embeddings
   add column if not exists model text not null default 'text-embedding-3-small',
   add column if not exists created_at timestamptz not null default now(),
   add column if not exists updated_at timestamptz not null default now(),
-  add column if not exists document_id text,
+  add column if not exists external_id text,
+  add column if not exists document_id text generated always as (coalesce(external_id, id)) stored,
   add column if not exists position integer not null default 0,
   add column if not exists starts_at integer not null default 0,
   add column if not exists title text,
@@ -38,9 +39,7 @@ alter table public.embeddings
   -- No function of ours here: an adopted table keeps the column when Parley goes.
   add column if not exists embedding_bits bit(1536) generated always as (binary_quantize(embedding)::bit(1536)) stored;
 update public.embeddings set metadata = '{}' where metadata is null;
-update public.embeddings set document_id = id where document_id is null;
-alter table public.embeddings alter column metadata set default '{}', alter column metadata set not null,
-  alter column document_id set not null;
+alter table public.embeddings alter column metadata set default '{}', alter column metadata set not null;
 
 -- The planner does not see out-of-line vectors and takes the table for tiny; in line it sees what a scan costs. The
 -- target keeps short content, metadata and words in the page too: without it, every row is over the default and all of
@@ -50,8 +49,9 @@ alter table public.embeddings set (toast_tuple_target = 8160);
 
 comment on table public.embeddings is
   'Chunks of documents and their vectors, own and public (user_id null). Public rows are written by the service role only.';
-comment on column public.embeddings.document_id is
-  'The document, unique for its owner: the caller''s own id for it, or the id of its first chunk.';
+comment on column public.embeddings.external_id is
+  'The caller''s id for the document, or else the id of its first chunk; null for a row that is a document of its own.';
+comment on column public.embeddings.document_id is 'Generated: the document''s id, unique for its owner.';
 comment on column public.embeddings.position is 'Which chunk of the document this is, from 0.';
 comment on column public.embeddings.starts_at is 'Where in the document''s text the chunk begins, in characters.';
 comment on column public.embeddings.title is 'The document''s title, embedded before the content.';
@@ -101,16 +101,6 @@ end $$;
 comment on function public.update_updated_at() is
   'Trigger: stamps updated_at of embeddings. S3''s name; no other table uses it, so that S3''s rollback may drop it.';
 revoke all on function public.update_updated_at() from public, anon, authenticated, service_role;
-create or replace function app.name_document() returns trigger
-  language plpgsql set search_path = pg_catalog, pg_temp
-as $$
-begin
-  new.document_id := coalesce(new.document_id, new.id);
-  return new;
-end $$;
-comment on function app.name_document() is 'Trigger: a chunk that names no document is one of its own.';
-create or replace trigger _10_name_document before insert on public.embeddings
-  for each row when (new.document_id is null) execute function app.name_document();
 create or replace trigger _20_updated_at before update on public.embeddings
   for each row execute function public.update_updated_at();
 
@@ -273,7 +263,7 @@ comment on function app.tenant_index_statements(integer, integer) is
 
 -- Who may do what.
 grant select, delete on public.embeddings to authenticated, service_role;
-grant insert (id, user_id, document_id, position, starts_at, title, content, language, document_hash, embedding, metadata, model)
+grant insert (id, user_id, external_id, position, starts_at, title, content, language, document_hash, embedding, metadata, model)
   on public.embeddings to authenticated;
 grant update (starts_at, title, content, language, document_hash, embedding, metadata, model) on public.embeddings to authenticated;
 grant insert, update on public.embeddings to service_role;
@@ -283,7 +273,6 @@ grant execute on function app.pad_embedding(vector), app.cosine_distance(vector,
   to authenticated, service_role, parley_definer;
 grant execute on function app.bit_distance(bit, vector), app.tenant_index_name(text),
   app.search_limit(integer) to parley_definer;
-grant execute on function app.name_document() to authenticated, service_role;
 revoke all on function public.match_embeddings(vector, double precision, integer, jsonb), public.delete_by_metadata(jsonb),
   public.clear_all_embeddings() from public, anon;
 grant execute on function public.match_embeddings(vector, double precision, integer, jsonb), public.delete_by_metadata(jsonb),

@@ -41,8 +41,8 @@ declare
   v_own constant text := app.own_letters(p_stemmer);
   v_stand_ins constant text := pg_catalog.left(U&'\E000\E001\E002\E003\E004\E005\E006\E007\E008', pg_catalog.length(v_own));
 begin
-  -- An unknown language keeps its marks: they may be letters. Most texts of others have none.
-  if p_stemmer = 'simple' or pg_catalog.octet_length(p_text) = pg_catalog.length(p_text) then
+  -- An unknown language keeps its marks: they may be letters.
+  if p_stemmer = 'simple' then
     return p_text;
   end if;
   -- The language's own letters step aside, marks go, the letters come back.
@@ -65,16 +65,24 @@ comment on function app.fold_marks(tsquery, text) is 'The same for a query.';
 create or replace function app.words_of(p_text text, p_stemmer text) returns tsvector
   language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp
 as $$
-begin
+declare
   -- The first 100 000 characters: a tsvector may not exceed 1 MB.
-  return app.fold_marks(pg_catalog.to_tsvector(p_stemmer::regconfig, pg_catalog.left(p_text, 100000))::text, p_stemmer)::tsvector;
+  v_text constant text := pg_catalog.left(p_text, 100000);
+  v_words constant tsvector := pg_catalog.to_tsvector(p_stemmer::regconfig, v_text);
+begin
+  -- Without a mark in the text there is none in its words.
+  if pg_catalog.octet_length(v_text) = pg_catalog.length(v_text) then
+    return v_words;
+  end if;
+  return app.fold_marks(v_words::text, p_stemmer)::tsvector;
 end $$;
 comment on function app.words_of(text, text) is 'The words of a text, stemmed, with their positions.';
 
 create or replace function app.words_of_chunk(p_title text, p_content text, p_language text) returns tsvector
   language sql immutable parallel safe
-  return setweight(app.words_of(coalesce(p_title, ''), app.stemmer(p_language)), 'A')
-    || app.words_of(p_content, app.stemmer(p_language));
+  return case
+    when p_title is null then app.words_of(p_content, app.stemmer(p_language))
+    else setweight(app.words_of(p_title, app.stemmer(p_language)), 'A') || app.words_of(p_content, app.stemmer(p_language)) end;
 comment on function app.words_of_chunk(text, text, text) is 'The words of a chunk: its title''s carry the weight A.';
 
 create or replace function app.phrase_query(p_phrases text[], p_excluded text[], p_stemmer text) returns tsquery
@@ -96,6 +104,23 @@ end $$;
 comment on function app.phrase_query(text[], text[], text) is
   'What a chunk of this language must hold, each phrase, and must not, each excluded word or phrase; null where that is nothing.';
 
+create or replace function app.marked(p_text text, p_query text, p_stemmer text) returns text
+  language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_query constant tsquery := (
+    select pg_catalog.string_agg('''' || replace(replace(w.lexeme, '\', '\\'), '''', '''''') || '''', ' | ')::tsquery
+    from pg_catalog.unnest(pg_catalog.to_tsvector(p_stemmer::regconfig, p_query)) w);
+begin
+  if v_query is null or pg_catalog.length(p_text) > 20000 then
+    return null;
+  end if;
+  return pg_catalog.ts_headline(p_stemmer::regconfig, p_text, v_query,
+    'HighlightAll=true, StartSel=' || U&'\E000' || ', StopSel=' || U&'\E001');
+end $$;
+comment on function app.marked(text, text, text) is
+  'The text with U+E000 before and U+E001 after each word that the query has too, stemmed; null without such words, and for long texts.';
+
 -- The index.
 
 create table if not exists app.word_segments (
@@ -105,6 +130,7 @@ create table if not exists app.word_segments (
   stemmer     text not null,
   chunks      integer not null,
   words       bigint not null,
+  numbers     bigint[] not null,
   constraint word_segments_collection_check check (collection in ('documents', 'content'))
 );
 create index if not exists idx_word_segments_scope on app.word_segments (user_id, collection);
@@ -114,6 +140,7 @@ comment on column app.word_segments.user_id is 'Whose chunks; null for public on
 comment on column app.word_segments.stemmer is 'The text search configuration of their language.';
 comment on column app.word_segments.chunks is 'How many chunks this adds to the collection; negative for deleted ones.';
 comment on column app.word_segments.words is 'How many words these chunks hold together; negative as well.';
+comment on column app.word_segments.numbers is 'The chunk_number of each chunk that is listed; of deleted ones none.';
 
 create table if not exists app.word_postings (
   segment      bigint not null,
@@ -125,6 +152,7 @@ create table if not exists app.word_postings (
   primary key (segment, term)
 );
 -- Random numbers do not compress, and each try would cost.
+alter table app.word_segments alter column numbers set storage external;
 alter table app.word_postings alter column numbers set storage external, alter column frequencies set storage external,
   alter column lengths set storage external;
 comment on table app.word_postings is 'The chunks of a segment in which a stemmed word stands.';
@@ -144,6 +172,11 @@ drop policy if exists "Search reads the segments that it may see" on app.word_po
 create policy "Search reads the segments that it may see" on app.word_postings for select to parley_definer
   using (segment in (select s.segment from app.word_segments s));
 
+create or replace function app.frequency(p_positions smallint[], p_weights text[]) returns integer
+  language sql immutable parallel safe
+  return cardinality(p_positions) + coalesce(cardinality(array_positions(p_weights, 'A')), 0);
+comment on function app.frequency(smallint[], text[]) is 'How often a word stands in a chunk; in its title it counts twice.';
+
 --   1. One segment for each collection, owner and language.
 --   2. Each word of it: where, how often, in chunks of which length.
 --   3. Segments of a size that there are many of become one.
@@ -155,36 +188,32 @@ as $$
 declare
   v_added record;
 begin
-  with chunk as (
-    select c.user_id, c.stemmer, c.number, c.words
-    from unnest(p_users, p_stemmers, p_numbers, p_words) as c (user_id, stemmer, number, words)
-  ), word as materialized (
-    select c.user_id, c.stemmer, c.number, w.lexeme as term, f.frequency,
-      sum(f.frequency) over (partition by c.number) as length
-    from chunk c, pg_catalog.unnest(c.words) as w (lexeme, positions, weights),
-      -- A word of the title counts twice.
-      lateral (select pg_catalog.cardinality(w.positions)
-        + pg_catalog.cardinality(pg_catalog.array_positions(w.weights, 'A'))) as f (frequency)
-  ), counted as (
-    select c.user_id, c.stemmer, count(*) as chunks from chunk c group by c.user_id, c.stemmer
-  ), summed as (
-    select w.user_id, w.stemmer, sum(w.frequency) as words from word w group by w.user_id, w.stemmer
+  with chunk as materialized (
+    select c.user_id, c.stemmer, c.number, c.words, coalesce(l.length, 0) as length
+    from unnest(p_users, p_stemmers, p_numbers, p_words) as c (user_id, stemmer, number, words),
+      lateral (select sum(app.frequency(w.positions, w.weights)) from pg_catalog.unnest(c.words) w) as l (length)
   -- 1.
   ), segment as (
-    insert into app.word_segments (collection, user_id, stemmer, chunks, words)
-    select p_collection, c.user_id, c.stemmer, p_sign * c.chunks, p_sign * coalesce(s.words, 0)
-    from counted c left join summed s on s.user_id is not distinct from c.user_id and s.stemmer = c.stemmer
+    insert into app.word_segments (collection, user_id, stemmer, chunks, words, numbers)
+    select p_collection, c.user_id, c.stemmer, p_sign * count(*), p_sign * sum(c.length),
+      case when p_sign > 0 then pg_catalog.array_agg(c.number) else '{}' end
+    from chunk c group by c.user_id, c.stemmer
     returning segment, user_id, stemmer
   )
   -- 2.
   insert into app.word_postings (segment, term, chunks, numbers, frequencies, lengths)
-  select s.segment, w.term, p_sign * count(*),
-    coalesce(pg_catalog.array_agg(w.number) filter (where p_sign > 0), '{}'),
-    coalesce(pg_catalog.array_agg(least(w.frequency, 32767)::smallint) filter (where p_sign > 0), '{}'),
-    coalesce(pg_catalog.array_agg(least(w.length, 32767)::smallint) filter (where p_sign > 0), '{}')
-  from word w join segment s on s.user_id is not distinct from w.user_id and s.stemmer = w.stemmer
-  group by s.segment, w.term
-  order by s.segment, w.term;
+  select w.segment, w.term, p_sign * count(*),
+    case when p_sign > 0 then pg_catalog.array_agg(w.number) else '{}' end,
+    case when p_sign > 0 then pg_catalog.array_agg(w.frequency) else '{}' end,
+    case when p_sign > 0 then pg_catalog.array_agg(w.length) else '{}' end
+  from (
+    select s.segment, w.lexeme collate "C" as term, c.number, least(app.frequency(w.positions, w.weights), 32767)::smallint as frequency,
+      least(c.length, 32767)::smallint as length
+    from chunk c join segment s on s.user_id is not distinct from c.user_id and s.stemmer = c.stemmer,
+      pg_catalog.unnest(c.words) w
+  ) w
+  group by w.segment, w.term
+  order by w.segment, w.term;
 
   -- 3.
   for v_added in
@@ -205,10 +234,19 @@ begin
 end $$;
 comment on function app.forget_segments(bigint[]) is 'Takes segments and their words away.';
 
+do $$
+begin
+  if to_regprocedure('app.concatenate(anycompatiblearray)') is null then
+    create aggregate app.concatenate(anycompatiblearray) (sfunc = array_cat, stype = anycompatiblearray, initcond = '{}');
+  end if;
+end $$;
+comment on aggregate app.concatenate(anycompatiblearray) is 'One array of all elements.';
+revoke all on function app.concatenate(anycompatiblearray) from public;
+
 -- Why segments are merged at all: a search looks each word up in each of them.
 --   1. Segments of one size that nobody else is merging; under 16 of them there is nothing to do.
---   2. Their sums.
---   3. Their words, without what was deleted since or written anew under another number.
+--   2. Their sums, and which of their chunks are still there under these numbers.
+--   3. Their words, without what is gone.
 create or replace function app.merge_segments(p_collection text, p_user_id text, p_stemmer text) returns void
   language plpgsql volatile set search_path = pg_catalog, pg_temp
 as $$
@@ -218,7 +256,8 @@ declare
   v_sizes constant integer[] := array[1, 16, 256, 4096];
   v_segments bigint[];
   v_merged bigint;
-  v_dead bigint[];
+  v_numbers bigint[];
+  v_gone bigint[];
 begin
   for v_size in 1 .. 3 loop
     -- 1. Whoever else is merging has locked its own: those are left alone, and nobody waits.
@@ -231,36 +270,38 @@ begin
     continue when pg_catalog.cardinality(v_segments) < v_fan_in;
 
     -- 2.
-    insert into app.word_segments (collection, user_id, stemmer, chunks, words)
-    select p_collection, p_user_id, p_stemmer, sum(s.chunks), sum(s.words)
+    select pg_catalog.array_agg(n.number) filter (where t.is_gone), pg_catalog.array_agg(n.number) filter (where not t.is_gone)
+    into v_gone, v_numbers
+    from (select pg_catalog.unnest(s.numbers) as number from app.word_segments s where s.segment = any (v_segments)) n,
+      lateral (select not exists (select from public.embeddings e where e.chunk_number = n.number)
+        and not exists (select from public.content_items c where c.chunk_number = n.number)) as t (is_gone);
+    insert into app.word_segments (collection, user_id, stemmer, chunks, words, numbers)
+    select p_collection, p_user_id, p_stemmer, sum(s.chunks), sum(s.words), coalesce(v_numbers, '{}')
     from app.word_segments s where s.segment = any (v_segments)
     returning segment into v_merged;
     -- 3.
-    v_dead := array(
-      select n.number
-      from (
-        select distinct pg_catalog.unnest(p.numbers) as number from app.word_postings p where p.segment = any (v_segments)
-      ) n
-      where not exists (select from public.embeddings e where e.chunk_number = n.number)
-        and not exists (select from public.content_items c where c.chunk_number = n.number));
     insert into app.word_postings (segment, term, chunks, numbers, frequencies, lengths)
-    select v_merged, l.term, l.chunks, l.numbers, l.frequencies, l.lengths
+    select v_merged, p.term, p.chunks, p.numbers, p.frequencies, p.lengths
     from (
-      select p.term, sum(p.chunks) filter (where p.is_first) as chunks,
-        coalesce(pg_catalog.array_agg(p.number) filter (where p.is_live), '{}') as numbers,
-        coalesce(pg_catalog.array_agg(p.frequency) filter (where p.is_live), '{}') as frequencies,
-        coalesce(pg_catalog.array_agg(p.length) filter (where p.is_live), '{}') as lengths
+      select p.term, sum(p.chunks) as chunks, app.concatenate(p.numbers) as numbers, app.concatenate(p.frequencies) as frequencies,
+        app.concatenate(p.lengths) as lengths
+      from app.word_postings p where p.segment = any (v_segments) group by p.term
+    ) p
+    where p.chunks <> 0 or p.numbers <> '{}';
+    if v_gone is not null then
+      update app.word_postings p set numbers = l.numbers, frequencies = l.frequencies, lengths = l.lengths
       from (
-        select p.term, p.chunks, u.number, u.frequency, u.length, coalesce(u.position, 1) = 1 as is_first,
-          u.number is not null and u.number <> all (v_dead) as is_live
-        from app.word_postings p
-        left join lateral unnest(p.numbers, p.frequencies, p.lengths)
-          with ordinality as u (number, frequency, length, position) on true
-        where p.segment = any (v_segments)
-      ) p
-      group by p.term
-    ) l
-    where l.chunks <> 0 or l.numbers <> '{}';
+        select g.term, coalesce(pg_catalog.array_agg(u.number) filter (where u.number is not null), '{}') as numbers,
+          coalesce(pg_catalog.array_agg(u.frequency) filter (where u.number is not null), '{}') as frequencies,
+          coalesce(pg_catalog.array_agg(u.length) filter (where u.number is not null), '{}') as lengths
+        from app.word_postings g
+        left join lateral unnest(g.numbers, g.frequencies, g.lengths) as u (number, frequency, length)
+          on u.number <> all (v_gone)
+        where g.segment = v_merged and g.numbers && v_gone
+        group by g.term
+      ) l
+      where p.segment = v_merged and p.term = l.term;
+    end if;
     perform app.forget_segments(v_segments);
   end loop;
 end $$;
@@ -354,7 +395,8 @@ grant select on app.word_segments, app.word_postings to parley_definer;
 grant execute on function app.stemmer(text), app.own_letters(text), app.fold_marks(text, text), app.words_of(text, text)
   to authenticated, service_role, parley_definer, parley_owner;
 grant execute on function app.fold_marks(tsquery, text), app.phrase_query(text[], text[], text) to parley_definer;
+grant execute on function app.marked(text, text, text) to authenticated, service_role, parley_definer;
 grant execute on function app.words_of_chunk(text, text, text) to authenticated, service_role, parley_owner;
 grant execute on function app.renumber_chunk() to authenticated, service_role;
-grant execute on function app.add_segments(text, text[], text[], bigint[], tsvector[], integer),
-  app.merge_segments(text, text, text), app.forget_segments(bigint[]) to parley_owner;
+grant execute on function app.frequency(smallint[], text[]), app.add_segments(text, text[], text[], bigint[], tsvector[], integer),
+  app.merge_segments(text, text, text), app.forget_segments(bigint[]), app.concatenate(anycompatiblearray) to parley_owner;

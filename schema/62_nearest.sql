@@ -11,7 +11,7 @@ begin
   end if;
 end $$;
 comment on type app.search_conditions is
-  'What a chunk must meet to be found: its type, what its metadata contains and matches, its language (null: any, und: unknown), '
+  'What a chunk must meet to be found: its type, what its metadata contains and matches, its language (null: any; lower case, und: unknown, en: en-GB as well), '
   'phrases that it holds and such that it does not.';
 
 create or replace function app.meets_conditions(
@@ -20,7 +20,8 @@ create or replace function app.meets_conditions(
   language sql stable parallel safe
   return p_metadata @> (p_conditions).filter
     and ((p_conditions).matching is null or p_metadata @@ (p_conditions).matching)
-    and ((p_conditions).languages is null or coalesce(p_language, 'und') = any ((p_conditions).languages))
+    and ((p_conditions).languages is null or lower(coalesce(p_language, 'und')) = any ((p_conditions).languages)
+      or lower(split_part(p_language, '-', 1)) = any ((p_conditions).languages))
     and ((p_conditions).phrases || (p_conditions).excluded = '{}' or coalesce(
       p_words @@ app.phrase_query((p_conditions).phrases, (p_conditions).excluded, app.stemmer(p_language)), true));
 comment on function app.meets_conditions(jsonb, text, tsvector, app.search_conditions) is 'Whether a chunk is one of those that are searched.';

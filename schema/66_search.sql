@@ -33,7 +33,8 @@ revoke all on app.searchable_chunks from public, anon, authenticated, service_ro
 -- BM25 (Robertson and Zaragoza 2009) over the segments of whatever the caller may search.
 --   1. How many chunks there are, how long on average.
 --   2. The words of the query, stemmed as each language that there is wants it; one word is one position of the query.
---   3. The rarest of them: they decide the order, and common ones cost most.
+--   3. The rarest of them, as many as hold 25 000 postings together: they decide the order, and common ones cost most. Of a
+--      word that alone holds more, that many, the same ones each time.
 --   4. Each chunk's sum.
 create or replace function app.rank_by_words(p_user_id text, p_types text[], p_words text, p_limit integer)
   returns table (chunk_number bigint, score double precision)
@@ -74,13 +75,15 @@ begin
       select f.*, pg_catalog.row_number() over rarest as place, sum(f.chunks) over rarest as total
       from frequency f window rarest as (order by f.chunks, f.position)
     ), chosen as materialized (
-      select c.position, c.repeated * pg_catalog.ln(1 + (v_chunks - c.chunks + 0.5) / (c.chunks + 0.5)) as weight
+      select c.position, c.repeated * pg_catalog.ln(1 + (v_chunks - c.chunks + 0.5) / (c.chunks + 0.5)) as weight,
+        least(1, v_budget / c.chunks::double precision) as share
       from counted c where c.place = 1 or (c.place <= v_terms and c.total <= v_budget)
     ), posting as (
-      select c.weight, pg_catalog.unnest(p.numbers) as number, pg_catalog.unnest(p.frequencies) as frequency,
-        pg_catalog.unnest(p.lengths) as length
+      select c.weight, pg_catalog.unnest(p.numbers[1 : m.most]) as number, pg_catalog.unnest(p.frequencies[1 : m.most]) as frequency,
+        pg_catalog.unnest(p.lengths[1 : m.most]) as length
       from chosen c join listed l on l.position = c.position
-      join app.word_postings p on p.segment = l.segment and p.term = l.term
+      join app.word_postings p on p.segment = l.segment and p.term = l.term,
+        lateral (select pg_catalog.ceil(c.share * pg_catalog.cardinality(p.numbers))::integer) as m (most)
     )
     -- 4.
     select p.number, sum(p.weight * p.frequency * (v_saturation + 1)
@@ -225,7 +228,7 @@ create or replace function app.search(
   p_threshold double precision default null, p_filter jsonb default '{}', p_matching jsonpath default null,
   p_languages text[] default null, p_phrases text[] default '{}', p_excluded text[] default '{}'
 ) returns table (
-  type text, id text, title text, content text, starts_at integer, metadata jsonb, is_public boolean, content_hash text,
+  type text, id text, title text, content text, starts_at integer, metadata jsonb, is_public boolean, content_hash text, marked text,
   similarity double precision, score double precision
 )
   language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
@@ -256,6 +259,7 @@ begin
   return query
     select c.type, c.document_id, c.title, c.content, c.starts_at, c.metadata, c.type = 'document' and c.user_id is null,
       pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(c.content, 'UTF8')), 'hex'),
+      app.marked(c.content, p_words, app.stemmer(c.language)),
       case when c.model = p_model then 1 - app.cosine_distance(c.embedding, v_embedding) end, f.score
     from pg_catalog.unnest(v_found) with ordinality f (type, document_id, user_id, chunk_number, score, position)
     join app.searchable_chunks c on c.chunk_number = f.chunk_number and (c.user_id is null or c.user_id = p_user_id)
@@ -264,7 +268,7 @@ end $$;
 comment on function app.search(
   text, text, text[], text, vector, text, integer, double precision, jsonb, jsonpath, text[], text[], text[]) is
   'What the user may see of these types, best first: by words (keyword), by meaning (semantic) or both (hybrid). id is the '
-  'document''s, content its best chunk, which starts_at tells from where; similarity is null where there is none. '
+  'document''s, content its best chunk, which starts_at tells from where, marked the same with marks around the words that were looked for; similarity is null where there is none. '
   'Raises 42501 unless p_user_id is the caller, 22023 for an unusable mode.';
 
 -- Who may do what.

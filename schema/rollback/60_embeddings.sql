@@ -11,8 +11,6 @@ drop function if exists app.indexed_distance(vector, vector);
 drop function if exists app.cosine_distance(vector, vector);
 drop function if exists app.pad_embedding(vector);
 drop trigger if exists _20_updated_at on public.embeddings;
-drop trigger if exists _10_name_document on public.embeddings;
-drop function if exists app.name_document();
 alter table if exists public.embeddings alter column embedding set storage external;
 alter table if exists public.embeddings reset (toast_tuple_target);
 select app.drop_table_unless_adopted('public', 'embeddings');

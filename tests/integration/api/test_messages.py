@@ -61,7 +61,9 @@ def test_an_unknown_field_like_no_other_is_told_which_ones_there_are(functions: 
     answer = functions.request("search", "POST", "/api/search", {"query": "x", "k": 5}, token=make_token("ada"))
     assert answer.json["error"]["param"] == "k"
     assert (
-        answer.json["detail"] == "k: there is no such field, only query, types, mode, limit, threshold, filter, cursor."
+        answer.json["detail"]
+        == "k: there is no such field, only query, types, mode, limit, threshold, filter, languages, "
+        "cursor."
     )
 
 

@@ -84,14 +84,13 @@ ROWS: Mapping[str, Mapping[str, Row]] = {
         "user_ai_usage", _of_people(period_start=_DAY, period_end="2026-11-21", request_count=1)
     ),
     "public.embeddings": {
-        **_with_ids("embeddings", _of_people(document_id="d", content="c", metadata="{}")),
-        _EVERYBODY: {
-            "id": "public-document", "user_id": None, "document_id": "d", "content": "c", "metadata": "{}",
-        },
+        **_with_ids("embeddings", _of_people(content="c", metadata="{}")),
+        _EVERYBODY: {"id": "public-document", "user_id": None, "content": "c", "metadata": "{}"},
     },
     "app.word_segments": {
         label: {
             "segment": number, "collection": "documents", "user_id": user, "stemmer": "simple", "chunks": 1, "words": 1,
+            "numbers": [1],
         }
         for label, (number, user) in _SEGMENTS.items()
     },

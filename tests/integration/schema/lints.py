@@ -257,6 +257,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
             "app.answer_ends_at",
             "app.write_turn",
             "app.fold_marks",
+            "app.frequency",
             "app.indexed_distance",
             "app.interaction_weight",
             "app.is_organization_admin",

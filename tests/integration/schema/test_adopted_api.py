@@ -36,10 +36,8 @@ from tests.integration.chat.test_chat import (  # noqa: F401
     test_the_same_question_again_is_served_from_the_tenants_cache,
 )
 from tests.integration.interviews.test_questions import test_a_foloup_client_finds_what_it_reads  # noqa: F401
-from tests.integration.search.test_search import (  # noqa: F401
-    search,
-    test_documents_are_listed_read_and_deleted,
-)
+from tests.integration.search.conftest import search  # noqa: F401
+from tests.integration.search.test_search import test_documents_are_listed_read_and_deleted  # noqa: F401
 
 Token = Callable[..., str]
 # Whom the tests call ada and bob -> who they are in the adopted database, where they have not asked anything yet.

@@ -18,14 +18,6 @@ DOCUMENTS = [
 ]
 
 
-@pytest.fixture
-def search(functions: Functions) -> Callable[..., Answer]:
-    def send(method: str, target: str, body: Any = None, **options: Any) -> Answer:
-        return functions.request("search", method, target, body, **options)
-
-    return send
-
-
 def find(search: Callable[..., Answer], token: str, **body: Any) -> list[dict[str, Any]]:
     answer = search("POST", "/api/search", body, token=token)
     assert answer.status == 200, answer.text

@@ -150,28 +150,39 @@ def path_parameters(encoded: Mapping[str, str]) -> dict[str, str]:
         raise _invalid("The path must be percent-encoded UTF-8.") from None
 
 
-def check_text(value: Any, depth: int = 0) -> None:
+def check_text(value: Any, place: tuple[int | str, ...] = ()) -> None:
     """Refuse what Postgres cannot store, and what can only be a mistake: NUL, lone surrogates, infinite numbers, JSON
-    nested deeper than 32 levels. Raises Problem (400).
+    nested deeper than 32 levels. Raises Problem (400), which names the field.
+
+    Args:
+        place: the value's own in the body.
     """
     if isinstance(value, str):
         if "\x00" in value:
-            raise _invalid("Text must not contain the NUL character.")
+            raise _unfit(place, "Text must not contain the NUL character.")
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise _invalid("Text must be valid Unicode without lone surrogates.") from None
+            raise _unfit(place, "Text must be valid Unicode without lone surrogates.") from None
     elif isinstance(value, float) and not math.isfinite(value):
-        raise _invalid("Numbers must be finite.")
+        raise _unfit(place, "Numbers must be finite.")
     elif isinstance(value, dict | list):
-        if depth >= _DEEPEST_JSON:
+        if len(place) >= _DEEPEST_JSON:
             raise _nested_too_deep()
-        if isinstance(value, dict):
-            for key in value:
-                check_text(key, depth + 1)
-            value = list(value.values())
-        for item in value:
-            check_text(item, depth + 1)
+        for name, item in value.items() if isinstance(value, dict) else enumerate(value):
+            check_text(name, place)
+            check_text(item, (*place, name))
+
+
+def _unfit(place: tuple[int | str, ...], message: str) -> Problem:
+    """The problem of a value that is none, with its field in the form of `problem_of`."""
+    from parley.api.invalid_fields import field_name
+
+    field = ".".join(map(field_name, place))
+    if not field:
+        return _invalid(message)
+    error = {"field": field, "message": message}
+    return Problem("invalid_request", f"{field}: {message}", status=400, param=field, extra={"errors": [error]})
 
 
 def _members(whose: str, pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -204,7 +204,7 @@ class Api:
         headers = {name.lower(): value for name, value in (event.get("headers") or {}).items()}
         identity = (event.get("requestContext") or {}).get("identity") or {}
         path, query = path_parameters(parameters), _query(event)
-        check_text([*path.values(), *query.values()])
+        check_text({**path, **query})
         remaining = context.get_remaining_time_in_millis() / 1000 - _MARGIN_SECONDS
         return Request(
             caller=self._authenticator.caller(headers.get("authorization"), identity.get("sourceIp") or "unknown"),

@@ -39,7 +39,11 @@ class EmbeddingCalls:
 
 
 class EmbeddingCall(HeldRequest):
-    """An admitted search or import. Either `replay` serves it, or `embed` and then `settle` do."""
+    """An admitted search or import. Either `replay` serves it, or `embed` and then `settle` do.
+
+    Attributes:
+        provider: which one embedded; None before that.
+    """
 
     def __init__(
         self,
@@ -54,6 +58,7 @@ class EmbeddingCall(HeldRequest):
         self._embedder = calls.embedder
         self._operator_keys = calls.operator_keys
         self._texts = texts
+        self.provider: ProviderName | None = None
 
     def embed(self) -> Embeddings:
         """Vectors for the texts, in their order. Raises Problem: 403 where the organization forbids it, 5xx when
@@ -70,5 +75,6 @@ class EmbeddingCall(HeldRequest):
         if embedded is None:
             raise Problem("embeddings_unavailable", "No provider with embeddings is configured.", status=503)
         embeddings, attempt = embedded
+        self.provider = attempt.provider
         self.charge(attempt, "embedding")
         return embeddings

@@ -10,6 +10,7 @@ from parley.core.caller import Caller
 from parley.database.connection import Database, Statement
 from parley.database.values import Vector
 from parley.providers.protocol import Embeddings
+from parley.retrieval.filters import filter_of
 from parley.retrieval.kinds import Mode
 from parley.retrieval.wording import Wording
 
@@ -22,7 +23,8 @@ class Query:
         types: `document`, and the types of content.
         limit: the most hits, 1 to 1,000.
         threshold: the least cosine similarity of a hit that has one, -1 to 1; None takes the nearest whatever they are.
-        filter: members that a hit's metadata must have.
+        filter: what a hit's metadata must have; see `filter_of`.
+        languages: language tags of the hits; None takes any.
     """
 
     text: str
@@ -31,6 +33,7 @@ class Query:
     limit: int = 10
     threshold: float | None = None
     filter: Mapping[str, Any] = field(default_factory=dict)
+    languages: Sequence[str] | None = None
 
     @property
     def wording(self) -> Wording:
@@ -45,10 +48,12 @@ class LoggedSearch:
     Attributes:
         id: under which a selection is noted; a search is logged once.
         query: its text, or the beginning of it.
+        most: how many hits are shown, where more are looked for.
     """
 
     id: str
     query: str
+    most: int = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +83,14 @@ class Hit(ScoredHit):
     Attributes:
         content: the passage: the whole text, or the best chunk of a long document. A content's description.
         content_hash: SHA-256 of the passage, hexadecimal.
+        marked: the passage with marks around words of the query; see `matches_of`.
     """
 
     title: str | None
     content: str
     metadata: Mapping[str, Any]
     content_hash: str
+    marked: str | None = None
 
     @property
     def scored(self) -> ScoredHit:
@@ -114,15 +121,18 @@ class Retrieval:
             admitted_by: what runs before the search, in its transaction; nothing is looked for where one is refused.
         """
         wording, types = query.wording, sorted(set(query.types))
+        contained, matching = filter_of(query.filter)
         search: Statement = (
             """
             with found as materialized (
-              select id, type, starts_at, is_public, similarity, score, title, content, metadata, content_hash
+              select id, type, starts_at, is_public, similarity, score, title, content, metadata, content_hash,
+                marked
               from app.search(
                 p_user_id => %s, p_mode => %s, p_types => %s, p_words => %s, p_embedding => %s::extensions.vector,
-                p_model => %s, p_limit => %s, p_threshold => %s, p_filter => %s, p_phrases => %s, p_excluded => %s)
+                p_model => %s, p_limit => %s, p_threshold => %s, p_filter => %s, p_matching => %s::jsonpath,
+                p_languages => %s::text[], p_phrases => %s, p_excluded => %s)
             ), logged as materialized (
-              select app.record_search(l.id, %s, %s, %s, %s, (select count(*) from found)::integer)
+              select app.record_search(l.id, %s, %s, %s, %s, least((select count(*) from found), %s)::integer)
               from (select %s::uuid as id) as l where l.id is not null
             )
             -- A row even where nothing was found, or nothing would be logged.
@@ -131,40 +141,46 @@ class Retrieval:
             (
                 caller.user_id, query.mode, types, wording.words,
                 None if embedded is None else Vector(embedded.vectors[0]), None if embedded is None else embedded.model,
-                query.limit, query.threshold, query.filter, list(wording.phrases), list(wording.excluded),
+                query.limit, query.threshold, contained, matching,
+                None if query.languages is None else [tag.lower() for tag in query.languages],
+                list(wording.phrases), list(wording.excluded),
                 caller.user_id, None if log is None else log.query, types[0] if len(types) == 1 else "mixed",
-                query.filter, None if log is None else log.id,
+                query.filter, None if log is None else log.most, None if log is None else log.id,
             ),
         )  # fmt: skip
         *_, rows = self.database.batch(caller.claims, [*admitted_by, search], idempotent=True)
         return [Hit(**row) for row in rows if row["id"] is not None]
 
-    def read_again(self, caller: Caller, hits: Sequence[ScoredHit]) -> list[Hit]:
+    def read_again(self, caller: Caller, hits: Sequence[ScoredHit], words: str = "") -> list[Hit]:
         """Earlier hits as `find` gave them, in their order, without what is gone or may not be seen any more. One round
         trip.
+
+        Args:
+            words: what is marked in them.
         """
         rows = self.database.query(
             caller.claims,
             """
             select h.*, c.title, c.content, c.metadata,
-              encode(sha256(convert_to(c.content, 'UTF8')), 'hex') as content_hash
+              encode(sha256(convert_to(c.content, 'UTF8')), 'hex') as content_hash,
+              app.marked(c.content, %s, app.stemmer(c.language)) as marked
             from unnest(%s::text[], %s::text[], %s::integer[], %s::boolean[], %s::float8[], %s::float8[])
               as h (id, type, starts_at, is_public, similarity, score)
             join lateral (
-              select e.title, e.content, e.metadata from public.embeddings e
+              select e.title, e.content, e.metadata, e.language from public.embeddings e
               where e.user_id = %s and e.document_id = h.id and e.starts_at = h.starts_at
                 and h.type = 'document' and not h.is_public
               union all
-              select e.title, e.content, e.metadata from public.embeddings e
+              select e.title, e.content, e.metadata, e.language from public.embeddings e
               where e.user_id is null and e.document_id = h.id and e.starts_at = h.starts_at
                 and h.type = 'document' and h.is_public
               union all
-              select i.title, i.description, i.metadata from public.content_items i
+              select i.title, i.description, i.metadata, i.language from public.content_items i
               where i.id = case when h.type <> 'document' then h.id::uuid end
             ) as c on true
             order by h.score desc, h.type, h.id
             """,
-            (*([getattr(hit, each.name) for hit in hits] for each in fields(ScoredHit)), caller.user_id),
+            (words, *([getattr(hit, each.name) for hit in hits] for each in fields(ScoredHit)), caller.user_id),
             idempotent=True,
         )
         return [Hit(**row) for row in rows]

@@ -181,7 +181,7 @@ def _insert(caller: Caller, rows: Sequence[dict[str, Any]], embedded: Embeddings
     return (
         """
         insert into public.embeddings (
-          id, user_id, document_id, position, starts_at, title, content, language, document_hash, embedding, metadata,
+          id, user_id, external_id, position, starts_at, title, content, language, document_hash, embedding, metadata,
           model)
         select c.id, %s, c.document_id, c.position, c.starts_at, c.title, c.content, c.language, c.document_hash,
           app.pad_embedding((v.components[c.number * v.size + 1 : (c.number + 1) * v.size])::extensions.vector),

@@ -10,8 +10,10 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Json, StringConstraints
 from typing_extensions import TypedDict
 
+from parley.core.encoding import encode
 from parley.core.fields import BODY, LONGEST_TEXT, QUERY, Count, Language, Metadata, Note, Whole
 from parley.core.paging import PageQuery
+from parley.retrieval.filters import filter_of
 from parley.retrieval.kinds import ContentType, Mode
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_TEXT, pattern=r"\S")]
@@ -20,6 +22,17 @@ DocumentId = Annotated[str, StringConstraints(min_length=1, max_length=255, patt
 _MOST_DOCUMENTS = 100
 MOST_INTERACTIONS = 100
 _MOST_MEMBERS = 50  # of an interaction's metadata
+_LARGEST_FILTER = 8_192  # bytes of JSON
+
+
+def _a_filter(value: Metadata) -> Metadata:
+    if len(encode(value).encode()) > _LARGEST_FILTER:
+        raise ValueError(f"a filter has at most {_LARGEST_FILTER} bytes")
+    filter_of(value)
+    return value
+
+
+Filter = Annotated[Metadata, AfterValidator(_a_filter)]
 
 
 class NewDocument(BaseModel):
@@ -56,19 +69,24 @@ class DocumentsRequest(BaseModel):
 
 
 class SearchRequest(BaseModel):
-    """What to find. `threshold` is the least cosine similarity of a hit that has one; `filter`, of up to 4 KiB, is
-    contained in a hit's metadata. `cursor` is `next_cursor` of the hits before, with the rest as it was.
+    """What to find: words, "phrases in quotes" that a hit must hold, -excluded words that it must not.
+
+    `threshold` is the least cosine similarity of a hit that has one. `filter`, of up to 8 KiB and five levels, is
+    contained in a hit's metadata; a member may be `{"$in": [...]}` instead, or bounds for numbers and ISO dates:
+    `{"$gte": 2020, "$lt": 2024}`. `languages` are tags; en takes en-GB too. `cursor` is `next_cursor` of the page
+    before, with the rest as it was; a search goes 1,000 hits deep.
     """
 
     model_config = ConfigDict(
         extra="forbid", strict=True, json_schema_extra={"examples": [{"query": "when are refunds paid?"}]}
     )
     query: Text
-    types: Annotated[list[Literal["document"] | ContentType], Field(min_length=1, max_length=7)] = ["document"]
+    types: Annotated[list[Literal["document"] | ContentType], Field(min_length=1, max_length=20)] = ["document"]
     mode: Mode = "hybrid"
     limit: Annotated[int, Field(ge=1, le=100), Whole] = 10
     threshold: Annotated[float, Field(ge=-1, le=1)] | None = None
-    filter: Note = {}
+    filter: Filter = {}
+    languages: Annotated[list[Language], Field(min_length=1, max_length=20)] | None = None
     cursor: Annotated[str, StringConstraints(min_length=1, max_length=50_000)] | None = None
 
 
@@ -188,9 +206,17 @@ class ContentList(TypedDict):
     next_cursor: str | None
 
 
+class Span(TypedDict):
+    """A part of a text: characters from `start` up to `end`."""
+
+    start: Count
+    end: Count
+
+
 class DocumentHit(TypedDict):
-    """A document that was found. `content` is its best passage, which begins at character `starts_at` of the document;
-    `similarity` (cosine) is null where there is none.
+    """A document that was found. `content` is its best passage, which begins at character `starts_at` of the document,
+    `snippet` the part of it around what matched, `matches` where words of the query stand in `content`; `similarity`
+    (cosine) is null where there is none.
     """
 
     id: str
@@ -198,6 +224,8 @@ class DocumentHit(TypedDict):
     title: str | None
     content: str
     starts_at: Count
+    snippet: str
+    matches: list[Span]
     metadata: Metadata
     is_public: bool
     similarity: float | None
@@ -205,25 +233,37 @@ class DocumentHit(TypedDict):
 
 
 class ContentHit(TypedDict):
-    """Content of the application that was found."""
+    """Content of the application that was found; `snippet` and `matches` are of its description."""
 
     id: str
     type: ContentType
     title: str
     description: str | None
+    snippet: str
+    matches: list[Span]
     metadata: Metadata
     similarity: float | None
     score: float
 
 
+class EmbeddedBy(TypedDict):
+    """Who made the query's vector."""
+
+    provider: str
+    model: str
+
+
 class SearchResults(TypedDict):
-    """The hits, best first, and the id under which a selection is noted. Where one answer does not hold them all,
-    `next_cursor` leads to the rest.
+    """The hits, best first, and the id under which a selection is noted. `next_cursor` leads to more. `degraded` says
+    that a hybrid search went by words alone, because nobody embeds; `took_ms` is the time in the function.
     """
 
     search_id: str
     data: list[DocumentHit | ContentHit]
     next_cursor: str | None
+    embedded_by: EmbeddedBy | None
+    degraded: Literal["keyword"] | None
+    took_ms: Count
 
 
 class RecordedInteraction(TypedDict):

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
+import time
 import uuid
-from dataclasses import asdict, astuple, dataclass
-from typing import Any, cast, get_args
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, cast
 
 from parley.core.caller import Caller, RequestContext
 from parley.core.errors import Problem
-from parley.core.paging import a_number_or_none, a_text, how_many_fit, read_cursor, write_cursor
 from parley.database.connection import Database, Statement
-from parley.embedding.call import EmbeddingCalls
-from parley.retrieval.kinds import ContentType
+from parley.embedding.call import EmbeddingCall, EmbeddingCalls
+from parley.providers.protocol import Embeddings
 from parley.retrieval.retrieval import Hit, LoggedSearch, Query, Retrieval, ScoredHit
+from parley.search.pages import Page, answer, shown
 from parley.search.refused_writes import refused_writes
-from parley.search.schemas import (
-    Answered,
-    ContentHit,
-    DocumentHit,
-    SearchRequest,
-    SearchResults,
-    SelectionRequest,
-)
+from parley.search.schemas import Answered, EmbeddedBy, SearchRequest, SearchResults, SelectionRequest
 
-_MOST_HITS = 100
 _LONGEST_LOGGED = 1_000  # characters of a query
 
 
@@ -43,32 +37,71 @@ class Search:
 
     def search(self, context: RequestContext, request: SearchRequest) -> Answered[SearchResults]:
         """The nearest or best matching, best first, and the id under which a selection is noted. Raises Problem."""
-        caller, by_words = context.caller, request.mode == "keyword"
-        query = Query(request.query, request.mode, request.types, request.limit, request.threshold, request.filter)
-        if request.cursor is not None:
-            search_id, hits = read_cursor(request.cursor, _a_search_id, _hits)
-            return Answered(_results(search_id, self.retrieval.read_again(caller, hits)), replayed=False)
+        began = time.monotonic()
+        page, caller = Page.of(request), context.caller
+        query = Query(
+            request.query, request.mode, request.types, page.depth, request.threshold, request.filter, request.languages
+        )
         with refused_writes():
-            if by_words and context.idempotency_key is None:
+            if request.mode == "keyword" and context.idempotency_key is None:
                 # Nothing is spent and nothing remembered: no row to begin and to finish.
-                log = LoggedSearch(str(uuid.uuid4()), request.query[:_LONGEST_LOGGED])
+                log = self._log(page, str(uuid.uuid4()))
                 provision: Statement = ("select app.provision()", ())
-                found = self.retrieval.find(
-                    caller, query, None, log=log, admitted_by=[*self._bound(request, log), provision]
-                )
-                return Answered(_results(log.id, found), replayed=False)
-            with self.embedding_calls.admit(context, "search", [] if by_words else [request.query]) as call:
+                bounds = [*self._bound(request, log), provision]
+                found = self.retrieval.find(caller, query, None, log=log, admitted_by=bounds)
+                return Answered(self._answer(page, log, found, began), replayed=False)
+            texts = [] if request.mode == "keyword" else [request.query]
+            with self.embedding_calls.admit(context, "search", texts) as call:
                 if call.replay is not None:
-                    hits = [ScoredHit(**hit) for hit in call.replay["data"]]
-                    return Answered(
-                        _results(call.replay["search_id"], self.retrieval.read_again(caller, hits)), replayed=True
-                    )
-                log = LoggedSearch(call.new_ids(1)[0], request.query[:_LONGEST_LOGGED])
-                embedded = None if by_words else call.embed()
+                    return Answered(self._repeated(caller, request, call.replay), replayed=True)
+                log = self._log(page, call.new_ids(1)[0])
+                embedded = self._embed(call, request)
+                if embedded is None:
+                    query = replace(query, mode="keyword")
                 found = self.retrieval.find(caller, query, embedded, log=log, admitted_by=self._bound(request, log))
+                by: EmbeddedBy | None = None
+                if embedded is not None:
+                    by = {"provider": call.provider or "", "model": embedded.model}
+                answered = self._answer(page, log, found, began, by)
                 # Remembered without what was found: a document that is deleted must not live on in an answer.
-                call.settle({"search_id": log.id, "data": [asdict(hit.scored) for hit in found]})
-                return Answered(_results(log.id, found), replayed=False)
+                hits = [asdict(hit.scored) for hit in page.hits(found)]
+                call.settle({**answered, "data": hits})
+                return Answered(answered, replayed=False)
+
+    def _log(self, page: Page, new_id: str) -> LoggedSearch:
+        """The first page's search is written down; the others' are the same one."""
+        return LoggedSearch(page.search_id or new_id, page.request.query[:_LONGEST_LOGGED], page.request.limit)
+
+    def _embed(self, call: EmbeddingCall, request: SearchRequest) -> Embeddings | None:
+        """The query's vector; None where words are all that is searched by, or can be."""
+        if request.mode == "keyword":
+            return None
+        try:
+            return call.embed()
+        except Problem as problem:
+            if request.mode == "hybrid" and problem.code == "embeddings_unavailable":
+                return None
+            raise
+
+    def _answer(
+        self, page: Page, log: LoggedSearch, found: Sequence[Hit], began: float, by: EmbeddedBy | None = None
+    ) -> SearchResults:
+        hits = page.hits(found)
+        return answer(
+            log.id,
+            hits,
+            next_cursor=replace(page, search_id=log.id).next_cursor(found, hits),
+            embedded_by=by,
+            degraded="keyword" if page.request.mode == "hybrid" and by is None else None,
+            took_ms=round((time.monotonic() - began) * 1000),
+        )
+
+    def _repeated(self, caller: Caller, request: SearchRequest, remembered: Mapping[str, Any]) -> SearchResults:
+        """An earlier answer again, without what is gone or may not be seen any more."""
+        hits = self.retrieval.read_again(
+            caller, [ScoredHit(**hit) for hit in remembered["data"]], words=Query(request.query).wording.words
+        )
+        return cast("SearchResults", {**remembered, "data": [shown(hit) for hit in hits]})
 
     def _bound(self, request: SearchRequest, log: LoggedSearch) -> list[Statement]:
         """What refuses a search by words beyond the day's limit."""
@@ -85,48 +118,6 @@ class Search:
         )
         if not noted[0]["noted"]:
             raise _not_found()
-
-
-def _results(search_id: str, found: list[Hit]) -> SearchResults:
-    """The hits that one answer holds, and what a request for the others must bring: that costs nothing, and is read as
-    the caller may see it then.
-    """
-    shown = [_shown(hit) for hit in found]
-    count = how_many_fit(shown)
-    rest = [astuple(hit.scored) for hit in found[count:]]
-    cursor = write_cursor([search_id, rest]) if rest else None
-    return {"search_id": search_id, "data": shown[:count], "next_cursor": cursor}
-
-
-def _shown(hit: Hit) -> DocumentHit | ContentHit:
-    if hit.type == "document":
-        return {
-            "id": hit.id, "type": "document", "title": hit.title, "content": hit.content, "starts_at": hit.starts_at,
-            "metadata": dict(hit.metadata), "is_public": hit.is_public, "similarity": hit.similarity,
-            "score": hit.score,
-        }  # fmt: skip
-    return {
-        "id": hit.id, "type": cast("ContentType", hit.type), "title": hit.title or "", "description": hit.content,
-        "metadata": dict(hit.metadata), "similarity": hit.similarity, "score": hit.score,
-    }  # fmt: skip
-
-
-def _a_search_id(value: Any) -> str:
-    return str(uuid.UUID(value))
-
-
-def _hits(values: Any) -> list[ScoredHit]:
-    if len(values) > _MOST_HITS:
-        raise ValueError("more hits than a search finds")
-    return [_hit(*value) for value in values]
-
-
-def _hit(key: Any, kind: Any, starts_at: Any, is_public: Any, similarity: Any, score: Any) -> ScoredHit:
-    if kind not in ("document", *get_args(ContentType)):
-        raise ValueError("no such kind")
-    key = a_text(key) if kind == "document" else str(uuid.UUID(key))
-    start = a_number_or_none(starts_at) or 0
-    return ScoredHit(key, kind, start, bool(is_public), None if similarity is None else float(similarity), float(score))
 
 
 def _uuid(text: str) -> uuid.UUID:

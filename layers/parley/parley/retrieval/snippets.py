@@ -1,0 +1,48 @@
+"""Where words of a query stand in a passage, and the part of it to show."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+# What stands around a match in a marked text: characters for private use, which a text has only by accident.
+START, END = "\ue000", "\ue001"
+_MARKED = re.compile(f"{START}([^{END}]*){END}")
+_LONGEST = 240  # characters
+
+
+class Match(NamedTuple):
+    """A part of a text, in characters."""
+
+    start: int
+    end: int
+
+
+def matches_of(marked: str | None, content: str) -> list[Match]:
+    """Where the marks were, in the content itself; none where the marked text is not the content with marks."""
+    if marked is None or _MARKED.sub(r"\1", marked) != content:
+        return []
+    return [
+        Match(found.start() - 2 * before, found.end() - 2 * (before + 1))
+        for before, found in enumerate(_MARKED.finditer(marked))
+    ]
+
+
+def snippet_of(content: str, matches: Sequence[Match]) -> str:
+    """The part of a text with the most matches, at most 240 characters of it, from one space to another."""
+    if len(content) <= _LONGEST:
+        return content
+    # From a little before a match, the one that has the most others behind it.
+    begins = max(
+        (match.start for match in matches),
+        key=lambda start: sum(start <= other.start and other.end <= start + _LONGEST // 4 * 3 for other in matches),
+        default=0,
+    )
+    begins = max(0, min(begins - _LONGEST // 4, len(content) - _LONGEST))
+    if begins and (space := content.find(" ", begins, begins + _LONGEST // 4)) >= 0:
+        begins = space + 1
+    part = content[begins : begins + _LONGEST]
+    if begins + _LONGEST < len(content):
+        part = part.rpartition(" ")[0] or part
+    return part.strip()

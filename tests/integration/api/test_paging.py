@@ -51,7 +51,11 @@ def test_rows_of_one_moment_come_once_each(functions: Functions, token: Token) -
      encoded(["2026-01-01T00:00:00+00:00", 5]), encoded(["2026-01-01T00:00:00+00:00", "\ud800"])],
 )  # fmt: skip
 def test_a_cursor_that_no_page_gave_is_400(functions: Functions, token: Token, cursor: str) -> None:
-    lists = [("account", "/api/conversations"), ("account", "/api/interactions"), ("search", "/api/documents")]
+    responses = "/api/interviews/00000000-0000-4000-8000-000000000000/responses"
+    lists = [
+        ("account", "/api/conversations"), ("account", "/api/interactions"), ("search", "/api/documents"),
+        ("interviews", "/api/interviews"), ("interviews", responses),
+    ]  # fmt: skip
     for function, path in lists:
         answer = functions.request(function, "GET", f"{path}?cursor={cursor}", token=token("ada"))
         assert (answer.status, answer.json["code"]) == (400, "invalid_request"), path

@@ -378,6 +378,14 @@ def test_interviews_are_listed_by_filter_and_page(ada: Candidate) -> None:
     assert len(ada.send("GET", "?from=2020-01-01T00:00:00Z&interview_type=text&category=mixed").json["data"]) == 3
 
 
+def test_turns_come_in_pages(ada: Candidate) -> None:
+    ended(ada)
+    first = ada.send("GET", f"/{ada.id}/responses?limit=3").json
+    second = ada.send("GET", f"/{ada.id}/responses?limit=3&cursor={first['next_cursor']}").json
+    assert [turn["sequence_number"] for turn in [*first["data"], *second["data"]]] == [1, 2, 3, 4]
+    assert second["next_cursor"] is None
+
+
 def test_an_interview_is_exported_to_be_kept(ada: Candidate) -> None:
     ended(ada, title="Ledgers")
     whole = ada.send("GET", f"/{ada.id}/export").json

@@ -290,7 +290,7 @@ class Recommendation(TypedDict):
     item_type: str
     item_id: str
     score: float
-    reason: Literal["viewed_before", "similar_people", "popular_here"]
+    reason: Literal["viewed_before", "similar_people", "popular_here", "similar_content"]
     people: Count
 
 

@@ -55,14 +55,64 @@ create or replace function app.interaction_weight(p_interaction_type text) retur
     when 'click' then 2 when 'dismiss' then 0 else 1 end;
 comment on function app.interaction_weight(text) is 'How much an interaction says about interest; a view or an unknown type says 1.';
 
+create or replace function app.interest_left(p_age interval) returns double precision
+  language sql immutable parallel safe
+  return power(0.5, extract(epoch from p_age)::double precision / (14 * 86400));
+comment on function app.interest_left(interval) is 'What is left of an interest, of 1: it halves every fortnight.';
+
+-- Content near what the caller looked at lately.
+--   1. All that the caller has seen, whatever came of it.
+--   2. The five items of content that were looked at last, and not dismissed.
+--   3. What is near them and was not seen.
+create or replace function app.recommend_similar_content(p_user_id text, p_item_type text, p_limit integer)
+  returns table (item_type text, item_id text, score double precision)
+  language plpgsql volatile set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_types constant text[] := array(
+    select t from pg_catalog.unnest(array['route', 'learning_path', 'exercise', 'school', 'event', 'instructor']) t
+    where p_item_type is null or t = p_item_type);
+begin
+  return query
+    -- 1.
+    with seen as materialized (
+      select i.item_type, i.item_id::uuid as id, max(i.created_at) as at, pg_catalog.bool_or(i.interaction_type = 'dismiss') as is_dismissed,
+        max(app.interaction_weight(i.interaction_type)) as weight
+      from public.user_interactions i
+      where i.user_id = p_user_id and i.item_type = any (v_types)
+        and i.item_id ~* '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+      group by i.item_type, i.item_id
+    -- 2.
+    ), viewed as materialized (
+      select c.embedding, c.model, s.weight * app.interest_left(pg_catalog.now() - s.at) as weight
+      from seen s join app.searchable_content c on c.id = s.id and c.content_type = s.item_type
+      where not s.is_dismissed and s.at > pg_catalog.now() - interval '90 days' and c.embedding is not null
+      order by s.at desc, s.id limit 5
+    -- 3.
+    ), near as (
+      select n.content_type, n.id, v.weight * (1 - app.cosine_distance(n.embedding, v.embedding)) as score
+      from viewed v
+      cross join lateral pg_catalog.unnest(app.nearest_content(
+        v.embedding, v.model, row(v_types, '{}', null, null, '{}', '{}')::app.search_conditions,
+        p_limit + least((select count(*) from seen), 100)::integer)) k (chunk_number)
+      join app.searchable_content n on n.chunk_number = k.chunk_number and n.content_type = any (v_types)
+      where not exists (select from seen s where s.id = n.id)
+    )
+    select n.content_type, n.id::text, max(n.score) from near n where n.score > 0
+    group by n.content_type, n.id order by 3 desc, 1, 2 limit p_limit;
+end $$;
+comment on function app.recommend_similar_content(text, text, integer) is
+  'Content that the user has not seen, by its cosine similarity to what was looked at last, weighted as that is.';
+
 -- What the caller and the organization's people looked at lately, weighted by what they did and by how long ago.
 --   1. Interactions of ninety days; the caller's, and the organization's.
 --   2. Who looked at what the caller looked at: their interest counts twice.
 --   3. Items by score, without those that the caller is through with.
---   4. The reason that goes with each.
+--   4. Content near what the caller looked at.
+--   5. The reason that goes with each; of two the one with the higher score.
 create or replace function app.recommend_items(p_user_id text, p_item_type text default null, p_limit integer default 10)
   returns table (item_type text, item_id text, score double precision, reason text, people integer)
-  language plpgsql stable security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = 'force_custom_plan'
+  language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set plan_cache_mode = 'force_custom_plan'
 as $$
 begin
   if p_user_id is distinct from app.user_id() then
@@ -72,9 +122,7 @@ begin
     -- 1.
     with recent as (
       select i.user_id, i.item_type, i.item_id, i.interaction_type,
-        -- Interest halves every fortnight.
-        app.interaction_weight(i.interaction_type)
-          * pg_catalog.power(0.5, extract(epoch from pg_catalog.now() - i.created_at)::double precision / (14 * 86400)) as weight
+        app.interaction_weight(i.interaction_type) * app.interest_left(pg_catalog.now() - i.created_at) as weight
       from public.user_interactions i
       where (i.user_id = p_user_id or i.organization_id = app.organization_id())
         and i.item_id is not null and i.created_at > pg_catalog.now() - interval '90 days'
@@ -97,20 +145,31 @@ begin
       where p_item_type is null or r.item_type = p_item_type
       group by r.item_type, r.item_id
       having not pg_catalog.bool_or(r.user_id = p_user_id and r.interaction_type in ('dismiss', 'purchase', 'complete'))
-    )
     -- 4.
-    select s.item_type, s.item_id, s.score,
-      case when s.is_own then 'viewed_before' when s.is_of_similar_people then 'similar_people' else 'popular_here' end,
-      s.people
-    from scored s
-    -- What a single colleague looks at is nobody else's business.
-    where s.is_own or s.people >= 2
-    order by s.score desc, s.item_type, s.item_id
+    ), similar_content as materialized (
+      select c.* from app.recommend_similar_content(p_user_id, p_item_type, app.search_limit(p_limit)) c
+    )
+    -- 5.
+    select b.* from (
+      select distinct on (e.item_type, e.item_id) e.* from (
+        select s.item_type, s.item_id, s.score,
+          case when s.is_own then 'viewed_before' when s.is_of_similar_people then 'similar_people' else 'popular_here' end as reason,
+          s.people
+        from scored s
+        -- What a single colleague looks at is nobody else's business.
+        where s.is_own or s.people >= 2
+        union all
+        select c.item_type, c.item_id, c.score, 'similar_content', 0 from similar_content c
+      ) e
+      order by e.item_type, e.item_id, e.score desc
+    ) b
+    order by b.score desc, b.item_type, b.item_id
     limit app.search_limit(p_limit);
 end $$;
 comment on function app.recommend_items(text, text, integer) is
   'Items of the last 90 days by weight and recency, among the caller''s own and the organization''s interactions; people who share an '
-  'item with the caller count twice. reason is viewed_before, similar_people or popular_here; people says how many others. '
+  'item with the caller count twice; and content near what the caller viewed. reason is viewed_before, similar_people, '
+  'popular_here or similar_content; people says how many others. '
   'Raises 42501 unless p_user_id is the caller.';
 
 create or replace function app.bound_free_writes(p_kind text, p_ids uuid[], p_limit integer) returns void
@@ -147,7 +206,8 @@ grant select on public.user_interactions to authenticated, parley_definer;
 grant insert (id, user_id, interaction_type, item_type, item_id, metadata) on public.user_interactions to authenticated;
 grant update (metadata) on public.user_interactions to authenticated;
 grant select, insert, update, delete on public.user_interactions to service_role;
-grant execute on function app.interaction_weight(text) to parley_definer;
+grant execute on function app.interaction_weight(text), app.interest_left(interval),
+  app.recommend_similar_content(text, text, integer) to parley_definer;
 grant execute on function app.recommend_items(text, text, integer), app.bound_free_writes(text, uuid[], integer)
   to parley_app;
 alter table public.user_interactions force row level security;

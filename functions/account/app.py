@@ -8,6 +8,7 @@ from parley.account.schemas import (
     ProviderReportQuery,
     ProviderReports,
     PublicFaqList,
+    SearchReport,
     Settings,
     SettingsChange,
     Usage,
@@ -24,6 +25,7 @@ from parley.chat.schemas import (
 )
 from parley.container import Container
 from parley.core.paging import PageQuery
+from parley.core.period import Period
 from parley.search.schemas import (
     CreatedList,
     InteractionList,
@@ -64,6 +66,12 @@ def get_usage(request: Request) -> Usage:
 def get_usage_history(request: Request, query: HistoryQuery) -> UsageHistory:
     """Calls, tokens and cost over time."""
     return services.usage.history(request.caller, query)
+
+
+@api.get("/api/usage/searches", access="user", answer=SearchReport)
+def get_search_usage(request: Request, query: Period) -> SearchReport:
+    """Searches by type, and from how many something was chosen."""
+    return services.usage.searches(request.caller, query)
 
 
 @api.get("/api/usage/providers", access="user", answer=ProviderReports, errors=["organization_admin_required"])

@@ -127,6 +127,7 @@ def test_every_operation_answers_as_it_says(http: Functions, operator: Functions
         for group in ("day", "provider", "model", "operation"):
             ada("account", "GET", f"/api/usage/history?group_by={group}&scope={scope}")
         ada("account", "GET", f"/api/usage/providers?scope={scope}")
+    ada("account", "GET", "/api/usage/searches")
 
     key = "/api/settings/api-keys/openai"
     ada("store_key", "PUT", key, {"api_key": "sk-mine-1234567890"})

@@ -251,6 +251,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
             "app.feedback_takes_unit",
             "app.follow_up_budget",
             "app.follow_ups_left",
+            "app.interest_left",
             "app.interview_ends_at",
             "app.last_turn",
             "app.question_count",

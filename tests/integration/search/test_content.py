@@ -62,7 +62,7 @@ def test_a_batch_is_found_the_moment_it_is_stored(functions: Functions, write: C
     for mode in ("semantic", "keyword", "hybrid"):
         hits = find(functions, "steep trail", mode=mode)
         assert (hits[0]["id"], hits[0]["type"], hits[0]["title"]) == (LAKE, "route", WALK["title"])
-    assert [hit["id"] for hit in find(functions, "three", filter={"level": 1})] == [TOWER]
+    assert [hit["id"] for hit in find(functions, "three", filter={"level": {"$lt": 2}})] == [TOWER]
 
 
 def test_what_has_not_changed_is_not_embedded_again(
@@ -89,6 +89,8 @@ def test_content_is_listed_in_pages_by_what_its_metadata_contains(
     assert len({each["id"] for each in first["data"] + rest["data"]}) == 5
     assert rest["next_cursor"] is None
     assert len(read('route?metadata={"even":true}').json["data"]) == 3
+    assert len(read('route?metadata={"even":{"$in":[true,false]}}').json["data"]) == 5
+    assert read('route?metadata={"even":{"$or":[]}}').status == 400
 
 
 def test_only_the_service_role_writes(

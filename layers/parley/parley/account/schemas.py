@@ -16,6 +16,7 @@ from parley.core.fields import (
     Provider,
     ProviderSource,
     ProviderSpelling,
+    SearchesOfType,
     TierName,
     Tokens,
     Usd,
@@ -163,6 +164,13 @@ class ProviderReport(TypedDict):
     p95_latency_ms: Milliseconds | None
     attempts: Count | None
     succeeded: Count | None
+
+
+class SearchReport(TypedDict):
+    """The caller's searches by type."""
+
+    data: list[SearchesOfType]
+    next_cursor: None
 
 
 class ProviderReports(TypedDict):

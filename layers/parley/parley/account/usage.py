@@ -14,6 +14,7 @@ from parley.account.schemas import (
     ProviderReportQuery,
     ProviderReports,
     QuotaWindow,
+    SearchReport,
     Usage,
     UsageHistory,
     UsageSum,
@@ -22,6 +23,8 @@ from parley.admission.quota import QuotaJson, Window, WindowJson
 from parley.core.caller import Caller
 from parley.core.clock import Clock
 from parley.core.errors import Problem, subject_deleted
+from parley.core.fields import SearchesOfType
+from parley.core.period import Period
 from parley.database.connection import Database, Row
 
 
@@ -95,6 +98,16 @@ class UsageReports:
             for report in reports
         ]
         return {"data": data, "next_cursor": None}
+
+    def searches(self, caller: Caller, period: Period) -> SearchReport:
+        """The caller's searches by type, and from how many something was chosen."""
+        rows = self.database.query(
+            caller.claims,
+            "select * from app.searches_between(%s, %s)",
+            period.bounds(self.clock.now()),
+            idempotent=True,
+        )
+        return {"data": cast("list[SearchesOfType]", rows), "next_cursor": None}
 
     def _rows(self, caller: Caller, query: HistoryQuery) -> list[Row]:
         period = self._period(caller, query)

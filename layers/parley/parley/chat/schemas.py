@@ -15,7 +15,6 @@ from parley.core.fields import (
     LONGEST_TEXT,
     QUERY,
     Count,
-    Note,
     NullIsAbsent,
     ProviderSource,
     RequestedProvider,
@@ -27,7 +26,7 @@ from parley.core.paging import Cursor
 from parley.core.provider_names import ProviderName
 from parley.providers.fitting import Adjustable
 from parley.providers.protocol import FinishReason
-from parley.retrieval.kinds import Found, Mode
+from parley.retrieval.kinds import Filter, Found, Mode
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=100_000, pattern=r"\S")]
 AnswerCache = Literal["none", "faq", "exact", "semantic"]
@@ -69,7 +68,7 @@ class ChatSearch(NullIsAbsent, BaseModel):
     """What the answer is to rest on: passages of the caller's and public documents, and of content of these `types`.
 
     `query` replaces the last user message as what is looked for. `threshold` is the least cosine similarity of a
-    passage that has one; `filter`, of up to 4 KiB, is contained in the metadata.
+    passage that has one; `filter` is as that of a search.
     """
 
     model_config = BODY
@@ -78,7 +77,7 @@ class ChatSearch(NullIsAbsent, BaseModel):
     types: Annotated[list[Found], Field(min_length=1, max_length=7)] = ["document"]
     limit: Annotated[int, Field(ge=1, le=20), Whole] = 5
     threshold: Annotated[float, Field(ge=-1, le=1)] | None = None
-    filter: Note = {}
+    filter: Filter = {}
 
 
 class ChatRequest(NullIsAbsent, BaseModel):

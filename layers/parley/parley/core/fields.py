@@ -19,6 +19,7 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema
+from typing_extensions import TypedDict
 
 from parley.core.encoding import encode
 from parley.core.provider_names import ProviderName
@@ -98,3 +99,15 @@ class NullIsAbsent(BaseModel):
 def _other_names(field: FieldInfo) -> list[str]:
     alias = field.validation_alias
     return [name for name in alias.choices if isinstance(name, str)] if isinstance(alias, AliasChoices) else []
+
+
+class SearchesOfType(TypedDict):
+    """Searches for one type of content (`document`, or `mixed` for several), how many of them found something, and from
+    how many something was chosen; `click_through` is the share of the latter.
+    """
+
+    type: str
+    searches: Count
+    found: Count
+    selected: Count
+    click_through: float

@@ -75,8 +75,11 @@ class Admin:
             raise _no_such_user()
 
     def analytics(self, period: Period) -> Analytics:
-        """Everybody's usage by day, provider, model and operation, users by tier, and preferences by provider."""
-        usage, tiers, preferences = self.database.batch(
+        """Everybody's usage by day, provider, model and operation, users by tier, preferences by provider, and searches
+        by type with what became of them.
+        """
+        bounds = period.bounds(self.clock.now())
+        usage, tiers, preferences, searches = self.database.batch(
             SERVICE.claims,
             [
                 (
@@ -85,7 +88,7 @@ class Admin:
                       coalesce(cost, 0) as cost_usd, unpriced_calls, mean_latency_ms
                     from app.usage_between(%s, %s)
                     """,
-                    period.bounds(self.clock.now()),
+                    bounds,
                 ),
                 ("select tier, count(*) as users from public.user_ai_settings group by tier order by tier", ()),
                 (
@@ -95,10 +98,16 @@ class Admin:
                     """,
                     (),
                 ),
+                ("select * from app.searches_between(%s, %s)", bounds),
             ],
             idempotent=True,
         )
-        found = {"usage": usage, "users_by_tier": tiers, "preferences_by_provider": preferences}
+        found = {
+            "usage": usage,
+            "users_by_tier": tiers,
+            "preferences_by_provider": preferences,
+            "searches_by_type": searches,
+        }
         return cast("Analytics", found)
 
     def _query(self, statement: LiteralString, parameters: Sequence[Any] = ()) -> list[Any]:

@@ -17,6 +17,7 @@ from parley.core.fields import (
     Milliseconds,
     Note,
     ProviderSpelling,
+    SearchesOfType,
     TierName,
     Tokens,
     Usd,
@@ -210,6 +211,7 @@ class Analytics(TypedDict):
     usage: list[UsageRow]
     users_by_tier: list[TierUsers]
     preferences_by_provider: list[ProviderPreferences]
+    searches_by_type: list[SearchesOfType]
 
 
 class SweptRequests(TypedDict):

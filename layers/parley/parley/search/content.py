@@ -10,6 +10,7 @@ from parley.core.caller import Caller
 from parley.core.errors import Problem
 from parley.core.paging import a_time
 from parley.database.connection import Database
+from parley.retrieval.filters import filter_of
 from parley.retrieval.kinds import ContentType
 from parley.search.schemas import ContentItem, ContentList, ContentQuery
 
@@ -25,18 +26,19 @@ class Content:
         if kind not in get_args(ContentType):
             raise _not_found()
         moment, key = query.after(a_time, uuid.UUID)
+        contained, matching = filter_of(query.metadata)
         rows = self.database.query(
             caller.claims,
             """
             select c.id, c.content_type as type, c.title, c.description, c.language, c.metadata, c.created_at,
               c.updated_at
             from public.content_items c
-            where c.content_type = %s and c.metadata @> %s
+            where c.content_type = %s and c.metadata @> %s and (%s::jsonpath is null or c.metadata @@ %s::jsonpath)
               and (%s::timestamptz is null or (c.created_at, c.id) < (%s, %s))
             order by c.created_at desc, c.id desc
             limit %s
             """,
-            (kind, query.metadata, moment, moment, key, query.limit + 1),
+            (kind, contained, matching, matching, moment, moment, key, query.limit + 1),
             idempotent=True,
         )
         data, following = query.page(rows, "created_at", "id")

@@ -10,11 +10,9 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Json, StringConstraints
 from typing_extensions import TypedDict
 
-from parley.core.encoding import encode
 from parley.core.fields import BODY, LONGEST_TEXT, QUERY, Count, Language, Metadata, Note, Whole
 from parley.core.paging import PageQuery
-from parley.retrieval.filters import filter_of
-from parley.retrieval.kinds import ContentType, Mode
+from parley.retrieval.kinds import ContentType, Filter, Mode
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_TEXT, pattern=r"\S")]
 Word = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[a-z0-9_.:-]+$")]
@@ -22,17 +20,6 @@ DocumentId = Annotated[str, StringConstraints(min_length=1, max_length=255, patt
 _MOST_DOCUMENTS = 100
 MOST_INTERACTIONS = 100
 _MOST_MEMBERS = 50  # of an interaction's metadata
-_LARGEST_FILTER = 8_192  # bytes of JSON
-
-
-def _a_filter(value: Metadata) -> Metadata:
-    if len(encode(value).encode()) > _LARGEST_FILTER:
-        raise ValueError(f"a filter has at most {_LARGEST_FILTER} bytes")
-    filter_of(value)
-    return value
-
-
-Filter = Annotated[Metadata, AfterValidator(_a_filter)]
 
 
 class NewDocument(BaseModel):
@@ -104,9 +91,9 @@ class DocumentQuery(PageQuery):
 
 
 class ContentQuery(PageQuery):
-    """`metadata` is JSON that an item's metadata contains."""
+    """`metadata` is a filter in JSON, as that of a search."""
 
-    metadata: Json[Metadata] = Field(default_factory=dict)
+    metadata: Json[Filter] = Field(default_factory=dict)
 
 
 class DeleteQuery(BaseModel):
@@ -290,7 +277,7 @@ class Recommendation(TypedDict):
     item_type: str
     item_id: str
     score: float
-    reason: Literal["viewed_before", "similar_people", "popular_here"]
+    reason: Literal["viewed_before", "similar_people", "popular_here", "similar_content"]
     people: Count
 
 

@@ -184,6 +184,17 @@ def test_only_so_many_interviews_are_made_in_a_day(ada: Candidate, functions: Fu
     assert (again.status, again.json["id"]) == (201, first.json["id"])
 
 
+def test_an_interview_whose_questions_took_a_unit_is_not_refused_after_that(
+    ada: Candidate, functions: Functions, emulator: Emulator
+) -> None:
+    functions.environment["PARLEY_DAILY_FREE_WRITES"] = "1"
+    assert ada.prepare().status == 201
+    assert ada.send("POST", "", {"role": "Nurse", "number": 2}).status == 201
+    emulator.fault("unavailable", provider="*", times=100)
+    refused = ada.send("POST", "", {"role": "Nurse", "number": 2})  # from the bank, which is free
+    assert (refused.status, refused.json["code"]) == (429, "daily_limit_reached")
+
+
 def test_a_key_makes_one_interview_and_no_other(ada: Candidate) -> None:
     def send(**request: Any) -> Answer:
         return ada.send("POST", "", {"questions": QUESTIONS} | request, headers={"Idempotency-Key": "one"})

@@ -339,11 +339,14 @@ def _generation_request(request: InterviewRequest) -> QuestionsRequest:
 
 
 def interview_uuid(text: str) -> UUID:
-    """An interview's id in a path. Raises Problem (404) for what is none."""
+    """An interview's id in a path, as answers spell it. Raises Problem (404) for what is none."""
     try:
-        return UUID(text)
+        found = UUID(text)
     except ValueError:
         raise interview_not_found() from None
+    if str(found) != text:
+        raise interview_not_found()  # messages and answers hold the id as it came
+    return found
 
 
 def interview_not_found() -> Problem:

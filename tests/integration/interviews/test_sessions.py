@@ -457,3 +457,27 @@ def test_an_adopted_interview_with_questions_of_another_shape_can_be_read(
     state = ada.start().json
     assert state["status"] == ("in_progress" if listed else "completed")
     assert state["asked"] is None or state["asked"]["content"] == "Why SQL?"
+
+
+@pytest.mark.parametrize("interview_type", ["voice", "text"])
+@pytest.mark.parametrize("turns", [[], ["assistant"], ["assistant", "user"]])
+def test_an_interview_with_turns_from_elsewhere_is_read_but_not_conducted(
+    ada: Candidate, database: Any, interview_type: str, turns: list[str]
+) -> None:
+    ada.prepare()
+    with database.connect() as owner:
+        owner.execute(
+            "update interview_sessions set status = 'in_progress', started_at = now(), interview_type = %s",
+            (interview_type,),
+        )
+        for number, role in enumerate(turns, start=1):
+            owner.execute(
+                "insert into interview_responses (interview_id, role, content, sequence_number)"
+                " values (%s, %s, 'Hm', %s)",
+                (ada.id, role, number),
+            )
+    state = ada.state()
+    assert (state["status"], state["awaits"], state["asked"]) == ("in_progress", None, None)
+    refused = [ada.start(), ada.answer("Mine.", len(turns) + 1)]
+    assert {answer.status for answer in refused} == {409}
+    assert ada.send("POST", f"/{ada.id}/complete").json["status"] == "completed"

@@ -33,7 +33,7 @@ CODES: dict[str, tuple[int, str]] = {
     "conversation_not_found": (404, "There is no such conversation of the caller's."),
     "version_conflict": (409, "The conversation changed meanwhile; `version` is the current one."),
     "interview_not_found": (404, "There is no such interview of the caller's."),
-    "interview_not_in_progress": (409, "The interview has not begun, or is over."),
+    "interview_not_in_progress": (409, "The interview has not begun, is over, or is not a typed one."),
     "interview_not_over": (409, "The interview is not over yet."),
     "interview_not_completed": (409, "The interview was not completed, so there is no feedback to ask for."),
     "feedback_limit_reached": (409, "The interview's feedback was written anew as often as it may be."),

@@ -161,7 +161,8 @@ end $$;
 comment on function app.apply_time_limits(public.interview_sessions) is 'Carries out what the time that has passed means for a locked interview.';
 
 -- What a client needs to go on from any turn.
---   1. The session, and what its end says it waits for: start, answer, interviewer; null once it is over.
+--   1. The session, and what its end says it waits for: start, answer, interviewer; null once it is over, and where its
+--      turns are not written here: a voice call's, an adopted interview's.
 --   2. For who asks a follow-up: the turns about the question at its end, and all that the interviewer asked.
 create or replace function app.interview_state(p_id uuid) returns jsonb
   language plpgsql stable set search_path = pg_catalog, pg_temp
@@ -175,8 +176,9 @@ begin
   select * into v_session from public.interview_sessions where id = p_id;
   v_last := app.last_turn(p_id);
   v_awaits := case
+    when v_session.interview_type <> 'text' then null
     when v_session.status = 'pending' then 'start'
-    when v_session.status <> 'in_progress' then null
+    when v_session.status <> 'in_progress' or v_last.question_index is null then null
     when v_last.role = 'user' then 'interviewer'
     else 'answer' end;
   return pg_catalog.jsonb_build_object(
@@ -291,9 +293,9 @@ begin
       v_outcome := case when p_move = 'skip' or v_earlier.content = p_content and v_earlier.sequence_number = p_sequence_number
         then 'repeated' else 'submission_id_reused' end;
     -- 3.
-    elsif v_session.status <> 'in_progress' then
+    elsif v_session.status <> 'in_progress' or v_session.interview_type <> 'text' then
       v_outcome := 'not_in_progress';
-    elsif v_last.role <> 'assistant' or p_sequence_number <> v_last.sequence_number + 1 then
+    elsif v_last.question_index is null or v_last.role <> 'assistant' or p_sequence_number <> v_last.sequence_number + 1 then
       v_outcome := 'sequence_conflict';
     else
       -- 4.

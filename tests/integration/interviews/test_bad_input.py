@@ -125,6 +125,13 @@ def test_an_interview_that_is_not_there_is_404(ada: Candidate, interview_id: str
     assert rows(database) == before
 
 
+def test_an_interview_has_one_spelling_of_its_id(ada: Candidate) -> None:
+    ada.prepare()
+    for spelling in (f"urn:uuid:{ada.id}", f"{{{ada.id}}}", ada.id.upper(), ada.id.replace("-", "")):
+        for answer in (ada.send("GET", f"/{spelling}"), ada.send("GET", f"/{spelling}/feedback")):
+            assert (answer.status, answer.json["code"]) == (404, "interview_not_found")
+
+
 @pytest.mark.parametrize(
     "query",
     ["status=lost", "interview_type=dance", "category=gossip", "from=yesterday", "from=2026-01-01", "limit=0",

@@ -184,6 +184,17 @@ def test_only_so_many_interviews_are_made_in_a_day(ada: Candidate, functions: Fu
     assert (again.status, again.json["id"]) == (201, first.json["id"])
 
 
+def test_an_interview_whose_questions_took_a_unit_is_not_refused_after_that(
+    ada: Candidate, functions: Functions, emulator: Emulator
+) -> None:
+    functions.environment["PARLEY_DAILY_FREE_WRITES"] = "1"
+    assert ada.prepare().status == 201
+    assert ada.send("POST", "", {"role": "Nurse", "number": 2}).status == 201
+    emulator.fault("unavailable", provider="*", times=100)
+    refused = ada.send("POST", "", {"role": "Nurse", "number": 2})  # from the bank, which is free
+    assert (refused.status, refused.json["code"]) == (429, "daily_limit_reached")
+
+
 def test_a_key_makes_one_interview_and_no_other(ada: Candidate) -> None:
     def send(**request: Any) -> Answer:
         return ada.send("POST", "", {"questions": QUESTIONS} | request, headers={"Idempotency-Key": "one"})
@@ -454,3 +465,27 @@ def test_an_adopted_interview_with_questions_of_another_shape_can_be_read(
     state = ada.start().json
     assert state["status"] == ("in_progress" if listed else "completed")
     assert state["asked"] is None or state["asked"]["content"] == "Why SQL?"
+
+
+@pytest.mark.parametrize("interview_type", ["voice", "text"])
+@pytest.mark.parametrize("turns", [[], ["assistant"], ["assistant", "user"]])
+def test_an_interview_with_turns_from_elsewhere_is_read_but_not_conducted(
+    ada: Candidate, database: Any, interview_type: str, turns: list[str]
+) -> None:
+    ada.prepare()
+    with database.connect() as owner:
+        owner.execute(
+            "update interview_sessions set status = 'in_progress', started_at = now(), interview_type = %s",
+            (interview_type,),
+        )
+        for number, role in enumerate(turns, start=1):
+            owner.execute(
+                "insert into interview_responses (interview_id, role, content, sequence_number)"
+                " values (%s, %s, 'Hm', %s)",
+                (ada.id, role, number),
+            )
+    state = ada.state()
+    assert (state["status"], state["awaits"], state["asked"]) == ("in_progress", None, None)
+    refused = [ada.start(), ada.answer("Mine.", len(turns) + 1)]
+    assert {answer.status for answer in refused} == {409}
+    assert ada.send("POST", f"/{ada.id}/complete").json["status"] == "completed"

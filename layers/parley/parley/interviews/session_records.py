@@ -152,7 +152,7 @@ class State:
     """How an interview stands, and what it waits for: what app.interview_state returns.
 
     Attributes:
-        awaits: None once it is over.
+        awaits: None once it is over, and where its turns are not typed: a voice call's, an adopted interview's.
         question_index: of the question at the end of the transcript; None before the start.
         turns: about that question.
         asked: all that the interviewer has asked.

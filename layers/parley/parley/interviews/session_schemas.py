@@ -249,7 +249,8 @@ class InterviewState(TypedDict):
     """How an interview stands.
 
     `awaits` says what comes next: `start`; `answer`, to `asked`, under `answer_sequence_number`; `interviewer`, whom
-    starting again or sending the last answer again makes go on; null once it is over. `question_index` counts from 0.
+    starting again or sending the last answer again makes go on; null once it is over, and where it is not typed.
+    `question_index` counts from 0.
     The seconds left are null without a limit.
     """
 

@@ -58,7 +58,7 @@ class Interviews:
 
     Args:
         generator: writes the questions for a role; asked for when there are some to write.
-        daily_limit: how many interviews one user may make in a day: making one costs no unit.
+        daily_limit: how many interviews one user may have made in a day when making another one costs no unit.
     """
 
     database: Database
@@ -92,7 +92,8 @@ class Interviews:
             "time_limit_seconds": request.time_limit_seconds,
             "metadata": request.metadata,
         }
-        made = self._make(context, session)
+        # Questions that a model wrote have taken a unit, and are not refused after that.
+        made = self._make(context, session, self.daily_limit if found.get("degraded", True) else None)
         return replace(made, quota=quota)
 
     def retry(self, context: RequestContext, interview_id: str) -> Made:
@@ -107,7 +108,7 @@ class Interviews:
         session: dict[str, Any] = {name: value for name, value in interview.items() if name in same}
         session |= {"experience_level": interview["level"], "retry_of": interview_id}
         # The body says nothing of which interview this is.
-        return self._make(replace(context, body_hash=f"retry of {interview_id}"), session)
+        return self._make(replace(context, body_hash=f"retry of {interview_id}"), session, self.daily_limit)
 
     def _generation(self, caller: Caller, generation_id: str) -> Mapping[str, Any]:
         rows = self.database.query(
@@ -123,7 +124,7 @@ class Interviews:
             raise Problem("generation_not_found", "No questions of yours were generated under this id.", status=404)
         return rows[0]
 
-    def _make(self, context: RequestContext, session: Mapping[str, Any]) -> Made:
+    def _make(self, context: RequestContext, session: Mapping[str, Any], daily_limit: int | None) -> Made:
         caller, interview_id = context.caller, context.new_ids(1)[0]
         made = self.database.query(
             caller.claims,
@@ -131,7 +132,7 @@ class Interviews:
             (
                 caller.user_id,
                 jsonb({**session, "id": interview_id, "request_hash": context.body_hash}),
-                self.daily_limit,
+                daily_limit,
             ),
             idempotent=True,
         )[0]["made"]
@@ -338,11 +339,14 @@ def _generation_request(request: InterviewRequest) -> QuestionsRequest:
 
 
 def interview_uuid(text: str) -> UUID:
-    """An interview's id in a path. Raises Problem (404) for what is none."""
+    """An interview's id in a path, as answers spell it. Raises Problem (404) for what is none."""
     try:
-        return UUID(text)
+        found = UUID(text)
     except ValueError:
         raise interview_not_found() from None
+    if str(found) != text:
+        raise interview_not_found()  # messages and answers hold the id as it came
+    return found
 
 
 def interview_not_found() -> Problem:

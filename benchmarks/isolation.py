@@ -59,7 +59,7 @@ GUARDED = (
 )  # fmt: skip
 _CONDITION = re.compile(
     r"(?:\b\w+\.)?\b(?:user_id|caller_key|tenant|organization_id) = "
-    r"(?:\w+\.user_id\b(?!\()|[vp]_(?:user_id|user|caller_key|tenant)\b|app\.(?:user_id|caller_key|organization_id)\(\)"
+    r"(?:\w+\.user_id\b(?!\()|[vp]_(?:user_id|user|caller_key|tenant|organization)\b|app\.(?:user_id|caller_key|organization_id)\(\)"
     r"|\( ?SELECT app\.user_id\(\)[^)]*\)|\(select app\.user_id\(\)\))"
 )
 _PARAMETER = re.compile(r"(?:\b\w+\.)?\buser_id = (?:%s|\w+\.user_id\b|u\.id\b)")

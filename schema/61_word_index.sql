@@ -174,7 +174,8 @@ create policy "Search reads the segments that it may see" on app.word_postings f
 
 create or replace function app.frequency(p_positions smallint[], p_weights text[]) returns integer
   language sql immutable parallel safe
-  return cardinality(p_positions) + coalesce(cardinality(array_positions(p_weights, 'A')), 0);
+  -- The title stands before the content, and so do its positions.
+  return cardinality(p_positions) + case when p_weights[1] = 'A' then cardinality(array_positions(p_weights, 'A')) else 0 end;
 comment on function app.frequency(smallint[], text[]) is 'How often a word stands in a chunk; in its title it counts twice.';
 
 --   1. One segment for each collection, owner and language.

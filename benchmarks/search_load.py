@@ -245,9 +245,6 @@ def measure_cpu(database: ScratchDatabase, texts: Texts, verdict: Verdict) -> No
             with database.connect() as owner:
                 register_vector(owner)
                 owner.execute("alter table embeddings disable trigger user")
-                statement = (
-                    "copy public.embeddings (user_id, content, language, embedding) from stdin with (format binary)"
-                )
                 with owner.cursor() as cursor, cursor.copy(_COPY) as copy:
                     copy.set_types(["text", "text", "text", "vector"])
                     for content, vector in zip(contents, vectors, strict=True):

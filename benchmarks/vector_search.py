@@ -72,7 +72,8 @@ class Corpus:
 
     @staticmethod
     def _normalise(rows: Vectors) -> Vectors:
-        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        unit: Vectors = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        return unit
 
 
 @dataclass(frozen=True)

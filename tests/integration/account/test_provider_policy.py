@@ -76,7 +76,7 @@ def test_an_allowed_provider_embeds_in_the_first_ones_place(functions: Functions
 def test_without_any_provider_that_embeds_it_is_still_503(functions: Functions) -> None:
     functions.environment |= {"OPENAI_API_KEY": "", "GEMINI_API_KEY": ""}
     restrict(functions, allowed=["anthropic"])
-    answer = search(functions, member())
+    answer = search(functions, member(), mode="semantic")
     assert (answer.status, answer.json["code"]) == (503, "embeddings_unavailable")
 
 

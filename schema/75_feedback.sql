@@ -162,9 +162,10 @@ begin
   if not app.is_service() then
     raise exception 'only the service writes feedback' using errcode = '42501';
   end if;
+  -- Sent twice, because the first answer was lost, it leaves alone what was asked for since.
   update public.interview_sessions
   set feedback_status = 'failed', feedback_error = p_error_code, feedback_lease_until = null
-  where id = p_interview_id and feedback_status = 'pending' and feedback_fence = p_fence;
+  where id = p_interview_id and feedback_status = 'pending' and feedback_fence = p_fence and feedback_lease_until is not null;
 end $$;
 comment on function app.fail_feedback(uuid, integer, text) is
   'Says why there is no feedback, and ends the lease; nothing where another worker has taken over. For the service.';

@@ -3,7 +3,7 @@
 -- It runs beside app.finish_request, whose ledger entries are then there exactly when the feedback is. Sent twice, because
 -- the first answer was lost, it changes nothing.
 --   1. The user's deletion waits, or was first.
---   2. Whoever lost the lease writes nothing; who has written already is done.
+--   2. Whoever lost the lease writes nothing; who has written already is done, also where more was asked for since.
 --   3. The next version.
 --   4. What the interview shows of it.
 --   5. What it earns: once an interview, on the day on which it was completed.
@@ -23,7 +23,8 @@ begin
   select * into v_session from public.interview_sessions where id = p_interview_id and user_id = p_user_id for update;
   if not found then
     raise exception 'no such interview' using errcode = 'P0002';
-  elsif v_session.feedback_fence = p_fence and v_session.feedback_status = 'ready' then
+  elsif v_session.feedback_fence = p_fence
+    and (v_session.feedback_status = 'ready' or v_session.feedback_status = 'pending' and v_session.feedback_lease_until is null) then
     return;
   elsif v_session.feedback_fence <> p_fence or v_session.feedback_status <> 'pending' then
     raise exception 'another worker has taken this feedback over' using errcode = '55000';

@@ -163,3 +163,49 @@ def test_any_order_of_deliveries_and_deaths_ends_in_one_feedback(
     assert in_a_new_container(schedules.environment, interview) == []
     assert in_a_new_container(schedules.environment, interview) == []
     assert_written_once(database, interview)
+
+
+WRITTEN = """{"hiring_recommendation": "no_hire", "scores": [], "questions": [], "strengths": [], "improvements": [],
+  "recommendations": [], "samples": 1, "evidence_rejected": 0, "fully_evidenced": false, "is_verified": true}"""
+
+
+@pytest.mark.parametrize(
+    ("ending", "becomes"),
+    [
+        (f"select app.finish_feedback('ada', %s, 1, '{WRITTEN}')", "ready"),
+        ("select app.fail_feedback(%s, 1, 'upstream_timeout')", "failed"),
+    ],
+)
+def test_an_ending_that_is_sent_again_leaves_alone_what_was_asked_for_since(
+    database: Any, ending: str, becomes: str
+) -> None:
+    interview = complete(database)
+    with database.connect() as owner:
+        owner.execute(SERVICE_CLAIMS)
+        owner.execute("select app.begin_feedback(%s::uuid, 60)", (interview,))
+        owner.execute(ending.encode(), (interview,))
+        assert session(database, interview)["feedback_status"] == becomes
+        owner.execute("select app.request_feedback('ada', %s, 1)", (interview,))
+        before = session(database, interview)
+        assert before["feedback_status"] == "pending"
+        owner.execute(ending.encode(), (interview,))  # its first answer was lost
+    assert session(database, interview) == before
+    assert rows(database, "select count(*) from interview_feedback") == [becomes == "ready"]
+
+
+@pytest.mark.parametrize("gone", ["interview_sessions", '"user"'])
+def test_what_is_deleted_while_its_feedback_is_written_is_done_with(
+    schedules: Functions, database: Any, monkeypatch: pytest.MonkeyPatch, gone: str
+) -> None:
+    interview = complete(database)
+    completions = schedules.module("worker").services.completions
+    admit = type(completions).admit
+
+    def deleted(*arguments: Any) -> Any:
+        call = admit(*arguments)
+        rows(database, f"delete from {gone} returning 1")
+        return call
+
+    monkeypatch.setattr(type(completions), "admit", deleted)
+    assert run_worker(schedules, interview) == []
+    assert rows(database, "select count(*) from interview_feedback") == [0]

@@ -16,7 +16,7 @@ from parley.core.caller import SERVICE, Caller, RequestContext
 from parley.core.errors import Problem
 from parley.core.observability import log_fault, logger
 from parley.database.connection import Database
-from parley.database.errors import DatabaseUnavailable
+from parley.database.errors import DatabaseError, DatabaseUnavailable
 from parley.interviews.assessment import (
     PROMPT_VERSION,
     Assessment,
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 # Of a task's time, what is kept for writing the end of it.
 _MARGIN_SECONDS = 15.0
+
+_GONE = "P0002"  # app.finish_feedback's SQLSTATE
 
 # What the user mends, and then asks again; no later delivery would.
 _FOR_THE_USER = frozenset({"own_key_rejected", "own_key_quota_exhausted"})
@@ -71,6 +73,9 @@ class FeedbackWriter:
         except Problem as problem:
             return self._failed(interview_id, due, problem.code, again=problem.code not in _FOR_THE_USER)
         except Exception as error:
+            if isinstance(error, DatabaseError) and error.sqlstate == _GONE:
+                logger.info("the interview was deleted while its feedback was written", interview=interview_id)
+                return True
             log_fault("feedback could not be written", error)
             return self._failed(interview_id, due, "internal_error", again=True)
         return True

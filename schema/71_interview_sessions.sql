@@ -265,7 +265,8 @@ comment on function app.start_interview(text, uuid) is
 --   1. What the clock did in the meantime comes first.
 --   2. A repeated submission changes nothing; with another text it is refused.
 --   3. An answer and a skip say which turn they are, so that what is meant for one question cannot land on another.
---   4. After an answer the interviewer may have a follow-up; else, and after a skip, the next question comes at once.
+--   4. After an answer the interviewer may have a follow-up; else, and after a skip, the next question comes at once. Nothing
+--      more is asked when the interview's time is over: this answer was on its way.
 create or replace function app.move_interview(
   p_user_id text, p_id uuid, p_move text, p_sequence_number integer default null, p_submission_id text default null,
   p_content text default null
@@ -306,7 +307,9 @@ begin
           'words', pg_catalog.cardinality(pg_catalog.regexp_split_to_array(pg_catalog.btrim(p_content, E' \t\r\n'), '\s+')),
           'seconds', pg_catalog.round(extract(epoch from app.now() - v_last."timestamp"), 1)) end);
       update public.interview_sessions set last_activity_at = app.now() where id = p_id;
-      if p_move = 'skip' or app.follow_ups_left(v_session, v_last.question_index) = 0 then
+      if app.interview_ends_at(v_session) < app.now() then
+        perform app.end_interview(v_session, 'completed', 'time_limit');
+      elsif p_move = 'skip' or app.follow_ups_left(v_session, v_last.question_index) = 0 then
         perform app.ask_question(v_session, v_last.question_index + 1);
       end if;
     end if;

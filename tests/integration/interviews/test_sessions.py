@@ -304,6 +304,17 @@ def test_an_interview_whose_time_is_over_is_completed(ada: Candidate, database: 
     assert (state["status"], state["ended_reason"], state["awaits"]) == ("completed", "time_limit", None)
 
 
+def test_an_answer_that_was_on_its_way_when_the_interview_ended_is_its_last(
+    ada: Candidate, emulator: Emulator, database: Any
+) -> None:
+    ada.prepare(time_limit_seconds=60)
+    number = ada.start().json["answer_sequence_number"]
+    wait(database, 63)
+    state = ada.answer("Because of the sums.", number).json
+    assert (state["status"], state["ended_reason"], emulator.requests()) == ("completed", "time_limit", [])
+    assert ada.send("GET", f"/{ada.id}/responses").json["data"][-1]["content"] == "Because of the sums."
+
+
 def test_an_interview_that_fell_silent_is_completed_by_the_schedule(
     ada: Candidate, schedules: Functions, database: Any
 ) -> None:

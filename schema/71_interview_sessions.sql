@@ -200,7 +200,7 @@ comment on function app.interview_state(uuid) is
   'An interview as it stands: {"session", "awaits" (start, answer, interviewer or null), "last_sequence_number", "question_index", '
   '"follow_ups_left", "answer_ends_at", "interview_ends_at", "turns" (of that question), "asked" (texts, of all), "now"}.';
 
--- Making one costs nothing, so a user may make so many a day.
+-- Making one costs nothing, so a user may make so many a day; one whose questions took a unit is never refused.
 --   1. A user's requests queue here, so that the count holds until the row is there.
 --   2. Who repeats the request finds what it made.
 create or replace function app.create_interview(p_user_id text, p_session jsonb, p_daily_limit integer) returns jsonb
@@ -242,7 +242,7 @@ begin
 end $$;
 comment on function app.create_interview(text, jsonb, integer) is
   'Makes a pending text interview of the columns in p_session, once by its id: {"outcome": created, repeated, idempotency_key_reused, '
-  'daily_limit_reached (with "retry_after") or subject_deleted, "state"}. Raises 42501 for another''s user id.';
+  'daily_limit_reached (with "retry_after"; never where p_daily_limit is null) or subject_deleted, "state"}. Raises 42501 for another''s user id.';
 
 create or replace function app.start_interview(p_user_id text, p_id uuid) returns void
   language plpgsql volatile security definer set search_path = pg_catalog, pg_temp

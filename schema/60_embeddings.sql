@@ -170,7 +170,8 @@ create or replace function public.match_embeddings(
   query_embedding vector,
   match_threshold double precision default 0.5,
   match_count integer default 10,
-  filter_metadata jsonb default '{}'
+  filter_metadata jsonb default '{}',
+  filter jsonb default '{}'
 ) returns table (id text, content text, metadata jsonb, similarity double precision)
   language sql stable parallel safe
 begin atomic
@@ -179,11 +180,11 @@ begin atomic
     select c.id, c.content, c.metadata, 1 - app.cosine_distance(c.embedding, query_embedding) as similarity
     from (
       (select e.id, e.content, e.metadata, e.embedding from public.embeddings e
-       where e.user_id is null and e.metadata @> filter_metadata
+       where e.user_id is null and e.metadata @> filter_metadata and e.metadata @> filter
        order by app.indexed_distance(e.embedding, query_embedding) limit match_count)
       union all
       (select e.id, e.content, e.metadata, e.embedding from public.embeddings e
-       where e.user_id = (select app.user_id()) and e.metadata @> filter_metadata
+       where e.user_id = (select app.user_id()) and e.metadata @> filter_metadata and e.metadata @> filter
        order by app.cosine_distance(e.embedding, query_embedding) limit match_count)
     ) c
     order by 4 desc nulls last
@@ -191,9 +192,9 @@ begin atomic
   ) n
   where n.similarity >= match_threshold;
 end;
-comment on function public.match_embeddings(vector, double precision, integer, jsonb) is
+comment on function public.match_embeddings(vector, double precision, integer, jsonb, jsonb) is
   'S3: the nearest own and public documents above a similarity. Inlined into its query, so EXPLAIN shows the index scan. '
-  'Parley itself calls app.search.';
+  'Parley itself calls app.search. Clients of S3 send filter_metadata, LangChain''s vector store filter.';
 
 create or replace function public.delete_by_metadata(filter_metadata jsonb) returns integer
   language plpgsql volatile set search_path = pg_catalog, pg_temp
@@ -273,9 +274,9 @@ grant execute on function app.pad_embedding(vector), app.cosine_distance(vector,
   to authenticated, service_role, parley_definer;
 grant execute on function app.bit_distance(bit, vector), app.tenant_index_name(text),
   app.search_limit(integer) to parley_definer;
-revoke all on function public.match_embeddings(vector, double precision, integer, jsonb), public.delete_by_metadata(jsonb),
+revoke all on function public.match_embeddings(vector, double precision, integer, jsonb, jsonb), public.delete_by_metadata(jsonb),
   public.clear_all_embeddings() from public, anon;
-grant execute on function public.match_embeddings(vector, double precision, integer, jsonb), public.delete_by_metadata(jsonb),
+grant execute on function public.match_embeddings(vector, double precision, integer, jsonb, jsonb), public.delete_by_metadata(jsonb),
   public.clear_all_embeddings() to authenticated, service_role;
 -- A deletion drops the index of a tenant that had one (98_deletion.sql).
 select app.own_tables('public.embeddings');

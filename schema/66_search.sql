@@ -35,7 +35,8 @@ revoke all on app.searchable_chunks from public, anon, authenticated, service_ro
 --   2. The words of the query, stemmed as each language that there is wants it; one word is one position of the query.
 --   3. The rarest of them, as many as hold 25 000 postings together: they decide the order, and common ones cost most. Of a
 --      word that alone holds more, that many, the same ones each time.
---   4. Each chunk's sum.
+--   4. Of up to three words also what they begin, as compounds do: körkort finds körkortsteori, below whole words.
+--   5. Each chunk's sum.
 create or replace function app.rank_by_words(p_user_id text, p_types text[], p_words text, p_limit integer)
   returns table (chunk_number bigint, score double precision)
   language plpgsql stable set search_path = pg_catalog, pg_temp
@@ -45,6 +46,8 @@ declare
   v_length_weight constant double precision := 0.75;
   v_terms constant integer := 16;
   v_budget constant integer := 25000;
+  v_beginnings constant integer := 50;
+  v_share_of_beginning constant double precision := 0.1;
   v_segments bigint[];
   v_chunks double precision;
   v_average double precision;
@@ -71,6 +74,14 @@ begin
       from segment s join word w on w.stemmer = s.stemmer join app.word_postings p on p.segment = s.segment and p.term = w.term
     ), frequency as (
       select l.position, max(l.repeated) as repeated, sum(l.chunks) as chunks from listed l group by l.position having sum(l.chunks) > 0
+    -- 4.
+    ), begun as materialized (
+      select w.position, p.segment, p.term, p.chunks
+      from segment s join word w on w.stemmer = s.stemmer,
+        lateral (
+          select p.segment, p.term, p.chunks from app.word_postings p
+          where p.segment = s.segment and p.term > w.term and p.term < w.term || pg_catalog.chr(1114111) limit v_beginnings) p
+      where pg_catalog.length(w.term) >= 4 and (select count(distinct w.position) from word w) <= 3
     ), counted as (
       select f.*, pg_catalog.row_number() over rarest as place, sum(f.chunks) over rarest as total
       from frequency f window rarest as (order by f.chunks, f.position)
@@ -78,14 +89,24 @@ begin
       select c.position, c.repeated * pg_catalog.ln(1 + (v_chunks - c.chunks + 0.5) / (c.chunks + 0.5)) as weight,
         least(1, v_budget / c.chunks::double precision) as share
       from counted c where c.place = 1 or (c.place <= v_terms and c.total <= v_budget)
+    ), compound as (
+      select b.position, v_share_of_beginning * pg_catalog.ln(
+        1 + (v_chunks - greatest(sum(b.chunks), max(f.chunks)) + 0.5) / (greatest(sum(b.chunks), max(f.chunks)) + 0.5)) as weight
+      from begun b left join frequency f on f.position = b.position
+      group by b.position having sum(b.chunks) > 0
     ), posting as (
       select c.weight, pg_catalog.unnest(p.numbers[1 : m.most]) as number, pg_catalog.unnest(p.frequencies[1 : m.most]) as frequency,
         pg_catalog.unnest(p.lengths[1 : m.most]) as length
       from chosen c join listed l on l.position = c.position
       join app.word_postings p on p.segment = l.segment and p.term = l.term,
         lateral (select pg_catalog.ceil(c.share * pg_catalog.cardinality(p.numbers))::integer) as m (most)
+      union all
+      select c.weight, pg_catalog.unnest(p.numbers[1 : 1000]), pg_catalog.unnest(p.frequencies[1 : 1000]),
+        pg_catalog.unnest(p.lengths[1 : 1000])
+      from compound c join begun b on b.position = c.position
+      join app.word_postings p on p.segment = b.segment and p.term = b.term
     )
-    -- 4.
+    -- 5.
     select p.number, sum(p.weight * p.frequency * (v_saturation + 1)
       / (p.frequency + v_saturation * (1 - v_length_weight + v_length_weight * p.length / v_average)))
     from posting p

@@ -3,7 +3,7 @@
 drop function if exists app.tenant_index_statements(integer, integer);
 drop function if exists public.clear_all_embeddings();
 drop function if exists public.delete_by_metadata(jsonb);
-drop function if exists public.match_embeddings(vector, double precision, integer, jsonb);
+drop function if exists public.match_embeddings(vector, double precision, integer, jsonb, jsonb);
 drop function if exists app.search_limit(integer);
 drop function if exists app.tenant_index_name(text);
 drop function if exists app.bit_distance(bit, vector);

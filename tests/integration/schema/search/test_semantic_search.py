@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
 import psycopg
 import pytest
+from psycopg import sql
 
 from tests.integration.schema.search.documents import ALICE, BOB, around, exact, search, sign_in, store, topic, vector
 
@@ -159,3 +161,43 @@ def test_the_rpc_finds_no_document_whose_vector_is_all_zeros(owner: psycopg.Conn
     store(owner, "zeros", None, np.zeros((1, 1536)))
     found = owner.execute("select id from match_embeddings(%s::vector, 0.5, 5)", (vector(topic(62)),)).fetchall()
     assert found == [("near-00000",)]
+
+
+@pytest.mark.parametrize("filters", [("filter_metadata",), ("filter",), ("filter_metadata", "filter")])
+def test_the_rpc_takes_a_filter_by_both_names_that_clients_send(
+    owner: psycopg.Connection, app: psycopg.Connection, filters: tuple[str, ...]
+) -> None:
+    store(owner, "near", ALICE, around(topic(63), 2, 63, 0.1))
+    store(owner, "far", ALICE, around(topic(63), 2, 64, 0.1))
+    sign_in(app, ALICE)
+    named = sql.SQL(", ").join(sql.SQL('{} => \'{{"set": "far"}}\'').format(sql.Identifier(name)) for name in filters)
+    statement = sql.SQL("select id from match_embeddings(query_embedding => {}::vector, match_count => 4, {})")
+    found = app.execute(statement.format(vector(topic(63)), named)).fetchall()
+    assert {key for (key,) in found} == {"far-00000", "far-00001"}
+
+
+def test_langchains_vector_store_writes_and_reads_as_it_does_through_postgrest(
+    owner: psycopg.Connection, app: psycopg.Connection
+) -> None:
+    """What SupabaseVectorStore sends: an upsert of rows on their id, and the rpc with `filter` (PostgREST makes of both
+    the statements below)."""
+    sign_in(app, ALICE)
+    rows = [{"id": "row", "content": "first", "embedding": vector(topic(64)), "metadata": {"source": "a"}}]
+    upsert = """
+        insert into embeddings (id, user_id, content, embedding, metadata)
+        select r.id, 'alice', r.content, r.embedding, r.metadata
+        from json_populate_recordset(null::embeddings, %s) r
+        on conflict (id) do update
+        set content = excluded.content, embedding = excluded.embedding, metadata = excluded.metadata
+    """
+    app.execute(upsert, (json.dumps(rows),))
+    app.execute(upsert, (json.dumps([rows[0] | {"content": "second"}]),))
+    rpc = "select * from match_embeddings(query_embedding => %s::vector, match_count => 4, filter => %s)"
+    found = app.execute(rpc, (vector(topic(64)), '{"source": "a"}')).fetchall()
+    assert [(row[0], row[1], row[2]) for row in found] == [("row", "second", {"source": "a"})]
+
+
+def test_a_vector_of_another_length_is_refused_by_the_rpc(owner: psycopg.Connection) -> None:
+    store(owner, "near", None, around(topic(65), 1, 65, 0.1))
+    with pytest.raises(psycopg.errors.DataException):
+        owner.execute("select * from match_embeddings('[1, 2, 3]'::vector)")

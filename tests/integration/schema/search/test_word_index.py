@@ -127,6 +127,15 @@ def test_letters_of_a_language_are_no_marks(owner: psycopg.Connection, app: psyc
     assert set(found(app, "har")) == {"har"}
 
 
+def test_words_that_begin_so_are_found_below_whole_words(owner: psycopg.Connection, app: psycopg.Connection) -> None:
+    write(owner, "compound", "körkortsteori körkortsprov för alla", language="sv")
+    assert list(found(app, "körkort")) == ["compound"]
+    write(owner, "whole", "den som har ett körkort kan köra bil på alla vägar i hela landet", language="sv")
+    assert list(found(app, "körkort")) == ["whole", "compound"]
+    assert list(found(app, "kör")) == ["whole"]
+    assert list(found(app, "teori")) == []
+
+
 def test_a_word_deleted_elsewhere_and_a_word_of_another_tenant_change_no_score(
     owner: psycopg.Connection, app: psycopg.Connection
 ) -> None:

@@ -1,0 +1,44 @@
+"""Filters on metadata, as the database takes them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from parley.retrieval.filters import filter_of
+
+
+def test_equality_is_containment_and_operators_are_a_path() -> None:
+    contained, matching = filter_of({"a": 1, "b": {"c": "x", "d": {"$gte": 2, "$lt": 5}}, "e": {"$in": ["y", None]}})
+    assert contained == {"a": 1, "b": {"c": "x"}}
+    assert matching == '($."b"."d" >= 2) && ($."b"."d" < 5) && ($."e" == "y" || $."e" == null)'
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"$gt": 1},
+        {"a": {"$near": 1}},
+        {"a": {"$gt": True}},
+        {"a": {"$gt": None}},
+        {"a": {"$in": []}},
+        {"a": {"$in": "x"}},
+        {"a": {"$in": [{}]}},
+        {"a": {"$gt": 1, "b": 2}},
+        {"a": {"b": {"c": {"d": {"e": {}}}}}},
+        {"a": [[[[[]]]]]},
+    ],
+)
+def test_what_no_metadata_could_match_is_refused(wanted: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        filter_of(wanted)
+
+
+@given(name=st.text(min_size=1).filter(lambda name: not name.startswith("$")), value=st.text())
+def test_names_and_texts_stay_in_their_quotes(name: str, value: str) -> None:
+    _, matching = filter_of({name: {"$in": [value]}})
+    assert matching is not None
+    assert matching.isascii()  # JSON escapes the rest, and jsonpath reads it as JSON does
+    inside = matching.removeprefix("($.").removesuffix(")")
+    assert inside.count('"') - inside.count('\\"') == 4

@@ -87,11 +87,15 @@ class ProblemDocument(TypedDict):
     retry_after: NotRequired[int]
 
 
+# RFC 9110 renamed these two; Python has the new names since 3.13 only.
+_TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
+
+
 def document(problem: Problem, request_id: str) -> dict[str, Any]:
     """The body of an error answer, a `ProblemDocument`."""
     return {
         "type": f"urn:parley:problem:{problem.code}",
-        "title": HTTPStatus(problem.status).phrase,
+        "title": _TITLES.get(problem.status) or HTTPStatus(problem.status).phrase,
         "status": problem.status,
         "detail": problem.detail,
         "code": problem.code,

@@ -91,6 +91,8 @@ class NullIsAbsent(BaseModel):
             if name in schema.get("required", ()) or {"type": "null"} in member.get("anyOf", ()):
                 continue
             beside = {key: member.pop(key) for key in ("title", "description", "default") if key in member}
+            if beside.get("default") == {}:
+                del beside["default"]  # generators of clients refuse an object where null may be, too
             choices = member["anyOf"] if member.keys() == {"anyOf"} else [member]
             schema["properties"][name] = {"anyOf": [*choices, {"type": "null"}]} | beside
         return schema

@@ -11,7 +11,15 @@ import sys
 import typing
 from pathlib import Path
 
-_WITHOUT_CONTENT = {"delete_conversation", "delete_document", "delete_faq", "delete_user", "select_search_result"}
+_WITHOUT_CONTENT = {
+    "delete_content",
+    "delete_conversation",
+    "delete_document",
+    "delete_faq",
+    "delete_interview",
+    "delete_user",
+    "select_search_result",
+}
 
 
 def untyped(package: str) -> set[str]:

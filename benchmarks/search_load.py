@@ -84,6 +84,7 @@ def _answer_embeddings(connection: Connection, seconds: float) -> None:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = 1 << 20  # one packet for head and body: two would wait for each other's acknowledgement
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

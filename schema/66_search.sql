@@ -32,7 +32,7 @@ revoke all on app.searchable_chunks from public, anon, authenticated, service_ro
 
 -- BM25 (Robertson and Zaragoza 2009) over the segments of whatever the caller may search.
 --   1. How many chunks there are, how long on average.
---   2. The words of the query, stemmed as each language that there is wants it; one word is one position of the query.
+--   2. The first 150 words of the query, stemmed as each language that there is wants it; one word is one position of it.
 --   3. The rarest of them, as many as hold 12 000 postings together: they decide the order, and common ones cost most. Of a
 --      word that alone holds more, that many, the same ones each time.
 --   4. Of up to three words also what they begin, as compounds do: körkort finds körkortsteori, below whole words.
@@ -46,6 +46,7 @@ declare
   v_length_weight constant double precision := 0.75;
   v_terms constant integer := 16;
   v_budget constant integer := 12000;
+  v_longest constant integer := 150;
   v_beginnings constant integer := 50;
   v_share_of_beginning constant double precision := 0.1;
   v_segments bigint[];
@@ -68,6 +69,7 @@ begin
     ), word as materialized (
       select l.stemmer, w.lexeme as term, w.positions[1] as position, pg_catalog.cardinality(w.positions) as repeated
       from (select distinct s.stemmer from segment s) l, pg_catalog.unnest(app.words_of(p_words, l.stemmer)) w
+      where w.positions[1] <= v_longest
     -- 3.
     ), listed as materialized (
       select w.position, w.repeated, p.segment, p.term, p.chunks

@@ -6,12 +6,13 @@ import re
 from datetime import date, datetime, timedelta
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field
 
 from parley.core.errors import Problem
 from parley.core.fields import QUERY
 
 _USUAL, _LONGEST = 30, 366  # days
+_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]", re.ASCII)
 _ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
@@ -22,7 +23,15 @@ def _iso_date(value: Any) -> Any:
     return value
 
 
+def _iso_moment(value: Any) -> Any:
+    if isinstance(value, str) and not _MOMENT.match(value):
+        raise ValueError("send a time as YYYY-MM-DDTHH:MM:SSZ")
+    return value
+
+
 Day = Annotated[date, BeforeValidator(_iso_date), Field(ge=date(2000, 1, 1))]
+# A moment as RFC 3339 writes it; pydantic would also take a number of seconds.
+Moment = Annotated[AwareDatetime, BeforeValidator(_iso_moment)]
 
 
 class Period(BaseModel):

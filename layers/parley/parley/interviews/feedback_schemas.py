@@ -21,7 +21,7 @@ class FeedbackRequest(BaseModel):
     """How many assessments to ask for; several tell how far they agree, and count as as many."""
 
     model_config = BODY
-    samples: Annotated[int, Whole, Field(ge=1, le=5)] = 1
+    samples: Annotated[int, Field(ge=1, le=5), Whole] = 1
 
 
 class FeedbackQuery(BaseModel):

@@ -61,7 +61,11 @@ def _distinct(criteria: list[Criterion]) -> list[Criterion]:
 
 
 # An interview's own rubric, in a request; empty for the shipped one.
-Criteria = Annotated[list[Criterion], Field(max_length=MOST_CRITERIA), AfterValidator(_distinct)]
+Criteria = Annotated[
+    list[Criterion],
+    Field(max_length=MOST_CRITERIA, json_schema_extra={"uniqueItems": True}),
+    AfterValidator(_distinct),
+]
 _CRITERIA: TypeAdapter[list[Criterion]] = TypeAdapter(Criteria)
 
 

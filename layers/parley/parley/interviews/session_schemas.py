@@ -6,12 +6,13 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from typing_extensions import TypedDict
 
 from parley.core.encoding import encode
 from parley.core.fields import BODY, QUERY, Count, Metadata, NullIsAbsent, Whole
 from parley.core.paging import PageQuery
+from parley.core.period import Moment
 from parley.interviews.rubric import Criteria
 from parley.interviews.schemas import Difficulty, Kind, LanguageTag, Level
 from parley.interviews.session_records import Awaits, FeedbackStatus, FollowUpDepth, InterviewType, Role, Stage, Status
@@ -161,8 +162,8 @@ class InterviewQuery(PageQuery):
     status: Status | None = None
     interview_type: InterviewType | None = None
     category: Kind | None = None
-    from_: Annotated[AwareDatetime | None, Field(alias="from")] = None
-    to: AwareDatetime | None = None
+    from_: Annotated[Moment | None, Field(alias="from")] = None
+    to: Moment | None = None
 
 
 class RecentQuery(BaseModel):

@@ -49,6 +49,10 @@ def rows(database: Any) -> list[Any]:
         ({"questions": QUESTIONS, "metadata": {"a": "x" * 5_000}}, "metadata"),
         ({"questions": QUESTIONS, "status": "completed"}, "status"),
         ({"questions": QUESTIONS, "competencies": [CRITERION | {"anchors": {}}]}, "competencies.0.anchors"),
+        (
+            {"questions": QUESTIONS, "competencies": [CRITERION | {"anchors": ANCHORS | {"3": " "}}]},
+            "competencies.0.anchors.3",
+        ),
         ({"questions": QUESTIONS, "competencies": [CRITERION, CRITERION]}, "competencies"),
         ({"questions": QUESTIONS, "competencies": [CRITERION | {"key": str(n)} for n in range(9)]}, "competencies"),
     ],

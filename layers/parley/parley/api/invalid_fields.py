@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from parley.core.errors import Problem
 
-_FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,39}")
+_FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,39}|[0-9]")
 _MOST_ERRORS = 20
 _IN_DETAIL = 3  # of them in the sentence that a person reads
 # How alike two spellings of one name are (difflib's ratio): `stream` and `system` have 0.67.

@@ -24,7 +24,9 @@ MOST_CRITERIA: Final = 8
 OWN: Final = "own"
 
 _Sentence = Annotated[
-    str, StringConstraints(min_length=1, max_length=500, strip_whitespace=True), AfterValidator(storable)
+    str,
+    StringConstraints(min_length=1, max_length=500, strip_whitespace=True, pattern=r"\S"),
+    AfterValidator(storable),
 ]
 
 

@@ -74,6 +74,7 @@ _PATH_PARAMETERS: dict[str, dict[str, Any]] = {
     "interview_id": {"format": "uuid"},
 }
 _NO_NUL = r"^[^\x00]*$"
+_NOT_BLANK, _NOT_BLANK_NO_NUL = r"\S", r"^[^\x00]*[^\x00\s][^\x00]*$"
 _LARGEST = f"The body may have at most {LARGEST_BODY // 1024} KiB."
 _IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
@@ -215,6 +216,8 @@ class _Schemas:
         elif isinstance(schema, dict):
             if schema.get("type") == "string" and not schema.keys() & {"pattern", "enum", "const"}:
                 schema["pattern"] = _NO_NUL
+            elif schema.get("pattern") == _NOT_BLANK:
+                schema["pattern"] = _NOT_BLANK_NO_NUL
             for name, value in schema.items():
                 if name == "$ref":
                     self._sent(self.definitions[value.removeprefix(_MODELS)])

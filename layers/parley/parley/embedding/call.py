@@ -11,10 +11,8 @@ from dataclasses import dataclass
 from parley.admission.held_request import Admission, HeldRequest
 from parley.admission.records import Admitted, EmbeddingOperation, EmbeddingRequest
 from parley.core.caller import RequestContext
-from parley.core.errors import Problem
 from parley.core.provider_names import ProviderName
 from parley.embedding.embedder import Embedder, estimated_tokens
-from parley.providers.errors import ProviderError
 from parley.providers.protocol import Embeddings
 
 
@@ -64,17 +62,9 @@ class EmbeddingCall(HeldRequest):
         """Vectors for the texts, in their order. Raises Problem: 403 where the organization forbids it, 5xx when
         providers fail.
         """
-        try:
-            embedded = self._embedder.embed(
-                self._texts, self._operator_keys(), self._admitted.allowed_providers, self.seconds_left
-            )
-        except ProviderError as error:
-            from parley.providers.problems import problem_for
-
-            raise problem_for(error, own_key=False) from error
-        if embedded is None:
-            raise Problem("embeddings_unavailable", "No provider with embeddings is configured.", status=503)
-        embeddings, attempt = embedded
+        embeddings, attempt = self._embedder.embed_or_refuse(
+            self._texts, self._operator_keys(), self._admitted.allowed_providers, self.seconds_left
+        )
         self.provider = attempt.provider
         self.charge(attempt, "embedding")
         return embeddings

@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from parley.admission.records import Attempt
+from parley.core.errors import Problem
 from parley.core.provider_names import PROVIDERS, ProviderName, may_be_called, provider_not_allowed
 from parley.providers.errors import ACCOUNT_FAULTS, ProviderError
 from parley.providers.protocol import Embeddings, Provider, RenewedKey, Usage
@@ -77,3 +78,23 @@ class Embedder:
         if forbidden:
             raise provider_not_allowed()
         return None
+
+    def embed_or_refuse(
+        self,
+        texts: Sequence[str],
+        keys: Mapping[ProviderName, str],
+        allowed: Collection[str] | None,
+        seconds: float,
+    ) -> tuple[Embeddings, Attempt]:
+        """As `embed`, for what cannot go on without vectors. Raises Problem: 403 where none is allowed, 503 where no
+        provider embeds, 5xx where it fails.
+        """
+        try:
+            embedded = self.embed(texts, keys, allowed, seconds)
+        except ProviderError as error:
+            from parley.providers.problems import problem_for
+
+            raise problem_for(error, own_key=False) from error
+        if embedded is None:
+            raise Problem("embeddings_unavailable", "No provider with embeddings is configured.", status=503)
+        return embedded

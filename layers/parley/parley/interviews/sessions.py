@@ -10,6 +10,7 @@ from uuid import UUID
 from parley.admission.quota import Quota
 from parley.core.caller import Caller, RequestContext
 from parley.core.errors import Problem, subject_deleted
+from parley.core.ids import path_uuid
 from parley.core.paging import PageQuery, a_number, a_time
 from parley.database.connection import Database
 from parley.database.values import jsonb
@@ -340,10 +341,7 @@ def _generation_request(request: InterviewRequest) -> QuestionsRequest:
 
 def interview_uuid(text: str) -> UUID:
     """An interview's id in a path, as answers spell it. Raises Problem (404) for what is none."""
-    try:
-        found = UUID(text)
-    except ValueError:
-        raise interview_not_found() from None
+    found = path_uuid(text, interview_not_found)
     if str(found) != text:
         raise interview_not_found()  # messages and answers hold the id as it came
     return found

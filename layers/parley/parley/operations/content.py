@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import get_args
@@ -11,13 +10,13 @@ from parley.admission.records import Attempt
 from parley.core.caller import SERVICE
 from parley.core.clock import Clock
 from parley.core.errors import Problem
+from parley.core.ids import path_uuid
 from parley.core.provider_names import ProviderName
 from parley.database.connection import Database, Statement
 from parley.database.values import Vectors, jsonb
 from parley.embedding.embedder import Embedder
 from parley.operations.schemas import ContentBatch, ContentFields, NewContent, StoredContent
 from parley.providers.catalogue import Catalogue
-from parley.providers.errors import ProviderError
 from parley.providers.protocol import Embeddings
 from parley.retrieval.kinds import ContentType
 
@@ -40,7 +39,7 @@ class ContentKeeper:
         """Store one item, in the place of the one with this id. Raises Problem as `store` does, and 404 for an id that
         is no UUID.
         """
-        item = NewContent(id=str(_uuid(content_id)), **fields.model_dump())
+        item = NewContent(id=str(path_uuid(content_id, _not_found)), **fields.model_dump())
         return self.store(kind, ContentBatch(items=[item]), seconds)
 
     def store(self, kind: str, batch: ContentBatch, seconds: float) -> StoredContent:
@@ -54,7 +53,8 @@ class ContentKeeper:
         changed = [item for item in batch.items if item.id not in same]
         statements = [_update(kind, [item for item in batch.items if item.id in same])]
         if changed:
-            embedded, attempt = self._embed([f"{item.title}. {item.description}" for item in changed], seconds)
+            texts = [f"{item.title}. {item.description}" for item in changed]
+            embedded, attempt = self.embedder().embed_or_refuse(texts, self.operator_keys(), None, seconds)
             statements += [_insert(kind, changed, embedded), self._charge(attempt)]
         self.database.batch(SERVICE.claims, statements)
         return {"stored": len(batch.items), "embedded": len(changed)}
@@ -64,7 +64,7 @@ class ContentKeeper:
         rows = self.database.query(
             SERVICE.claims,
             "delete from public.content_items where id = %s and content_type = %s returning id",
-            (_uuid(content_id), kind),
+            (path_uuid(content_id, _not_found), kind),
         )
         if not rows:
             raise _not_found()
@@ -82,17 +82,6 @@ class ContentKeeper:
             idempotent=True,
         )
         return {row["id"] for row in rows if said[row["id"]] == (row["title"], row["description"])}
-
-    def _embed(self, texts: Sequence[str], seconds: float) -> tuple[Embeddings, Attempt]:
-        try:
-            embedded = self.embedder().embed(texts, self.operator_keys(), None, seconds)
-        except ProviderError as error:
-            from parley.providers.problems import problem_for
-
-            raise problem_for(error, own_key=False) from error
-        if embedded is None:
-            raise Problem("embeddings_unavailable", "No provider with embeddings is configured.", status=503)
-        return embedded
 
     def _charge(self, attempt: Attempt) -> Statement:
         """The ledger's row: of nobody, since no user called."""
@@ -146,13 +135,6 @@ def _update(kind: str, items: Sequence[NewContent]) -> Statement:
 def _check(kind: str) -> None:
     if kind not in get_args(ContentType):
         raise Problem("not_found", f"Content is of one of these types: {', '.join(get_args(ContentType))}.", status=404)
-
-
-def _uuid(text: str) -> uuid.UUID:
-    try:
-        return uuid.UUID(text)
-    except ValueError:
-        raise _not_found() from None
 
 
 def _not_found() -> Problem:

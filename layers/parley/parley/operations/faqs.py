@@ -9,6 +9,7 @@ from typing import Any, LiteralString, cast
 
 from parley.core.caller import SERVICE
 from parley.core.errors import Problem
+from parley.core.ids import path_uuid
 from parley.core.paging import PageQuery, a_number_or_none, a_text
 from parley.database.connection import Database
 from parley.operations.schemas import Faq, FaqList, NewFaq
@@ -59,7 +60,7 @@ class Faqs:
             update public.ai_precomputed_responses set pattern = %s, response = %s, priority = %s, is_active = %s
             where id = %s returning id, pattern, response, priority, is_active, updated_at
             """,
-            (faq.pattern, faq.response, faq.priority, faq.is_active, _uuid(faq_id)),
+            (faq.pattern, faq.response, faq.priority, faq.is_active, path_uuid(faq_id, _not_found)),
         )
         if not rows:
             raise _not_found()
@@ -67,19 +68,13 @@ class Faqs:
 
     def delete(self, faq_id: str) -> None:
         """Delete a precomputed response. Raises Problem (404)."""
-        rows = self._query("delete from public.ai_precomputed_responses where id = %s returning id", (_uuid(faq_id),))
+        key = path_uuid(faq_id, _not_found)
+        rows = self._query("delete from public.ai_precomputed_responses where id = %s returning id", (key,))
         if not rows:
             raise _not_found()
 
     def _query(self, statement: LiteralString, parameters: Sequence[Any] = ()) -> list[Any]:
         return self.database.query(SERVICE.claims, statement, parameters)
-
-
-def _uuid(text: str) -> uuid.UUID:
-    try:
-        return uuid.UUID(text)
-    except ValueError:
-        raise _not_found() from None
 
 
 def _not_found() -> Problem:

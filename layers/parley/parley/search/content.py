@@ -8,6 +8,7 @@ from typing import cast, get_args
 
 from parley.core.caller import Caller
 from parley.core.errors import Problem
+from parley.core.ids import path_uuid
 from parley.core.paging import a_time
 from parley.database.connection import Database
 from parley.retrieval.filters import filter_of
@@ -46,17 +47,13 @@ class Content:
 
     def read(self, caller: Caller, kind: str, content_id: str) -> ContentItem:
         """One item. Raises Problem (404)."""
-        try:
-            key = uuid.UUID(content_id)
-        except ValueError:
-            raise _not_found() from None
         rows = self.database.query(
             caller.claims,
             """
             select id, content_type as type, title, description, language, metadata, created_at, updated_at
             from public.content_items where id = %s and content_type = %s
             """,
-            (key, kind),
+            (path_uuid(content_id, _not_found), kind),
             idempotent=True,
         )
         if not rows:

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from parley.core.caller import Caller, RequestContext
 from parley.core.errors import Problem
+from parley.core.ids import path_uuid
 from parley.database.connection import Database, Statement
 from parley.embedding.call import EmbeddingCall, EmbeddingCalls
 from parley.providers.protocol import Embeddings
@@ -114,17 +115,10 @@ class Search:
         noted = self.database.query(
             caller.claims,
             "select app.record_selection(%s, %s, %s) as noted",
-            (caller.user_id, _uuid(search_id), request.content_id),
+            (caller.user_id, path_uuid(search_id, _not_found), request.content_id),
         )
         if not noted[0]["noted"]:
             raise _not_found()
-
-
-def _uuid(text: str) -> uuid.UUID:
-    try:
-        return uuid.UUID(text)
-    except ValueError:
-        raise _not_found() from None
 
 
 def _not_found() -> Problem:

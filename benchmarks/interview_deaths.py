@@ -14,8 +14,6 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import os
-import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -32,7 +30,7 @@ from local.emulator.client import Emulator
 from testing.databases import ScratchDatabase, migrated_server, set_clock
 from testing.figures import Verdict
 from testing.functions import Functions, function_environment, make_token
-from testing.workers import Worker, messages, silence
+from testing.workers import Death, Worker, messages, silence
 
 QUESTIONS = [{"question": "Which ledger would you choose, and why?"}, {"question": "What broke last, and when?"}]
 _WORDS = ["ledger", "sums", "both", "sides", "checked", "every", "night", "because", "they", "must", "agree"]
@@ -44,29 +42,16 @@ _MOST_TRIES = 6
 def container(connection: Connection, environment: dict[str, str]) -> None:
     """A process that is handed (token, method, path, body, headers, when it dies) and answers with (status, body).
 
-    It dies at a statement of the request: 1 is before the first one is sent, 1.5 after its answer has come; 0 is never.
+    It dies at a statement of the request, as `Death` counts.
     """
     silence()
     functions = Functions(environment)
-    database = functions.module("interviews").services.database
-    run, sent, dies_at = database._run, 0, 0.0
-
-    def counted(work: Any, idempotent: bool) -> Any:
-        nonlocal sent
-        sent += 1
-        if sent == dies_at:
-            os.kill(os.getpid(), signal.SIGKILL)
-        result = run(work, idempotent)
-        if sent + 0.5 == dies_at:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return result
-
-    database._run = counted
+    death = Death(functions.module("interviews").services.database)
     connection.send("ready")
     for token, method, path, body, headers, at in messages(connection):
-        sent, dies_at = 0, at
+        death.expect(at)
         answer = functions.request("interviews", method, f"/api/interviews{path}", body, token=token, headers=headers)
-        connection.send((answer.status, answer.json if answer.text else None, sent))
+        connection.send((answer.status, answer.json if answer.text else None, death.sent))
 
 
 def service(connection: Connection, environment: dict[str, str]) -> None:

@@ -12,14 +12,12 @@ from __future__ import annotations
 
 import argparse
 import base64
-import json
 import multiprocessing
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -37,6 +35,7 @@ from local.checkout import SCHEMA
 from parley.migrations.logins import create_logins
 from parley.migrations.runner import up
 from testing.databases import ScratchDatabase
+from testing.embeddings import embeddings_server
 from testing.figures import Figures, Verdict, cpu_ms, percentile, show_load
 from testing.functions import Functions, function_environment, make_token
 
@@ -82,29 +81,7 @@ def _answer_embeddings(connection: Connection, seconds: float) -> None:
     """A process: a vendor that knows 256 vectors and takes its time."""
     vectors = [base64.b64encode(row.astype("<f4").tobytes()).decode() for row in Corpus(seed=3).draw(256)]
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        wbufsize = 1 << 20  # one packet for head and body: two would wait for each other's acknowledgement
-
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            time.sleep(seconds)
-            rows = [
-                {"object": "embedding", "index": at, "embedding": vectors[hash(text) % 256]}
-                for at, text in enumerate(body["input"])
-            ]
-            usage = {"prompt_tokens": len(rows), "total_tokens": len(rows)}
-            answer = json.dumps({"object": "list", "model": body["model"], "data": rows, "usage": usage}).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
-
-        def log_message(self, *_: Any) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = embeddings_server(lambda text, _: vectors[hash(text) % 256], seconds)
     connection.send(server.server_address[1])
     server.serve_forever()
 

@@ -8,13 +8,13 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from local.checkout import CHECKOUT
+from testing.embeddings import embeddings_server
 
 DATA = CHECKOUT.parent / "shared" / "data"
 _DISCOUNTS = 1 / np.log2(np.arange(10) + 2)
@@ -84,29 +84,12 @@ def vendor(data: Cranfield) -> Iterator[str]:
             by_text[text] = next(at for whole, at in by_text.items() if text in whole or body in whole)
         return np.asarray(data.document_vectors[by_text[text]])
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        wbufsize = 1 << 20  # one packet for head and body: two would wait for each other's acknowledgement
+    def padded(text: str, dimensions: int) -> list[float]:
+        vector = vector_of(text)
+        numbers: list[float] = np.concatenate([vector, np.zeros(dimensions - len(vector), np.float32)]).tolist()
+        return numbers
 
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            rows = []
-            for index, text in enumerate(body["input"]):
-                vector = vector_of(text)
-                padded = np.concatenate([vector, np.zeros(body["dimensions"] - len(vector), np.float32)])
-                rows.append({"object": "embedding", "index": index, "embedding": padded.tolist()})
-            usage = {"prompt_tokens": len(rows), "total_tokens": len(rows)}
-            answer = json.dumps({"object": "list", "data": rows, "model": body["model"], "usage": usage}).encode()
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
-
-        def log_message(self, *_: Any) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = embeddings_server(padded)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

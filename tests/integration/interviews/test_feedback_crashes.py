@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from multiprocessing.connection import Connection
 from random import Random
@@ -15,32 +13,17 @@ import pytest
 from local.emulator.client import Emulator
 from testing.databases import set_clock
 from testing.functions import Functions
-from testing.workers import Worker, silence
+from testing.workers import Death, Worker, silence
 from tests.integration.interviews.feedback_cases import complete, rows, run_worker, session
 
 SERVICE_CLAIMS = "select set_config('request.jwt.claims', '{\"role\": \"service_role\"}', false)"
 
 
 def deliver(connection: Connection, environment: dict[str, str], interview: str, dies_at: float) -> None:
-    """A process that is handed the message and is killed at a statement: 1 is before the first one is sent, 1.5 after
-    its answer has come.
-    """
+    """A process that is handed the message and is killed at a statement, as `Death` counts."""
     silence()
     functions = Functions(environment)
-    database = functions.module("worker").services.database
-    run, sent = database._run, 0
-
-    def counted(work: Any, idempotent: bool) -> Any:
-        nonlocal sent
-        sent += 1
-        if sent == dies_at:
-            os.kill(os.getpid(), signal.SIGKILL)
-        result = run(work, idempotent)
-        if sent + 0.5 == dies_at:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return result
-
-    database._run = counted
+    Death(functions.module("worker").services.database, dies_at)
     connection.send(run_worker(functions, interview))
 
 

@@ -17,8 +17,8 @@ from parley.providers.registry import Providers
 from testing.drip import HEAD, STREAM_HEAD, Step, dripping
 from testing.providers import KEY, call, drain, request, sse, urls
 
-SECONDS = 1.0
-LATE: Step = (1.2, b" ")  # after the step before it, which a test sends at half of SECONDS
+SECONDS = 0.4
+LATE: Step = (0.9, b" ")  # after the step before it, which a test sends at half of SECONDS
 
 
 def adapter_at(url: str, provider: ProviderName) -> Provider:
@@ -34,7 +34,7 @@ STALLS: dict[str, list[Step]] = {
         (SECONDS / 2, b'{"error": '),
         LATE,
     ],
-    "byte by byte": [(0, b"HTTP/1.1 200 OK\r\nx: "), *[(0.1, b"y")] * 14, LATE],
+    "byte by byte": [(0, b"HTTP/1.1 200 OK\r\nx: "), *[(0.05, b"y")] * 12, LATE],
 }
 
 
@@ -53,7 +53,7 @@ def test_an_answer_that_stalls_anywhere_times_out_at_the_deadline(
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_a_stream_that_trickles_past_its_deadline_times_out(provider: ProviderName) -> None:
-    steps: list[Step] = [(0, STREAM_HEAD), *[(0.1, b": keep-alive\n\n")] * 14, LATE]
+    steps: list[Step] = [(0, STREAM_HEAD), *[(0.05, b": keep-alive\n\n")] * 12, LATE]
     with dripping(*steps) as server:
         with pytest.raises(ProviderError) as caught:
             drain(adapter_at(server.url, provider).stream(request(provider, timeout=SECONDS), KEY))

@@ -386,7 +386,7 @@ def test_schedules_queues_and_migrate_wait_for_a_network_that_comes_late_and_htt
     functions = Functions(late)
     functions.module(name)
     opened: list[Proxy] = []
-    network = threading.Timer(1.0, lambda: opened.append(Proxy(database.server.port, listen=port)))
+    network = threading.Timer(0.5, lambda: opened.append(Proxy(database.server.port, listen=port)))
     network.start()
     if name == "account":
         answer = functions.request(name, "GET", "/api/settings", token=make_token())

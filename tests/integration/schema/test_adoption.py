@@ -15,7 +15,7 @@ import pytest
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from local.checkout import SCHEMA
+from local.checkout import CHECKOUT, SCHEMA
 from parley.migrations.catalog import catalog_snapshot
 from parley.migrations.logins import create_logins
 from parley.migrations.runner import down, up
@@ -250,6 +250,35 @@ def test_an_adopted_user_can_be_deleted_and_the_ledger_that_is_kept_aside_forget
         owner.execute("delete from auth.users")
         left = owner.execute("select count(*), count(user_id) from app.adopted_ai_usage_logs").fetchall()
     assert left == [(*kept[0], 0)]
+
+
+@pytest.mark.parametrize(
+    "upsert",
+    [
+        """
+        insert into ai_response_cache (query_hash, query_text, response, model_used) values ('h', 'q', 'r', 'm')
+        on conflict (query_hash) do update set hit_count = ai_response_cache.hit_count + 1
+        """,
+        """
+        insert into user_ai_usage (user_id, request_count, period_start, period_end)
+        select id::text, 1, current_date, current_date from auth.users limit 1
+        on conflict (user_id, period_start) do update set request_count = user_ai_usage.request_count + 1
+        """,
+    ],
+)
+def test_s4s_upserts_find_no_unique_index_as_the_map_of_the_seeds_says(
+    upsert: str, empty_database: ScratchDatabase
+) -> None:
+    _adopt("S4", empty_database)
+    with empty_database.connect() as owner:
+        with owner.transaction(force_rollback=True):
+            owner.execute(upsert.replace("id::text", "id").encode())
+        up(empty_database.owner_url, SCHEMA)
+        with pytest.raises(psycopg.errors.InvalidColumnReference, match="no unique or exclusion constraint"):
+            owner.execute(upsert.encode())
+    target = re.search(r"on conflict \(.*\)", upsert)
+    assert target is not None
+    assert f"`{target[0]}`" in " ".join((CHECKOUT / "docs/seeds.md").read_text(encoding="utf-8").split())
 
 
 def test_what_an_adopted_user_asked_the_cache_goes_with_the_user(empty_database: ScratchDatabase) -> None:

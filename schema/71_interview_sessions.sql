@@ -361,12 +361,11 @@ comment on function app.ask_follow_up(text, uuid, integer, text) is
   'p_content is null. Raises P0002 where there is no such interview, 42501 for another''s user id.';
 
 -- Whoever does not come back gets feedback from what is there.
-create or replace function app.close_silent_interviews(p_limit integer default 1000) returns integer
+create or replace function app.close_silent_interviews(p_limit integer default 1000) returns setof uuid
   language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_session public.interview_sessions;
-  v_closed integer := 0;
 begin
   if not app.is_service() then
     raise exception 'only the service closes interviews' using errcode = '42501';
@@ -380,12 +379,11 @@ begin
   loop
     perform app.end_interview(
       v_session, 'completed', case when app.interview_ends_at(v_session) < app.now() then 'time_limit' else 'silence' end);
-    v_closed := v_closed + 1;
+    return next v_session.id;
   end loop;
-  return v_closed;
 end $$;
 comment on function app.close_silent_interviews(integer) is
-  'For the schedule: completes interviews whose last turn is a day old, or whose time is over; returns how many.';
+  'For the schedule: completes interviews whose last turn is a day old, or whose time is over; returns their ids.';
 
 drop policy if exists "Interviews are made for the caller or the service" on public.interview_sessions;
 create policy "Interviews are made for the caller or the service" on public.interview_sessions for insert to parley_definer

@@ -315,7 +315,7 @@ def test_an_answer_that_was_on_its_way_when_the_interview_ended_is_its_last(
     assert ada.send("GET", f"/{ada.id}/responses").json["data"][-1]["content"] == "Because of the sums."
 
 
-def test_an_interview_that_fell_silent_is_completed_by_the_schedule(
+def test_an_interview_that_fell_silent_is_completed_by_the_schedule_which_asks_for_its_feedback(
     ada: Candidate, schedules: Functions, database: Any
 ) -> None:
     ada.prepare()
@@ -323,7 +323,8 @@ def test_an_interview_that_fell_silent_is_completed_by_the_schedule(
     wait(database, 23 * 3600)
     assert schedules.invoke("cache_cleanup", {})["interviews_closed"] == 0
     wait(database, 25 * 3600)
-    assert schedules.invoke("cache_cleanup", {})["interviews_closed"] == 1
+    report = schedules.invoke("cache_cleanup", {})
+    assert (report["interviews_closed"], report["feedback_requested"]) == (1, 1)
     interview = ada.send("GET", f"/{ada.id}").json
     assert (interview["status"], interview["ended_reason"], interview["duration_minutes"]) == (
         "completed",

@@ -48,15 +48,13 @@ class Maintenance:
         return report
 
     def cache_cleanup(self, time_left: Callable[[], float]) -> CacheCleanup:
-        """Close silent interviews, ask again for feedback whose message may be lost, and delete expired answers batch
-        by batch until none is left or `time_left()` falls under five seconds.
+        """Close silent interviews and ask for their feedback, and again for feedback whose message may be lost; delete
+        expired answers batch by batch until none is left or `time_left()` falls under five seconds.
         """
-        closed = self._alone("select app.close_silent_interviews(%s) as found", _BATCH)
-        overdue = self.database.query(
-            SERVICE.claims, "select app.overdue_feedback(%s)::text as id", (_BATCH,), idempotent=True
-        )
-        for interview in overdue:
-            self.feedback_queue.send(interview["id"])
+        closed = self._interviews("select app.close_silent_interviews(%s)::text as id")
+        overdue = self._interviews("select app.overdue_feedback(%s)::text as id")
+        for interview_id in closed + overdue:
+            self.feedback_queue.send(interview_id)
         deleted = 0
         while time_left() > 5:
             batch = self.database.query(
@@ -67,11 +65,15 @@ class Maintenance:
                 break
         report: CacheCleanup = {
             "deleted": deleted,
-            "interviews_closed": closed,
-            "feedback_requested": len(overdue),
+            "interviews_closed": len(closed),
+            "feedback_requested": len(closed + overdue),
         }
         logger.info("cache cleaned", report=report)
         return report
+
+    def _interviews(self, statement: LiteralString) -> list[str]:
+        """The ids that a statement finds."""
+        return [row["id"] for row in self.database.query(SERVICE.claims, statement, (_BATCH,), idempotent=True)]
 
     def _alone(self, statement: LiteralString, *parameters: str | int) -> Any:
         """What a statement finds, in a transaction of its own."""

@@ -154,7 +154,7 @@ def test_a_caller_who_leaves_a_silent_model_closes_it_and_has_spent_the_unit(
     wait_for_model(emulator)
     time.sleep(0.5)  # until that chunk was read, which has the prompt's tokens where a provider tells them early
     stream.posted.break_off()
-    emulator.closed(emulator.requests()[0]["number"], timeout=1.0)
+    emulator.closed(emulator.requests()[0]["number"], timeout=5.0)
     assert settled(database) == ("settled", "cancelled", 1)
     assert row(database, "select tokens_prompt, estimated, count(*) over () from ai_usage") == (
         tokens,
@@ -172,7 +172,7 @@ def test_a_caller_who_leaves_in_the_middle_closes_upstream_and_pays_the_unit(
     stream = caller.ask("Count to six.", token("ada"))
     stream.until("delta")
     stream.posted.break_off()
-    emulator.closed(emulator.requests()[0]["number"], timeout=1.0)
+    emulator.closed(emulator.requests()[0]["number"], timeout=5.0)
     assert settled(database) == ("settled", "cancelled", 1)
     assert row(database, "select count(*), bool_and(cost is null and estimated) from ai_usage") == (1, True)
     assert len(emulator.requests()) == 1
@@ -186,7 +186,7 @@ def test_a_caller_who_leaves_before_the_models_first_header_has_spent_the_unit(
     stream.until("start")
     wait_for_model(emulator)
     stream.posted.break_off()
-    emulator.closed(emulator.requests()[0]["number"], timeout=1.0)
+    emulator.closed(emulator.requests()[0]["number"], timeout=5.0)
     assert settled(database) == ("settled", "cancelled", 1)
     unknown = "select count(*), bool_and(tokens_prompt is null and cost is null and estimated) from ai_usage"
     assert row(database, unknown) == (1, True)
@@ -242,7 +242,7 @@ def test_a_caller_who_leaves_before_the_model_is_asked_does_not_leave_it_waiting
     stream.posted.break_off()
     assert settled(database) == ("released", "cancelled", 0)
     for request in emulator.requests():
-        emulator.closed(request["number"], timeout=1.0)
+        emulator.closed(request["number"], timeout=5.0)
 
 
 def test_a_caller_who_is_gone_before_the_prelude_gets_the_unit_back_and_no_model_is_asked(

@@ -63,12 +63,25 @@ lock: .development ## Resolve requirements/ from pyproject.toml (ARGS=--upgrade 
 	$(LOCK) pyproject.toml --group local --group development -o requirements/development.txt
 	$(LOCK) --group sam -o requirements/sam.txt
 	$(LOCK) --group contract -o requirements/contract.txt
+	$(LOCK) --group ministack -o requirements/ministack.txt
 
 .PHONY: build
 build: ## sam build, as it is deployed (needs Python 3.13)
 	@sh local/python.sh 3.13 >/dev/null
 	@$(call environment,.venv-sam,sam,3.13)
 	PATH="$$(dirname "$$(sh local/python.sh 3.13)"):$$PATH" SAM_CLI_TELEMETRY=0 $(SAM) build
+
+.PHONY: deploy
+deploy: build .local ## Build, and create or update a stack: make deploy ENV=dev (samconfig.toml has the environments)
+	@$(PYTHON) -m local deploy "$(ENV)"
+
+.PHONY: secrets
+secrets: .local ## Make the secrets that an environment lacks: make secrets ENV=dev DATABASE_URL=... OPENAI_API_KEY=...
+	@$(PYTHON) -m local secrets "$(ENV)"
+
+.PHONY: deploy-local
+deploy-local: build .local .ministack ## Deploy to an AWS emulated on this machine, until Ctrl-C (CHECK=1: check it and end)
+	@exec $(PYTHON) -m local deploy-local $(if $(CHECK),--check)
 
 .PHONY: sam-local
 sam-local: build .local ## Serve the API with `sam local start-api` (needs a container runtime)
@@ -101,11 +114,11 @@ psql: .local ## Open psql on DATABASE_URL, or on the embedded database
 .PHONY: clean
 clean: ## Remove environments, builds, caches and the embedded database, unless a stack runs
 	@python=$$(sh local/python.sh) && "$$python" local/in_use.py
-	@rm -rf .venv .venv-sam .venv-contract .parley .aws-sam .coverage .coverage.* .hypothesis .import_linter_cache \
+	@rm -rf .venv .venv-sam .venv-contract .venv-ministack .parley .aws-sam .coverage .coverage.* .hypothesis .import_linter_cache \
 	  .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: .local .development .sam .contract
+.PHONY: .local .development .sam .contract .ministack
 .local:
 	@$(call environment,.venv,local)
 
@@ -117,3 +130,6 @@ clean: ## Remove environments, builds, caches and the embedded database, unless 
 
 .contract:
 	@$(call environment,.venv-contract,contract)
+
+.ministack:
+	@$(call environment,.venv-ministack,ministack,3.13)

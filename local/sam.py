@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from local.checkout import CHECKOUT
@@ -21,7 +22,9 @@ from local.postgres.home import default_data_dir
 from local.postgres.server import Server
 from local.run.command import overrides
 from local.run.platform import Platform
+from local.template import cloudformation
 
+BUILT = CHECKOUT / ".aws-sam" / "build" / "template.yaml"
 IMAGE = "public.ecr.aws/lambda/python:3.13-x86_64"
 
 
@@ -53,10 +56,12 @@ async def _serve(platform: Platform, logins: Logins, command: list[str]) -> int:
         # Queues and schedules, which sam does not emulate, run their functions here.
         await platform.serve(logins)
         with tempfile.TemporaryDirectory() as folder:
+            environments = platform.environments(logins)
             variables = Path(folder) / "variables.json"
             variables.touch(mode=0o600)
-            variables.write_text(json.dumps(platform.environments(logins)))
-            command += ["--warm-containers", "LAZY", "--env-vars", str(variables)]
+            variables.write_text(json.dumps(environments))
+            template = declaring(BUILT, environments)
+            command += ["--template", str(template), "--warm-containers", "LAZY", "--env-vars", str(variables)]
             sam = await asyncio.create_subprocess_exec(*command, cwd=CHECKOUT)
             try:
                 return await sam.wait()
@@ -65,6 +70,23 @@ async def _serve(platform: Platform, logins: Logins, command: list[str]) -> int:
                 return 130
     finally:
         await platform.close()
+
+
+def declaring(template: Path, environments: Mapping[str, Iterable[str]]) -> Path:
+    """A copy of a built template, beside it, in which each function declares the given names of variables too.
+
+    `sam local --env-vars` replaces only what is declared, and what exists on this machine alone has no place in the
+    template that is deployed: to boto3's users an AWS_ENDPOINT_URL that is there but empty is not the same as none.
+    """
+    document = cloudformation.load(template)
+    for function, names in environments.items():
+        properties = document["Resources"][function].setdefault("Properties", {})
+        variables = properties.setdefault("Environment", {}).setdefault("Variables", {})
+        shared = document["Globals"]["Function"]["Environment"]["Variables"]
+        variables.update({name: "" for name in names if name not in variables and name not in shared})
+    copy = template.with_name("sam-local.json")
+    copy.write_text(json.dumps(document, default=str))
+    return copy
 
 
 def _port() -> str:

@@ -1,4 +1,4 @@
-"""Invoked by hand after a deployment, or by CloudFormation: applies schema/, makes both logins, says what it did."""
+"""Run by CloudFormation in each deployment, or by hand: applies schema/, makes both logins, says what it did."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from parley.container import Container
 from parley.core import secrets
 from parley.core.observability import log_fault, logger
 from parley.migrations.deployment import deploy
-from parley.migrations.files import MigrationError
+from parley.migrations.files import MigrationError, digest
 from parley.migrations.runner import status
 
 services = Container.from_environment()
 SCHEMA = Path(__file__).with_name("schema")
 
 _CONNECT_SECONDS = 60.0  # well below the function's timeout of 15 minutes
+_ANSWER_TRIES, _ANSWER_PAUSE_SECONDS = 4, 2.0
 
 
 @logger.inject_lambda_context
@@ -35,9 +36,10 @@ def lambda_handler(event: Any, context: Any) -> dict[str, Any]:
     raise ValueError('migrate takes {"command": "up"} or {"command": "status"}')
 
 
-def _up(context: Any) -> dict[str, Any]:
+def _up(context: Any, *, accept_newer: bool = False) -> dict[str, Any]:
     url, settings = _url(context), services.settings
-    applied = deploy(url, SCHEMA, *secrets.login_passwords(settings), settings.timezone)
+    passwords = secrets.login_passwords(settings)
+    applied = deploy(url, SCHEMA, *passwords, settings.timezone, accept_newer=accept_newer)
     return {
         "applied": [step.label for step in applied],
         "said": [notice for step in applied for notice in step.notices],
@@ -55,14 +57,17 @@ def _url(context: Any) -> str:
 
 
 def _answer_cloudformation(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Do what CloudFormation asks for and tell its ResponseURL, which it waits for up to an hour.
+    """Do what CloudFormation asks for and tell its ResponseURL, which it waits for as long as the template says.
 
-    Deleting the resource keeps the data. Source: "Custom resource response objects" in AWS's CloudFormation guide.
+    An update that is rolled back ends with an Update of the older release: its files are all in the database, which is
+    done then. Deleting the resource keeps the data. `Apply` is the template's parameter Migrate. Source: "Custom
+    resource response objects" in AWS's CloudFormation guide.
     """
     kind, done, reason = event["RequestType"], {}, ""
     try:
         if kind in ("Create", "Update"):
-            done = _up(context)
+            if event["ResourceProperties"]["Apply"] == "true":
+                done = _up(context, accept_newer=True)
         elif kind != "Delete":
             reason = "there is no such RequestType"
     except Exception as error:
@@ -72,11 +77,22 @@ def _answer_cloudformation(event: dict[str, Any], context: Any) -> dict[str, Any
         "Status": "FAILED" if reason else "SUCCESS",
         "Reason": reason[:1000],
         "PhysicalResourceId": event.get("PhysicalResourceId") or "parley-schema",
-        "Data": {"applied": ", ".join(done.get("applied", []))},
+        "Data": {"Digest": digest(SCHEMA), "Applied": ", ".join(done.get("applied", []))},
     } | {name: event.get(name) for name in ("StackId", "RequestId", "LogicalResourceId")}
     if url := event.get("ResponseURL"):
-        body = json.dumps(answer).encode()
-        # CloudFormation presigned the URL without a content type: sending one breaks the signature.
-        request = urllib.request.Request(url, body, {"Content-Type": ""}, method="PUT")  # noqa: S310
-        urllib.request.urlopen(request, timeout=30).close()  # noqa: S310
+        _put(url, json.dumps(answer).encode())
     return answer
+
+
+def _put(url: str, body: bytes) -> None:
+    """Raises OSError where the answer cannot be brought."""
+    # CloudFormation presigned the URL without a content type: sending one breaks the signature.
+    request = urllib.request.Request(url, body, {"Content-Type": ""}, method="PUT")  # noqa: S310
+    for left in reversed(range(_ANSWER_TRIES)):
+        try:
+            urllib.request.urlopen(request, timeout=30).close()  # noqa: S310
+            return
+        except OSError:
+            if not left:
+                raise
+            time.sleep(_ANSWER_PAUSE_SECONDS)

@@ -23,6 +23,7 @@ import pytest
 from local.checkout import CHECKOUT
 from local.postgres.server import Server
 from local.run import tokens
+from local.sam import declaring
 from parley.migrations.logins import create_logins
 from parley.migrations.runner import up
 
@@ -114,10 +115,14 @@ def sam_local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SamLocal]:
             service = shared | {"DATABASE_URL": server.url("parley_service").replace("127.0.0.1", bridge)}
             owning = shared | {"DATABASE_URL": server.url().replace("127.0.0.1", bridge)}
             logins = dict.fromkeys(_AS_SERVICE, service) | {"MigrateFunction": owning}
-            variables.write_text(json.dumps({"Parameters": shared} | logins))
+            names = {path.parent.name for path in (CHECKOUT / "functions").glob("*/app.py")}
+            functions = ("".join(word.title() for word in name.split("_")) + "Function" for name in names)
+            environments = dict.fromkeys(functions, shared) | logins
+            variables.write_text(json.dumps(environments))
+            template = declaring(build / "template.yaml", environments)
             port = probe.getsockname()[1]
             probe.close()
-            options = ("--template", str(build / "template.yaml"), "--env-vars", str(variables), "--skip-pull-image")
+            options = ("--template", str(template), "--env-vars", str(variables), "--skip-pull-image")
             command = [str(SAM), "local", "start-api", *options, "--port", str(port), "--warm-containers", "LAZY"]
             with (folder / "sam.log").open("w") as log:
                 running = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=folder)

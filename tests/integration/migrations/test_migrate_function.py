@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from local.checkout import SCHEMA
+from parley.migrations.files import OtherFilesError, digest
 from testing.databases import ScratchDatabase
 from testing.functions import Functions
 
@@ -79,13 +81,17 @@ class Stack:
 
     def __init__(self) -> None:
         self.told: list[dict[str, Any]] = []
-        told = self.told
+        self.refuses = 0
+        stack, told = self, self.told
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_PUT(self) -> None:
                 assert self.headers["Content-Type"] == ""
-                told.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-                self.send_response(200)
+                answer = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                stack.refuses -= 1
+                if stack.refuses < 0:
+                    told.append(answer)
+                self.send_response(200 if stack.refuses < 0 else 503)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
 
@@ -103,7 +109,7 @@ class Stack:
             "RequestId": f"request-{kind}",
             "ResourceType": "Custom::Schema",
             "LogicalResourceId": "Schema",
-            "ResourceProperties": {"ServiceToken": "arn:aws:lambda:...", "command": "up"},
+            "ResourceProperties": {"ServiceToken": "arn:aws:lambda:...", "Apply": "true", "Release": "1"},
         } | members
 
 
@@ -126,12 +132,12 @@ def test_cloudformations_events_are_answered_as_what_they_are_and_delete_keeps_t
     assert made > 0
     [told] = stack.told
     assert (told["Status"], told["RequestId"], told["LogicalResourceId"]) == ("SUCCESS", "request-Create", "Schema")
-    assert told["Data"]["applied"]
+    assert told["Data"]["Applied"]
     for kind in ("Update", "Delete"):
         migrate.invoke("migrate", stack.event(kind, PhysicalResourceId=told["PhysicalResourceId"]))
         assert (stack.told[-1]["Status"], stack.told[-1]["RequestId"]) == ("SUCCESS", f"request-{kind}")
         assert stack.told[-1]["PhysicalResourceId"] == told["PhysicalResourceId"]
-        assert stack.told[-1]["Data"] == {"applied": ""}
+        assert stack.told[-1]["Data"] == {"Digest": digest(SCHEMA), "Applied": ""}
         assert tables(empty_database) == made
 
 
@@ -142,6 +148,46 @@ def test_only_create_and_update_migrate(
     migrate.invoke("migrate", stack.event(kind, command="up"))
     assert [told["Status"] for told in stack.told] == ["SUCCESS" if kind == "Delete" else "FAILED"]
     assert tables(empty_database) == 0
+
+
+def test_a_resource_that_is_not_to_migrate_changes_nothing(
+    migrate: Functions, empty_database: ScratchDatabase, stack: Stack
+) -> None:
+    migrate.invoke("migrate", stack.event("Create", ResourceProperties={"Apply": "false"}))
+    assert [told["Status"] for told in stack.told] == ["SUCCESS"]
+    assert tables(empty_database) == 0
+
+
+def test_a_newer_database_is_done_for_cloudformation_which_rolls_back_and_refused_by_hand(
+    migrate: Functions, empty_database: ScratchDatabase, stack: Stack
+) -> None:
+    migrate.invoke("migrate", stack.event("Create"))
+    with empty_database.connect() as owner:
+        owner.execute("insert into app.schema_migrations (version, name, checksum) values (9999, 'newer', 'x')")
+    migrate.invoke("migrate", stack.event("Update", PhysicalResourceId=stack.told[0]["PhysicalResourceId"]))
+    assert [told["Status"] for told in stack.told] == ["SUCCESS", "SUCCESS"]
+    with pytest.raises(OtherFilesError, match="9999_newer"):
+        migrate.invoke("migrate", {"command": "up"})
+
+
+def test_a_database_that_lacks_a_file_is_not_newer(
+    migrate: Functions, empty_database: ScratchDatabase, stack: Stack
+) -> None:
+    migrate.invoke("migrate", stack.event("Create"))
+    with empty_database.connect() as owner:
+        owner.execute("update app.schema_migrations set version = 9999 where version = 98")
+    migrate.invoke("migrate", stack.event("Update", PhysicalResourceId=stack.told[0]["PhysicalResourceId"]))
+    assert [told["Status"] for told in stack.told] == ["SUCCESS", "FAILED"]
+    assert "9999_" in stack.told[1]["Reason"]
+
+
+def test_an_answer_that_does_not_arrive_is_brought_again(
+    migrate: Functions, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrate.module("migrate"), "_ANSWER_PAUSE_SECONDS", 0.0)
+    stack.refuses = 2
+    migrate.invoke("migrate", stack.event("Delete"))
+    assert [told["Status"] for told in stack.told] == ["SUCCESS"]
 
 
 def test_cloudformation_is_told_of_a_failure_and_no_secret_with_it(

@@ -274,3 +274,16 @@ def test_what_the_gateway_answers_is_the_problem_document_of_its_status(kind: st
     expected = problems.document(Problem(found["code"], found["detail"], status=status), "$context.requestId")
     assert found == expected | {"title": found["title"]}, "Python's versions word a title differently"
     assert response["ResponseParameters"]["Headers"]["Content-Type"] == f"'{problems.CONTENT_TYPE}'"
+
+
+def test_code_changes_only_once_the_schema_that_it_needs_is_there() -> None:
+    waiting = {name for name in FUNCTIONS if RESOURCES[name].get("DependsOn") == "Schema"}
+    assert waiting == FUNCTIONS.keys() - {"MigrateFunction"}
+
+
+def test_the_schema_is_applied_anew_for_each_version_of_what_applies_it_and_within_a_limit() -> None:
+    properties = RESOURCES["Schema"]["Properties"]
+    assert properties["Release"] == {"Ref": "MigrateFunction.Version"}
+    # Whose service token changes, CloudFormation refuses to update.
+    assert properties["ServiceToken"] == {"Fn::GetAtt": "MigrateFunction.Arn"}
+    assert FUNCTIONS["MigrateFunction"]["Timeout"] < properties["ServiceTimeout"] < 3600

@@ -17,6 +17,7 @@ def deploy(
     service_password: str | None,
     time_zone: str,
     *,
+    accept_newer: bool = False,
     progress: Progress | None = None,
 ) -> list[Step]:
     """Apply what is pending, let both logins in, and set the time zone. May be repeated.
@@ -26,7 +27,7 @@ def deploy(
         folder: the schema folder.
         app_password, service_password: as for `create_logins`.
         time_zone: a name of the IANA database, such as Europe/Stockholm.
-        progress: as for `up`.
+        accept_newer, progress: as for `up`.
 
     Returns:
         The files that were applied.
@@ -35,7 +36,7 @@ def deploy(
         MigrationError: see `up`.
         psycopg.Error: the database cannot be reached, or does not know the time zone.
     """
-    steps = up(conninfo, folder, progress=progress)
+    steps = up(conninfo, folder, accept_newer=accept_newer, progress=progress)
     with psycopg.connect(conninfo, autocommit=True) as owner:
         create_logins(owner, app_password, service_password)
         owner.execute("update app.settings set time_zone = %s where time_zone <> %s", (time_zone, time_zone))

@@ -118,6 +118,15 @@ def read_migrations(folder: Path) -> list[Migration]:
     return [migrations[version] for version in sorted(migrations)]
 
 
+def digest(folder: Path) -> str:
+    """SHA-256 of a schema folder's migrations, names and contents; rollbacks and documents beside them do not count.
+
+    Raises MigrationError as `read_migrations` does.
+    """
+    facts = "".join(f"{migration.label} {migration.checksum}\n" for migration in read_migrations(folder))
+    return hashlib.sha256(facts.encode()).hexdigest()
+
+
 def statements(sql: str) -> Iterator[Statement]:
     """Split a script at the semicolons that end statements, as psql does: not those in quotes, parentheses, comments or
     the body of a `begin atomic` function. Empty statements are left out, leading comments too."""

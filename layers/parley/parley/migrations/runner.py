@@ -94,7 +94,7 @@ class Status:
 Progress = Callable[[Step], None]
 
 
-def up(conninfo: str, folder: Path, *, progress: Progress | None = None) -> list[Step]:
+def up(conninfo: str, folder: Path, *, accept_newer: bool = False, progress: Progress | None = None) -> list[Step]:
     """Apply what is pending, in order and in one transaction, so that a refusal or a crash leaves everything as it was.
 
     Where rights, owners or policies are not as the last run left them, as after a restore, the applied files run again.
@@ -104,6 +104,8 @@ def up(conninfo: str, folder: Path, *, progress: Progress | None = None) -> list
     Args:
         conninfo: libpq URI or keywords of a role that may create schemas, extensions and roles.
         folder: the schema folder.
+        accept_newer: a database that has all files of the folder, and others, was migrated by a newer release and is
+            left as it is. By default that is an error.
         progress: told of each file after it was committed.
 
     Raises:
@@ -120,6 +122,8 @@ def up(conninfo: str, folder: Path, *, progress: Progress | None = None) -> list
                 if not _has_ledger(connection):
                     connection.execute(_LEDGER)
                 applied = _applied(connection)
+                if accept_newer and _is_newer(applied, migrations):
+                    return steps
                 _refuse_drift(applied, migrations, folder)
                 pending = [migration for migration in migrations if migration.version not in applied]
                 if applied and not steps and _rights(connection) != _noted_rights(connection):
@@ -271,6 +275,12 @@ def _note_rights(connection: psycopg.Connection) -> None:
         f"Files of the schema folder that were applied, as they were then. They left the rights {_rights(connection)}"
     )
     connection.execute(sql.SQL("comment on table app.schema_migrations is {}").format(sql.Literal(comment)))
+
+
+def _is_newer(applied: dict[int, _Applied], migrations: Sequence[Migration]) -> bool:
+    """Whether the database has every file as it is here, and more."""
+    ours = {(migration.version, migration.name, migration.checksum) for migration in migrations}
+    return ours < {(row.version, row.name, row.checksum) for row in applied.values()}
 
 
 def _refuse_drift(applied: dict[int, _Applied], migrations: Sequence[Migration], folder: Path) -> None:

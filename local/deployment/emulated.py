@@ -1,0 +1,75 @@
+"""Parley deployed on this machine: MiniStack, an embedded Postgres and the providers' emulator around one stack."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from local.deployment import environments
+from local.deployment.account import Account
+from local.deployment.ministack import MiniStack
+from local.deployment.secrets import Secrets
+from local.deployment.stack import BUILD, Stack
+from local.emulator.client import Emulator
+from local.postgres.server import Server
+from local.run import tokens
+
+NAME = "local"
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """A stack in MiniStack; everything of it is gone afterwards.
+
+    Attributes:
+        postgres: its database's server, whose data is new.
+        emulator: what answers in the providers' place.
+    """
+
+    aws: MiniStack
+    stack: Stack
+    secrets: Secrets
+    postgres: Server
+    emulator: Emulator
+
+    @property
+    def url(self) -> str:
+        """The address of the API. Raises ClientError where there is no stack."""
+        return self.aws.api_url(self.stack.resource("Api"))
+
+    def deploy(self, build: Path = BUILD) -> None:
+        """Create or update the stack from a build. Raises DeploymentFailed."""
+        self.stack.deploy({**self.secrets.parameters(), **self._providers()}, build)
+
+    def token(self, user: str, organization: str = "", role: str = "") -> str:
+        """A token for `Authorization: Bearer`, good for a day."""
+        return tokens.make(self.secrets.value("jwt"), user, organization, role)
+
+    def _providers(self) -> dict[str, str]:
+        url = self.emulator.url
+        return {
+            "OpenaiBaseUrl": f"{url}/openai/v1",
+            "AnthropicBaseUrl": f"{url}/anthropic",
+            "GeminiBaseUrl": f"{url}/google",
+        }
+
+
+@contextmanager
+def emulated(log: Path, *, port: int = 0, quiet: bool = False) -> Iterator[Deployed]:
+    """An emulated account with the secrets of the environment `local`, and no stack yet.
+
+    Args:
+        log: the file that MiniStack and the functions write to.
+        port: MiniStack's, 0 for a free one.
+        quiet: tell what SAM said only where it failed.
+
+    Raises PostgresError, MiniStackError.
+    """
+    environment = environments.read(NAME)
+    with Server.throwaway() as postgres, Emulator() as emulator, MiniStack(log, port) as aws:
+        account = Account(environment.region, aws.environment)
+        secrets = Secrets(account, NAME)
+        secrets.make(postgres.url(), dict.fromkeys(("openai", "anthropic", "google"), "emulated"))
+        yield Deployed(aws, Stack(environment, account, quiet=quiet), secrets, postgres, emulator)

@@ -69,13 +69,13 @@ def _sections(page: Path) -> dict[str, str]:
 
 
 def _run(program: Path) -> tuple[str, bool]:
-    """What a program printed, shown as it comes, and whether it succeeded."""
+    """What a program printed, shown as it comes, and whether it succeeded. Its functions log errors alone."""
     output = ""
     paths = [str(CHECKOUT / "layers/parley"), str(CHECKOUT)]
     with subprocess.Popen(
         [sys.executable, str(program)],
         cwd=CHECKOUT,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "POWERTOOLS_LOG_LEVEL": "ERROR"},
         stdout=subprocess.PIPE,
         text=True,
     ) as child:

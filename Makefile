@@ -87,6 +87,10 @@ deploy-local: build .local .ministack ## Deploy to an AWS emulated on this machi
 sam-local: build .local ## Serve the API with `sam local start-api` (needs a container runtime)
 	@exec $(PYTHON) -m local sam $(SAM)
 
+.PHONY: test-deployed
+test-deployed: build .development .ministack ## The stack's tests, on one that is made for them: created, asked, updated, rolled back, deleted
+	@$(PYTHON) -m pytest --deployed tests/e2e/api tests/e2e/deployed $(ARGS)
+
 .PHONY: prove
 prove: build .development ## Run every benchmark at full size and write docs/proofs.md (ARGS="quota" for some)
 	@$(PYTHON) -m local prove $(ARGS)

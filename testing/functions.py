@@ -10,7 +10,6 @@ import sys
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 from unittest import mock
 from urllib.parse import urlsplit
@@ -18,6 +17,7 @@ from urllib.parse import urlsplit
 import jwt
 
 from local.checkout import FUNCTIONS
+from local.deployment.api import Answer as Answer
 from parley.runtime.response import StreamingResponse
 
 SECRET = "a test secret of more than thirty-two bytes"
@@ -50,20 +50,6 @@ class Context:
     def get_remaining_time_in_millis(self) -> int:
         """Milliseconds left."""
         return int((self._until - time.monotonic()) * 1000)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """An HTTP answer."""
-
-    status: int
-    headers: dict[str, str]
-    text: str
-
-    @property
-    def json(self) -> Any:
-        """The body, read."""
-        return json.loads(self.text)
 
 
 def api_event(

@@ -27,6 +27,11 @@ if TYPE_CHECKING:
     from local.emulator.client import Emulator
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--deployed`: what asks a running API asks a stack in MiniStack, and not `make run`."""
+    parser.addoption("--deployed", action="store_true", default=False)
+
+
 def pytest_configure() -> None:
     """Let Ctrl-C through: a shell that starts the suite in the background makes it, and all its children, ignore it."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

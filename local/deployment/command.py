@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from local.deployment import environments
 from local.deployment.account import Account
+from local.deployment.check import check as run_check
 from local.deployment.emulated import Deployed, emulated
 from local.deployment.environments import UnknownEnvironment
 from local.deployment.ministack import MiniStackError
@@ -65,11 +66,9 @@ def _deploy_local(check: bool) -> int:
     port = 0 if check else int(os.environ.get("PORT") or _PORT)
     with emulated(log, port=port, quiet=check) as deployed:
         deployed.deploy()
-        print(_banner(deployed, time.monotonic() - began), flush=True)
         if check:
-            from local.deployment.check import check as run
-
-            return run(deployed)
+            return run_check(deployed)
+        print(_banner(deployed, time.monotonic() - began), flush=True)
         with contextlib.suppress(KeyboardInterrupt):
             threading.Event().wait()
         print("\nstopping", flush=True)
@@ -77,14 +76,15 @@ def _deploy_local(check: bool) -> int:
 
 
 def _banner(deployed: Deployed, seconds: float) -> str:
+    api = deployed.api
     return f"""
-Parley is deployed at {deployed.url} ({seconds:.0f} s)
+Parley is deployed at {api.url} ({seconds:.0f} s)
 
-export API={deployed.url}
-export TOKEN={deployed.token("user_1")}
+export API={api.url}
+export TOKEN={api.token("user_1")}
 export AWS_ENDPOINT_URL={deployed.aws.url}
 
 curl -s $API/api/chat -H "Authorization: Bearer $TOKEN" -d '{{"message": "Why is the sky blue?"}}'
 
-Stop: Ctrl-C
+Logs: {default_data_dir() / "logs" / "ministack.log"}    Stop: Ctrl-C
 """

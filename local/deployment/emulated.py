@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from local.deployment import environments
 from local.deployment.account import Account
+from local.deployment.api import Api
 from local.deployment.ministack import MiniStack
 from local.deployment.secrets import Secrets
 from local.deployment.stack import BUILD, Stack
@@ -35,17 +37,13 @@ class Deployed:
     emulator: Emulator
 
     @property
-    def url(self) -> str:
-        """The address of the API. Raises ClientError where there is no stack."""
-        return self.aws.api_url(self.stack.resource("Api"))
+    def api(self) -> Api:
+        """The deployed API. Raises ClientError where there is no stack."""
+        return Api(self.aws.api_url(self.stack.resource("Api")), partial(tokens.make, self.secrets.value("jwt")))
 
-    def deploy(self, build: Path = BUILD) -> None:
-        """Create or update the stack from a build. Raises DeploymentFailed."""
-        self.stack.deploy({**self.secrets.parameters(), **self._providers()}, build)
-
-    def token(self, user: str, organization: str = "", role: str = "") -> str:
-        """A token for `Authorization: Bearer`, good for a day."""
-        return tokens.make(self.secrets.value("jwt"), user, organization, role)
+    def deploy(self, build: Path = BUILD, **parameters: str) -> None:
+        """Create or update the stack from a build, with further parameters of the template. Raises DeploymentFailed."""
+        self.stack.deploy({**self.secrets.parameters(), **self._providers(), **parameters}, build)
 
     def _providers(self) -> dict[str, str]:
         url = self.emulator.url

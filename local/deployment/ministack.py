@@ -23,7 +23,8 @@ from local.template.definitions import REGION
 
 PYTHON = CHECKOUT / ".venv-ministack" / "bin" / "python"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": REGION}
-_START_SECONDS, _STOP_SECONDS = 60.0, 30.0
+_PROGRAM = Path(__file__).with_name("ministack_program.py")
+_START_SECONDS = 60.0
 
 # $1: the folder of its files; the rest: its command line. It ends with our end of standard input, however we end.
 _KEEPER = """
@@ -31,7 +32,7 @@ folder=$1; shift
 exec 3<&0
 "$@" </dev/null 3<&- &
 served=$!
-(read -r _ <&3; kill $served 2>/dev/null) &
+(read -r _ <&3; kill -KILL $served 2>/dev/null) &
 wait $served
 rm -rf "$folder"
 """
@@ -88,7 +89,7 @@ class MiniStack:
         self._log.parent.mkdir(parents=True, exist_ok=True)
         with self._log.open("wb") as log:
             self._keeper = subprocess.Popen(
-                ["/bin/sh", "-c", _KEEPER, "sh", self._files, str(PYTHON), "-m", "ministack.app"],
+                ["/bin/sh", "-c", _KEEPER, "sh", self._files, str(PYTHON), "-P", str(_PROGRAM)],
                 cwd=self._files,
                 env=environment,
                 stdin=subprocess.PIPE,
@@ -121,11 +122,9 @@ class MiniStack:
         keeper, self._keeper = self._keeper, None
         if keeper is not None and keeper.stdin is not None:
             keeper.stdin.close()
-            try:
-                keeper.wait(_STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                os.killpg(keeper.pid, signal.SIGKILL)
-                keeper.wait()
+            keeper.wait()
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(keeper.pid, signal.SIGKILL)  # functions that are in the middle of something
         shutil.rmtree(self._files, ignore_errors=True)
 
 

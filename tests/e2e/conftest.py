@@ -1,18 +1,28 @@
-"""A running Parley for the tests of whole requests."""
+"""A running Parley for the tests of whole requests; with `--deployed` a stack in MiniStack."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
 
 from local.checkout import SCHEMA
+from local.deployment.api import Api
+from local.deployment.emulated import Deployed, emulated
 from local.postgres.database import Logins
 from local.postgres.server import Server
 from local.run.platform import Platform, running
 from parley.migrations.logins import create_logins
 from parley.migrations.runner import up
+
+_STACK = Path(__file__).with_name("deployed")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave the stack's own tests to `make test-deployed`."""
+    return True if collection_path == _STACK and not config.getoption("deployed") else None
 
 
 @pytest.fixture(scope="session")
@@ -26,3 +36,27 @@ def platform(postgres: Server, tmp_path_factory: pytest.TempPathFactory) -> Iter
         create_logins(owner, postgres.password("parley_app"), postgres.password("parley_service"))
     with running(Platform(tmp_path_factory.mktemp("platform"), quiet=True), logins) as platform:
         yield platform
+
+
+@pytest.fixture(scope="session")
+def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+    """What `sam build` left, as a stack in MiniStack with everything around it of its own."""
+    with emulated(tmp_path_factory.mktemp("deployed") / "ministack.log", quiet=True) as deployed:
+        deployed.deploy()
+        yield deployed
+
+
+@pytest.fixture(scope="session")
+def api(request: pytest.FixtureRequest) -> Api:
+    """A running API: of `make run`, or with `--deployed` of a stack."""
+    if request.config.getoption("deployed"):
+        deployed: Deployed = request.getfixturevalue("deployed")
+        return deployed.api
+    platform: Platform = request.getfixturevalue("platform")
+    return Api(platform.url, platform.token)
+
+
+@pytest.fixture(scope="session")
+def is_deployed(pytestconfig: pytest.Config) -> bool:
+    """Whether MiniStack answers, and not `make run`."""
+    return bool(pytestconfig.getoption("deployed"))

@@ -8,13 +8,13 @@ import random
 import re
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, LiteralString
 
 from parley.account.settings import Account
+from parley.chat.conversation_schemas import ConversationQuery, ConversationRename
 from parley.chat.conversations import Conversations
-from parley.chat.schemas import ConversationQuery, ConversationRename
 from parley.core.caller import RequestContext
 from parley.core.errors import Problem
 from parley.core.paging import PageQuery
@@ -217,7 +217,7 @@ def _preference(thief: Thief, victim: Tenant, chance: random.Random) -> Any:
     if thief.me.elsewhere:
         there = thief.database.call("select app.provider_preferences(%s)", (thief.me.elsewhere.claims,))
         thief.require((there["user"] or {}).get("provider") == "google", "a preference of another organization is gone")
-    admin = replace(thief.me.caller, is_organization_admin=True)
+    admin = thief.me.caller._replace(is_organization_admin=True)
     if admin.organization_id and not thief.me.allows:
         thief.database.call("select app.delete_provider_preference(%s, 'organization')", (admin.claims,))
     return thief.call("effective_provider", "openai")

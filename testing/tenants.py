@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
@@ -54,7 +54,7 @@ class Tenant:
     @property
     def elsewhere(self) -> Caller | None:
         """Some users have another organization, and a preference there that counts nowhere else."""
-        return replace(self.caller, organization_id=f"elsewhere-{self.number}") if self.number % 4 == 2 else None
+        return self.caller._replace(organization_id=f"elsewhere-{self.number}") if self.number % 4 == 2 else None
 
     @property
     def is_refused(self) -> bool:
@@ -96,7 +96,7 @@ def settle(tenant: Tenant, database: Database) -> None:
         database.call("select app.finish_request(%s, %s)", (claims, outcome))
     database.call("select app.store_own_key(%s, 'openai', %s, %s, 'kms')", (claims, tenant.own, f"{tenant.number:04}"))
     if tenant.allows:
-        admin = replace(tenant.caller, is_organization_admin=True).claims
+        admin = tenant.caller._replace(is_organization_admin=True).claims
         database.call("select app.save_organization_policy(%s, %s::text[], '{}')", (admin, tenant.allows))
         database.call("select app.save_provider_preference(%s, 'organization', 'openai')", (admin,))
     if tenant.elsewhere:

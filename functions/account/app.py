@@ -16,7 +16,7 @@ from parley.account.schemas import (
 )
 from parley.api.request import Request
 from parley.api.router import Api, Reply
-from parley.chat.schemas import (
+from parley.chat.conversation_schemas import (
     Conversation,
     ConversationList,
     ConversationQuery,

@@ -6,8 +6,7 @@ from parley.api import sse
 from parley.api.problems import MODEL_CALL
 from parley.api.quota_headers import model_headers
 from parley.api.request import Request
-from parley.api.router import Api
-from parley.api.sse import Stream
+from parley.api.router import Api, Stream
 from parley.chat.schemas import ChatEvents, ChatRequest
 from parley.container import Container
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from functools import cached_property
-from random import SystemRandom
 from typing import TYPE_CHECKING
 
 from parley.core import secrets
@@ -128,6 +127,8 @@ class Container:
     @cached_property
     def router(self) -> Router:
         """Order, retry and breaker."""
+        from random import SystemRandom
+
         from parley.completion.routing import Router
 
         # The system's randomness: containers restored from one snapshot would otherwise back off in step.
@@ -296,7 +297,7 @@ class Container:
         """What schedules run."""
         from parley.operations.maintenance import Maintenance
 
-        return Maintenance(self.database, self.feedback_queue)
+        return Maintenance(self.database, lambda: self.feedback_queue)
 
     @cached_property
     def replay(self) -> UsageReplay:

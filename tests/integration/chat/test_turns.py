@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -114,7 +113,7 @@ def test_a_fallback_with_a_smaller_context_is_told_less(
     conversation = say("x" * 9_000).json["conversation_id"]
     say("y" * 3_000, conversation)
     catalogue = functions.module("chat").services.catalogue
-    small = replace(catalogue.find(catalogue.default_chat_models()["anthropic"]), context_window=3_000)
+    small = catalogue.find(catalogue.default_chat_models()["anthropic"])._replace(context_window=3_000)
     find = catalogue.find
     monkeypatch.setattr(catalogue, "find", lambda model: small if model == small.id else find(model))
     emulator.fault("server_error", provider="openai", times=2)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from parley.core.caller import Caller
 from parley.core.provider_names import ProviderName
@@ -12,8 +11,7 @@ from parley.core.provider_names import ProviderName
 _MOST_CALLERS = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(NamedTuple):
     """What was last seen of a caller; None is unknown, or for `provider` and `allowed_providers` also unset.
 
     Attributes:
@@ -43,15 +41,15 @@ class KnownCallers:
         known = self._callers.get(_slot(caller), Known())
         if caller.organization_id is None or caller.organization_id not in self._policies:
             return known
-        return replace(known, allowed_providers=self._policies[caller.organization_id], has_rules=True)
+        return known._replace(allowed_providers=self._policies[caller.organization_id], has_rules=True)
 
     def put_provider(self, caller: Caller, provider: str | None) -> None:
         """Remember the preference; None: there is none any more."""
-        self._put(caller, replace(self.get(caller), provider=provider))
+        self._put(caller, self.get(caller)._replace(provider=provider))
 
     def put_rules(self, caller: Caller, tier: str, allowed_providers: list[ProviderName] | None) -> None:
         """Remember the tier and what the organization allows."""
-        self._put(caller, replace(self.get(caller), tier=tier))
+        self._put(caller, self.get(caller)._replace(tier=tier))
         if caller.organization_id is not None:
             allowed = None if allowed_providers is None else tuple(allowed_providers)
             _remember(self._policies, caller.organization_id, allowed)

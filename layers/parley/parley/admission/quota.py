@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Self, TypedDict
+from typing import TYPE_CHECKING, NamedTuple, Self, TypedDict
 
 if TYPE_CHECKING:
     from parley.core.fields import TierName
@@ -27,8 +26,7 @@ class QuotaJson(TypedDict):
     embedding_tokens: WindowJson
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(NamedTuple):
     """One quota window; `limit` None means unlimited."""
 
     limit: int | None
@@ -46,8 +44,7 @@ class Window:
         return cls(found["limit"], found["used"], datetime.fromisoformat(found["resets_at"]))
 
 
-@dataclass(frozen=True, slots=True)
-class Quota:
+class Quota(NamedTuple):
     """The caller's windows after this request was counted: two of units, and one of tokens to embed."""
 
     daily: Window | None = None

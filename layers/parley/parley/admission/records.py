@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from parley.admission.quota import Quota
 from parley.admission.refusals import Refused
@@ -31,8 +31,7 @@ _LARGEST_MESSAGE = 250_000  # bytes; SQS takes 256 KiB
 # What begin_request takes, beside what the request's context says.
 
 
-@dataclass(frozen=True, slots=True)
-class ModelCallRequest:
+class ModelCallRequest(NamedTuple):
     """What begin_request needs to know of a model call, which holds a unit unless `takes_unit` is False.
 
     Attributes:
@@ -62,8 +61,7 @@ class ModelCallRequest:
     is_grounded: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class EmbeddingRequest:
+class EmbeddingRequest(NamedTuple):
     """What begin_request needs to know of a search or an import, which hold tokens to embed."""
 
     operation: EmbeddingOperation
@@ -73,8 +71,7 @@ class EmbeddingRequest:
 # What begin_request returns.
 
 
-@dataclass(frozen=True, slots=True)
-class StoredAnswer:
+class StoredAnswer(NamedTuple):
     """An answer that was there before the request: an FAQ, or one of the cache.
 
     Attributes:
@@ -90,8 +87,7 @@ class StoredAnswer:
     passages: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(NamedTuple):
     """One turn of a conversation."""
 
     role: Literal["user", "assistant"]
@@ -174,8 +170,7 @@ class AdmittedModelCall(Admitted):
 # What finish_request takes.
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """One upstream call, for the providers' health and for the ledger.
 
     Attributes:
@@ -211,8 +206,7 @@ class Attempt:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerEntry:
+class LedgerEntry(NamedTuple):
     """One upstream call that used tokens.
 
     Attributes:
@@ -251,8 +245,7 @@ class LedgerEntry:
         return entry
 
 
-@dataclass(frozen=True, slots=True)
-class SemanticKey:
+class SemanticKey(NamedTuple):
     """What the semantic cache finds an answer by, beside provider and model.
 
     Attributes:
@@ -265,8 +258,7 @@ class SemanticKey:
     embedding_model: str
 
 
-@dataclass(frozen=True, slots=True)
-class CacheEntry:
+class CacheEntry(NamedTuple):
     """An answer for the cache.
 
     Attributes:
@@ -312,8 +304,7 @@ class CacheEntry:
         return entry
 
 
-@dataclass(frozen=True, slots=True)
-class NewTurns:
+class NewTurns(NamedTuple):
     """Turns to append to a conversation.
 
     Attributes:
@@ -391,8 +382,7 @@ class Outcome:
         return outcome
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(NamedTuple):
     """What finish_request returns.
 
     Attributes:
@@ -407,8 +397,7 @@ class Finished:
 # What waits in the queue while the database is away.
 
 
-@dataclass(frozen=True, slots=True)
-class QueuedOutcome:
+class QueuedOutcome(NamedTuple):
     """An outcome that the database has not heard of.
 
     Attributes:

@@ -106,7 +106,7 @@ class Requests:
     def _begin(
         self, context: RequestContext, request: ModelCallRequest | EmbeddingRequest, deadline: float
     ) -> Mapping[str, Any]:
-        body = {name: getattr(request, name) for name in request.__slots__} | {
+        body = request._asdict() | {
             "request_id": context.request_id,
             "idempotency_key": context.idempotency_key,
             "body_hash": context.body_hash,

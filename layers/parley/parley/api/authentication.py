@@ -19,7 +19,7 @@ from parley.core.caller import Caller, is_identifier
 from parley.core.clock import SystemClock
 from parley.core.config import ConfigurationError, Settings
 from parley.core.errors import Problem
-from parley.core.rotating import Rotating
+from parley.core.secrets import Rotating
 
 _LONGEST_TOKEN = 16_384
 

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Required, TypedDict, Unpack, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Required, TypedDict, Unpack, get_type_hints
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, CORSConfig, Response
 from pydantic import BaseModel
@@ -14,7 +14,6 @@ from pydantic import BaseModel
 from parley.api import problems
 from parley.api.authentication import Authenticator
 from parley.api.request import Request, check_text, path_parameters, requested_path
-from parley.api.sse import CONTENT_TYPE, HEARTBEAT, Stream, encoded
 from parley.core.caller import Caller
 from parley.core.config import ConfigurationError, Settings
 from parley.core.encoding import LARGEST_ANSWER, encode, size_in_answer
@@ -24,6 +23,7 @@ from parley.core.observability import log_fault, logger
 from parley.database.errors import DatabaseUnavailable, LoginRefused
 
 if TYPE_CHECKING:
+    from parley.api.sse import Events
     from parley.runtime.response import StreamingResponse
 
 Access = Literal["anyone", "user", "organization_admin", "service"]
@@ -52,6 +52,24 @@ class Reply:
     replayed: bool = False
 
 
+class Stream(NamedTuple):
+    """An answer that is still being made.
+
+    Attributes:
+        events: what to send; a Problem that it raises becomes the last event, `error`.
+        cancel: ends a wait for the model from another thread, for callers who left.
+        close: lets go of what the answer holds; called once, also when `events` was never begun.
+        headers: beside those of every stream.
+        replayed: whether an earlier request with this idempotency key was given this answer.
+    """
+
+    events: Events
+    cancel: Callable[[], None]
+    close: Callable[[], None]
+    headers: dict[str, str]
+    replayed: bool = False
+
+
 class Declaration(TypedDict, total=False):
     """What a route says of itself beside its path; the contract is made of it.
 
@@ -70,8 +88,7 @@ class Declaration(TypedDict, total=False):
     errors: Sequence[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(NamedTuple):
     """One method and path, as registered.
 
     Attributes:
@@ -157,6 +174,7 @@ class Api:
         answer = self._resolver.resolve(event | {"path": requested_path(event)}, context)
         if self._stream is None:
             return answer
+        from parley.api.sse import HEARTBEAT, encoded
         from parley.runtime.response import StreamingResponse, is_streaming
 
         response = StreamingResponse(
@@ -179,6 +197,8 @@ class Api:
             _check_access(request.caller, route.access)
             outcome = route.call(request)
             if isinstance(outcome, Stream):
+                from parley.api.sse import CONTENT_TYPE
+
                 self._stream = outcome
                 outcome = Reply(None, outcome.headers, content_type=CONTENT_TYPE, replayed=outcome.replayed)
             reply = outcome if isinstance(outcome, Reply) else Reply(outcome)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass
 from json.encoder import encode_basestring
 from typing import Any
 
@@ -21,25 +20,6 @@ _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 # A piece of the answer's text, which becomes a `delta`, or the name and the data of any other event.
 Event = str | tuple[str, Mapping[str, Any]]
 Events = Generator[Event, None, None]
-
-
-@dataclass(frozen=True, slots=True)
-class Stream:
-    """An answer that is still being made.
-
-    Attributes:
-        events: what to send; a Problem that it raises becomes the last event, `error`.
-        cancel: ends a wait for the model from another thread, for callers who left.
-        close: lets go of what the answer holds; called once, also when `events` was never begun.
-        headers: beside those of every stream.
-        replayed: whether an earlier request with this idempotency key was given this answer.
-    """
-
-    events: Events
-    cancel: Callable[[], None]
-    close: Callable[[], None]
-    headers: dict[str, str]
-    replayed: bool = False
 
 
 def encoded(

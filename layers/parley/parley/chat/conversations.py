@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from parley.chat.schemas import (
+from parley.chat.conversation_schemas import (
     Conversation,
     ConversationList,
     ConversationMessage,

@@ -1,28 +1,23 @@
-"""What a caller sends to chat and is answered, whole or as events, and what a conversation is."""
+"""What a caller sends to chat and is answered, whole or as events."""
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from typing_extensions import TypedDict
 
 from parley.completion.prompt import CacheMode
-from parley.completion.schemas import CallUsage
 from parley.core.fields import (
     BODY,
     LONGEST_TEXT,
-    QUERY,
+    CallUsage,
     Count,
     NullIsAbsent,
     ProviderSource,
     RequestedProvider,
-    Tokens,
-    Usd,
     Whole,
 )
-from parley.core.paging import Cursor
 from parley.core.provider_names import ProviderName
 from parley.providers.fitting import Adjustable
 from parley.providers.protocol import FinishReason
@@ -91,7 +86,7 @@ class ChatRequest(NullIsAbsent, BaseModel):
     how similar it must be.
     """
 
-    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=_ONE_QUESTION)
+    model_config = ConfigDict(**BODY, json_schema_extra=_ONE_QUESTION)
     message: Text | None = None
     messages: Annotated[list[ChatMessage], Field(min_length=1, max_length=100)] | None = None
     conversation_id: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = None
@@ -118,30 +113,6 @@ class ChatRequest(NullIsAbsent, BaseModel):
         if self.messages is not None and self.conversation_id is not None:
             raise ValueError("a conversation keeps its own history: send message, not messages")
         return self
-
-
-class ConversationQuery(BaseModel):
-    """`format=markdown` exports it as a document. `cursor` is `next_cursor` (of a document the header X-Next-Cursor) of
-    the messages after these.
-    """
-
-    model_config = QUERY
-    cursor: Cursor | None = None
-    format: Literal["json", "markdown"] = "json"
-
-
-class ConversationRename(BaseModel):
-    """Another title. With `version`, a conversation that changed since is left alone."""
-
-    model_config = BODY
-    # One line: no control characters.
-    title: Annotated[
-        str,
-        StringConstraints(
-            min_length=1, max_length=200, strip_whitespace=True, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$"
-        ),
-    ]
-    version: Annotated[int, Field(ge=1, le=2_147_483_647), Whole] | None = None
 
 
 class AssistantMessage(TypedDict):
@@ -236,62 +207,3 @@ class ChatEvents(TypedDict):
     delta: ChatDelta
     usage: ChatUsage
     done: ChatDone
-
-
-class ConversationSummary(TypedDict):
-    """A conversation without its messages."""
-
-    id: str
-    title: str | None
-    model: str
-    message_count: Count
-    total_tokens: Tokens
-    cost_usd: Usd
-    unpriced_calls: Count
-    version: int
-    created_at: datetime | None
-    updated_at: datetime | None
-
-
-class ConversationList(TypedDict):
-    """A page of conversations, the latest first."""
-
-    data: list[ConversationSummary]
-    next_cursor: str | None
-
-
-class ConversationMessage(TypedDict):
-    """One turn as it is kept."""
-
-    role: str
-    content: str
-    created_at: datetime | None
-
-
-class Conversation(TypedDict):
-    """A conversation. Turns that an application keeps in a shape of its own are not among the messages.
-
-    Of a conversation too large for one answer these are the newest messages; `next_cursor` leads to those before.
-    """
-
-    id: str
-    title: str | None
-    model: str
-    messages: list[ConversationMessage]
-    next_cursor: str | None
-    context: Any
-    total_tokens: Tokens
-    cost_usd: Usd
-    unpriced_calls: Count
-    version: int
-    created_at: datetime | None
-    updated_at: datetime | None
-
-
-class RenamedConversation(TypedDict):
-    """The new title, and the version that it made."""
-
-    id: str
-    title: str
-    version: int
-    updated_at: datetime | None

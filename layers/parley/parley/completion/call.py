@@ -14,14 +14,11 @@ from parley.admission.records import AdmittedModelCall, CacheEntry, Conversation
 from parley.admission.requests import semantic_reply
 from parley.completion.cache import SemanticCache, cache_entry
 from parley.completion.history import TOKENS_PER_TURN, fit, most_tokens
-from parley.completion.passages import fit_passages, passages_tokens, with_passages
 from parley.completion.prompt import Prompt, context_message
 from parley.completion.routing import Plan, Router
-from parley.completion.schemas import CallUsage
-from parley.completion.structured import InvalidAnswer
 from parley.core.caller import RequestContext
 from parley.core.errors import Problem
-from parley.core.fields import LONGEST_TEXT, ProviderSource
+from parley.core.fields import LONGEST_TEXT, CallUsage, ProviderSource
 from parley.core.observability import log_fault, logger
 from parley.core.provider_names import ProviderName
 from parley.database.errors import DatabaseUnavailable
@@ -30,6 +27,7 @@ from parley.providers.fitting import Adjustable
 from parley.providers.protocol import Completion, CompletionRequest, Embeddings, Message, Passage
 
 if TYPE_CHECKING:
+    from parley.completion.structured import InvalidAnswer
     from parley.embedding.embedder import Embedder
 
 _Read = TypeVar("_Read")
@@ -246,6 +244,8 @@ class ModelCall(HeldRequest):
 
         Raises Problem: that of the last provider that failed, or `upstream_bad_response` (502).
         """
+        from parley.completion.structured import InvalidAnswer
+
         plan, request, keys = self._plan(messages(None))
         now = self._admission.clock.monotonic
         deadline = self._deadline if seconds is None else min(self._deadline, now() + seconds)
@@ -256,7 +256,7 @@ class ModelCall(HeldRequest):
         )
         while left:
             first = len(self._attempts)
-            plan = replace(plan, candidates=tuple(left))
+            plan = plan._replace(candidates=tuple(left))
             request = replace(request, messages=messages(rejected), timeout=max(0.0, deadline - now()) / len(left))
             try:
                 completion = self._router.complete(plan, request, keys, now() + request.timeout, self._attempts)
@@ -347,7 +347,7 @@ class ModelCall(HeldRequest):
             schema_name=prompt.schema_name,
         )
         if messages is None and (self.conversation is not None or self._passages is not None):
-            plan = replace(plan, for_model=self._for_model)
+            plan = plan._replace(for_model=self._for_model)
         return plan, request, keys
 
     def _messages(self) -> list[Message]:
@@ -370,8 +370,9 @@ class ModelCall(HeldRequest):
         *before, last = request.messages
         prompt_tokens = sum(most_tokens(message.content) + TOKENS_PER_TURN for message in request.messages)
         left = context_window - prompt_tokens - request.max_output_tokens
-        passages: list[Passage] = []
         if self._passages is not None:
+            from parley.completion.passages import fit_passages, passages_tokens, with_passages
+
             passages = fit_passages(self._passages, left)
             self.passages_told = len(passages)
             left -= passages_tokens(passages)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from parley.core.provider_names import ProviderName
 from parley.providers.protocol import Message
@@ -17,8 +16,7 @@ if TYPE_CHECKING:
 CacheMode = Literal["off", "exact", "semantic"]
 
 
-@dataclass(frozen=True, slots=True)
-class Prompt:
+class Prompt(NamedTuple):
     """What a service asks of a model.
 
     Attributes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Generator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from parley.admission.records import Attempt
 from parley.completion.circuit import CircuitBreaker
@@ -59,16 +59,14 @@ _REQUEST_FAULTS: frozenset[ProviderErrorCode] = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A model that may answer."""
 
     provider: ProviderName
     model: str
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """The candidates in the order of preference, at least one.
 
     Attributes:
@@ -373,7 +371,7 @@ class Router:
         started: float,
     ) -> None:
         attempt = self._attempt(chosen.candidate, None, started, completion.usage, completion.model)
-        state.attempts.append(replace(attempt, adjusted=adjusted))
+        state.attempts.append(attempt._replace(adjusted=adjusted))
         self._circuits.succeeded(_circuit_key(state, chosen))
 
     def _cancelled(
@@ -421,16 +419,16 @@ class Router:
             own_key=state.plan.own_keys,
         )
         attempt = self._attempt(candidate, error.code, started, error.usage, error.model)
-        attempt = replace(attempt, delivered=delivered)
+        attempt = attempt._replace(delivered=delivered)
         if error.code in ACCOUNT_FAULTS and not state.plan.own_keys:
             key = self._renewed_key(candidate.provider, state.keys[candidate.provider])
             if key is not None:
-                state.attempts.append(replace(attempt, counts=False))
+                state.attempts.append(attempt._replace(counts=False))
                 state.keys = {**state.keys, candidate.provider: key}
                 chosen.tries += 1
                 return
         tells = _tells_of_the_provider(error.code, state.plan.own_keys)
-        state.attempts.append(replace(attempt, counts=tells))
+        state.attempts.append(attempt._replace(counts=tells))
         state.failed(candidate, error)
         chosen.tries += 1
         if error.code == "content_refused" or (error.code == "model_not_found" and state.plan.pinned):

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import uuid
-from dataclasses import dataclass
-from typing import TypeGuard
+from typing import NamedTuple, TypeGuard
 
 _LONGEST_IDENTIFIER = 255
-_CREATED = uuid.UUID("5f0d6d0e-4a0f-4f6e-9c38-6c5b8f6f2a10")
+_CREATED = "5f0d6d0e-4a0f-4f6e-9c38-6c5b8f6f2a10"  # the name space of derived ids (RFC 9562, 5.5)
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(NamedTuple):
     """A verified caller.
 
     Attributes:
@@ -48,8 +45,7 @@ class Caller:
         return claims
 
 
-@dataclass(frozen=True, slots=True)
-class RequestContext:
+class RequestContext(NamedTuple):
     """One request to a service: its caller, its id, its time limit, and the key by which a repetition is recognised.
 
     Attributes:
@@ -67,6 +63,8 @@ class RequestContext:
     def new_ids(self, count: int) -> list[str]:
         """Ids for what this request creates: random, or with an idempotency key the same ones for each repetition."""
         if self.idempotency_key is None:
+            import uuid  # schedules have callers, and make no ids
+
             return [str(uuid.uuid4()) for _ in range(count)]
         return derived_ids(f"{self.caller.key}\n{self.idempotency_key}", count)
 
@@ -78,7 +76,9 @@ def is_identifier(value: object) -> TypeGuard[str]:
 
 def derived_ids(seed: str, count: int) -> list[str]:
     """So many ids that are always the same for this seed, and nobody else's."""
-    return [str(uuid.uuid5(_CREATED, f"{seed}\n{number}")) for number in range(count)]
+    import uuid
+
+    return [str(uuid.uuid5(uuid.UUID(_CREATED), f"{seed}\n{number}")) for number in range(count)]
 
 
 SERVICE = Caller(is_service=True)

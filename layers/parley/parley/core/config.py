@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal, cast, get_args
+from typing import Literal, NamedTuple, cast, get_args
 from urllib.parse import urlsplit
 
 from parley.core.observability import logger
@@ -30,8 +29,7 @@ class ConfigurationError(Exception):
     """A setting is missing or unusable; the message names the variable and what it takes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """Everything the deployment decides. Attributes named `*_arn` point to Secrets Manager; `secrets` resolves them.
 
     Attributes:

@@ -24,10 +24,11 @@ from typing_extensions import TypedDict
 from parley.core.encoding import encode
 from parley.core.provider_names import ProviderName
 
-# A body or a query with an unknown member is refused: a misspelled name would otherwise be ignored in silence.
-QUERY = ConfigDict(extra="forbid")
+# A body or a query with an unknown member is refused: a misspelled name would otherwise be ignored in silence. Its
+# validator is built when it is first needed: a cold start answers one request, and a function has models for many.
+QUERY = ConfigDict(extra="forbid", defer_build=True)
 # JSON has types: in a body, "5" is no number and 0 is no boolean.
-BODY = ConfigDict(extra="forbid", strict=True)
+BODY = ConfigDict(**QUERY, strict=True)
 
 
 def _whole(value: Any) -> Any:
@@ -70,6 +71,17 @@ Usd = Annotated[
 Tokens = Annotated[int, Field(ge=0)]
 Count = Annotated[int, Field(ge=0)]
 Milliseconds = Annotated[int, Field(ge=0)]
+
+
+class CallUsage(TypedDict):
+    """What all model calls of one request used together; the cost is null where a price is not known."""
+
+    input_tokens: Tokens
+    output_tokens: Tokens
+    cached_input_tokens: Tokens
+    cache_write_tokens: Tokens
+    reasoning_tokens: Tokens
+    cost_usd: Usd | None
 
 
 class NullIsAbsent(BaseModel):

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from parley.core.observability import log_fault, logger
 
@@ -14,11 +13,11 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 
-@dataclass
 class Queue:
     """One queue. Sending gives up after a few seconds, because a caller waits for the function that sends."""
 
-    url: str
+    def __init__(self, url: str) -> None:
+        self.url = url
 
     def send(self, body: str) -> None:
         """Send one message of up to 256 KiB. Raises what boto3 raises."""
@@ -43,8 +42,7 @@ Task = Callable[[str, float], bool]
 _LEAST_SECONDS = 30.0
 
 
-@dataclass(frozen=True, slots=True)
-class WorkQueue:
+class WorkQueue(NamedTuple):
     """One kind of work for the function `worker`. What is to do stands in the database; a message has the id alone.
 
     Args:

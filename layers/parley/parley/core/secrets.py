@@ -1,4 +1,7 @@
-"""The one module that reads secrets in plain text: Secrets Manager values, kept by a container as `Rotating` says."""
+"""The one module that reads secrets in plain text: Secrets Manager values, kept by a container as `Rotating` says.
+
+What else its owner replaces while containers run, such as an issuer's published keys, is kept the same way.
+"""
 
 from __future__ import annotations
 
@@ -6,20 +9,62 @@ import contextlib
 import json
 import re
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 from urllib.parse import parse_qsl, quote, unquote
 
-from parley.core.clock import SystemClock
+from parley.core.clock import Clock, SystemClock
 from parley.core.config import ConfigurationError, Settings, check_hs256_key, is_provider_key
 from parley.core.errors import Problem
 from parley.core.observability import log_fault, logger
 from parley.core.provider_names import ProviderName, canonical_provider
-from parley.core.rotating import Rotating
 
 # User and password end as libpq reads them: a # or ? may stand in a password.
 _LOGIN_URL = re.compile(r"postgres(?:ql)?://(?:[^:@/]*(?::([^@/]*))?@)?")
 
+_REFUSED_SECONDS = 60.0
+_LONGEST_SECONDS = 300.0
+
 _T = TypeVar("_T")
+
+
+class Rotating(Generic[_T]):
+    """A value that a container keeps, and when it reads it again.
+
+    A value that was refused is read again at its next use, but at most once a minute, so that a caller who sends bad
+    tokens cannot cause a reading for each. Every value is read again after five minutes: one that was replaced because
+    it leaked must stop working. While the new value cannot be read, or is unusable, the old one stays.
+
+    Args:
+        read: gives the current value, and logs why it cannot: raises Problem where it cannot be had now,
+            ConfigurationError where it is unusable.
+        clock: its wall clock counts: the monotonic one may stand still while a container is frozen.
+    """
+
+    def __init__(self, read: Callable[[], _T], clock: Clock) -> None:
+        self._read = read
+        self._clock = clock
+        self._held: tuple[_T] | None = None
+        self._read_at = 0.0
+        self._refused = False
+
+    def get(self) -> _T:
+        """The value. Raises what `read` does while there was never one."""
+        now = self._clock.now().timestamp()
+        if self._held is None:
+            self._held = (self._read(),)
+            self._read_at = now
+        elif now - self._read_at >= (_REFUSED_SECONDS if self._refused else _LONGEST_SECONDS):
+            self._read_at = now
+            self._refused = True  # until it could be read
+            with contextlib.suppress(Problem, ConfigurationError):
+                self._held = (self._read(),)
+                self._refused = False
+        return self._held[0]
+
+    def refused(self) -> None:
+        """Note that the value was refused where it was used: the next `get` may read it again."""
+        self._refused = True
+
 
 _values: dict[tuple[str, Callable[[str], Any]], Rotating[Any]] = {}
 

@@ -271,7 +271,7 @@ _Points = Annotated[list[_Text], AfterValidator(lambda points: [point for point 
 
 
 class _Written(BaseModel):
-    model_config = ConfigDict(extra="ignore", strict=True)
+    model_config = ConfigDict(extra="ignore", strict=True, defer_build=True)
 
 
 class _Quote(_Written):

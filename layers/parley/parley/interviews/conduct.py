@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import cast
 from uuid import UUID
@@ -198,7 +198,7 @@ def _step(context: RequestContext, interview_id: str, step: str) -> RequestConte
     """
     key = f"interview\n{interview_id}\n{step}"
     request_id = f"{context.request_id}.{step.replace(' ', '')}"
-    return replace(context, request_id=request_id, idempotency_key=key, body_hash=key)
+    return context._replace(request_id=request_id, idempotency_key=key, body_hash=key)
 
 
 def _shown(state: State) -> InterviewState:

@@ -17,8 +17,7 @@ from pydantic import (
 )
 from typing_extensions import TypedDict
 
-from parley.completion.schemas import CallUsage
-from parley.core.fields import NullIsAbsent, ProviderSource, ProviderSpelling, RequestedProvider
+from parley.core.fields import CallUsage, NullIsAbsent, ProviderSource, ProviderSpelling, RequestedProvider
 from parley.providers.text import storable
 
 Kind = Literal["technical", "behavioral", "situational", "system_design", "mixed"]
@@ -58,7 +57,7 @@ class QuestionsRequest(NullIsAbsent, BaseModel):
     question where there are as many questions. What a signed-in caller was asked lately is not asked again.
     """
 
-    model_config = ConfigDict(extra="ignore", strict=True, json_schema_extra=_A_SUBJECT)
+    model_config = ConfigDict(extra="ignore", strict=True, defer_build=True, json_schema_extra=_A_SUBJECT)
     name: Short = ""
     objective: Annotated[str, StringConstraints(max_length=2_000)] = ""
     number: Annotated[

@@ -102,7 +102,7 @@ class InterviewRequest(NullIsAbsent, BaseModel):
     it; without one an interview is judged by its category's.
     """
 
-    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=_ONE_SOURCE)
+    model_config = ConfigDict(**BODY, json_schema_extra=_ONE_SOURCE)
     title: Title | None = None
     description: Annotated[str, StringConstraints(max_length=2_000)] | None = None
     questions: Annotated[list[NewQuestion], Field(min_length=1, max_length=20)] | None = None

@@ -109,7 +109,7 @@ class Interviews:
         session: dict[str, Any] = {name: value for name, value in interview.items() if name in same}
         session |= {"experience_level": interview["level"], "retry_of": interview_id}
         # The body says nothing of which interview this is.
-        return self._make(replace(context, body_hash=f"retry of {interview_id}"), session, self.daily_limit)
+        return self._make(context._replace(body_hash=f"retry of {interview_id}"), session, self.daily_limit)
 
     def _generation(self, caller: Caller, generation_id: str) -> Mapping[str, Any]:
         rows = self.database.query(

@@ -4,15 +4,14 @@ and dead holds come back when somebody needs them."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, LiteralString
+from typing import TYPE_CHECKING, Any, LiteralString, NamedTuple
 
 from parley.core.caller import SERVICE
 from parley.core.observability import logger
-from parley.core.queues import WorkQueue
 from parley.database.connection import Database
 
 if TYPE_CHECKING:  # pydantic is no schedule's business
+    from parley.core.queues import WorkQueue
     from parley.operations.schemas import CacheCleanup, Task, UsageReset
 
 # One batch is one transaction: small enough that no lock is held for long.
@@ -20,12 +19,15 @@ _BATCH = 1_000
 _LEDGER_KEEPS = "90 days"
 
 
-@dataclass(frozen=True, slots=True)
-class Maintenance:
-    """The maintenance service; runs as the service role."""
+class Maintenance(NamedTuple):
+    """The maintenance service; runs as the service role.
+
+    Args:
+        feedback_queue: gives what asks the worker for an interview's feedback; few runs have one to ask for.
+    """
 
     database: Database
-    feedback_queue: WorkQueue
+    feedback_queue: Callable[[], WorkQueue]
 
     def run(self, task: Task, time_left: Callable[[], float]) -> UsageReset | CacheCleanup:
         """Run a schedule's work now, for an operator."""
@@ -54,7 +56,7 @@ class Maintenance:
         closed = self._interviews("select app.close_silent_interviews(%s)::text as id")
         overdue = self._interviews("select app.overdue_feedback(%s)::text as id")
         for interview_id in closed + overdue:
-            self.feedback_queue.send(interview_id)
+            self.feedback_queue().send(interview_id)
         deleted = 0
         while time_left() > 5:
             batch = self.database.query(

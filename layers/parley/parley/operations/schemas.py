@@ -55,8 +55,7 @@ class NewFaq(BaseModel):
     """A precomputed response: words, one at least, and `*`, matched against the whole message."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
+        **BODY,
         json_schema_extra={"examples": [{"pattern": "opening hours *", "response": "Nine to five."}]},
     )
     pattern: Annotated[str, StringConstraints(min_length=1, max_length=300, strip_whitespace=True, pattern=r"[^\W_]")]
@@ -69,8 +68,7 @@ class ContentFields(BaseModel):
     """An item of content; it is found by its title and description. `language` is a tag such as en, en-GB or sv."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
+        **BODY,
         json_schema_extra={"examples": [{"title": "Round the lake", "description": "A walk.", "language": "en"}]},
     )
     title: Annotated[str, StringConstraints(min_length=1, max_length=500, pattern=r"\S")]

@@ -7,14 +7,14 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from typing_extensions import TypedDict
 
-from parley.core.fields import TierName
+from parley.core.fields import BODY, TierName
 from parley.core.provider_names import ProviderName
 
 
 class OwnKey(BaseModel):
     """A key of the provider's."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+    model_config = ConfigDict(**BODY, hide_input_in_errors=True)
     api_key: Annotated[str, StringConstraints(min_length=12, max_length=500, pattern=r"^[\x21-\x7e]+$")]
 
 

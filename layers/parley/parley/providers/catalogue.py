@@ -9,11 +9,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from parley.core.provider_names import PROVIDERS, ProviderName
 from parley.providers.protocol import Usage
@@ -31,8 +30,7 @@ _ALIAS = "-latest"
 _PREFIXES = ("models/", "openai/", "anthropic/", "google/", "gemini/")
 
 
-@dataclass(frozen=True, slots=True)
-class Price:
+class Price(NamedTuple):
     """Dollars per million tokens, for calls from a date on.
 
     Attributes:
@@ -81,8 +79,7 @@ class Price:
         return _EXACT.quantize(_EXACT.divide(total, _MILLION), _NANO)
 
 
-@dataclass(frozen=True, slots=True)
-class Model:
+class Model(NamedTuple):
     """One model of a provider.
 
     Attributes:

@@ -8,7 +8,6 @@ from pydantic import AfterValidator
 
 from parley.core.encoding import encode
 from parley.core.fields import Metadata
-from parley.retrieval.filters import filter_of
 
 _LARGEST_FILTER = 8_192  # bytes of JSON
 
@@ -21,6 +20,8 @@ Mode = Literal["semantic", "keyword", "hybrid"]
 def _a_filter(value: Metadata) -> Metadata:
     if len(encode(value).encode()) > _LARGEST_FILTER:
         raise ValueError(f"a filter has at most {_LARGEST_FILTER} bytes")
+    from parley.retrieval.filters import filter_of  # few requests have a filter
+
     filter_of(value)
     return value
 

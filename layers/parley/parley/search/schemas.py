@@ -46,8 +46,7 @@ class DocumentsRequest(BaseModel):
     """Documents to embed and store, all or none. What has not changed since is not embedded again."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
+        **BODY,
         json_schema_extra={
             "examples": [{"documents": [{"id": "refunds", "content": "Refunds take five days.", "language": "en"}]}]
         },
@@ -64,9 +63,7 @@ class SearchRequest(BaseModel):
     before, with the rest as it was; a search goes 1,000 hits deep.
     """
 
-    model_config = ConfigDict(
-        extra="forbid", strict=True, json_schema_extra={"examples": [{"query": "when are refunds paid?"}]}
-    )
+    model_config = ConfigDict(**BODY, json_schema_extra={"examples": [{"query": "when are refunds paid?"}]})
     query: Text
     types: Annotated[list[Literal["document"] | ContentType], Field(min_length=1, max_length=20)] = ["document"]
     mode: Mode = "hybrid"
@@ -118,8 +115,7 @@ class InteractionsRequest(BaseModel):
     """A batch, recorded all or none."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
+        **BODY,
         json_schema_extra={
             "examples": [{"interactions": [{"interaction_type": "view", "item_type": "product", "item_id": "p1"}]}]
         },

@@ -38,14 +38,14 @@ else
 endif
 
 .PHONY: lint
-lint: .development .sam ## ruff, mypy --strict, import contracts, sqlfluff, cfn-lint, sam validate
+lint: .development .sam .templates ## ruff, mypy --strict, import contracts, sqlfluff, cfn-lint, checkov, sam validate
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m mypy
 	.venv/bin/lint-imports --no-cache
 	$(PYTHON) -m local.openapi --check
 	.venv/bin/sqlfluff lint schema
-	.venv-sam/bin/cfn-lint template.yaml templates/*.yaml
+	$(PYTHON) -m local.template_checks .venv-templates
 	SAM_CLI_TELEMETRY=0 $(SAM) validate --lint
 
 .PHONY: contract
@@ -63,6 +63,7 @@ lock: .development ## Resolve requirements/ from pyproject.toml (ARGS=--upgrade 
 	$(LOCK) pyproject.toml --group local --group development -o requirements/development.txt
 	$(LOCK) --group sam -o requirements/sam.txt
 	$(LOCK) --group contract -o requirements/contract.txt
+	$(LOCK) --group templates -o requirements/templates.txt
 	$(LOCK) --group ministack -o requirements/ministack.txt
 
 .PHONY: build
@@ -118,11 +119,11 @@ psql: .local ## Open psql on DATABASE_URL, or on the embedded database
 .PHONY: clean
 clean: ## Remove environments, builds, caches and the embedded database, unless a stack runs
 	@python=$$(sh local/python.sh) && "$$python" local/in_use.py
-	@rm -rf .venv .venv-sam .venv-contract .venv-ministack .parley .aws-sam .coverage .coverage.* .hypothesis .import_linter_cache \
+	@rm -rf .venv .venv-sam .venv-contract .venv-ministack .venv-templates .parley .aws-sam .coverage .coverage.* .hypothesis .import_linter_cache \
 	  .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: .local .development .sam .contract .ministack
+.PHONY: .local .development .sam .contract .ministack .templates
 .local:
 	@$(call environment,.venv,local)
 
@@ -134,6 +135,9 @@ clean: ## Remove environments, builds, caches and the embedded database, unless 
 
 .contract:
 	@$(call environment,.venv-contract,contract)
+
+.templates:
+	@$(call environment,.venv-templates,templates)
 
 .ministack:
 	@$(call environment,.venv-ministack,ministack,3.13)

@@ -8,7 +8,7 @@ from parley.database.connection import Database
 from parley.database.values import Vector
 from testing.claims import user
 from testing.databases import ScratchDatabase
-from tests.integration.schema.statement_log import watch_statements
+from testing.statement_log import watch_statements
 
 REQUEST = {
     "request_id": "request-1",
@@ -64,6 +64,7 @@ def test_a_request_leaves_no_session_state_and_names_no_statement(database: Scra
         ("set local role authenticated", "session state"),
         ("reset all", "session state"),
         ("prepare plan as select 1", "session state"),
+        ("select pg_try_advisory_lock(1)", "a session's lock"),
         ("select '" + "x" * 16384 + "'", "bytes"),
     ],
 )

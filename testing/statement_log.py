@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -26,6 +26,12 @@ _EXECUTED = re.compile(r"(?:statement|execute (?P<name>[^:]+)): (?P<text>.*)", r
 _SESSION_STATE = re.compile(
     r"\s*(set|reset|discard|prepare|execute|deallocate|listen|unlisten|declare|load|create\s+(local\s+|global\s+)?temp)\b",
     re.IGNORECASE,
+)
+# Locks that outlive the transaction.
+_SESSION_LOCK = re.compile(r"\bpg_(try_)?advisory_lock(_shared)?\s*\(", re.IGNORECASE)
+# What PgBouncer itself sends when it hands a connection to a client with other settings.
+_OF_THE_POOLER = re.compile(
+    r"(set (application_name|client_encoding|datestyle|timezone|standard_conforming_strings)='[^']*';)+"
 )
 
 
@@ -50,8 +56,11 @@ class StatementLog:
 
 
 @contextmanager
-def watch_statements(database: ScratchDatabase, user: str = "parley_app") -> Iterator[StatementLog]:
-    """Log what `user` sends to this database during the block. Connections made before it are not logged."""
+def watch_statements(database: ScratchDatabase, users: Collection[str] = ("parley_app",)) -> Iterator[StatementLog]:
+    """Log what `users` send to this database during the block, and nothing that a pooler adds.
+
+    Connections made before it are not logged.
+    """
     log = StatementLog()
     path = database.server._state.log  # type: ignore[union-attr]  # the test's own server
     name = sql.Identifier(database.name)
@@ -68,7 +77,7 @@ def watch_statements(database: ScratchDatabase, user: str = "parley_app") -> Ite
             with database.connect() as last:
                 last.execute(sql.SQL("select {}").format(sql.Literal(marker)))
             text = _read_until(path, start, marker)
-            log.statements += [entry for entry in _entries(text, database.name) if entry.user == user]
+            log.statements += [entry for entry in _entries(text, database.name) if entry.user in users]
             owner.execute(sql.SQL("alter database {} reset log_statement").format(name))
             owner.execute("alter system reset log_line_prefix")
             owner.execute("select pg_reload_conf()")
@@ -101,7 +110,7 @@ def _entries(text: str, database: str) -> Iterator[LoggedStatement]:
         if entry is None or entry["database"] != database or entry["level"] != "LOG":
             continue
         executed = _EXECUTED.match(entry["text"])
-        if executed is not None:
+        if executed is not None and not _OF_THE_POOLER.fullmatch(executed["text"].strip().lower()):
             name = executed["name"] or ""
             yield LoggedStatement(entry["user"], "" if name == "<unnamed>" else name, executed["text"].strip())
 
@@ -111,6 +120,8 @@ def _problems(statement: LoggedStatement) -> Sequence[str]:
     problems = []
     if _SESSION_STATE.match(statement.text):
         problems.append(f"session state: {shown}")
+    if _SESSION_LOCK.search(statement.text):
+        problems.append(f"a session's lock: {shown}")
     if statement.name:
         problems.append(f"named prepared statement {statement.name}: {shown}")
     if len(statement.text.encode()) > LONGEST:

@@ -92,8 +92,8 @@ redrive: .local ## Have what a queue gave up tried again: make redrive ENV=dev Q
 	@$(PYTHON) -m local deployment redrive "$(ENV)" "$(QUEUE)"
 
 .PHONY: undeploy
-undeploy: .local ## Delete a stack, but for its data and keys: make undeploy ENV=dev
-	@$(PYTHON) -m local deployment undeploy "$(ENV)"
+undeploy: .local ## Delete a stack, but for its data and keys: make undeploy ENV=dev STACK=parley-dev
+	@$(PYTHON) -m local deployment undeploy "$(ENV)" "$(STACK)"
 
 .PHONY: sam-local
 sam-local: build .local ## Serve the API with `sam local start-api` (needs a container runtime)

@@ -19,6 +19,7 @@ from local.deployment.emulated import NAME, Deployed, emulated
 from local.deployment.ministack import CREDENTIALS, MiniStackError
 from local.deployment.secrets import PARAMETERS, Secrets, provider_keys
 from local.deployment.stack import DeploymentFailed, Stack
+from local.postgres.database import named_database
 from local.postgres.home import PostgresError, default_data_dir
 
 _PORT = 4566  # where `make deploy ENV=local` expects what `make deploy-local` started
@@ -40,8 +41,8 @@ def main(arguments: list[str]) -> int:
     ):
         command = commands.add_parser(name, help=does)
         command.add_argument("environment", help="of samconfig.toml")
-        if name in ("rotate", "redrive"):
-            command.add_argument("what")
+        if name in ("rotate", "redrive", "undeploy"):
+            command.add_argument("what", help="a secret, a queue, or the stack's name")
     options = parser.parse_args(arguments)
     try:
         if options.command == "local":
@@ -61,7 +62,7 @@ def _run(options: argparse.Namespace) -> None:
         case "deploy":
             _deploy(stack, secrets)
         case "secrets":
-            for name in secrets.make(os.environ.get("DATABASE_URL", "").strip(), provider_keys()):
+            for name in secrets.make(named_database() or "", provider_keys()):
                 print(f"made {name}")
         case "migrate":
             print("\n".join(operations.migrate(stack) or ["the schema is up to date"]))
@@ -70,6 +71,8 @@ def _run(options: argparse.Namespace) -> None:
         case "redrive":
             print(f"{operations.redrive(stack, options.what)} messages are tried again")
         case "undeploy":
+            if options.what != environment.stack:
+                raise ValueError(f"say which: make undeploy ENV={environment.name} STACK={environment.stack}")
             stack.delete()
             print("deleted; the users' key, a managed database and the account's log role stay")
 
@@ -90,8 +93,7 @@ def _deploy(stack: Stack, secrets: Secrets) -> None:
     if missing:
         raise ValueError(f"there is no secret {', '.join(missing)}: make secrets ENV={stack.environment.name}")
     stack.deploy(found)
-    for name, value in stack.outputs().items():
-        print(f"{name}: {value}")
+    print(f"Parley is deployed at {stack.outputs()['ApiUrl']}")
 
 
 def _deploy_local(check: bool) -> int:

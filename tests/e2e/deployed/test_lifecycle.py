@@ -88,6 +88,9 @@ def test_it_is_created_and_says_where_it_is(deployed: Deployed, api: Api) -> Non
     assert outputs["ApiUrl"] == "https://api.example.com/parley"
     assert outputs["SchemaDigest"] == digest(SCHEMA)
     assert api.request("GET", "/api/health?ready=true").status == 200
+    for function in deployed.stack.account.client("lambda").list_functions()["Functions"]:
+        tags = deployed.stack.account.client("lambda").list_tags(Resource=function["FunctionArn"])["Tags"]
+        assert deployed.stack.environment.tags.items() <= tags.items()
 
 
 def test_it_answers_at_a_domain_of_its_own_below_a_base_path(deployed: Deployed, api: Api) -> None:
@@ -162,7 +165,7 @@ def add_resource(build: Path, name: str, resource: dict[str, Any]) -> None:
 def test_deleting_it_leaves_the_data_and_what_reads_it(deployed: Deployed, api: Api) -> None:
     key = deployed.stack.outputs()["UserKeysKeyArn"]
     had = versions(deployed)
-    account = deployed.stack.account
+    account, role = deployed.stack.account, deployed.stack.resource("ApiLogRole")
     deployed.stack.delete()
     assert deployed.stack.status() == ""
     assert account.client("lambda").list_functions()["Functions"] == []
@@ -171,4 +174,5 @@ def test_deleting_it_leaves_the_data_and_what_reads_it(deployed: Deployed, api: 
     assert versions(deployed) == had
     with psycopg.connect(deployed.postgres.url()) as owner:
         assert owner.execute("select from user_ai_settings where user_id = %s", (USER,)).rowcount == 1
+    assert account.client("iam").get_role(RoleName=role)
     assert account.client("kms").describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "Enabled"

@@ -109,3 +109,5 @@ def test_a_deployment_that_cannot_be_says_what_to_do(capsys: pytest.CaptureFixtu
     assert "QUEUE is usage or work" in capsys.readouterr().err
     assert main(["rotate", "dev", "all"]) == 1
     assert "SECRET is jwt, logins or provider-keys" in capsys.readouterr().err
+    assert main(["undeploy", "prod", "parley-dev"]) == 1
+    assert capsys.readouterr().err == "parley: say which: make undeploy ENV=prod STACK=parley\n"

@@ -74,15 +74,27 @@ build: ## sam build, as it is deployed (needs Python 3.13)
 
 .PHONY: deploy
 deploy: build .local ## Build, and create or update a stack: make deploy ENV=dev (samconfig.toml has the environments)
-	@$(PYTHON) -m local deploy "$(ENV)"
-
-.PHONY: secrets
-secrets: .local ## Make the secrets that an environment lacks: make secrets ENV=dev DATABASE_URL=... OPENAI_API_KEY=...
-	@$(PYTHON) -m local secrets "$(ENV)"
+	@$(PYTHON) -m local deployment deploy "$(ENV)"
 
 .PHONY: deploy-local
 deploy-local: build .local .ministack ## Deploy to an AWS emulated on this machine, until Ctrl-C (CHECK=1: check it and end)
-	@exec $(PYTHON) -m local deploy-local $(if $(CHECK),--check)
+	@exec $(PYTHON) -m local deployment local $(if $(CHECK),--check)
+
+.PHONY: secrets
+secrets: .local ## Make the secrets that an environment lacks: make secrets ENV=dev DATABASE_URL=... OPENAI_API_KEY=...
+	@$(PYTHON) -m local deployment secrets "$(ENV)"
+
+.PHONY: rotate
+rotate: .local ## Give a secret another value: make rotate ENV=dev SECRET=logins (or jwt, provider-keys)
+	@$(PYTHON) -m local deployment rotate "$(ENV)" "$(SECRET)"
+
+.PHONY: redrive
+redrive: .local ## Have what a queue gave up tried again: make redrive ENV=dev QUEUE=work (or usage)
+	@$(PYTHON) -m local deployment redrive "$(ENV)" "$(QUEUE)"
+
+.PHONY: undeploy
+undeploy: .local ## Delete a stack, but for its data and keys: make undeploy ENV=dev STACK=parley-dev
+	@$(PYTHON) -m local deployment undeploy "$(ENV)" "$(STACK)"
 
 .PHONY: sam-local
 sam-local: build .local ## Serve the API with `sam local start-api` (needs a container runtime)
@@ -97,8 +109,8 @@ prove: build .development ## Run every benchmark at full size and write docs/pro
 	@$(PYTHON) -m local prove $(ARGS)
 
 .PHONY: migrate
-migrate: .local ## Apply schema/ to DATABASE_URL, or to the embedded database
-	@$(PYTHON) -m local migrate
+migrate: .local ## Apply schema/ to DATABASE_URL, to the embedded database, or by hand to a stack's (ENV=dev)
+	@$(PYTHON) -m local $(if $(ENV),deployment migrate "$(ENV)",migrate)
 
 .PHONY: token
 token: .local ## Print a token: make token USER=ada ORG=acme ROLE=admin

@@ -51,12 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
     talking.add_argument("--user", default="user_1", help="whose (%(default)s)")
     sam = commands.add_parser("sam", help="serve the API with `sam local start-api`")
     sam.add_argument("sam", help="the sam command")
-    deploying = commands.add_parser("deploy", help="create or update an environment's stack from what was built")
-    deploying.add_argument("environment")
-    keeping = commands.add_parser("secrets", help="make the secrets that an environment lacks")
-    keeping.add_argument("environment")
-    emulating = commands.add_parser("deploy-local", help="deploy to an AWS emulated on this machine, until Ctrl-C")
-    emulating.add_argument("--check", action="store_true", help="check what was deployed and end")
+    deployment = commands.add_parser("deployment", help="stacks and what an operator does with them")
+    deployment.add_argument("arguments", nargs=argparse.REMAINDER)
     proofs = commands.add_parser("prove", help="run every benchmark at full size and write docs/proofs.md")
     proofs.add_argument("names", nargs="*", help="only these")
     options = parser.parse_args(arguments)
@@ -84,12 +80,10 @@ def main(arguments: list[str] | None = None) -> int:
                 from local.sam import serve
 
                 return serve(options.sam)
-            case "deploy" | "secrets" | "deploy-local":
-                from local.deployment.command import main as deployment
+            case "deployment":
+                from local.deployment.command import main as deploy
 
-                return deployment(
-                    options.command, getattr(options, "environment", ""), getattr(options, "check", False)
-                )
+                return deploy(options.arguments)
             case "prove":
                 from local.prove import prove
 

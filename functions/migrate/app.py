@@ -63,11 +63,12 @@ def _answer_cloudformation(event: dict[str, Any], context: Any) -> dict[str, Any
     done then. Deleting the resource keeps the data. `Apply` is the template's parameter Migrate. Source: "Custom
     resource response objects" in AWS's CloudFormation guide.
     """
-    kind, done, reason = event["RequestType"], {}, ""
+    kind, data, reason = event["RequestType"], {}, ""
     try:
         if kind in ("Create", "Update"):
-            if event["ResourceProperties"]["Apply"] == "true":
-                done = _up(context, accept_newer=True)
+            applies = event["ResourceProperties"]["Apply"] == "true"
+            applied = _up(context, accept_newer=True)["applied"] if applies else []
+            data = {"Digest": digest(SCHEMA), "Applied": ", ".join(applied)[:1000]}
         elif kind != "Delete":
             reason = "there is no such RequestType"
     except Exception as error:
@@ -75,9 +76,9 @@ def _answer_cloudformation(event: dict[str, Any], context: Any) -> dict[str, Any
         reason = str(error) if isinstance(error, MigrationError) else "see the function's log"
     answer = {
         "Status": "FAILED" if reason else "SUCCESS",
-        "Reason": reason[:1000],
+        "Reason": reason[:500],  # an answer of more than 4096 bytes is refused
         "PhysicalResourceId": event.get("PhysicalResourceId") or "parley-schema",
-        "Data": {"Digest": digest(SCHEMA), "Applied": ", ".join(done.get("applied", []))},
+        "Data": data,
     } | {name: event.get(name) for name in ("StackId", "RequestId", "LogicalResourceId")}
     if url := event.get("ResponseURL"):
         _put(url, json.dumps(answer).encode())

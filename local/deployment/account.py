@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
+from botocore.config import Config
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,11 @@ class Account:
         """Whether it is AWS emulated on this machine."""
         return "AWS_ENDPOINT_URL" in self.variables
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, config: Config | None = None) -> Any:
         """A boto3 client, which reads the shell's credentials unless the account is emulated."""
         return boto3.client(
             service,  # type: ignore[call-overload]
+            config=config,
             region_name=self.region,
             endpoint_url=self.variables.get("AWS_ENDPOINT_URL"),
             aws_access_key_id=self.variables.get("AWS_ACCESS_KEY_ID"),

@@ -1,7 +1,8 @@
-"""`make deploy`, `make secrets` and `make deploy-local`."""
+"""`make deploy`, `make deploy-local`, and what an operator does with a stack: `python -m local deployment COMMAND`."""
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import os
 import signal
@@ -11,51 +12,88 @@ import time
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from local.deployment import environments
+from local.deployment import environments, operations
 from local.deployment.account import Account
 from local.deployment.check import check as run_check
-from local.deployment.emulated import Deployed, emulated
-from local.deployment.environments import UnknownEnvironment
-from local.deployment.ministack import MiniStackError
-from local.deployment.secrets import Secrets, provider_keys
+from local.deployment.emulated import NAME, Deployed, emulated
+from local.deployment.ministack import CREDENTIALS, MiniStackError
+from local.deployment.secrets import PARAMETERS, Secrets, provider_keys
 from local.deployment.stack import DeploymentFailed, Stack
+from local.postgres.database import named_database
 from local.postgres.home import PostgresError, default_data_dir
 
-_PORT = 4566
+_PORT = 4566  # where `make deploy ENV=local` expects what `make deploy-local` started
 
 
-def main(command: str, name: str, check: bool) -> int:
-    """Run one command for an environment; returns the exit status."""
+def main(arguments: list[str]) -> int:
+    """Run one command; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m local deployment")
+    commands = parser.add_subparsers(dest="command", required=True)
+    emulating = commands.add_parser("local", help="deploy to an AWS emulated on this machine, until Ctrl-C")
+    emulating.add_argument("--check", action="store_true", help="check what was deployed and end")
+    for name, does in (
+        ("deploy", "create or update the stack from what was built"),
+        ("secrets", "make the secrets that are missing"),
+        ("migrate", "apply schema/ by hand"),
+        ("rotate", "give a secret another value"),
+        ("redrive", "put what a queue gave up back into it"),
+        ("undeploy", "delete the stack, but for what it keeps"),
+    ):
+        command = commands.add_parser(name, help=does)
+        command.add_argument("environment", help="of samconfig.toml")
+        if name in ("rotate", "redrive", "undeploy"):
+            command.add_argument("what", help="a secret, a queue, or the stack's name")
+    options = parser.parse_args(arguments)
     try:
-        if command == "deploy-local":
-            return _deploy_local(check)
-        environment = environments.read(name)
-        account = _account(environment)
-        if command == "secrets":
-            return _secrets(account, name)
-        return _deploy(environment, account)
-    except (BotoCoreError, ClientError, DeploymentFailed, MiniStackError, PostgresError, UnknownEnvironment) as error:
+        if options.command == "local":
+            return _deploy_local(options.check)
+        _run(options)
+    except (BotoCoreError, ClientError, DeploymentFailed, MiniStackError, PostgresError, ValueError) as error:
         print(f"parley: {error}", file=sys.stderr)
         return 1
+    return 0
+
+
+def _run(options: argparse.Namespace) -> None:
+    environment = environments.read(options.environment)
+    account = _account(environment)
+    stack, secrets = Stack(environment, account), Secrets(account, environment.name)
+    match options.command:
+        case "deploy":
+            _deploy(stack, secrets)
+        case "secrets":
+            for name in secrets.make(named_database() or "", provider_keys()):
+                print(f"made {name}")
+        case "migrate":
+            print("\n".join(operations.migrate(stack) or ["the schema is up to date"]))
+        case "rotate":
+            operations.rotate(stack, secrets, options.what, provider_keys())
+        case "redrive":
+            print(f"{operations.redrive(stack, options.what)} messages are tried again")
+        case "undeploy":
+            if options.what != environment.stack:
+                raise ValueError(f"say which: make undeploy ENV={environment.name} STACK={environment.stack}")
+            stack.delete()
+            print("deleted; the users' key, a managed database and the account's log role stay")
 
 
 def _account(environment: environments.Environment) -> Account:
-    return Account(environment.region)
+    """The shell's account, or for `local` the one that `make deploy-local` has started."""
+    if environment.name != NAME:
+        return Account(environment.region)
+    url = os.environ.get("AWS_ENDPOINT_URL") or f"http://127.0.0.1:{_PORT}"
+    return Account(environment.region, {"AWS_ENDPOINT_URL": url, **CREDENTIALS})
 
 
-def _secrets(account: Account, name: str) -> int:
-    made = Secrets(account, name).make(os.environ.get("DATABASE_URL", "").strip(), provider_keys())
-    for secret in made:
-        print(f"made {secret}")
-    return 0
-
-
-def _deploy(environment: environments.Environment, account: Account) -> int:
-    stack = Stack(environment, account)
-    stack.deploy(Secrets(account, environment.name).parameters())
-    for name, value in stack.outputs().items():
-        print(f"{name}: {value}")
-    return 0
+def _deploy(stack: Stack, secrets: Secrets) -> None:
+    found, given = secrets.parameters(), stack.environment.parameters
+    needed = [] if given.get("JwksUrl") else ["jwt"]
+    needed += [] if given.get("ManagedDatabase") == "true" else ["database-app", "database-service", "database-owner"]
+    missing = [secrets.full_name(name) for name in needed if PARAMETERS[name] not in {*found, *given}]
+    if missing:
+        raise ValueError(f"there is no secret {', '.join(missing)}: make secrets ENV={stack.environment.name}")
+    stack.deploy(found)
+    print(f"Parley is deployed at {stack.outputs()['ApiUrl']}")
 
 
 def _deploy_local(check: bool) -> int:
@@ -86,5 +124,6 @@ export AWS_ENDPOINT_URL={deployed.aws.url}
 
 curl -s $API/api/chat -H "Authorization: Bearer $TOKEN" -d '{{"message": "Why is the sky blue?"}}'
 
+After a change: make deploy ENV={NAME}
 Logs: {default_data_dir() / "logs" / "ministack.log"}    Stop: Ctrl-C
 """

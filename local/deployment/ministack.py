@@ -48,12 +48,17 @@ class MiniStack:
     Args:
         log: the file that it and the functions write to.
         port: 0 for a free one.
+
+    Raises MiniStackError where somebody has the port, and on entering where it does not start.
+
+    Attributes:
+        files: the folder of everything that it writes.
     """
 
     def __init__(self, log: Path, port: int = 0) -> None:
         self._log = log
-        self._port = port or _free_port()
-        self._files = ""
+        self._port = _free_port(port)
+        self.files = ""
         self._keeper: subprocess.Popen[bytes] | None = None
 
     @property
@@ -72,13 +77,13 @@ class MiniStack:
 
     def __enter__(self) -> Self:
         # Functions unpack their code and layers in here: 150 MB for each environment of each function.
-        self._files = tempfile.mkdtemp(prefix="parley-ministack-")
+        self.files = tempfile.mkdtemp(prefix="parley-ministack-")
         environment = {
             # Functions inherit it, as far as it is not theirs: nothing of the shell is to reach them.
             "PATH": os.environ.get("PATH", os.defpath),
             "LANG": "C.UTF-8",
             "TZ": "UTC",
-            "TMPDIR": self._files,
+            "TMPDIR": self.files,
             "BIND_HOST": "127.0.0.1",
             "MINISTACK_HOST": "127.0.0.1",
             "GATEWAY_PORT": str(self._port),
@@ -89,8 +94,8 @@ class MiniStack:
         self._log.parent.mkdir(parents=True, exist_ok=True)
         with self._log.open("wb") as log:
             self._keeper = subprocess.Popen(
-                ["/bin/sh", "-c", _KEEPER, "sh", self._files, str(PYTHON), "-P", str(_PROGRAM)],
-                cwd=self._files,
+                ["/bin/sh", "-c", _KEEPER, "sh", self.files, str(PYTHON), "-P", str(_PROGRAM)],
+                cwd=self.files,
                 env=environment,
                 stdin=subprocess.PIPE,
                 stdout=log,
@@ -125,10 +130,14 @@ class MiniStack:
             keeper.wait()
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(keeper.pid, signal.SIGKILL)  # functions that are in the middle of something
-        shutil.rmtree(self._files, ignore_errors=True)
+        shutil.rmtree(self.files, ignore_errors=True)
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
+def _free_port(wanted: int) -> int:
+    """A port that nobody has, the wanted one unless that is 0. Raises MiniStackError."""
+    try:
+        with socket.create_server(("127.0.0.1", wanted)) as probe:
+            port: int = probe.getsockname()[1]
+            return port
+    except OSError as error:
+        raise MiniStackError(f"port {wanted} is in use; choose another: make deploy-local PORT={wanted + 1}") from error

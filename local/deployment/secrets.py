@@ -21,7 +21,7 @@ PARAMETERS = {
     "jwt": "JwtSecretArn",
     "provider-keys": "ProviderKeysSecretArn",
 }
-_LOGINS = {"database-app": "parley_app", "database-service": "parley_service"}
+LOGINS = {"database-app": "parley_app", "database-service": "parley_service"}
 _PROVIDER_VARIABLES = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY", "google": "GEMINI_API_KEY"}
 
 
@@ -48,13 +48,17 @@ class Secrets:
         values = {"jwt": secrets.token_hex(32)}
         if database_url:
             values["database-owner"] = database_url
-            values |= {name: as_login(database_url, login, secrets.token_hex(24)) for name, login in _LOGINS.items()}
+            values |= {name: as_login(database_url, login, secrets.token_hex(24)) for name, login in LOGINS.items()}
         if provider_keys:
             values["provider-keys"] = json.dumps(dict(provider_keys))
         missing = [name for name in values if not self._arn(name)]
         for name in missing:
             self._client.create_secret(Name=self._prefix + name, SecretString=values[name])
         return [self._prefix + name for name in missing]
+
+    def full_name(self, name: str) -> str:
+        """A secret's name in Secrets Manager."""
+        return self._prefix + name
 
     def value(self, name: str) -> str:
         """What a secret holds. Raises ClientError."""

@@ -17,6 +17,8 @@ from local.run.platform import Platform, running
 from parley.migrations.logins import create_logins
 from parley.migrations.runner import up
 
+DOMAIN = "api.example.com"
+CERTIFICATE = "arn:aws:acm:eu-north-1:000000000000:certificate/00000000-0000-0000-0000-000000000000"
 _STACK = Path(__file__).with_name("deployed")
 
 
@@ -42,7 +44,7 @@ def platform(postgres: Server, tmp_path_factory: pytest.TempPathFactory) -> Iter
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     """What `sam build` left, as a stack in MiniStack with everything around it of its own."""
     with emulated(tmp_path_factory.mktemp("deployed") / "ministack.log", quiet=True) as deployed:
-        deployed.deploy()
+        deployed.deploy(DomainName=DOMAIN, CertificateArn=CERTIFICATE, BasePath="parley")
         yield deployed
 
 

@@ -7,26 +7,28 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
 import pytest
 
 from local.checkout import CHECKOUT
+from local.deployment import operations
 from local.deployment.api import Api
 from local.deployment.emulated import Deployed
 from local.template import cloudformation
 from local.template.definitions import Schedule, read
 
-SECONDS = 60.0
+SECONDS = 90.0
 ANSWER = "We moved the billing queue to a new broker in three weeks, measured the lag, and went back once."
 SCHEDULES = read(cloudformation.load(CHECKOUT / "template.yaml"), CHECKOUT, {}, {}).schedules
 
 
-def eventually(found: Callable[[], Any], what: str) -> Any:
-    """The first true value of `found`."""
+def eventually(found: Callable[[], Any], what: str, pause: float = 0.2) -> Any:
+    """The first true value of `found`, which is asked every `pause` seconds."""
     deadline = time.monotonic() + SECONDS
     while time.monotonic() < deadline:
         if value := found():
             return value
-        time.sleep(0.2)
+        time.sleep(pause)
     raise AssertionError(f"{what} did not happen in {SECONDS:.0f} s")
 
 
@@ -76,10 +78,7 @@ def test_what_a_queue_gave_up_is_redriven_and_done(deployed: Deployed, api: Api)
     eventually(given_up, "giving up")
     assert api.request("GET", feedback, token=token).json["feedback_status"] == "pending"
     functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
-    # What StartMessageMoveTask does, which MiniStack does not have.
-    (message,) = sqs.receive_message(QueueUrl=dead)["Messages"]
-    sqs.send_message(QueueUrl=queue, MessageBody=message["Body"])
-    sqs.delete_message(QueueUrl=dead, ReceiptHandle=message["ReceiptHandle"])
+    assert operations.redrive(deployed.stack, "work") == 1
     eventually(lambda: api.request("GET", feedback, token=token).json["feedback_status"] == "ready", "feedback")
 
 
@@ -98,3 +97,35 @@ def completed_interview(api: Api, token: str) -> str:
     answer = {"submission_id": "one", "sequence_number": state["answer_sequence_number"], "content": ANSWER}
     assert ask("POST", f"{path}/responses", answer)["status"] == "completed"
     return path
+
+
+def test_the_logins_passwords_are_changed_while_the_api_answers(deployed: Deployed, api: Api) -> None:
+    before = deployed.secrets.value("database-app")
+    operations.rotate(deployed.stack, deployed.secrets, "logins", {})
+    now = deployed.secrets.value("database-app")
+    assert now != before
+    with pytest.raises(psycopg.OperationalError, match="password"):
+        psycopg.connect(before)
+    psycopg.connect(now).close()
+    # What has a connection keeps it; what connects anew reads the secret again, a minute after it did so last.
+    with psycopg.connect(deployed.postgres.url(), autocommit=True) as owner:
+        owner.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename like 'parley\\_%'")
+    user, operator = api.token("loyal"), api.token("operator", role="service_role")
+
+    def chats() -> bool:
+        chat = api.request("POST", "/api/chat", {"message": "Who is there?"}, user)
+        assert chat.status == 200, chat.text  # degraded at first, which it may be five times
+        return "X-Parley-Degraded" not in chat.headers
+
+    def reads() -> bool:
+        paths = ("/api/usage", "/api/ai-provider", "/api/health?ready=true")
+        answers = [api.request("GET", path, token=user) for path in paths]
+        answers.append(api.request("GET", "/api/admin/tiers", token=operator))
+        return all(answer.status == 200 for answer in answers)
+
+    eventually(chats, "chatting with the new password", pause=20)
+    eventually(reads, "reading with the new passwords")
+
+
+def test_migrating_by_hand_finds_nothing_to_do_after_a_deployment(deployed: Deployed) -> None:
+    assert operations.migrate(deployed.stack) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import urllib.request
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +12,12 @@ from typing import Any
 import psycopg
 import pytest
 
+from local.checkout import SCHEMA
 from local.deployment.api import Answer, Api
 from local.deployment.emulated import Deployed
+from local.deployment.secrets import PARAMETERS
 from local.deployment.stack import DeploymentFailed
+from parley.migrations.files import digest
 from testing.deployed import Load, release, replace
 
 USER = "loyal"
@@ -81,8 +85,20 @@ def new_schema(build: Path, name: str, sql: str) -> None:
 def test_it_is_created_and_says_where_it_is(deployed: Deployed, api: Api) -> None:
     assert deployed.stack.status() == "CREATE_COMPLETE"
     outputs = deployed.stack.outputs()
-    assert deployed.stack.resource("Api") in outputs["ApiUrl"]
+    assert outputs["ApiUrl"] == "https://api.example.com/parley"
+    assert outputs["SchemaDigest"] == digest(SCHEMA)
     assert api.request("GET", "/api/health?ready=true").status == 200
+    for function in deployed.stack.account.client("lambda").list_functions()["Functions"]:
+        tags = deployed.stack.account.client("lambda").list_tags(Resource=function["FunctionArn"])["Tags"]
+        assert deployed.stack.environment.tags.items() <= tags.items()
+
+
+def test_it_answers_at_a_domain_of_its_own_below_a_base_path(deployed: Deployed, api: Api) -> None:
+    body = json.dumps({"message": "Who is there?"}).encode()
+    headers = {"Host": "api.example.com", "Authorization": f"Bearer {api.token(USER)}"}
+    request = urllib.request.Request(f"{deployed.aws.url}/parley/api/chat", body, headers)
+    with urllib.request.urlopen(request, timeout=60) as response:
+        assert json.loads(response.read())["message"]["role"] == "assistant"
 
 
 def test_an_update_changes_the_schema_and_then_the_code_while_it_is_asked(
@@ -149,11 +165,14 @@ def add_resource(build: Path, name: str, resource: dict[str, Any]) -> None:
 def test_deleting_it_leaves_the_data_and_what_reads_it(deployed: Deployed, api: Api) -> None:
     key = deployed.stack.outputs()["UserKeysKeyArn"]
     had = versions(deployed)
+    account, role = deployed.stack.account, deployed.stack.resource("ApiLogRole")
     deployed.stack.delete()
     assert deployed.stack.status() == ""
-    assert deployed.stack.account.client("lambda").list_functions()["Functions"] == []
+    assert account.client("lambda").list_functions()["Functions"] == []
+    assert account.client("sqs").list_queues().get("QueueUrls", []) == []
+    assert len(account.client("secretsmanager").list_secrets()["SecretList"]) == len(PARAMETERS)
     assert versions(deployed) == had
     with psycopg.connect(deployed.postgres.url()) as owner:
         assert owner.execute("select from user_ai_settings where user_id = %s", (USER,)).rowcount == 1
-    kms = deployed.stack.account.client("kms")
-    assert kms.describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "Enabled"
+    assert account.client("iam").get_role(RoleName=role)
+    assert account.client("kms").describe_key(KeyId=key)["KeyMetadata"]["KeyState"] == "Enabled"

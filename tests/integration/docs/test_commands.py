@@ -28,9 +28,8 @@ ELSEWHERE = {
     "tests/e2e/local/test_local_gateway.py sends what it sends",
     "README.md: # One answer;": "tests/e2e/local/test_readme.py",
     "README.md: curl -s http://127.0.0.1:3000/api/chat -d": "tests/e2e/local/test_readme.py",
-    "docs/deployment.md: make build": "it deploys into an AWS account",
-    "docs/deployment.md: aws lambda invoke": "it needs a deployed stack; "
-    "tests/integration/migrations/test_migrate_function.py invokes the function with this payload",
+    "docs/deployment.md: export OPENAI_API_KEY": "it makes secrets in an AWS account; "
+    "tests/unit/deployment/test_secrets.py makes them in an emulated one",
     "docs/operations.md: pg_dump": "tests/integration/migrations/test_restore.py",
     "docs/seeds.md: createdb": "tests/integration/schema/test_real_databases.py",
     "docs/seeds.md: psql -qc": "tests/integration/schema/test_real_databases.py",

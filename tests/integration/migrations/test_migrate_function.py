@@ -6,6 +6,7 @@ import http.server
 import json
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -137,7 +138,7 @@ def test_cloudformations_events_are_answered_as_what_they_are_and_delete_keeps_t
         migrate.invoke("migrate", stack.event(kind, PhysicalResourceId=told["PhysicalResourceId"]))
         assert (stack.told[-1]["Status"], stack.told[-1]["RequestId"]) == ("SUCCESS", f"request-{kind}")
         assert stack.told[-1]["PhysicalResourceId"] == told["PhysicalResourceId"]
-        assert stack.told[-1]["Data"] == {"Digest": digest(SCHEMA), "Applied": ""}
+        assert stack.told[-1]["Data"] == ({"Digest": digest(SCHEMA), "Applied": ""} if kind == "Update" else {})
         assert tables(empty_database) == made
 
 
@@ -179,6 +180,28 @@ def test_a_database_that_lacks_a_file_is_not_newer(
     migrate.invoke("migrate", stack.event("Update", PhysicalResourceId=stack.told[0]["PhysicalResourceId"]))
     assert [told["Status"] for told in stack.told] == ["SUCCESS", "FAILED"]
     assert "9999_" in stack.told[1]["Reason"]
+
+
+def test_files_that_are_none_are_a_failure_to_migrate_and_no_obstacle_to_deleting(
+    migrate: Functions, stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "misnamed.sql").write_text("select 1")
+    monkeypatch.setattr(migrate.module("migrate"), "SCHEMA", tmp_path)
+    for kind in ("Create", "Delete"):
+        migrate.invoke("migrate", stack.event(kind))
+    assert [told["Status"] for told in stack.told] == ["FAILED", "SUCCESS"]
+    assert "misnamed.sql is not named NN_name.sql" in stack.told[0]["Reason"]
+
+
+def test_what_cloudformation_is_told_fits_however_long_the_reason_is(
+    migrate: Functions, stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "00_long.sql").write_text(f"select '{'ü' * 5000}'::integer;")
+    monkeypatch.setattr(migrate.module("migrate"), "SCHEMA", tmp_path)
+    migrate.invoke("migrate", stack.event("Create", PhysicalResourceId="x" * 100))
+    [told] = stack.told
+    assert told["Status"] == "FAILED"
+    assert len(json.dumps(told)) < 4096
 
 
 def test_an_answer_that_does_not_arrive_is_brought_again(

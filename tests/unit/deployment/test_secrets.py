@@ -1,0 +1,113 @@
+"""Environments and their secrets: found by name, made once, never overwritten."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from moto import mock_aws
+
+from local.deployment import environments
+from local.deployment.account import Account
+from local.deployment.command import main
+from local.deployment.secrets import Secrets
+from parley.core.config import Settings
+from parley.core.secrets import login_passwords
+from testing.aws import CREDENTIALS
+
+REGION = CREDENTIALS["AWS_DEFAULT_REGION"]
+URL = "postgresql://owner:pass%23word@db.example.com:5432/postgres?sslmode=require"
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
+    """An account with nothing in it."""
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    with mock_aws():
+        yield Account(REGION)
+
+
+def test_what_is_missing_is_made_and_what_is_there_stays(account: Account) -> None:
+    secrets = Secrets(account, "dev")
+    assert secrets.make(URL, {"openai": "sk-1"}) == [
+        "parley/dev/jwt",
+        "parley/dev/database-owner",
+        "parley/dev/database-app",
+        "parley/dev/database-service",
+        "parley/dev/provider-keys",
+    ]
+    before = secrets.value("jwt")
+    assert secrets.make(URL, {"openai": "sk-2"}) == []
+    assert secrets.value("jwt") == before
+    assert json.loads(secrets.value("provider-keys")) == {"openai": "sk-1"}
+
+
+def test_an_environment_has_secrets_of_its_own(account: Account) -> None:
+    Secrets(account, "dev").make(URL, {})
+    assert Secrets(account, "prod").parameters() == {}
+
+
+def test_the_template_is_given_the_secrets_that_there_are(account: Account) -> None:
+    secrets = Secrets(account, "dev")
+    secrets.make("", {})
+    assert secrets.parameters().keys() == {"JwtSecretArn"}
+    secrets.make(URL, {"google": "key"})
+    assert secrets.parameters().keys() == {
+        "JwtSecretArn", "DatabaseOwnerSecretArn", "DatabaseSecretArn", "DatabaseServiceSecretArn",
+        "ProviderKeysSecretArn",
+    }  # fmt: skip
+
+
+def test_the_logins_have_passwords_of_their_own_that_functions_can_read(account: Account) -> None:
+    secrets = Secrets(account, "dev")
+    secrets.make(URL, {})
+    found = secrets.parameters()
+    settings = Settings.from_environment(
+        {
+            "PARLEY_APP_SECRET_ARN": found["DatabaseSecretArn"],
+            "PARLEY_SERVICE_SECRET_ARN": found["DatabaseServiceSecretArn"],
+        }
+    )
+    app, service = login_passwords(settings)
+    assert app
+    assert service
+    assert len({app, service, "pass#word"}) == 3
+    assert "host=db.example.com" in secrets.value("database-app")
+
+
+def test_every_environment_of_the_configuration_can_be_read() -> None:
+    for name in ("dev", "staging", "prod", "local"):
+        environment = environments.read(name)
+        assert environment.stack
+        assert environment.tags["environment"] == name
+    assert len({environments.read(name).stack for name in ("dev", "staging", "prod", "local")}) == 4
+
+
+def test_parameters_and_tags_are_pairs(tmp_path: Path) -> None:
+    path = tmp_path / "samconfig.toml"
+    path.write_text(
+        '[dev.deploy.parameters]\nstack_name = "s"\nregion = "eu-west-1"\ntags = ["a=b"]\n'
+        'parameter_overrides = ["AllowedOrigin=https://example.com/?a=b"]\n'
+    )
+    environment = environments.read("dev", path)
+    assert environment.parameters == {"AllowedOrigin": "https://example.com/?a=b"}
+    assert environment.tags == {"a": "b"}
+
+
+@pytest.mark.usefixtures("account")
+def test_a_deployment_that_cannot_be_says_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["deploy", "nowhere"]) == 1
+    assert capsys.readouterr().err == (
+        "parley: the environments of samconfig.toml are dev, staging, prod, local; ENV=nowhere is none\n"
+    )
+    assert main(["deploy", "dev"]) == 1
+    assert capsys.readouterr().err.startswith("parley: there is no secret parley/dev/jwt, parley/dev/database-app")
+    assert main(["redrive", "dev", "everything"]) == 1
+    assert "QUEUE is usage or work" in capsys.readouterr().err
+    assert main(["rotate", "dev", "all"]) == 1
+    assert "SECRET is jwt, logins or provider-keys" in capsys.readouterr().err
+    assert main(["undeploy", "prod", "parley-dev"]) == 1
+    assert capsys.readouterr().err == "parley: say which: make undeploy ENV=prod STACK=parley\n"

@@ -252,6 +252,7 @@ declare
   v_released integer;
   v_answers integer;
   v_forgotten integer;
+  v_callers integer;
 begin
   if not app.is_service() then
     raise exception 'only the service sweeps' using errcode = '42501';
@@ -270,8 +271,9 @@ begin
   delete from app.anonymous_usage
   where caller_key in (
     select caller_key from app.anonymous_usage where last_reset_date < app.today() - 1 limit p_limit for update skip locked);
+  get diagnostics v_callers = row_count;
   return pg_catalog.jsonb_build_object(
-    'released', v_released, 'answers_expired', v_answers, 'forgotten', v_forgotten);
+    'released', v_released, 'answers_expired', v_answers, 'forgotten', v_forgotten, 'callers_forgotten', v_callers);
 end $$;
 comment on function app.sweep_requests(integer) is
   'For the schedule: releases dead holds, empties expired answers, forgets old rows, each up to the limit.';

@@ -11,7 +11,7 @@ services = Container.from_environment()
 
 
 @logger.inject_lambda_context
-def lambda_handler(_event: dict[str, Any], context: Any) -> dict[str, int]:
+def lambda_handler(_event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Rotate until nothing is left or time runs short; the next run goes on."""
 
     def seconds_left() -> float:

@@ -12,6 +12,10 @@ services = Container.from_environment()
 
 @logger.inject_lambda_context
 def lambda_handler(_event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Run once; running it again changes nothing."""
-    with services.database.patient(lambda: context.get_remaining_time_in_millis() / 1000):
-        return services.maintenance.usage_reset()
+    """Go on until nothing is left or time runs short; running it again changes nothing."""
+
+    def seconds_left() -> float:
+        return float(context.get_remaining_time_in_millis()) / 1000
+
+    with services.database.patient(seconds_left):
+        return services.maintenance.usage_reset(seconds_left)

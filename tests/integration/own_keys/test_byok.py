@@ -161,7 +161,7 @@ def test_a_key_that_is_rotated_while_it_is_verified_counts(
     complete = provider.complete
 
     def meanwhile(*arguments: Any) -> Any:
-        assert schedules.invoke("rotate_keys", {}) == {"rotated": 1, "unreadable": 0}
+        assert schedules.invoke("rotate_keys", {}) == {"rotated": 1, "unreadable": 0, "finished": True}
         return complete(*arguments)
 
     monkeypatch.setattr(provider, "complete", meanwhile)
@@ -181,7 +181,7 @@ def test_a_row_that_does_not_open_holds_up_no_other(with_kms: Functions, schedul
     kms = boto3.client("kms")
     schedules.environment["PARLEY_KMS_KEY_ID"] = kms.create_key()["KeyMetadata"]["KeyId"]
     kms.close()
-    assert schedules.invoke("rotate_keys", {}) == {"rotated": 2, "unreadable": 1}
+    assert schedules.invoke("rotate_keys", {}) == {"rotated": 2, "unreadable": 1, "finished": True}
 
 
 def test_a_key_in_the_clear_is_gone_five_minutes_later(with_kms: Functions, monkeypatch: pytest.MonkeyPatch) -> None:

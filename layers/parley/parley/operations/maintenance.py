@@ -3,7 +3,7 @@ and dead holds come back when somebody needs them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, LiteralString, NamedTuple
 
 from parley.core.caller import SERVICE
@@ -17,10 +17,15 @@ if TYPE_CHECKING:  # pydantic is no schedule's business
 # One batch is one transaction: small enough that no lock is held for long.
 _BATCH = 1_000
 _LEDGER_KEEPS = "90 days"
+# With less time than this, nothing more is begun. What is cut short all the same is rolled back, for the next run.
+_RESERVE = 5.0
 
 
 class Maintenance(NamedTuple):
     """The maintenance service; runs as the service role.
+
+    A run takes its work step by step, each a transaction that may be repeated, until nothing is left or time is short.
+    Two runs at once share the work: a batch skips the rows that another one has.
 
     Args:
         feedback_queue: gives what asks the worker for an interview's feedback; few runs have one to ask for.
@@ -31,47 +36,84 @@ class Maintenance(NamedTuple):
 
     def run(self, task: Task, time_left: Callable[[], float]) -> UsageReset | CacheCleanup:
         """Run a schedule's work now, for an operator."""
-        return self.usage_reset() if task == "usage_reset" else self.cache_cleanup(time_left)
+        return self.usage_reset(time_left) if task == "usage_reset" else self.cache_cleanup(time_left)
 
-    def usage_reset(self) -> UsageReset:
-        """S2's two resets, the ledger's partitions, archive and sums, and the sweep of requests and events."""
-        # A transaction each: months are made and moved under a lock that requests wait for, and no request may at that
-        # time be waiting for a counter that was reset.
-        self._alone("select public.reset_daily_ai_usage()")
-        self._alone("select public.reset_monthly_ai_usage()")
+    def usage_reset(self, time_left: Callable[[], float]) -> UsageReset:
+        """S2's two resets, the ledger's partitions, archive and sums, and the sweep of requests and events.
+
+        Args:
+            time_left: seconds that the run may still take.
+        """
         report: UsageReset = {
-            "months_made": self._alone("select app.ensure_usage_partitions() as found"),
-            "days_summed": self._alone("select app.roll_up_usage() as found"),
-            "requests": self._alone("select app.sweep_requests() as found"),
-            "events_deleted": self._alone("select app.delete_old_events() as found"),
-            "months_archived": self._alone("select app.archive_usage(%s::interval) as found", _LEDGER_KEEPS),
+            "months_made": 0,
+            "days_summed": 0,
+            "requests": {"released": 0, "answers_expired": 0, "forgotten": 0, "callers_forgotten": 0},
+            "events_deleted": 0,
+            "months_archived": 0,
+            "finished": False,
         }
+        report["finished"] = _taken(self._usage_reset(report), time_left)
         logger.info("usage reset", report=report)
         return report
 
     def cache_cleanup(self, time_left: Callable[[], float]) -> CacheCleanup:
         """Close silent interviews and ask for their feedback, and again for feedback whose message may be lost; delete
-        expired answers batch by batch until none is left or `time_left()` falls under five seconds.
+        expired answers.
+
+        Args:
+            time_left: seconds that the run may still take.
         """
-        closed = self._interviews("select app.close_silent_interviews(%s)::text as id")
-        overdue = self._interviews("select app.overdue_feedback(%s)::text as id")
-        for interview_id in closed + overdue:
-            self.feedback_queue().send(interview_id)
-        deleted = 0
-        while time_left() > 5:
-            batch = self.database.query(
-                SERVICE.claims, "select app.delete_expired_answers(%s) as n", (_BATCH,), idempotent=True
-            )[0]["n"]
-            deleted += batch
-            if batch < _BATCH:
-                break
-        report: CacheCleanup = {
-            "deleted": deleted,
-            "interviews_closed": len(closed),
-            "feedback_requested": len(closed + overdue),
-        }
+        report: CacheCleanup = {"deleted": 0, "interviews_closed": 0, "feedback_requested": 0, "finished": False}
+        report["finished"] = _taken(self._cache_cleanup(report), time_left)
         logger.info("cache cleaned", report=report)
         return report
+
+    def _usage_reset(self, report: UsageReset) -> Iterator[None]:
+        # A transaction each: months are made and moved under a lock that requests wait for, and no request may at that
+        # time be waiting for a counter that was reset.
+        self._alone("select public.reset_daily_ai_usage()")
+        yield
+        self._alone("select public.reset_monthly_ai_usage()")
+        yield
+        report["months_made"] = self._alone("select app.ensure_usage_partitions() as found")
+        yield
+        while self._alone("select app.roll_up_usage(1) as found"):
+            report["days_summed"] += 1
+            yield
+        swept = {"": _BATCH}
+        while max(swept.values()) >= _BATCH:
+            swept = self._alone("select app.sweep_requests(%s) as found", _BATCH)
+            so_far = report["requests"]
+            report["requests"] = {
+                "released": so_far["released"] + swept["released"],
+                "answers_expired": so_far["answers_expired"] + swept["answers_expired"],
+                "forgotten": so_far["forgotten"] + swept["forgotten"],
+                "callers_forgotten": so_far["callers_forgotten"] + swept["callers_forgotten"],
+            }
+            yield
+        report["events_deleted"] = self._alone("select app.delete_old_events() as found")
+        yield
+        report["months_archived"] = self._alone("select app.archive_usage(%s::interval) as found", _LEDGER_KEEPS)
+
+    def _cache_cleanup(self, report: CacheCleanup) -> Iterator[None]:
+        closed = [""] * _BATCH
+        while len(closed) == _BATCH:
+            closed = self._interviews("select app.close_silent_interviews(%s)::text as id")
+            report["interviews_closed"] += len(closed)
+            yield from self._ask_for_feedback(closed, report)
+        yield from self._ask_for_feedback(self._interviews("select app.overdue_feedback(%s)::text as id"), report)
+        batch = _BATCH
+        while batch == _BATCH:
+            batch = self._alone("select app.delete_expired_answers(%s) as found", _BATCH)
+            report["deleted"] += batch
+            yield
+
+    def _ask_for_feedback(self, interviews: list[str], report: CacheCleanup) -> Iterator[None]:
+        """Send a message for each; one that is not sent is overdue in the next run."""
+        for interview_id in interviews:
+            self.feedback_queue().send(interview_id)
+            report["feedback_requested"] += 1
+            yield
 
     def _interviews(self, statement: LiteralString) -> list[str]:
         """The ids that a statement finds."""
@@ -80,3 +122,13 @@ class Maintenance(NamedTuple):
     def _alone(self, statement: LiteralString, *parameters: str | int) -> Any:
         """What a statement finds, in a transaction of its own."""
         return self.database.query(SERVICE.claims, statement, parameters, idempotent=True)[0].get("found")
+
+
+def _taken(steps: Iterator[None], time_left: Callable[[], float]) -> bool:
+    """Take steps for as long as there is time for another one; whether none is left."""
+    while time_left() > _RESERVE:
+        try:
+            next(steps)
+        except StopIteration:
+            return True
+    return False

@@ -213,28 +213,31 @@ class Analytics(TypedDict):
 
 
 class SweptRequests(TypedDict):
-    """Dead holds released, answers that expired, rows that were forgotten."""
+    """Dead holds released, answers that expired, rows and callers without a token that were forgotten."""
 
     released: Count
     answers_expired: Count
     forgotten: Count
+    callers_forgotten: Count
 
 
 class UsageReset(TypedDict):
-    """What `usage_reset` found to do."""
+    """What `usage_reset` found to do; `finished` says that nothing was left when its time was up."""
 
     months_made: Count
     days_summed: Count
     requests: SweptRequests
     events_deleted: Count
     months_archived: Count
+    finished: bool
 
 
 class CacheCleanup(TypedDict):
     """How many expired answers `cache_cleanup` deleted, how many silent interviews it completed, and for how many it
-    asked for feedback again.
+    asked for feedback; `finished` says that nothing was left when its time was up.
     """
 
     deleted: Count
     interviews_closed: Count
     feedback_requested: Count
+    finished: bool

@@ -24,7 +24,7 @@ for resource in template["Resources"].values():
     for name in ("CodeUri", "ContentUri"):
         if name in resource.get("Properties", {}):
             resource["Properties"][name] = "s3://bucket/key"
-print(json.dumps(Translator({}, Parser()).translate(template, {}), default=str))
+print(json.dumps(Translator({}, Parser()).translate(template, json.loads(sys.argv[2])), default=str))
 """
 
 _ARNS = {
@@ -36,9 +36,9 @@ _ARNS = {
 
 
 @cache
-def rendered() -> dict[str, Any]:
-    """The template as CloudFormation gets it, its own functions (Ref, Fn::If ...) left in."""
-    command = [str(SAM_PYTHON), "-c", _TRANSLATE, str(CHECKOUT / "template.yaml")]
+def rendered(**parameters: str) -> dict[str, Any]:
+    """The template as CloudFormation gets it with these parameters, its own functions (Ref, Fn::If ...) left in."""
+    command = [str(SAM_PYTHON), "-c", _TRANSLATE, str(CHECKOUT / "template.yaml"), json.dumps(parameters)]
     environment = {"AWS_DEFAULT_REGION": REGION, "PATH": "/usr/bin:/bin"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     translated: dict[str, Any] = json.loads(done.stdout)

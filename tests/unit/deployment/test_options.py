@@ -3,30 +3,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
-from functools import cache
 from typing import Any
 
 import pytest
 
-from local.checkout import CHECKOUT
 from local.template.cloudformation import Resolver
-from tests.unit.deployment.test_template import RENDER, SAM_PYTHON
+from local.template.rendered import SAM_PYTHON, rendered
 
-_PARAMETERS = "print(json.dumps(Translator({}, Parser()).translate(template, json.loads(sys.argv[2])), default=str))"
-
-
-@cache
-def rendered(**parameters: str) -> dict[str, Any]:
-    """What CloudFormation gets with these parameters."""
-    if not SAM_PYTHON.exists():
-        pytest.skip("rendering needs the SAM translator in .venv-sam (make build makes it)")
-    script = RENDER.rsplit("\n", 2)[0] + "\n" + _PARAMETERS
-    command = [str(SAM_PYTHON), "-c", script, str(CHECKOUT / "template.yaml"), json.dumps(parameters)]
-    environment = {"AWS_DEFAULT_REGION": "eu-north-1", "PATH": "/usr/bin:/bin"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    document: dict[str, Any] = json.loads(done.stdout)
-    return document
+pytestmark = pytest.mark.skipif(not SAM_PYTHON.exists(), reason="rendering needs .venv-sam (make build makes it)")
 
 
 def made(**parameters: str) -> dict[str, Any]:

@@ -58,12 +58,27 @@ class ConversationList(TypedDict):
     next_cursor: str | None
 
 
+class KeptMedia(TypedDict):
+    """What is kept of an image or a PDF: never its bytes."""
+
+    type: Literal["image", "document"]
+    media_type: str | None
+    sha256: str | None
+    size: Count | None
+    url: str | None
+    name: str | None
+
+
 class ConversationMessage(TypedDict):
     """One turn as it is kept."""
 
     role: str
     content: str
     created_at: datetime | None
+    tool_calls: NotRequired[list[ToolCallAsked]]
+    tool_call_id: NotRequired[str]
+    failed: NotRequired[bool]
+    media: NotRequired[list[KeptMedia]]
 
 
 class Conversation(TypedDict):

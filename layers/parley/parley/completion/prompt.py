@@ -21,8 +21,8 @@ class Prompt(NamedTuple):
 
     Attributes:
         messages: the prompt without a conversation's earlier turns; the last one is the user's, or a tool's result.
-        schema, json_object, tools, reasoning_effort, seed, frequency_penalty, presence_penalty, cache_key: as in
-            `CompletionRequest`.
+        schema, json_object, must_fit, tools, reasoning_effort, seed, frequency_penalty, presence_penalty, cache_key: as
+            in `CompletionRequest`.
         context: what the application tells of this user's situation; the answer then serves this user only.
         faq_text: what FAQ patterns are matched against; None asks no FAQ.
         conversation_id: an existing conversation whose tail precedes the last message.
@@ -47,6 +47,7 @@ class Prompt(NamedTuple):
     schema: dict[str, Any] | None = None
     schema_name: str = "answer"
     json_object: bool = False
+    must_fit: bool = False
     tools: ToolUse | None = None
     reasoning_effort: ReasoningEffort | None = None
     seed: int | None = None

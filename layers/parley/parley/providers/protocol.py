@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from parley.core.provider_names import ProviderName
 
@@ -27,8 +27,7 @@ CITING_PROVIDERS: frozenset[ProviderName] = frozenset({"anthropic"})
 RenewedKey = Callable[[ProviderName, str], str | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Media:
+class Media(NamedTuple):
     """An image or a PDF in a message, as base64 text or as a URL that the provider fetches itself; one of the two.
 
     Attributes:
@@ -46,8 +45,7 @@ class Media:
     detail: Literal["low", "high", "auto"] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ToolDefinition:
+class ToolDefinition(NamedTuple):
     """A function that the model may ask the caller to run.
 
     Attributes:
@@ -62,8 +60,7 @@ class ToolDefinition:
     strict: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class NamedTool:
+class NamedTool(NamedTuple):
     """The one tool that the model has to call."""
 
     name: str
@@ -72,8 +69,7 @@ class NamedTool:
 ToolChoice = Literal["auto", "required", "none"] | NamedTool
 
 
-@dataclass(frozen=True, slots=True)
-class ToolUse:
+class ToolUse(NamedTuple):
     """The tools of a request, at least one.
 
     Attributes:
@@ -84,9 +80,13 @@ class ToolUse:
     choice: ToolChoice = "auto"
     parallel: bool | None = None
 
+    @property
+    def must_call(self) -> bool:
+        """Whether an answer without a call is none."""
+        return self.choice == "required" or isinstance(self.choice, NamedTool)
 
-@dataclass(frozen=True, slots=True)
-class ToolCall:
+
+class ToolCall(NamedTuple):
     """A call that a model asks for.
 
     Attributes:
@@ -101,8 +101,7 @@ class ToolCall:
     signature: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ToolCallDelta:
+class ToolCallDelta(NamedTuple):
     """A piece of one call of a streamed answer. The first one of an index has id and name; the arguments of all pieces
     with that index, joined, are the call's.
     """
@@ -168,6 +167,9 @@ class CompletionRequest:
             provider takes.
         schema_name: short identifier for the schema (letters, digits, underscores).
         json_object: whether the answer has to be a JSON object, of whatever members.
+        must_fit: whether an answer that does not fit `schema`, or is no JSON object, is none. Otherwise whoever asks
+            sees to it.
+        may_not_fit: whether the provider does not promise that the answer fits.
         tools: None where none may be called.
         reasoning_effort: how much the model thinks first; None leaves the provider's default.
         seed: for answers that repeat, as far as the provider can.
@@ -190,6 +192,8 @@ class CompletionRequest:
     schema_name: str = "answer"
     passages: Sequence[Passage] = ()
     json_object: bool = False
+    must_fit: bool = False
+    may_not_fit: bool = False
     tools: ToolUse | None = None
     reasoning_effort: ReasoningEffort | None = None
     seed: int | None = None

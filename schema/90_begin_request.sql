@@ -25,8 +25,9 @@ begin
           else 0 end) over (order by c.position desc rows between unbounded preceding and 1 preceding), 0) as newer
       from (
         select m.message ->> 'role' as role, m.message ->> 'content' as content, m.position,
-          -- Tool calls, and the media that a turn had.
-          m.message - '{role,content,timestamp}'::text[] as more
+          jsonb_strip_nulls(jsonb_build_object(
+            'tool_calls', m.message -> 'tool_calls', 'tool_call_id', m.message -> 'tool_call_id',
+            'failed', m.message -> 'failed', 'media', m.message -> 'media')) as more
         from jsonb_array_elements(case jsonb_typeof(p_messages) when 'array' then p_messages else '[]' end)
           with ordinality as m (message, position)
         where m.message ->> 'role' in ('user', 'assistant', 'tool') and jsonb_typeof(m.message -> 'content') = 'string'

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import BaseModel, Field, StringConstraints
 from typing_extensions import TypedDict
 
+from parley.chat.schemas import ToolCallAsked
 from parley.core.fields import BODY, QUERY, Count, Tokens, Usd, Whole
 from parley.core.paging import Cursor
 

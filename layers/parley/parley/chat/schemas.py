@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, NotRequired
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag, model_validator
 from typing_extensions import TypedDict
 
 from parley.completion.prompt import CacheMode
@@ -112,7 +112,7 @@ class DocumentPart(NullIsAbsent, BaseModel):
 
 # How the base64 of a file of this type begins.
 _BEGINNINGS = {
-    "image/png": "iVBORw0KGgo",
+    "image/png": "iVBORw0KGg",
     "image/jpeg": "/9j/",
     "image/webp": "UklGR",
     "image/gif": "R0lGOD",
@@ -158,13 +158,15 @@ class ChatMessage(NullIsAbsent, BaseModel):
 
     model_config = BODY
     role: Literal["system", "user", "assistant", "tool"]
-    content: (
-        Annotated[str, StringConstraints(max_length=100_000)]
+    content: Annotated[
+        Annotated[str, StringConstraints(max_length=100_000), Tag("text")]
         | Annotated[
             list[Annotated[TextPart | ImagePart | DocumentPart, Field(discriminator="type")]],
             Field(min_length=1, max_length=50),
-        ]
-    ) = ""
+            Tag("parts"),
+        ],
+        Discriminator(lambda value: "parts" if isinstance(value, list) else "text"),
+    ] = ""
     tool_calls: Annotated[list[ToolCallMade], Field(min_length=1, max_length=64)] | None = None
     tool_call_id: CallId | None = None
     failed: bool = False
@@ -282,9 +284,10 @@ class ChatRequest(NullIsAbsent, BaseModel):
             raise ValueError("send message or messages, not both")
         if self.messages is not None and self.messages[-1].role not in ("user", "tool"):
             raise ValueError("the last of messages must be the user's, or a tool's result")
-        if self.messages is not None and self.conversation_id is not None:
-            if any(message.role not in ("user", "tool") for message in self.messages):
-                raise ValueError("a conversation keeps its own history: send what is new, the user's or tools' results")
+        if self.messages is not None and self.conversation_id not in (None, "new"):
+            roles = [message.role for message in self.messages]
+            if roles != ["user"] and set(roles) != {"tool"}:
+                raise ValueError("a conversation keeps its own history: send a user message, or tool results")
         elif self.messages is not None:
             _check_results(self.messages)
         if isinstance(self.tool_choice, ToolChosen):

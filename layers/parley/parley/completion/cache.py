@@ -79,7 +79,7 @@ def prompt_hash(prompt: Prompt, *, with_text: bool = True) -> str:
         "pinned": [prompt.provider, prompt.model],
     }
     for name in _SHAPING:
-        if (value := getattr(prompt, name)) not in (None, False):
+        if (value := getattr(prompt, name)) is not None and value is not False:
             shape[name] = value
     return hashlib.sha256(json.dumps(shape, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 

@@ -387,10 +387,18 @@ class ModelCall(HeldRequest):
             left -= passages_tokens(passages)
         if self.conversation is not None:
             # A tool's result says nothing without its call, however much was said since the user's last turn.
-            answers_calls = new[0].role == "tool"
-            turns = fit(self.conversation.turns, left if answers_calls else min(self._history_tokens, left))
+            answered = [m.tool_call_id or "" for m in takewhile(lambda message: message.role == "tool", new)]
+            turns = fit(self.conversation.turns, left if answered else min(self._history_tokens, left))
             self.turns_left_out = self.conversation.count - len(turns)
-            history = [told(turn) for turn in turns]
+            history = told(turns, answered)
+            asked = {call.id for call in history[-1].tool_calls} if history else set()
+            if answered and asked != set(answered):
+                raise Problem(
+                    "invalid_request",
+                    "Tool messages have to answer the calls of the conversation's last answer, each of them.",
+                    status=400,
+                    param="messages",
+                )
             request = replace(request, messages=[*before, *history, *new])
         return request if self._passages is None else with_passages(request, passages, provider)
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from parley.admission.records import Turn
 from parley.providers.protocol import Media, Message, ToolCall, ToolUse
+from parley.providers.tool_calls import arguments_object
 
 # What words are made of; in these a token spans several characters.
 _OF_WORDS = b"abcdefghijklmnopqrstuvwxyz "
@@ -150,19 +151,54 @@ def _described(media: Media) -> dict[str, Any]:
     }
 
 
-def told(turn: Turn) -> Message:
-    """A kept turn as a model is told it. Of media it learns that they were there: they are not kept."""
-    if not turn.more:
-        return Message(turn.role, turn.content)
+def told(turns: Sequence[Turn], answered: Collection[str] = ()) -> list[Message]:
+    """Kept turns as a model is told them. Calls and results come in pairs, as providers want them: a result without its
+    call is left out, and so are the calls of an answer that have not all their results. Of media a model learns that
+    they were there: they are not kept.
+
+    Args:
+        answered: the calls whose results follow these turns.
+    """
+    messages = [_told(turn) for turn in turns]
+    paired: list[Message] = []
+    at = 0
+    while at < len(messages):
+        message = messages[at]
+        end = at + 1
+        while end < len(messages) and messages[end].role == "tool":
+            end += 1
+        results = messages[at + 1 : end]
+        given = {result.tool_call_id for result in results} | (set(answered) if end == len(messages) else set())
+        called = {call.id for call in message.tool_calls}
+        whole = called <= given
+        if not whole:
+            message = replace(message, tool_calls=())
+        if message.role != "tool" and (message.content or message.tool_calls):
+            paired.append(message)
+        if whole:
+            paired += [result for result in results if result.tool_call_id in called]
+        at = end
+    return paired
+
+
+def _told(turn: Turn) -> Message:
+    """One turn; an application may have left anything beside its text."""
     more = turn.more
-    seen = [f"[{one['type']} that is no longer shown]" for one in more.get("media", ())]
+    if not more:
+        return Message(turn.role, turn.content)
+    try:
+        calls = [
+            ToolCall(call["id"], call["name"], call["arguments"], call.get("signature"))
+            for call in more.get("tool_calls", ())
+            if arguments_object(call["arguments"]) is not None
+        ]
+        seen = [f"[{one['type']} that is no longer shown]" for one in more.get("media", ())]
+    except (TypeError, LookupError, ValueError, AttributeError):
+        return Message(turn.role, turn.content)
     return Message(
         turn.role,
         "\n\n".join(filter(None, [*seen, turn.content])),
-        tool_calls=[
-            ToolCall(call["id"], call["name"], call["arguments"], call.get("signature"))
-            for call in more.get("tool_calls", ())
-        ],
+        tool_calls=calls,
         tool_call_id=more.get("tool_call_id"),
-        failed=bool(more.get("failed")),
+        failed=more.get("failed") is True,
     )

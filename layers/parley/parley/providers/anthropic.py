@@ -88,7 +88,10 @@ class AnthropicAdapter(Adapter):
         }
         if request.passages:
             last = body["messages"][-1]
-            last["content"] = [*map(_search_result, request.passages), *_as_blocks(last["content"])]
+            blocks = _as_blocks(last["content"])
+            results = [block for block in blocks if block["type"] == "tool_result"]
+            said = [block for block in blocks if block["type"] != "tool_result"]
+            last["content"] = [*results, *map(_search_result, request.passages), *said]
         if any(message.cache for message in system):
             body["system"] = [block for message in system for block in _blocks(message)]
         elif system:

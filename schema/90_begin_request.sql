@@ -30,7 +30,8 @@ begin
             'failed', m.message -> 'failed', 'media', m.message -> 'media')) as more
         from jsonb_array_elements(case jsonb_typeof(p_messages) when 'array' then p_messages else '[]' end)
           with ordinality as m (message, position)
-        where m.message ->> 'role' in ('user', 'assistant', 'tool') and jsonb_typeof(m.message -> 'content') = 'string'
+        where (m.message ->> 'role' in ('user', 'assistant') or m.message ->> 'role' = 'tool' and m.message ? 'tool_call_id')
+          and jsonb_typeof(m.message -> 'content') = 'string'
           and (m.message ->> 'content' <> '' or m.message ?| '{tool_calls,tool_call_id,media}')) c) t);
 end $$;
 comment on function app.conversation_tail(jsonb, integer) is

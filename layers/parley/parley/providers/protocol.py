@@ -101,7 +101,8 @@ class ToolCall(NamedTuple):
     signature: str | None = None
 
 
-class ToolCallDelta(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class ToolCallDelta:
     """A piece of one call of a streamed answer. The first one of an index has id and name; the arguments of all pieces
     with that index, joined, are the call's.
     """

@@ -23,7 +23,7 @@ from local.checkout import FUNCTIONS
 from local.problem_codes import CODES, codes_of
 from parley.api import problems, sse
 from parley.api.problems import ProblemDocument
-from parley.api.request import LARGEST_BODY, LONGEST_IDEMPOTENCY_KEY
+from parley.api.request import LONGEST_IDEMPOTENCY_KEY
 from parley.api.router import Access, Route
 from parley.core.errors import Problem
 from parley.core.fields import PROVIDER_SPELLINGS, TierName
@@ -75,7 +75,6 @@ _PATH_PARAMETERS: dict[str, dict[str, Any]] = {
 }
 _NO_NUL = r"^[^\x00]*$"
 _NOT_BLANK, _NOT_BLANK_NO_NUL = r"\S", r"^[^\x00]*[^\x00\s][^\x00]*$"
-_LARGEST = f"The body may have at most {LARGEST_BODY // 1024} KiB."
 _IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -268,7 +267,11 @@ def _operation(route: Route, schemas: _Schemas, shared: _Problems) -> dict[str, 
         operation["parameters"] = parameters
     if route.body is not None:
         content = {JSON: {"schema": schemas.taken(route.body)}}
-        operation["requestBody"] = {"required": True, "description": _LARGEST, "content": content}
+        operation["requestBody"] = {
+            "required": True,
+            "description": f"The body may have at most {route.largest_body // 1024} KiB.",
+            "content": content,
+        }
     operation["responses"] = {str(route.status): _answer(route, schemas)} | {
         str(status): shared.reference(status, codes) for status, codes in codes_of(route).items()
     }

@@ -15,9 +15,10 @@ CODES: dict[str, tuple[int, str]] = {
     "invalid_request": (400, "A member of the body, the query or the path does not fit; `errors` names it."),
     "invalid_provider": (400, "There is no provider of this name."),
     "invalid_model": (400, "No model has this name, or it may not be named here; `models` has those that may."),
-    "body_too_large": (413, "The body has more than 512 KiB."),
+    "body_too_large": (413, "The body is too large, or what of it is neither image nor document."),
     "answer_too_large": (413, "The answer has more than 6 MB."),
-    "unsupported": (400, "The provider does not offer this."),
+    "unsupported": (400, "No provider that may be asked offers this."),
+    "schema_unsupported": (400, "The JSON schema has a keyword that is not handled: `keyword`."),
     # Who asks
     "token_missing": (401, "Sign in: this needs a token."),
     "token_invalid": (401, "The token is not valid here."),

@@ -17,20 +17,25 @@ begin
             when t.characters > p_characters then
               left(t.content, (p_characters + 1) / 2) || right(t.content, (p_characters + 1) / 2)
             else t.content end)
+          || case when t.more <> '{}' then jsonb_build_object('more', t.more) else '{}' end
           order by t.position) filter (where p_characters is null or t.newer < p_characters), '[]'))
     from (
-      select c.role, c.content, c.position, length(c.content) as characters,
-        coalesce(sum(15 + least(length(c.content), p_characters / 8)) over (
-          order by c.position desc rows between unbounded preceding and 1 preceding), 0) as newer
+      select c.role, c.content, c.more, c.position, length(c.content) as characters,
+        coalesce(sum(15 + least(length(c.content), p_characters / 8) + case when c.more <> '{}' then length(c.more::text)
+          else 0 end) over (order by c.position desc rows between unbounded preceding and 1 preceding), 0) as newer
       from (
-        select m.message ->> 'role' as role, m.message ->> 'content' as content, m.position
+        select m.message ->> 'role' as role, m.message ->> 'content' as content, m.position,
+          jsonb_strip_nulls(jsonb_build_object(
+            'tool_calls', m.message -> 'tool_calls', 'tool_call_id', m.message -> 'tool_call_id',
+            'failed', m.message -> 'failed', 'media', m.message -> 'media')) as more
         from jsonb_array_elements(case jsonb_typeof(p_messages) when 'array' then p_messages else '[]' end)
           with ordinality as m (message, position)
-        where m.message ->> 'role' in ('user', 'assistant') and jsonb_typeof(m.message -> 'content') = 'string'
-          and m.message ->> 'content' <> '') c) t);
+        where (m.message ->> 'role' in ('user', 'assistant') or m.message ->> 'role' = 'tool' and m.message ? 'tool_call_id')
+          and jsonb_typeof(m.message -> 'content') = 'string'
+          and (m.message ->> 'content' <> '' or m.message ?| '{tool_calls,tool_call_id,media}')) c) t);
 end $$;
 comment on function app.conversation_tail(jsonb, integer) is
-  '{"turns": how many messages have a role and a text, "messages": the newest of them, oldest first}: at least what fits into so many characters, and a few times as many at most. The middle of one that is longer is left out. Null: all.';
+  '{"turns": how many messages have a role and a text, "messages": the newest of them, oldest first, with what they have beside it as "more"}: at least what fits into so many characters, and a few times as many at most. The middle of one that is longer is left out. Null: all.';
 
 -- The order in which a provider is chosen, in one place: request, user, organization, environment, then whoever may.
 --   1. What was asked for by name is answered or refused, never replaced.

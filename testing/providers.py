@@ -72,7 +72,7 @@ def request(provider: ProviderName, text: str = "What is a monad?", **changes: A
     return CompletionRequest(**(values | changes))
 
 
-def drain(stream: Generator[str, None, R], deltas: list[str] | None = None) -> tuple[list[str], R]:
+def drain(stream: Generator[Any, None, R], deltas: list[str] | None = None) -> tuple[list[str], R]:
     """Everything a stream yields, into `deltas` where given, and what it returns."""
     seen = [] if deltas is None else deltas
     while True:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from parley.api.problems import MODEL_CALL
 from parley.api.quota_headers import model_headers
-from parley.api.request import Request
+from parley.api.request import LARGEST_BODY_WITH_MEDIA, Request
 from parley.api.router import Api, Reply
 from parley.chat.schemas import ChatAnswer, ChatRequest
 from parley.container import Container
@@ -18,7 +18,8 @@ api = Api(services.settings)
     access="anyone",
     answer=ChatAnswer,
     idempotent=True,
-    errors=[*MODEL_CALL, "conversation_not_found"],
+    errors=[*MODEL_CALL, "conversation_not_found", "schema_unsupported"],
+    largest_body=LARGEST_BODY_WITH_MEDIA,
 )
 def create_chat_completion(request: Request, body: ChatRequest) -> Reply:
     """Answer a message, alone or as a turn of a conversation."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from parley.api import sse
 from parley.api.problems import MODEL_CALL
 from parley.api.quota_headers import model_headers
-from parley.api.request import Request
+from parley.api.request import LARGEST_BODY_WITH_MEDIA, Request
 from parley.api.router import Api, Stream
 from parley.chat.schemas import ChatEvents, ChatRequest
 from parley.container import Container
@@ -19,7 +19,8 @@ api = Api(services.settings)
     access="anyone",
     answer={sse.MEDIA_TYPE: ChatEvents},
     idempotent=True,
-    errors=[*MODEL_CALL, "conversation_not_found"],
+    errors=[*MODEL_CALL, "conversation_not_found", "schema_unsupported"],
+    largest_body=LARGEST_BODY_WITH_MEDIA,
 )
 def stream_chat_completion(request: Request, body: ChatRequest) -> Stream:
     """Answer a message piece by piece; refusals come as problem documents, before the stream begins."""

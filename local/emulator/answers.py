@@ -10,8 +10,11 @@ from zlib import crc32
 
 from local.emulator.call import REASONING_TOKENS, Answer, Call, Usage, count_tokens, numbered_passages, text_of
 from local.emulator.schema import Schema, conforming, keywords, spoiled
+from local.emulator.tools import Called, calls, told
 
 _MARKER: Final = re.compile(r"\s*\[\[fault:[^\]]*\]\]")
+# Faults of the content that arguments of a tool can have too.
+_OF_ARGUMENTS: Final = ("truncated_json", "wrong_enum", "missing_keys")
 _WORD: Final = re.compile(r"\w{3,}")
 _REFUSAL: Final = "I'm sorry, but I can't help with that request."
 _OPENINGS: Final = (
@@ -53,6 +56,9 @@ def compose(call: Call, script: Script | None = None, change: str | None = None)
     providers) and stop sequences.
     """
     finish, stop_sequence = "stop", None
+    called = calls(call.calling, call.question) if script is None and change in (None, *_OF_ARGUMENTS) else []
+    if called:
+        return _calling(call, called, change)
     cited, quote = _evidence(call) if script is None and change is None and call.schema is None else (None, "")
     reasoning = REASONING_TOKENS if call.reasoning else 0
     if script is not None:
@@ -61,6 +67,8 @@ def compose(call: Call, script: Script | None = None, change: str | None = None)
         text = _REFUSAL
     else:
         text = _structured(call, call.schema, change) if call.schema else _prose(call)
+        if call.calling.results and not call.schema:
+            text = told(call.calling)
         if cited is not None:
             text = f"{text} {quote}" if call.search_results else f"{text} {quote} [{cited}]"
     if change == "refusal":
@@ -80,6 +88,24 @@ def compose(call: Call, script: Script | None = None, change: str | None = None)
     if call.search_results and not text.endswith(quote):
         cited = None  # it was cut off
     return Answer(text, finish, _usage(call, text, reasoning, script), stop_sequence, cited, quote)
+
+
+def _calling(call: Call, called: list[Called], change: str | None) -> Answer:
+    """An answer that calls tools. A fault spoils the last call's arguments, and so do too few tokens."""
+    finish = "stop"
+    tools = {tool.name: tool for tool in call.calling.tools}
+    *whole, last = called
+    if change in ("wrong_enum", "missing_keys"):
+        schema = tools[last.name].schema
+        spoiled_value = spoiled(json.loads(last.arguments), schema, change)
+        last = Called(last.name, json.dumps(spoiled_value, ensure_ascii=False))
+    tokens = sum(count_tokens(one.name + one.arguments) for one in called)
+    if change == "truncated_json" or (call.max_tokens is not None and tokens > call.max_tokens):
+        last, finish = Called(last.name, last.arguments[: len(last.arguments) // 2]), "length"
+    calls_made = (*whole, last)
+    written = "".join(one.name + one.arguments for one in calls_made)
+    reasoning = REASONING_TOKENS if call.reasoning else 0
+    return Answer("", finish, _usage(call, written, reasoning, None), calls=calls_made)
 
 
 def _evidence(call: Call) -> tuple[int | None, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -24,7 +25,10 @@ from local.emulator.call import (
     texts_of,
 )
 from local.emulator.http import Reply, Request
+from local.emulator.schema import refused
+from local.emulator.tools import Tool, ToolCalling
 
+_ID: Final = re.compile(r"[a-zA-Z0-9_-]+")
 MODELS: Final = ("claude-haiku-5-5", "claude-sonnet-5", "claude-opus-5")
 _WORDS_PER_DELTA: Final = 3
 _FINISH: Final = {
@@ -90,8 +94,8 @@ class Anthropic:
             "type": "message",
             "role": "assistant",
             "model": call.model,
-            "content": _blocks(call, answer),
-            "stop_reason": "tool_use" if call.tool and answer.finish == "stop" else _FINISH[answer.finish],
+            "content": _blocks(call, answer, number),
+            "stop_reason": "tool_use" if answer.calls and answer.finish == "stop" else _FINISH[answer.finish],
             "stop_sequence": answer.stop_sequence,
         }
         if answer.finish == "refusal":
@@ -149,22 +153,20 @@ def _message(body: Json) -> Call:
     contents = [body.get("system"), *(message.get("content") for message in messages)]
     if any(text.isspace() for content in contents for text in texts_of(content)):
         raise CallError("bad_request", "messages: text content blocks must contain non-whitespace text")
-    schema, tool = ((body.get("output_config") or {}).get("format") or {}).get("schema"), None
-    tools = body.get("tools") or []
-    choice = body.get("tool_choice") or {}
-    if tools and choice.get("type") in ("tool", "any"):
-        forced = next((one for one in tools if one.get("name") == choice.get("name")), tools[0])
-        schema, tool = forced["input_schema"], forced["name"]
+    schema = ((body.get("output_config") or {}).get("format") or {}).get("schema")
+    if schema is not None and (fault := refused(schema, "anthropic")):
+        raise CallError("bad_request", f"output_config.format.schema: {fault}")
+    _check_calls(body)
     return Call(
         "complete",
         model=body["model"],
         streamed=bool(body.get("stream")),
         texts=tuple(text for content in contents for text in texts_of(content)),
-        question=next((text_of(m.get("content")) for m in reversed(messages) if m["role"] == "user"), ""),
+        question=next((text_of(m.get("content")) for m in reversed(messages) if _speaks(m)), ""),
         max_tokens=body["max_tokens"],
         stop=tuple(body.get("stop_sequences") or ()),
         schema=schema,
-        tool=tool,
+        calling=_calling(body),
         reasoning=(body.get("thinking") or {}).get("type", "disabled") != "disabled",
         body=body,
         search_results=tuple(
@@ -198,18 +200,75 @@ def _cache(body: Json, contents: list[Any], later_turn: bool) -> dict[str, int]:
     return {"cache_write_5m": marked["5m"], "cache_write_1h": marked["1h"]}
 
 
-def _blocks(call: Call, answer: Answer) -> list[Json]:
-    """The content: after the thinking, if there was any, the text or the call of the tool."""
+def _speaks(message: Json) -> bool:
+    """Whether the user says something in a message, instead of only giving the results of tools."""
+    content = message.get("content")
+    return message["role"] == "user" and (
+        not isinstance(content, list) or any(part.get("type") != "tool_result" for part in content)
+    )
+
+
+def _parts(message: Json, kind: str) -> list[Json]:
+    content = message.get("content")
+    return [part for part in content if part.get("type") == kind] if isinstance(content, list) else []
+
+
+def _check_calls(body: Json) -> None:
+    """Raises CallError unless each call has its result in the next message, before anything else there."""
+    waiting: set[str] = set()
+    for number, message in enumerate(body["messages"]):
+        results = [part["tool_use_id"] for part in _parts(message, "tool_result")]
+        if unknown := [one for one in results if one not in waiting]:
+            raise CallError(
+                "bad_request",
+                f"messages.{number}.content.0: unexpected `tool_use_id` found in `tool_result` blocks: {unknown[0]}.",
+            )
+        content = message.get("content")
+        if waiting.difference(results) or (
+            results and any(part["type"] != "tool_result" for part in content[: len(results)])
+        ):
+            raise CallError(
+                "bad_request",
+                f"messages.{number - 1}: `tool_use` ids were found without `tool_result` blocks immediately after.",
+            )
+        waiting = {part["id"] for part in _parts(message, "tool_use")}
+        if any(not _ID.fullmatch(one) for one in waiting):
+            raise CallError("bad_request", "messages.content.tool_use.id: String should match '^[a-zA-Z0-9_-]+$'")
+        if (waiting or results) and not body.get("tools"):
+            raise CallError("bad_request", "Requests which include `tool_use` blocks must define tools.")
+    if waiting:
+        raise CallError("bad_request", "`tool_use` ids were found without `tool_result` blocks immediately after.")
+
+
+def _calling(body: Json) -> ToolCalling:
+    choice = body.get("tool_choice") or {"type": "auto"}
+    messages = body["messages"]
+    spoken = max((n for n, message in enumerate(messages) if _speaks(message)), default=-1)
+    since = messages[spoken + 1 :]
+    named = {"auto": "auto", "any": "required", "none": "none"}.get(choice["type"])
+    if any(tool["input_schema"].get("type") != "object" for tool in body.get("tools") or ()):
+        raise CallError("bad_request", "tools.0.custom.input_schema.type: Input should be 'object'")
+    return ToolCalling(
+        tools=tuple(Tool(tool["name"], tool["input_schema"]) for tool in body.get("tools") or ()),
+        choice=named or choice["name"],
+        parallel=not choice.get("disable_parallel_tool_use"),
+        called=tuple(part["name"] for message in since for part in _parts(message, "tool_use")),
+        results=tuple(text_of(part.get("content")) for message in since for part in _parts(message, "tool_result")),
+    )
+
+
+def _blocks(call: Call, answer: Answer, number: int) -> list[Json]:
+    """The content: after the thinking, if there was any, the text or the calls of tools."""
     blocks: list[Json] = []
     if call.reasoning:
         blocks.append({"type": "thinking", "thinking": "", "signature": "ZW11bGF0ZWQ="})
-    if call.tool and answer.finish != "refusal":
+    for index, one in enumerate(answer.calls):
         try:
-            given = json.loads(answer.text)
+            given = json.loads(one.arguments)
         except ValueError:
             given = {}  # cut short: the provider sends the arguments it could complete
-        blocks.append({"type": "tool_use", "id": "toolu_emulated", "name": call.tool, "input": given})
-    elif call.search_results and answer.cited is not None:
+        blocks.append({"type": "tool_use", "id": f"toolu_{number:016x}{index:04x}", "name": one.name, "input": given})
+    if call.search_results and answer.cited is not None:
         blocks += [{"type": "text", "text": answer.text.removesuffix(answer.quote)}, _cited(call, answer)]
     elif answer.text:
         blocks.append({"type": "text", "text": answer.text})
@@ -241,13 +300,16 @@ def _events(answer: Answer, twist: Twist, message: Json) -> Iterator[bytes]:
     begun = {"usage": usage["usage"] | {"output_tokens": 1}} if usage else {}
     start: Json = {"content": [], "stop_reason": None, "stop_sequence": None}
     yield _event("message_start", message=message | start | begun)
+    arguments = iter(one.arguments for one in answer.calls)
     for index, block in enumerate(message["content"]):
         if block["type"] == "thinking":
             opened, delta = block | {"signature": ""}, {"type": "signature_delta", "signature": SLOT}
             pieces = [block["signature"]]
         elif block["type"] == "tool_use":
             opened, delta = block | {"input": {}}, {"type": "input_json_delta", "partial_json": SLOT}
-            pieces = list(deltas(answer.text, _WORDS_PER_DELTA))
+            # Without arguments nothing comes.
+            text = next(arguments)
+            pieces = [] if text == "{}" else ["", *deltas(text, 1)]
         else:
             opened, delta = block | {"text": ""}, {"type": "text_delta", "text": SLOT}
             pieces = list(deltas(block["text"], _WORDS_PER_DELTA))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from local.emulator.http import Reply, Request
+from local.emulator.tools import NO_TOOLS, Called, ToolCalling
 
 Json = dict[str, Any]
 
@@ -45,8 +46,8 @@ class Call:
     """A provider's request, understood.
 
     `operation` is one of complete, embed, models, model. `texts` are all prompt texts in order, the system prompt
-    first; `question` is the last user message. `schema` is the JSON schema the answer has to fit; `tool` the tool that
-    has to be called with it. `search_results` are the blocks to answer from, which are cited beside the text.
+    first; `question` is what the user said last. `schema` is the JSON schema the answer has to fit. `search_results`
+    are the blocks to answer from, which are cited beside the text.
     """
 
     operation: str
@@ -57,7 +58,7 @@ class Call:
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()
     schema: Json | None = None
-    tool: str | None = None
+    calling: ToolCalling = NO_TOOLS
     reasoning: bool = False
     cached: int = 0
     cache_write_5m: int = 0
@@ -69,7 +70,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the model says. `finish` is one of stop, stop_sequence, length, refusal, unknown.
+    """What the model says. `finish` is one of stop, stop_sequence, length, refusal, unknown; `calls` are of tools.
 
     `cited` is the number of the passage, from 1, that the text ends with a sentence of: `quote`.
     """
@@ -80,6 +81,7 @@ class Answer:
     stop_sequence: str | None = None
     cited: int | None = None
     quote: str = ""
+    calls: tuple[Called, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Final
 
 from local.emulator.call import (
@@ -22,6 +23,7 @@ from local.emulator.call import (
 from local.emulator.embeddings import embed
 from local.emulator.http import Reply, Request
 from local.emulator.schema import free_form
+from local.emulator.tools import Tool, ToolCalling
 
 MODELS: Final = ("gemini-3.8-flash", "gemini-3.8-pro", "gemini-embedding-001", "gemini-embedding-2")
 _WORDS_PER_DELTA: Final = 8
@@ -111,9 +113,10 @@ class Google:
             # A stream is stopped by the answer's own filter, an unstreamed call by that of the prompt.
             chunks = [_event(safety)] if call.streamed else [dump(blocked)]
         elif call.streamed:
-            chunks = _stream(call, answer, twist, envelope)
+            chunks = _stream(call, answer, twist, envelope, number)
         else:
-            candidate = _candidate(_parts(call, answer.text), _FINISH[answer.finish])
+            parts = [*_parts(call, answer.text), *_function_calls(answer, number)]
+            candidate = _candidate(parts, _FINISH[answer.finish])
             chunks = [dump({"candidates": [candidate]} | usage | envelope)]
         kind = "text/event-stream" if call.streamed else "application/json; charset=UTF-8"
         return Reply(200, chunks, kind, _headers(), streamed=call.streamed)
@@ -170,7 +173,8 @@ def _generation(model: str, body: Json, streamed: bool) -> Call:
         model=model,
         streamed=streamed,
         texts=texts,
-        question=next((text_of(one.get("parts")) for one in reversed(contents) if one.get("role") != "model"), ""),
+        question=next((text_of(one.get("parts")) for one in reversed(contents) if _speaks(one)), ""),
+        calling=_calling(body, contents),
         max_tokens=config.get("maxOutputTokens"),
         stop=tuple(config.get("stopSequences") or ()),
         schema=schema,
@@ -179,6 +183,54 @@ def _generation(model: str, body: Json, streamed: bool) -> Call:
         cached=tokens // 2 if tokens >= _CACHED_FROM else 0,
         body=body,
     )
+
+
+def _speaks(content: Json) -> bool:
+    """Whether the user says something, instead of only giving the results of functions."""
+    return content.get("role") != "model" and any("functionResponse" not in part for part in content["parts"])
+
+
+def _given(content: Json, kind: str) -> list[Json]:
+    return [part[kind] for part in content.get("parts") or () if kind in part]
+
+
+def _calling(body: Json, contents: list[Json]) -> ToolCalling:
+    spoken = max((n for n, content in enumerate(contents) if _speaks(content)), default=-1)
+    since = contents[spoken + 1 :]
+    waiting: list[str] = []
+    for content in contents:
+        answered = [one["name"] for one in _given(content, "functionResponse")]
+        if answered != waiting:
+            raise CallError(
+                "bad_request",
+                "Please ensure that the number of function response parts is equal to the number of function call "
+                "parts of the function call turn.",
+            )
+        waiting = [one["name"] for one in _given(content, "functionCall")]
+        first = next((part for part in content.get("parts") or () if "functionCall" in part), None)
+        if first is not None and not first.get("thoughtSignature"):
+            raise CallError("bad_request", "Function call is missing a thought_signature in functionCall parts.")
+    declared = [one for tool in body.get("tools") or () for one in tool.get("functionDeclarations") or ()]
+    config = (body.get("toolConfig") or {}).get("functionCallingConfig") or {}
+    mode = {"AUTO": "auto", "ANY": "required", "NONE": "none"}[config.get("mode", "AUTO")]
+    allowed: list[str] = config.get("allowedFunctionNames") or []
+    return ToolCalling(
+        tools=tuple(
+            Tool(one["name"], one.get("parametersJsonSchema") or one.get("parameters") or {}) for one in declared
+        ),
+        choice=allowed[0] if mode == "required" and len(allowed) == 1 else mode,
+        called=tuple(one["name"] for content in since for one in _given(content, "functionCall")),
+        results=tuple(_result(one) for content in since for one in _given(content, "functionResponse")),
+    )
+
+
+def _result(response: Json) -> str:
+    """A function's result as it was told: some text, an error, or an object."""
+    given = response["response"]
+    for name in ("output", "error"):
+        if list(given) == [name] and isinstance(given[name], str):
+            return str(given[name])
+    return dump(given).decode()
 
 
 def _embedding(model: str, body: Json) -> Call:
@@ -206,13 +258,30 @@ def _event(data: Json) -> bytes:
     return b"data: %b\r\n\r\n" % dump(data)
 
 
-def _stream(call: Call, answer: Answer, twist: Twist, envelope: Json) -> list[bytes]:
+def _function_calls(answer: Answer, number: int) -> list[Json]:
+    """Each call whole; of those of one answer the first is signed. One that was cut short is left out."""
+    parts: list[Json] = []
+    for index, one in enumerate(answer.calls):
+        try:
+            given = json.loads(one.arguments)
+        except ValueError:
+            continue
+        parts.append({"functionCall": {"id": f"fc-{number:x}-{index}", "name": one.name, "args": given}})
+    if parts:
+        parts[0]["thoughtSignature"] = "ZW11bGF0ZWQ="
+    return parts
+
+
+def _stream(call: Call, answer: Answer, twist: Twist, envelope: Json, number: int) -> list[bytes]:
     """The events of a streamed answer; every one carries the usage so far, the last one the final usage."""
-    pieces = list(deltas(answer.text, _WORDS_PER_DELTA)) or [""]
+    pieces: list[str | Json] = [*deltas(answer.text, _WORDS_PER_DELTA), *_function_calls(answer, number)]
+    pieces = pieces or [""]
+    if answer.calls:
+        pieces.append("")
     events: list[bytes] = []
-    for number, piece in enumerate(pieces):
-        last = number == len(pieces) - 1
-        if twist.error_after_half and number >= len(pieces) // 2:
+    for position, piece in enumerate(pieces):
+        last = position == len(pieces) - 1
+        if twist.error_after_half and position >= len(pieces) // 2:
             status, name, message = _PROBLEMS["unavailable"]
             return [*events, _event({"error": {"code": status, "message": message, "status": name}})]
         usage = _usage(answer.usage)
@@ -220,7 +289,8 @@ def _stream(call: Call, answer: Answer, twist: Twist, envelope: Json) -> list[by
             for count in ("candidatesTokenCount", "thoughtsTokenCount"):
                 usage.pop(count, None)
             usage["totalTokenCount"] = usage["promptTokenCount"]
-        parts = _parts(call, piece) if number == 0 else [{"text": piece}]
+        told = [piece] if isinstance(piece, dict) else [{"text": piece}]
+        parts = _parts(call, piece) if position == 0 and isinstance(piece, str) else told
         chunk = {"candidates": [_candidate(parts, _FINISH[answer.finish] if last else None)]}
         events.append(_event(chunk | ({} if twist.without_usage else {"usageMetadata": usage}) | envelope))
     return events

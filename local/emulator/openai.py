@@ -26,7 +26,8 @@ from local.emulator.call import (
 )
 from local.emulator.embeddings import embed
 from local.emulator.http import Reply, Request
-from local.emulator.schema import free_form
+from local.emulator.schema import free_form, refused
+from local.emulator.tools import Tool, ToolCalling
 
 MODELS: Final = ("gpt-6-luna", "gpt-6", "gpt-4o-mini", "text-embedding-3-small", "text-embedding-3-large")
 FINISH: Final = {
@@ -40,6 +41,7 @@ _LARGEST_BATCH: Final = 2048
 # Prompts from this length on are cached by themselves, in blocks; here always as if the prefix had been seen before.
 _CACHED_FROM: Final = 1024
 _CACHED_BLOCK: Final = 128
+_LONGEST_ID: Final = 40
 _INVALID: Final = "invalid_request_error"
 # kind: status, type, code, message
 _PROBLEMS: Final[dict[str, tuple[int, str, str | None, str]]] = {
@@ -144,7 +146,9 @@ class OpenAI:
             "refusal": answer.text if refused else None,
             "annotations": [],
         }
-        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": FINISH[answer.finish]}
+        if answer.calls:
+            message |= {"content": None, "tool_calls": _tool_calls(answer, number)}
+        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": _finish(call, answer)}
         completion = _envelope(call, number, "chat.completion") | {"choices": [choice]}
         if not twist.without_usage:
             completion["usage"] = _usage(answer.usage)
@@ -200,9 +204,12 @@ def _chat(body: Json) -> Call:
         raise CallError("bad_request", "Invalid 'messages': array too short. Expected an array with minimum length 1.")
     if not body.get("model"):
         raise CallError("bad_request", "you must provide a model parameter")
+    _check_calls(messages)
     texts = tuple(text for message in messages for text in texts_of(message.get("content")))
     wanted = body.get("response_format") or {}
     schema = wanted.get("json_schema", {}).get("schema")
+    if schema is not None and wanted["json_schema"].get("strict") and (fault := refused(schema, "openai")):
+        raise CallError("bad_request", f"Invalid schema for response_format '{wanted['json_schema']['name']}': {fault}")
     stop = body.get("stop") or ()
     return Call(
         "complete",
@@ -210,12 +217,58 @@ def _chat(body: Json) -> Call:
         streamed=bool(body.get("stream")),
         texts=texts,
         question=next((text_of(m.get("content")) for m in reversed(messages) if m.get("role") == "user"), ""),
+        calling=_calling(body, messages),
         max_tokens=body.get("max_completion_tokens") or body.get("max_tokens"),
         stop=(stop,) if isinstance(stop, str) else tuple(stop),
         schema=free_form(texts) if wanted.get("type") == "json_object" else schema,
         reasoning=body.get("reasoning_effort") not in (None, "none"),
         cached=automatic_cache(texts),
         body=body,
+    )
+
+
+def _check_calls(messages: list[Json]) -> None:
+    """Raises CallError unless each call has its result right after it."""
+    waiting: set[str] = set()
+    for message in messages:
+        if message.get("role") == "tool":
+            if message.get("tool_call_id") not in waiting:
+                raise CallError(
+                    "bad_request",
+                    "Invalid parameter: messages with role 'tool' must be a response to a preceeding message with "
+                    "'tool_calls'.",
+                )
+            waiting.discard(message["tool_call_id"])
+        elif waiting:
+            break
+        for one in message.get("tool_calls") or ():
+            if len(one["id"]) > _LONGEST_ID:
+                raise CallError("bad_request", "Invalid 'messages.tool_calls.id': string too long.")
+            if not isinstance(one["function"]["arguments"], str):
+                raise CallError("bad_request", "Invalid type for 'messages.tool_calls.function.arguments'.")
+            waiting.add(one["id"])
+    if waiting:
+        raise CallError(
+            "bad_request",
+            "An assistant message with 'tool_calls' must be followed by tool messages responding to each "
+            "'tool_call_id'.",
+        )
+
+
+def _calling(body: Json, messages: list[Json]) -> ToolCalling:
+    if not body.get("tools") and body.get("tool_choice"):
+        raise CallError("bad_request", "Invalid value for 'tool_choice': 'tool_choice' is only allowed with 'tools'.")
+    choice = body.get("tool_choice") or "auto"
+    spoken = max((n for n, message in enumerate(messages) if message.get("role") == "user"), default=-1)
+    since = messages[spoken + 1 :]
+    return ToolCalling(
+        tools=tuple(
+            Tool(one["function"]["name"], one["function"].get("parameters") or {}) for one in body.get("tools") or ()
+        ),
+        choice=choice if isinstance(choice, str) else choice["function"]["name"],
+        parallel=body.get("parallel_tool_calls", True),
+        called=tuple(one["function"]["name"] for message in since for one in message.get("tool_calls") or ()),
+        results=tuple(text_of(message.get("content")) for message in since if message.get("role") == "tool"),
     )
 
 
@@ -252,15 +305,36 @@ def _chunks(call: Call, answer: Answer, twist: Twist, number: int) -> list[bytes
     field = "refusal" if answer.finish == "refusal" else "content"
     start = {"role": "assistant", "content": "", "refusal": None} if field == "content" else {"role": "assistant"}
     pieces = repeated(chunk({field: SLOT}), deltas(answer.text, words=1))
+    for index, one in enumerate(_tool_calls(answer, number)):
+        begun = one | {"index": index, "function": {"name": one["function"]["name"], "arguments": ""}}
+        more = {"tool_calls": [{"index": index, "function": {"arguments": SLOT}}]}
+        pieces += [chunk({"tool_calls": [begun]}), *repeated(chunk(more), deltas(one["function"]["arguments"], 1))]
     if twist.error_after_half:
         error = {"message": _PROBLEMS["server_error"][3], "type": "server_error", "param": None, "code": None}
         return [chunk(start), *pieces[: len(pieces) // 2], b"data: %b\n\n" % dump({"error": error})]
     usage = {"usage": _usage(answer.usage)}
     in_choice = usage if twist.usage_in_choice_chunk else {}
-    events = [chunk(start), *pieces, chunk({}, FINISH[answer.finish], **in_choice)]
+    events = [chunk(start), *pieces, chunk({}, _finish(call, answer), **in_choice)]
     if asked and not in_choice:
         events.append(b"data: %b\n\n" % dump(envelope | {"choices": []} | usage))
     return [*events, b"data: [DONE]\n\n"]
+
+
+def _tool_calls(answer: Answer, number: int) -> list[Json]:
+    return [
+        {
+            "id": f"call_{number:016x}{index:04x}",
+            "type": "function",
+            "function": {"name": one.name, "arguments": one.arguments},
+        }
+        for index, one in enumerate(answer.calls)
+    ]
+
+
+def _finish(call: Call, answer: Answer) -> str:
+    """Why it ended: after a call that had to be made, with the word for any end."""
+    forced = call.calling.choice not in ("auto", "required")
+    return "tool_calls" if answer.calls and answer.finish == "stop" and not forced else FINISH[answer.finish]
 
 
 def _usage(usage: Usage) -> Json:

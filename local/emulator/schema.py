@@ -82,6 +82,53 @@ def free_form(texts: Sequence[str]) -> Schema:
     return {"type": "object", "properties": properties, "required": list(properties)}
 
 
+# What each provider refuses of a schema: https://platform.openai.com/docs/guides/structured-outputs and
+# https://platform.claude.com/docs/en/build-with-claude/structured-outputs
+_REFUSED: Final = {
+    "openai": (
+        "oneOf", "allOf", "not", "if", "then", "else", "dependentRequired", "dependentSchemas", "patternProperties",
+        "prefixItems", "uniqueItems", "minProperties", "maxProperties", "minLength", "maxLength", "nullable",
+    ),
+    "anthropic": (
+        "oneOf", "not", "if", "then", "else", "patternProperties", "prefixItems", "uniqueItems", "minimum", "maximum",
+        "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength", "maxLength", "pattern", "maxItems",
+        "minProperties", "maxProperties", "nullable",
+    ),
+}  # fmt: skip
+
+
+def refused(schema: Schema, provider: str) -> str | None:
+    """Why a provider refuses the schema of an answer; None where it does not."""
+    if schema.get("type") != "object":
+        return "schema must be a JSON Schema of 'type: \"object\"'"
+    return _refused(schema, schema, provider, frozenset())
+
+
+def _refused(schema: Any, root: Schema, provider: str, inside: frozenset[str]) -> str | None:
+    if not isinstance(schema, dict) or (not schema and provider == "openai"):
+        return "schema must have a 'type' key"
+    if unsupported := [name for name in _REFUSED[provider] if name in schema]:
+        return f"'{unsupported[0]}' is not permitted"
+    parts = [*(schema.get("properties") or {}).values(), *schema.get("anyOf", ()), *schema.get("$defs", {}).values()]
+    if "properties" in schema or schema.get("type") == "object":
+        if schema.get("additionalProperties") is not False:
+            return "'additionalProperties' is required to be supplied and to be false"
+        if provider == "openai" and set(schema.get("required", ())) != set(schema.get("properties", {})):
+            return "'required' is required to be supplied and to be an array including every key in properties"
+    if isinstance(schema.get("items"), dict):
+        parts.append(schema["items"])
+    if reference := schema.get("$ref"):
+        if reference in inside:
+            return "recursive references are not supported" if provider == "anthropic" else None
+        found: Any = root
+        for step in reference.removeprefix("#").strip("/").split("/"):
+            found = found[step.replace("~1", "/").replace("~0", "~")] if step else found
+        if provider == "anthropic" or reference != "#":
+            inside |= {reference, "#"} if provider == "anthropic" else {reference}
+            return _refused(found, root, provider, inside)
+    return next((fault for part in parts if (fault := _refused(part, root, provider, inside))), None)
+
+
 def conforming(schema: Schema, texts: Sequence[str]) -> Any:
     """A value that fits the schema. The texts are the prompt: they give the topics and how many items are wanted."""
     return _Generator(schema, texts).value(schema, "", 0, outermost=True)

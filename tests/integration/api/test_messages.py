@@ -101,7 +101,8 @@ def test_a_field_name_that_may_be_anything_is_not_repeated(functions: Functions)
         ([], None, "This takes a JSON object"),
         ("5", None, "This takes a JSON object"),
         ({"message": "x", "max_tokens": 0}, "max_tokens", "max_tokens: Input should be greater than or equal to 1"),
-        ({"messages": [{"role": "user"}]}, "messages.0.content", "messages.0.content: Field required"),
+        ({"messages": [{"role": "user"}]}, "messages.0", "messages.0: content is empty"),
+        ({"messages": [{}]}, "messages.0.role", "messages.0.role: Field required"),
         (
             {"message": 1, "top_p": 9, "cache_threshold": 2, "model": "", "stop": 1},
             "message",

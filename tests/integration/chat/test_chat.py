@@ -248,8 +248,8 @@ def test_bad_input_is_a_problem_document_and_costs_nothing(
     assert scalar(database, "select count(*) from app.ai_requests") == 0
 
 
-def test_a_megabyte_is_too_large(functions: Functions, token: Token) -> None:
-    answer = ask(functions, {"message": "x" * 1_000_000}, token("ada"))
+def test_five_megabytes_are_too_large(functions: Functions, token: Token) -> None:
+    answer = ask(functions, {"message": "x" * 5_000_000}, token("ada"))
     assert (answer.status, answer.json["code"]) == (413, "body_too_large")
 
 

@@ -45,7 +45,18 @@ INTERVIEW: dict[str, Any] = {
     "metadata": {MARKER: MARKER},
 }
 # Fields that take no free text: a closed list, or the name of something that is there.
-REFUSED = {"provider", "model", "conversation_id", "cache", "number", "level", "type", "difficulty"}
+REFUSED = {
+    "provider",
+    "model",
+    "conversation_id",
+    "cache",
+    "number",
+    "level",
+    "type",
+    "difficulty",
+    "tool_choice",
+    "reasoning_effort",
+}
 # An application's own instructions to the model.
 OWN_INSTRUCTIONS = {"system"}
 
@@ -65,6 +76,10 @@ def marked(field: dict[str, Any]) -> Any:
         return {"role": "user", "content": MARKER}
     if field.get("$ref") == "#/$defs/ChatSearch":
         return {"query": MARKER, "mode": "keyword"}
+    if field.get("$ref") == "#/$defs/Tool":
+        return {"name": "told", "description": MARKER, "parameters": {"type": "object", "description": MARKER}}
+    if "oneOf" in field:  # the form of the answer
+        return {"type": "json_schema", "schema": {"properties": {"a": {"type": "string", "description": MARKER}}}}
     if "anyOf" in field:
         return next((value for part in field["anyOf"] if (value := marked(part)) is not None), None)
     match field.get("type"):

@@ -52,7 +52,7 @@ def test_no_schema_of_an_answer_is_open_ended_but_where_callers_keep_what_they_l
         if one.get("additionalProperties") is True
         or not one.keys() & {"type", "$ref", "anyOf", "oneOf", "const", "enum"}
     }
-    kept = {"metadata", "filter", "context"}
+    kept = {"metadata", "filter", "context", "schema", "parameters"}
     assert {name for name in free if name.rpartition(".")[2] not in kept} == {
         "Contract.info", "Contract.paths", "Contract.components"
     }  # fmt: skip
@@ -77,6 +77,7 @@ def test_each_event_of_a_stream_has_a_schema() -> None:
     assert {name: schema["$ref"].rpartition("/")[2] for name, schema in events.items()} == {
         "start": "ChatStart",
         "delta": "ChatDelta",
+        "tool_call": "ChatToolCall",
         "usage": "ChatUsage",
         "done": "ChatDone",
         "error": "ProblemDocument",

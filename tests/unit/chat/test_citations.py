@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator
+from typing import cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from parley.chat.grounding import CitedText, cited, cited_completion
-from parley.providers.protocol import Completion
+from parley.providers.protocol import Completion, Delta
 
 PASSAGES = 3
 TEXTS = st.text(alphabet="[]0123, a", max_size=40) | st.text(max_size=40)
@@ -20,14 +21,15 @@ MARKER = re.compile(r"\[([0-9]{1,6}(?:, ?[0-9]{1,6}){0,9})\]")
 def streamed(pieces: list[str]) -> tuple[list[str], Completion]:
     """What comes of a stream of these pieces: its deltas, and its completion."""
 
-    def stream() -> Generator[str, None, Completion]:
+    def stream() -> Generator[Delta, None, Completion]:
         yield from pieces
         return Completion("".join(pieces), "stop", "m", None)
 
-    deltas, checked = [], cited(stream(), lambda: PASSAGES)
+    deltas: list[str] = []
+    checked = cited(stream(), lambda: PASSAGES)
     while True:
         try:
-            deltas.append(next(checked))
+            deltas.append(cast("str", next(checked)))
         except StopIteration as end:
             completion: Completion = end.value
             return deltas, completion

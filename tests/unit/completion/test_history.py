@@ -9,7 +9,7 @@ from parley.admission.records import Turn
 from parley.completion.history import CUT_MARK, TOKENS_PER_TURN, cut, fit, most_tokens
 
 TEXTS = st.builds(lambda text, times: text * times, st.text(min_size=1, max_size=12), st.integers(1, 400))
-TURNS = st.lists(st.builds(Turn, st.sampled_from(("user", "assistant")), TEXTS), max_size=12)
+TURNS = st.lists(st.builds(Turn, st.sampled_from(("user", "assistant")), TEXTS, st.just({})), max_size=12)
 
 
 def tokens(turns: list[Turn]) -> int:

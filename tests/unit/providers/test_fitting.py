@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from parley.core.provider_names import PROVIDERS, ProviderName
 from parley.providers.catalogue import Catalogue
-from parley.providers.fitting import dialogue, fitted, keeps_form
+from parley.providers.fitting import dialogue, fitted, unmet_by
 from parley.providers.protocol import CompletionRequest, Message
 from testing.providers import request
 
@@ -98,9 +98,9 @@ def test_whatever_is_asked_each_provider_is_sent_what_it_takes(
 def test_a_model_that_keeps_no_schema_is_passed_over_only_where_one_is_asked_for() -> None:
     row = {"id": "m", "provider": "openai", "capabilities": ["chat"], "context_window": 1, "source": "s", "prices": []}
     known = Catalogue({"defaults": {}, "models": [row]}).find("m")
-    assert keeps_form(request("openai"), known)
-    assert not keeps_form(request("openai", schema={"type": "object"}), known)
-    assert keeps_form(request("openai", schema={"type": "object"}), None)
+    assert unmet_by(request("openai"), "openai", known) is None
+    assert unmet_by(request("openai", schema={"type": "object"}), "openai", known) is not None
+    assert unmet_by(request("openai", schema={"type": "object"}), "openai", None) is None
 
 
 @given(
@@ -112,7 +112,7 @@ def test_a_dialogue_alternates_begins_with_the_user_and_says_all_that_was_said(m
     system, turns = dialogue(messages)
     assert [turn.role for turn in turns] == ["user", "assistant"] * (len(turns) // 2) + ["user"] * (len(turns) % 2)
     assert turns[-1].role == "user"
-    assert all(text.strip() for text in [*system, *(turn.content for turn in turns)])
+    assert all(text.strip() for text in [message.content for message in (*system, *turns)])
     said = [message.content for message in messages if message.content.strip() and message.role != "system"]
     told = "\n\n".join(turn.content for turn in turns)
     assert told.removeprefix(".\n\n") == "\n\n".join(said)

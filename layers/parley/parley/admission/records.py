@@ -88,10 +88,15 @@ class StoredAnswer(NamedTuple):
 
 
 class Turn(NamedTuple):
-    """One turn of a conversation."""
+    """One turn of a conversation.
 
-    role: Literal["user", "assistant"]
+    Attributes:
+        more: what it has beside its text, JSON values: `tool_calls`, `tool_call_id`, `failed`, `media`.
+    """
+
+    role: Literal["system", "user", "assistant", "tool"]
     content: str
+    more: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +117,9 @@ class Conversation:
     @classmethod
     def from_json(cls, found: Mapping[str, Any]) -> Conversation:
         """Read begin_request's member."""
-        turns = tuple(Turn(message["role"], message["content"]) for message in found["messages"])
+        turns = tuple(
+            Turn(message["role"], message["content"], message.get("more") or {}) for message in found["messages"]
+        )
         context = found["context"]
         return cls(found["id"], turns, found["turns"], context if isinstance(context, dict) and context else None)
 
@@ -325,7 +332,9 @@ class NewTurns(NamedTuple):
         at = self.at.isoformat()
         return {
             "id": self.conversation_id,
-            "messages": [{"role": turn.role, "content": turn.content, "timestamp": at} for turn in self.turns],
+            "messages": [
+                {"role": turn.role, "content": turn.content, "timestamp": at, **turn.more} for turn in self.turns
+            ],
             "title": self.title,
             "context": self.context,
             "existed": self.existed,

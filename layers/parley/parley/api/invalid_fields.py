@@ -22,10 +22,12 @@ def field_name(part: int | str) -> str:
     return str(part) if isinstance(part, int) or _FIELD_NAME.fullmatch(part) else "(unknown)"
 
 
-def problem_of(model: type[BaseModel], error: ValidationError) -> Problem:
-    """The problem (400) that names each field that does not fit, never its value; `param` is the first one."""
+def problem_of(model: type[BaseModel], error: ValidationError, value: Any) -> Problem:
+    """The problem (400) that names each field of `value` that does not fit, never what it is; `param` is the first."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
-    fields = [_field_error(model, entry["type"], entry["loc"], entry["msg"]) for entry in found[:_MOST_ERRORS]]
+    fields = [
+        _field_error(model, entry["type"], _place(entry["loc"], value), entry["msg"]) for entry in found[:_MOST_ERRORS]
+    ]
     sentences = [
         entry["message"] if entry["field"] == "body" else "{field}: {message}".format(**entry) for entry in fields
     ]
@@ -52,6 +54,20 @@ def _field_error(model: type[BaseModel], kind: str, place: Sequence[int | str], 
         "field": ".".join(map(field_name, place)) or "body",
         "message": message.removeprefix("Value error, "),
     }
+
+
+def _place(steps: Sequence[int | str], value: Any) -> list[int | str]:
+    """The path to a field in what was sent: without the names of alternatives, which pydantic puts into it."""
+    place: list[int | str] = []
+    for number, step in enumerate(steps):
+        if isinstance(value, dict) and step in value:
+            value = value[step]
+        elif isinstance(value, list) and isinstance(step, int):
+            value = value[step] if step < len(value) else None
+        elif not isinstance(value, dict) or number < len(steps) - 1:
+            continue  # a field that is missing is the last step
+        place.append(step)
+    return place
 
 
 def _unknown(model: type[BaseModel], place: Sequence[int | str]) -> str:

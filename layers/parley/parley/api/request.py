@@ -22,6 +22,8 @@ from parley.core.caller import Caller, RequestContext
 from parley.core.errors import Problem
 
 LARGEST_BODY = 512 * 1024  # bytes
+# Of routes that take images and documents.
+LARGEST_BODY_WITH_MEDIA = 4 * 1024 * 1024
 _DEEPEST_JSON = 32
 LONGEST_IDEMPOTENCY_KEY = 255
 
@@ -38,6 +40,7 @@ class Request:
         path, query: parameters, decoded.
         seconds: how long the answer may take.
         takes_key: whether the route looks at an Idempotency-Key.
+        largest_body: in bytes.
     """
 
     caller: Caller
@@ -49,19 +52,20 @@ class Request:
     body_is_base64: bool
     seconds: float
     takes_key: bool
+    largest_body: int = LARGEST_BODY
 
     @cached_property
     def body(self) -> bytes:
-        """The body's bytes. Raises Problem: 413 above 512 KiB, 400 for broken base64 or text that is not Unicode."""
+        """The body's bytes. Raises Problem: 413 for too many, 400 for broken base64 or text that is not Unicode."""
         raw = self.raw_body or ""
-        if len(raw) > LARGEST_BODY * 2:
-            raise _too_large()
+        if len(raw) > self.largest_body * 2:
+            raise _too_large(self.largest_body)
         try:
             body = base64.b64decode(raw, validate=True) if self.body_is_base64 else raw.encode()
         except ValueError:
             raise _invalid("The body is not valid UTF-8 text.") from None
-        if len(body) > LARGEST_BODY:
-            raise _too_large()
+        if len(body) > self.largest_body:
+            raise _too_large(self.largest_body)
         return body
 
     @cached_property
@@ -125,7 +129,7 @@ class Request:
         except ValidationError as error:
             from parley.api import invalid_fields
 
-            raise invalid_fields.problem_of(model, error) from None
+            raise invalid_fields.problem_of(model, error, value) from None
 
 
 def requested_path(event: Mapping[str, Any]) -> str:
@@ -210,5 +214,5 @@ def _invalid(detail: str) -> Problem:
     return Problem("invalid_request", detail, status=400)
 
 
-def _too_large() -> Problem:
-    return Problem("body_too_large", f"The body may have at most {LARGEST_BODY // 1024} KiB.", status=413)
+def _too_large(largest: int) -> Problem:
+    return Problem("body_too_large", f"The body may have at most {largest // 1024} KiB.", status=413)

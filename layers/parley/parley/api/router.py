@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from parley.api import problems
 from parley.api.authentication import Authenticator
-from parley.api.request import Request, check_text, path_parameters, requested_path
+from parley.api.request import LARGEST_BODY, Request, check_text, path_parameters, requested_path
 from parley.core.caller import Caller
 from parley.core.config import ConfigurationError, Settings
 from parley.core.encoding import LARGEST_ANSWER, encode, size_in_answer
@@ -79,6 +79,7 @@ class Declaration(TypedDict, total=False):
         status: of that answer, 200 unless said otherwise.
         idempotent: whether it takes an Idempotency-Key; others do not look at one.
         errors: the codes of its own problems, beside those that any route of its kind can answer with.
+        largest_body: in bytes, where it is not the usual one.
     """
 
     access: Required[Access]
@@ -86,6 +87,7 @@ class Declaration(TypedDict, total=False):
     status: int
     idempotent: bool
     errors: Sequence[str]
+    largest_body: int
 
 
 class Route(NamedTuple):
@@ -95,7 +97,7 @@ class Route(NamedTuple):
         handler: takes the request and, where it has parameters of these names, `body` and `query`. Its name is the
             operation's, and its docstring the summary.
         body, query: the models that those are annotated with.
-        access, answer, status, idempotent, errors: see `Declaration`.
+        access, answer, status, idempotent, errors, largest_body: see `Declaration`.
     """
 
     method: str
@@ -108,6 +110,7 @@ class Route(NamedTuple):
     status: int = 200
     idempotent: bool = False
     errors: Sequence[str] = ()
+    largest_body: int = LARGEST_BODY
 
     def call(self, request: Request) -> Reply | Stream | Mapping[str, Any] | None:
         """Check what was sent and answer. Raises Problem."""
@@ -236,6 +239,7 @@ class Api:
             body_is_base64=bool(event.get("isBase64Encoded")),
             seconds=min(remaining, self._settings.request_seconds),
             takes_key=route.idempotent,
+            largest_body=route.largest_body,
         )
 
     def _not_found(self, _error: Exception) -> Response[str]:

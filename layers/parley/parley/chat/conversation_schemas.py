@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import BaseModel, Field, StringConstraints
 from typing_extensions import TypedDict
 
+from parley.chat.schemas import ToolCallAsked
 from parley.core.fields import BODY, QUERY, Count, Tokens, Usd, Whole
 from parley.core.paging import Cursor
 
@@ -58,12 +59,27 @@ class ConversationList(TypedDict):
     next_cursor: str | None
 
 
+class KeptMedia(TypedDict):
+    """What is kept of an image or a PDF: never its bytes."""
+
+    type: Literal["image", "document"]
+    media_type: str | None
+    sha256: str | None
+    size: Count | None
+    url: str | None
+    name: str | None
+
+
 class ConversationMessage(TypedDict):
     """One turn as it is kept."""
 
     role: str
     content: str
     created_at: datetime | None
+    tool_calls: NotRequired[list[ToolCallAsked]]
+    tool_call_id: NotRequired[str]
+    failed: NotRequired[bool]
+    media: NotRequired[list[KeptMedia]]
 
 
 class Conversation(TypedDict):

@@ -110,7 +110,11 @@ class Conversations:
 def _messages(kept: Any) -> list[ConversationMessage]:
     """The turns that read as such: an application may keep others of its own shape, and something else than a list."""
     return [
-        {"role": turn["role"], "content": turn["content"], "created_at": _time(turn.get("timestamp"))}
+        cast(
+            "ConversationMessage",
+            {"role": turn["role"], "content": turn["content"], "created_at": _time(turn.get("timestamp"))}
+            | {name: turn[name] for name in ("tool_calls", "tool_call_id", "failed", "media") if name in turn},
+        )
         for turn in (kept if isinstance(kept, list) else ())
         if isinstance(turn, dict) and isinstance(turn.get("role"), str) and isinstance(turn.get("content"), str)
     ]

@@ -19,7 +19,7 @@ from parley.core.observability import log_fault, logger
 from parley.core.provider_names import ProviderName
 from parley.database.errors import DatabaseUnavailable
 from parley.providers.errors import ProviderError
-from parley.providers.protocol import Completion, Embeddings, Passage
+from parley.providers.protocol import Completion, Delta, Embeddings, Passage
 from parley.retrieval.kinds import Found
 from parley.retrieval.retrieval import Hit, LoggedSearch, Query, Retrieval
 
@@ -151,7 +151,9 @@ class CitedText:
         return "-" if _OPEN.search(self._tail) else ""
 
 
-def cited(stream: Generator[str, None, Completion], passages: Callable[[], int]) -> Generator[str, None, Completion]:
+def cited(
+    stream: Generator[Delta, None, Completion], passages: Callable[[], int]
+) -> Generator[Delta, None, Completion]:
     """A model's stream without markers that point to no passage, nor are they in the completion that it returns."""
     text = CitedText(passages)
     with closing(stream):
@@ -161,8 +163,10 @@ def cited(stream: Generator[str, None, Completion], passages: Callable[[], int])
             except StopIteration as end:
                 completion = cast("Completion", end.value)
                 break
-            if delta := text.feed(delta):
+            if not isinstance(delta, str):
                 yield delta
+            elif told := text.feed(delta):
+                yield told
     if rest := text.end():
         yield rest
     return replace(completion, text=text.whole)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NotRequired
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag, model_validator
 from typing_extensions import TypedDict
 
 from parley.completion.prompt import CacheMode
@@ -20,7 +20,8 @@ from parley.core.fields import (
 )
 from parley.core.provider_names import ProviderName
 from parley.providers.fitting import Adjustable
-from parley.providers.protocol import FinishReason
+from parley.providers.protocol import CacheLifetime, FinishReason, ReasoningEffort
+from parley.providers.tool_calls import arguments_object
 from parley.retrieval.kinds import Filter, Found, Mode
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=100_000, pattern=r"\S")]
@@ -51,12 +52,175 @@ _ONE_QUESTION: dict[str, Any] = {
 }
 
 
-class ChatMessage(BaseModel):
-    """One turn as a caller sends it."""
+# What every provider takes for a tool's name.
+ToolName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$")]
+CallId = Annotated[str, StringConstraints(min_length=1, max_length=255)]
+JsonSchema = dict[str, Any]
+Base64 = Annotated[
+    str,
+    StringConstraints(min_length=4, max_length=4 * 1024 * 1024, pattern=r"^[A-Za-z0-9+/]+={0,2}$"),
+]
+Url = Annotated[str, StringConstraints(max_length=2_048, pattern=r"^https://[^\s\x00-\x1f]+$")]
+ImageType = Literal["image/png", "image/jpeg", "image/webp", "image/gif"]
+
+
+class TextPart(BaseModel):
+    """Text of a message."""
 
     model_config = BODY
-    role: Literal["system", "user", "assistant"]
-    content: Text
+    type: Literal["text"]
+    text: Text
+
+
+class ImagePart(NullIsAbsent, BaseModel):
+    """An image: its base64 `data` with its `media_type`, or a `url` that the provider fetches, where it does that."""
+
+    model_config = BODY
+    type: Literal["image"]
+    media_type: ImageType | None = None
+    data: Base64 | None = None
+    url: Url | None = None
+    detail: Literal["low", "high", "auto"] | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> ImagePart:
+        if (self.data is None) is (self.url is None):
+            raise ValueError("send data or url, one of them")
+        if self.data is not None:
+            _check_data(self.data, self.media_type)
+        return self
+
+
+class DocumentPart(NullIsAbsent, BaseModel):
+    """A PDF: base64 `data`, or a `url` that the provider fetches, where it does that."""
+
+    model_config = BODY
+    type: Literal["document"]
+    media_type: Literal["application/pdf"] = "application/pdf"
+    data: Base64 | None = None
+    url: Url | None = None
+    name: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> DocumentPart:
+        if (self.data is None) is (self.url is None):
+            raise ValueError("send data or url, one of them")
+        if self.data is not None:
+            _check_data(self.data, self.media_type)
+        return self
+
+
+# How the base64 of a file of this type begins.
+_BEGINNINGS = {
+    "image/png": "iVBORw0KGg",
+    "image/jpeg": "/9j/",
+    "image/webp": "UklGR",
+    "image/gif": "R0lGOD",
+    "application/pdf": "JVBERi0",
+}
+
+
+def _check_data(data: str, media_type: str | None) -> None:
+    if media_type is None:
+        raise ValueError("data needs its media_type")
+    if len(data) % 4:
+        raise ValueError("data is not base64: its length is no multiple of four")
+    if not data.startswith(_BEGINNINGS[media_type]):
+        raise ValueError("data is not of its media_type")
+
+
+class ToolCallMade(NullIsAbsent, BaseModel):
+    """A call that a model asked for, as it was answered; `arguments` is JSON text of an object."""
+
+    model_config = BODY
+    id: CallId
+    name: ToolName
+    arguments: Annotated[str, StringConstraints(max_length=100_000)] = "{}"
+    signature: Annotated[str, StringConstraints(max_length=100_000)] | None = None
+
+    @model_validator(mode="after")
+    def _is_an_object(self) -> ToolCallMade:
+        try:
+            arguments_object(self.arguments)
+        except (ValueError, RecursionError):
+            raise ValueError("arguments is the JSON text of an object") from None
+        return self
+
+
+class ChatMessage(NullIsAbsent, BaseModel):
+    """One turn as a caller sends it.
+
+    A user's `content` may be a list of texts, images and PDFs. An assistant's turn with `tool_calls` is followed by a
+    `tool` message for each, with its `tool_call_id`, the result as `content`, and `failed` where it is an error.
+    `cache` asks the provider to keep the prompt up to here in its prompt cache, for five minutes or an hour where it
+    lets one choose.
+    """
+
+    model_config = BODY
+    role: Literal["system", "user", "assistant", "tool"]
+    content: Annotated[
+        Annotated[str, StringConstraints(max_length=100_000), Tag("text")]
+        | Annotated[
+            list[Annotated[TextPart | ImagePart | DocumentPart, Field(discriminator="type")]],
+            Field(min_length=1, max_length=50),
+            Tag("parts"),
+        ],
+        Discriminator(lambda value: "parts" if isinstance(value, list) else "text"),
+    ] = ""
+    tool_calls: Annotated[list[ToolCallMade], Field(min_length=1, max_length=64)] | None = None
+    tool_call_id: CallId | None = None
+    failed: bool = False
+    cache: CacheLifetime | None = None
+
+    @model_validator(mode="after")
+    def _fits_its_role(self) -> ChatMessage:
+        if self.tool_calls is not None and self.role != "assistant":
+            raise ValueError("tool_calls are the assistant's")
+        if (self.tool_call_id is not None) is not (self.role == "tool"):
+            raise ValueError("a tool message has the tool_call_id of its call, and no other message has one")
+        if self.failed and self.role != "tool":
+            raise ValueError("failed is said of a tool's result")
+        if isinstance(self.content, list) and self.role != "user":
+            raise ValueError("only a user's content is a list; send text")
+        needs_text = self.role != "tool" and self.tool_calls is None
+        if needs_text and isinstance(self.content, str) and not self.content.strip():
+            raise ValueError("content is empty")
+        return self
+
+
+class Tool(NullIsAbsent, BaseModel):
+    """A function that the model may ask you to run; `parameters` is the JSON schema of its arguments, an object. With
+    `strict` the arguments fit it, where the provider can promise that.
+    """
+
+    model_config = BODY
+    name: ToolName
+    description: Annotated[str, StringConstraints(max_length=10_000)] | None = None
+    parameters: JsonSchema | None = None
+    strict: bool = False
+
+
+class ToolChosen(BaseModel):
+    """The one tool that has to be called."""
+
+    model_config = BODY
+    name: ToolName
+
+
+class TextFormat(BaseModel):
+    """Free text, or a JSON object of whatever members."""
+
+    model_config = BODY
+    type: Literal["text", "json_object"]
+
+
+class SchemaFormat(BaseModel):
+    """JSON that fits `schema`, the schema of an object."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, serialize_by_alias=True)
+    type: Literal["json_schema"]
+    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = "answer"
+    json_schema: Annotated[JsonSchema, Field(alias="schema")]
 
 
 class ChatSearch(NullIsAbsent, BaseModel):
@@ -101,6 +265,16 @@ class ChatRequest(NullIsAbsent, BaseModel):
     stop: Annotated[list[Annotated[str, StringConstraints(min_length=1, max_length=100)]], Field(max_length=4)] = []
     cache: CacheMode = "exact"
     cache_threshold: Annotated[float, Field(ge=0, le=1)] | None = None
+    tools: Annotated[list[Tool], Field(min_length=1, max_length=128)] | None = None
+    tool_choice: Literal["auto", "required", "none"] | ToolChosen = "auto"
+    parallel_tool_calls: bool | None = None
+    response_format: Annotated[TextFormat | SchemaFormat, Field(discriminator="type")] | None = None
+    reasoning_effort: ReasoningEffort | None = None
+    seed: Annotated[int, Field(ge=-(2**31), le=2**31 - 1), Whole] | None = None
+    frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
+    presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
+    prompt_cache_key: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
+    n: Annotated[int, Field(ge=1, le=1), Whole] = 1
 
     @model_validator(mode="after")
     def _one_question(self) -> ChatRequest:
@@ -108,18 +282,58 @@ class ChatRequest(NullIsAbsent, BaseModel):
             raise ValueError("send message (a text) or messages (a list of turns that ends with the user's)")
         if self.message is not None and self.messages is not None:
             raise ValueError("send message or messages, not both")
-        if self.messages is not None and self.messages[-1].role != "user":
-            raise ValueError("the last of messages must be the user's")
-        if self.messages is not None and self.conversation_id is not None:
-            raise ValueError("a conversation keeps its own history: send message, not messages")
+        if self.messages is not None and self.messages[-1].role not in ("user", "tool"):
+            raise ValueError("the last of messages must be the user's, or a tool's result")
+        if self.messages is not None and self.conversation_id not in (None, "new"):
+            roles = [message.role for message in self.messages]
+            if roles != ["user"] and set(roles) != {"tool"}:
+                raise ValueError("a conversation keeps its own history: send a user message, or tool results")
+        elif self.messages is not None:
+            _check_results(self.messages)
+        if isinstance(self.tool_choice, ToolChosen):
+            names = {tool.name for tool in self.tools or ()}
+            if self.tool_choice.name not in names:
+                raise ValueError("tool_choice names none of the tools")
+        elif self.tool_choice == "required" and self.tools is None:
+            raise ValueError("tool_choice is required, but there are no tools")
+        if self.tools is not None and len({tool.name for tool in self.tools}) < len(self.tools):
+            raise ValueError("two tools have the same name")
         return self
 
 
+def _check_results(messages: list[ChatMessage]) -> None:
+    """Raises ValueError unless every call has one result right after it, and every result its call."""
+    open_calls: set[str] = set()
+    for message in messages:
+        if message.role == "tool":
+            if message.tool_call_id not in open_calls:
+                raise ValueError("a tool message answers no call of the assistant's turn before it")
+            open_calls.remove(message.tool_call_id)
+        elif open_calls:
+            break
+        for call in message.tool_calls or ():
+            if call.id in open_calls:
+                raise ValueError("two calls of a turn have the same id")
+            open_calls.add(call.id)
+    if open_calls:
+        raise ValueError("each of an assistant's tool_calls needs its tool message right after it")
+
+
+class ToolCallAsked(TypedDict):
+    """A call that the model asks you to run: send it back with its result. `signature` is opaque; keep it."""
+
+    id: str
+    name: str
+    arguments: str
+    signature: str | None
+
+
 class AssistantMessage(TypedDict):
-    """The answer's text."""
+    """The answer's text, and the calls it asks for; `finish_reason` is `tool_calls` where these are to be run."""
 
     role: Literal["assistant"]
     content: str
+    tool_calls: NotRequired[list[ToolCallAsked]]
 
 
 class Citation(TypedDict):
@@ -179,6 +393,18 @@ class ChatDelta(TypedDict):
     text: str
 
 
+class ChatToolCall(TypedDict):
+    """The next piece of a tool call. The first piece of an `index` has `id` and `name`, later ones have null; all its
+    `arguments` joined are the call's.
+    """
+
+    index: Count
+    id: str | None
+    name: str | None
+    arguments: str
+    signature: str | None
+
+
 class ChatUsage(TypedDict):
     """What was used, when the text is complete."""
 
@@ -205,5 +431,6 @@ class ChatEvents(TypedDict):
 
     start: ChatStart
     delta: ChatDelta
+    tool_call: ChatToolCall
     usage: ChatUsage
     done: ChatDone

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Generator, Mapping
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, cast
 
 from typing_extensions import TypedDict
@@ -13,22 +14,41 @@ from parley.chat.schemas import (
     AssistantMessage,
     ChatAnswer,
     ChatDone,
+    ChatMessage,
     ChatRequest,
     ChatStart,
+    ChatToolCall,
     ChatUsage,
     Citation,
+    DocumentPart,
+    ImagePart,
+    SchemaFormat,
     SearchState,
+    TextPart,
+    ToolChosen,
 )
 from parley.completion.call import ModelAnswer, ModelCall
 from parley.completion.completions import Completions
+from parley.completion.history import kept_turns
 from parley.completion.prompt import Prompt
 from parley.core.caller import Caller, RequestContext
 from parley.core.errors import Problem
 from parley.core.provider_names import requested_provider
-from parley.providers.protocol import Completion, Message
+from parley.providers.protocol import (
+    Completion,
+    Delta,
+    Media,
+    Message,
+    NamedTool,
+    ToolCall,
+    ToolCallDelta,
+    ToolDefinition,
+    ToolUse,
+)
 
 if TYPE_CHECKING:
     from parley.chat.grounding import Grounding, Grounds
+    from parley.providers.json_schema import UnsupportedSchema
 
 _NEW_CONVERSATION = "new"
 _LONGEST_TITLE = 80
@@ -92,14 +112,20 @@ class ChatStream:
             body = _body_without_model(call, grounds)
             yield "start", _start(call, body)
             if body is not None:
-                yield body["message"]["content"]
+                if body["message"]["content"]:
+                    yield body["message"]["content"]
+                for index, asked in enumerate(body["message"].get("tool_calls", ())):
+                    yield "tool_call", {"index": index, **asked}
             else:
                 stream = call.stream()
                 if grounds is not None:
                     from parley.chat.grounding import cited
 
                     stream = cited(stream, lambda: call.passages_told)
-                body = _settle(call, self._request, (yield from stream), grounds)
+                # Without tools all pieces are text.
+                text = cast("Generator[str, None, Completion]", stream)
+                completion = yield from text if self._request.tools is None else _events(stream)
+                body = _settle(call, self._request, completion, grounds)
             yield "usage", ChatUsage(usage=body["usage"])
             done = ChatDone(
                 finish_reason=body["finish_reason"],
@@ -116,18 +142,45 @@ class ChatStream:
             yield "done", done
 
 
+def _events(
+    stream: Generator[Delta, None, Completion],
+) -> Generator[str | tuple[str, Mapping[str, Any]], None, Completion]:
+    """A stream with the pieces of tool calls as events."""
+    with closing(stream):
+        while True:
+            try:
+                delta = next(stream)
+            except StopIteration as end:
+                return cast("Completion", end.value)
+            yield delta if isinstance(delta, str) else ("tool_call", _piece(delta))
+
+
+def _piece(delta: ToolCallDelta) -> ChatToolCall:
+    return {
+        "index": delta.index,
+        "id": delta.id,
+        "name": delta.name,
+        "arguments": delta.arguments,
+        "signature": delta.signature,
+    }
+
+
 def _prompt(caller: Caller, request: ChatRequest) -> Prompt:
     if request.conversation_id is not None and caller.user_id is None:
         raise Problem("token_missing", "Sign in to keep a conversation.", status=401)
     if request.search is not None and caller.user_id is None:
         raise Problem("token_missing", "Sign in to have your documents searched.", status=401)
     provider = requested_provider(request.provider)
-    turns = [Message(turn.role, turn.content) for turn in request.messages or ()]
+    turns = [_message(turn) for turn in request.messages or ()]
     if request.message is not None:
         turns.append(Message("user", request.message))
+    if caller.user_id is None and any(turn.parts for turn in turns):
+        raise Problem("token_missing", "Sign in to send images and documents.", status=401)
     system = [Message("system", request.system)] if request.system else []
     alone = len(turns) == 1 and not (system or request.context or request.search or request.conversation_id)
+    plain = not (turns[-1].parts or request.tools or request.response_format)
     existing = request.conversation_id if request.conversation_id != _NEW_CONVERSATION else None
+    answer_format = request.response_format
     return Prompt(
         operation="chat",
         messages=[*system, *turns],
@@ -138,12 +191,80 @@ def _prompt(caller: Caller, request: ChatRequest) -> Prompt:
         temperature=request.temperature,
         top_p=request.top_p,
         stop=request.stop,
-        faq_text=turns[-1].content if alone else None,
+        schema=_schema(answer_format) if isinstance(answer_format, SchemaFormat) else None,
+        schema_name=answer_format.name if isinstance(answer_format, SchemaFormat) else "answer",
+        json_object=answer_format is not None and answer_format.type == "json_object",
+        must_fit=answer_format is not None and answer_format.type != "text",
+        tools=_tools(request) if request.tools is not None else None,
+        reasoning_effort=request.reasoning_effort,
+        seed=request.seed,
+        frequency_penalty=request.frequency_penalty,
+        presence_penalty=request.presence_penalty,
+        cache_key=request.prompt_cache_key,
+        faq_text=turns[-1].content if alone and plain else None,
         cache_mode=request.cache,
         least_similarity=request.cache_threshold,
         conversation_id=existing,
         keeps_turns=request.conversation_id is not None,
         grounding=None if request.search is None else request.search.model_dump(),
+    )
+
+
+def _message(turn: ChatMessage) -> Message:
+    """A turn as a caller sent it, for the completion room."""
+    if isinstance(turn.content, str) and turn.tool_calls is None and turn.tool_call_id is None:
+        return Message(turn.role, turn.content, cache=turn.cache)
+    parts = [_part(part) for part in turn.content] if not isinstance(turn.content, str) else []
+    text = turn.content if isinstance(turn.content, str) else "\n\n".join(p for p in parts if isinstance(p, str))
+    return Message(
+        turn.role,
+        text,
+        parts=parts if any(isinstance(part, Media) for part in parts) else (),
+        tool_calls=[ToolCall(c.id, c.name, c.arguments, c.signature) for c in turn.tool_calls or ()],
+        tool_call_id=turn.tool_call_id,
+        failed=turn.failed,
+        cache=turn.cache,
+    )
+
+
+def _part(part: TextPart | ImagePart | DocumentPart) -> str | Media:
+    if isinstance(part, TextPart):
+        return part.text
+    if isinstance(part, ImagePart):
+        return Media("image", part.media_type, part.data, part.url, detail=part.detail)
+    return Media("document", part.media_type, part.data, part.url, part.name)
+
+
+def _tools(request: ChatRequest) -> ToolUse:
+    from parley.providers.json_schema import UnsupportedSchema, check_arguments
+
+    definitions = []
+    for number, tool in enumerate(request.tools or ()):
+        try:
+            parameters = None if tool.parameters is None else check_arguments(tool.parameters)
+        except UnsupportedSchema as error:
+            raise _unsupported(error, f"tools.{number}.parameters") from None
+        definitions.append(ToolDefinition(tool.name, tool.description, parameters, tool.strict))
+    choice = NamedTool(request.tool_choice.name) if isinstance(request.tool_choice, ToolChosen) else request.tool_choice
+    return ToolUse(definitions, choice, request.parallel_tool_calls)
+
+
+def _schema(answer_format: SchemaFormat) -> dict[str, Any]:
+    from parley.providers.json_schema import UnsupportedSchema, check
+
+    try:
+        return check(answer_format.json_schema)
+    except UnsupportedSchema as error:
+        raise _unsupported(error, "response_format.schema") from None
+
+
+def _unsupported(error: UnsupportedSchema, member: str) -> Problem:
+    return Problem(
+        "schema_unsupported",
+        f"In the schema, {error}.",
+        status=400,
+        param=".".join([member, *error.path]),
+        extra={"keyword": error.keyword},
     )
 
 
@@ -153,8 +274,15 @@ def _ground(
     """What the answer is to rest on, where that was asked for and the answer is not there already."""
     if request.search is None or call.replay is not None:
         return None
-    question = request.message if request.messages is None else request.messages[-1].content
-    return grounding().ground(call, caller, question or "", request.search)
+    return grounding().ground(call, caller, _question(request), request.search)
+
+
+def _question(request: ChatRequest) -> str:
+    """What the user said last."""
+    if request.message is not None:
+        return request.message
+    said = (_message(turn).content for turn in reversed(request.messages or ()) if turn.role == "user")
+    return next(said, "")
 
 
 def _body_without_model(call: ModelCall, grounds: Grounds | None) -> ChatAnswer | None:
@@ -212,7 +340,7 @@ def _settle(call: ModelCall, request: ChatRequest, completion: Completion, groun
     conversation = _new_turns(call, request, completion)
     body = ChatAnswer(
         id=call.request_id,
-        message=AssistantMessage(role="assistant", content=completion.text),
+        message=_assistant(completion),
         finish_reason=completion.finish_reason,
         provider=call.answered_by.provider if call.answered_by else None,
         provider_source=call.provider_source,
@@ -229,14 +357,28 @@ def _settle(call: ModelCall, request: ChatRequest, completion: Completion, groun
     return body
 
 
+def _assistant(completion: Completion) -> AssistantMessage:
+    message = AssistantMessage(role="assistant", content=completion.text)
+    if completion.tool_calls:
+        message["tool_calls"] = [
+            {"id": call.id, "name": call.name, "arguments": call.arguments, "signature": call.signature}
+            for call in completion.tool_calls
+        ]
+    return message
+
+
 def _new_turns(call: ModelCall, request: ChatRequest, completion: Completion) -> NewTurns | None:
-    """The two turns to append; a new conversation is named after its first message."""
+    """The turns to append: what is new, and the answer. A new conversation is named after its first message."""
     if request.conversation_id is None:
         return None
-    message, existing = request.message or "", call.conversation
+    message, existing = _question(request), call.conversation
+    asked = (
+        [Turn("user", message)] if request.message is not None else kept_turns(map(_message, request.messages or ()))
+    )
+    answer = Message("assistant", completion.text, tool_calls=completion.tool_calls)
     return NewTurns(
         conversation_id=existing.id if existing else str(uuid.uuid4()),
-        turns=[Turn("user", message), Turn("assistant", completion.text)],
+        turns=[*asked, *kept_turns([answer])],
         at=call.now,
         existed=existing is not None,
         title=None if existing else _title(message),

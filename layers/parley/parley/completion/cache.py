@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from parley.admission.records import CacheEntry, LedgerEntry, SemanticKey, StoredAnswer
 from parley.completion.prompt import CacheMode, Prompt
@@ -15,9 +16,20 @@ from parley.core.caller import Caller
 from parley.core.provider_names import ProviderName
 from parley.database.connection import Database
 from parley.database.values import Vector
-from parley.providers.protocol import Completion, Embeddings
+from parley.providers.fitting import is_text
+from parley.providers.protocol import Completion, Embeddings, Message
 
 _HASH_VERSION = 2  # changes when what shapes an answer changes
+# Members of a prompt that most have not.
+_SHAPING = (
+    "json_object",
+    "must_fit",
+    "tools",
+    "reasoning_effort",
+    "seed",
+    "frequency_penalty",
+    "presence_penalty",
+)
 _TTL_SECONDS = 24 * 3600
 # Stored questions below this cosine are not looked at; a fourth one never served where the first three did not.
 _LEAST_COSINE = 0.8
@@ -32,8 +44,18 @@ def cache_mode(caller: Caller, prompt: Prompt) -> CacheMode:
     """
     if prompt.cache_mode == "off" or prompt.keeps_turns or caller.user_id is None:
         return "off"
-    alone = sum(message.role != "system" for message in prompt.messages) == 1
-    return prompt.cache_mode if alone and prompt.context is None and prompt.grounding is None else "exact"
+    alone = sum(message.role != "system" for message in prompt.messages) == 1 and not prompt.messages[-1].parts
+    plain = prompt.tools is None and prompt.context is None and prompt.grounding is None
+    return prompt.cache_mode if alone and plain else "exact"
+
+
+def _shape(message: Message) -> list[Any]:
+    """What of a message shapes the answer."""
+    if is_text(message):
+        return [message.role, message.content]
+    more = asdict(message)
+    del more["cache"]
+    return [message.role, more]
 
 
 def prompt_hash(prompt: Prompt, *, with_text: bool = True) -> str:
@@ -46,7 +68,7 @@ def prompt_hash(prompt: Prompt, *, with_text: bool = True) -> str:
     shape = {
         "version": _HASH_VERSION,
         "operation": prompt.operation,
-        "messages": [[message.role, message.content] for message in messages],
+        "messages": [_shape(message) for message in messages],
         "context": prompt.context,
         "grounding": prompt.grounding,
         "max_output_tokens": prompt.max_output_tokens,
@@ -56,6 +78,9 @@ def prompt_hash(prompt: Prompt, *, with_text: bool = True) -> str:
         "schema": prompt.schema,
         "pinned": [prompt.provider, prompt.model],
     }
+    for name in _SHAPING:
+        if (value := getattr(prompt, name)) is not None and value is not False:
+            shape[name] = value
     return hashlib.sha256(json.dumps(shape, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 

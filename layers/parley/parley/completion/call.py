@@ -13,7 +13,7 @@ from parley.admission.quota import Quota
 from parley.admission.records import AdmittedModelCall, CacheEntry, Conversation, LedgerEntry, StoredAnswer
 from parley.admission.requests import semantic_reply
 from parley.completion.cache import SemanticCache, cache_entry
-from parley.completion.history import TOKENS_PER_TURN, fit, most_tokens
+from parley.completion.history import fit, message_tokens, told, tools_tokens
 from parley.completion.prompt import Prompt, context_message
 from parley.completion.routing import Plan, Router
 from parley.core.caller import RequestContext
@@ -24,7 +24,7 @@ from parley.core.provider_names import ProviderName
 from parley.database.errors import DatabaseUnavailable
 from parley.providers.errors import ProviderError
 from parley.providers.fitting import Adjustable
-from parley.providers.protocol import Completion, CompletionRequest, Embeddings, Message, Passage
+from parley.providers.protocol import Completion, CompletionRequest, Delta, Embeddings, Message, Passage
 
 if TYPE_CHECKING:
     from parley.completion.structured import InvalidAnswer
@@ -284,8 +284,8 @@ class ModelCall(HeldRequest):
             left.sort(key=lambda candidate: (candidate.provider in tried) is (rejected is None))
         raise problem
 
-    def stream(self) -> Generator[str, None, Completion]:
-        """Call a model and yield its text as it arrives; returns the finished answer. Raises Problem."""
+    def stream(self) -> Generator[Delta, None, Completion]:
+        """Call a model and yield its answer's pieces as they arrive; returns the finished answer. Raises Problem."""
         plan, request, keys = self._plan(None)
         first = len(self._attempts)
         try:
@@ -345,6 +345,14 @@ class ModelCall(HeldRequest):
             stop=prompt.stop,
             schema=prompt.schema,
             schema_name=prompt.schema_name,
+            json_object=prompt.json_object,
+            must_fit=prompt.must_fit,
+            tools=prompt.tools,
+            reasoning_effort=prompt.reasoning_effort,
+            seed=prompt.seed,
+            frequency_penalty=prompt.frequency_penalty,
+            presence_penalty=prompt.presence_penalty,
+            cache_key=prompt.cache_key,
         )
         if messages is None and (self.conversation is not None or self._passages is not None):
             plan = plan._replace(for_model=self._for_model)
@@ -367,8 +375,9 @@ class ModelCall(HeldRequest):
         """The request with what fits into a model's context beside the prompt and the answer: the passages, and before
         its last message the conversation's tail.
         """
-        *before, last = request.messages
-        prompt_tokens = sum(most_tokens(message.content) + TOKENS_PER_TURN for message in request.messages)
+        before = [*takewhile(lambda message: message.role == "system", request.messages)]
+        new = request.messages[len(before) :]
+        prompt_tokens = sum(map(message_tokens, request.messages)) + tools_tokens(request.tools)
         left = context_window - prompt_tokens - request.max_output_tokens
         if self._passages is not None:
             from parley.completion.passages import fit_passages, passages_tokens, with_passages
@@ -377,10 +386,20 @@ class ModelCall(HeldRequest):
             self.passages_told = len(passages)
             left -= passages_tokens(passages)
         if self.conversation is not None:
-            turns = fit(self.conversation.turns, min(self._history_tokens, left))
+            # A tool's result says nothing without its call, however much was said since the user's last turn.
+            answered = [m.tool_call_id or "" for m in takewhile(lambda message: message.role == "tool", new)]
+            turns = fit(self.conversation.turns, left if answered else min(self._history_tokens, left))
             self.turns_left_out = self.conversation.count - len(turns)
-            history = [Message(turn.role, turn.content) for turn in turns]
-            request = replace(request, messages=[*before, *history, last])
+            history = told(turns, answered)
+            asked = {call.id for call in history[-1].tool_calls} if history else set()
+            if answered and asked != set(answered):
+                raise Problem(
+                    "invalid_request",
+                    "Tool messages have to answer the calls of the conversation's last answer, each of them.",
+                    status=400,
+                    param="messages",
+                )
+            request = replace(request, messages=[*before, *history, *new])
         return request if self._passages is None else with_passages(request, passages, provider)
 
     def _charge_attempts(self, first: int) -> None:

@@ -31,6 +31,8 @@ from parley.providers.catalogue import Catalogue
 if TYPE_CHECKING:
     from parley.embedding.embedder import Embedder
 
+_TOOL_HISTORY = 8  # times the usual history
+
 
 @dataclass(frozen=True, slots=True)
 class Completions:
@@ -79,7 +81,7 @@ class Completions:
             daily_free_writes=self.settings.daily_free_writes,
             takes_unit=prompt.takes_unit,
             is_grounded=prompt.grounding is not None,
-            history_characters=self.settings.history_tokens * CHARACTERS_PER_TOKEN if prompt.conversation_id else 0,
+            history_characters=self._history_characters(prompt),
         )
         admitted = self.admission.admit_model_call(context, request, deadline, needs_database=prompt.keeps_turns)
         if admitted.outcome == "admitted" and not admitted.offline:
@@ -104,6 +106,16 @@ class Completions:
             with call:
                 raise admitted.refusal
         return call
+
+    def _history_characters(self, prompt: Prompt) -> int:
+        """How much of its conversation is read. Where the prompt is a tool's result, all since the user's last turn has
+        to be there: as much as may be sent at once.
+        """
+        if prompt.conversation_id is None:
+            return 0
+        answers_calls = any(message.role == "tool" for message in prompt.messages)
+        tokens = self.settings.history_tokens
+        return (tokens * _TOOL_HISTORY if answers_calls else tokens) * CHARACTERS_PER_TOKEN
 
     def _keys(self, caller: Caller, admitted: AdmittedModelCall) -> Mapping[ProviderName, str]:
         """The keys to call with: the caller's own for byok, which is never called with an operator's."""

@@ -17,6 +17,8 @@ from parley.providers.catalogue import Catalogue
 # providers want a model's name in.
 _MODEL_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9:@+-]|[._](?!\.))*(?:/[A-Za-z0-9](?:[A-Za-z0-9:@+-]|[._](?!\.))*)*")
 
+_LARGEST_TEXT = 512 * 1024  # bytes
+
 
 @dataclass(frozen=True, slots=True)
 class OperatorModels:
@@ -36,11 +38,17 @@ class OperatorModels:
                 status=400,
                 param="model",
             )
+        told = _told(prompt)
+        if sum(map(len, told)) > _LARGEST_TEXT // 4 and sum(len(text.encode()) for text in told) > _LARGEST_TEXT:
+            raise Problem(
+                "body_too_large",
+                f"Beside its images and documents, a prompt may have at most {_LARGEST_TEXT // 1024} KiB.",
+                status=413,
+            )
         if caller.user_id is not None:
             return
         most_characters, most_tokens = self.settings.anonymous_characters, self.settings.anonymous_tokens
-        context = json.dumps(prompt.context, ensure_ascii=False) if prompt.context else ""
-        characters = len(context) + sum(len(message.content) for message in prompt.messages)
+        characters = sum(map(len, told))
         if characters > most_characters or prompt.max_output_tokens > most_tokens:
             raise Problem(
                 "request_too_large",
@@ -75,3 +83,15 @@ class OperatorModels:
         else:
             listed = list(self.settings.models) or [model.id for model in self.catalogue.models("chat")]
         return list(dict.fromkeys([*defaults, *listed]))
+
+
+def _told(prompt: Prompt) -> list[str]:
+    """Everything that a prompt tells a model beside media, as text."""
+    told = [message.content for message in prompt.messages]
+    told += [call.arguments for message in prompt.messages for call in message.tool_calls]
+    shown = [tool.parameters for tool in prompt.tools.definitions] if prompt.tools is not None else []
+    # Our own schemas are not the caller's to bear.
+    asked_for = prompt.schema if prompt.must_fit else None
+    told += [tool.description or "" for tool in prompt.tools.definitions] if prompt.tools is not None else []
+    told += [json.dumps(part, ensure_ascii=False) for part in (prompt.context, asked_for, *shown) if part]
+    return told

@@ -47,19 +47,22 @@ def with_passages(request: CompletionRequest, passages: Sequence[Passage], provi
     break out of, blocks of their own or JSON inside a fence, and none as a system message.
     """
     system = [*takewhile(lambda message: message.role == "system", request.messages)]
-    *before, last = request.messages[len(system) :]
+    rest = request.messages[len(system) :]
+    # Between a tool's call and its result nothing may stand.
+    asked = max((number for number, message in enumerate(rest) if message.role == "user"), default=0)
+    before, after = rest[:asked], rest[asked:]
     if not passages:
-        return replace(request, messages=[*system, Message("system", _NOTHING_FOUND), *before, last])
+        return replace(request, messages=[*system, Message("system", _NOTHING_FOUND), *before, *after])
     if provider in CITING_PROVIDERS:
         told = Message("system", f"Answer from the search results, as far as they go, and cite them. {_DATA}")
-        return replace(request, messages=[*system, told, *before, last], passages=passages)
+        return replace(request, messages=[*system, told, *before, *after], passages=passages)
     tag, data = fenced({"passages": [_as_data(number, passage) for number, passage in enumerate(passages, 1)]})
     told = Message(
         "system",
         f"Answer from the numbered passages between the {tag} tags, as far as they go. After what a passage supports, "
         f"put its number in square brackets, as in [1]. {_DATA}",
     )
-    return replace(request, messages=[*system, told, *before, Message("user", data), last])
+    return replace(request, messages=[*system, told, *before, Message("user", data), *after])
 
 
 def _as_data(number: int, passage: Passage) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from parley.core.provider_names import ProviderName
-from parley.providers.protocol import Message
+from parley.providers.protocol import Message, ReasoningEffort, ToolUse
 
 if TYPE_CHECKING:
     from parley.admission.records import CacheScope, Operation
@@ -20,7 +20,9 @@ class Prompt(NamedTuple):
     """What a service asks of a model.
 
     Attributes:
-        messages: the prompt without a conversation's earlier turns; the last one is the user's.
+        messages: the prompt without a conversation's earlier turns; the last one is the user's, or a tool's result.
+        schema, json_object, must_fit, tools, reasoning_effort, seed, frequency_penalty, presence_penalty, cache_key: as
+            in `CompletionRequest`.
         context: what the application tells of this user's situation; the answer then serves this user only.
         faq_text: what FAQ patterns are matched against; None asks no FAQ.
         conversation_id: an existing conversation whose tail precedes the last message.
@@ -44,6 +46,14 @@ class Prompt(NamedTuple):
     stop: Sequence[str] = ()
     schema: dict[str, Any] | None = None
     schema_name: str = "answer"
+    json_object: bool = False
+    must_fit: bool = False
+    tools: ToolUse | None = None
+    reasoning_effort: ReasoningEffort | None = None
+    seed: int | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    cache_key: str | None = None
     faq_text: str | None = None
     cache_mode: CacheMode = "exact"
     least_similarity: float | None = None

@@ -24,10 +24,11 @@ from parley.providers.errors import (
     ProviderErrorCode,
     StreamCancelled,
 )
-from parley.providers.fitting import Adjustable, fitted, keeps_form
+from parley.providers.fitting import Adjustable, fitted, fitting_answer, unmet_by
 from parley.providers.protocol import (
     Completion,
     CompletionRequest,
+    Delta,
     Provider,
     RenewedKey,
     Usage,
@@ -234,6 +235,8 @@ class Router:
             try:
                 completion = self._providers[candidate.provider].complete(asked, state.keys[candidate.provider])
                 _raise_without_text(candidate, request, completion)
+                if request.must_fit:
+                    completion = fitting_answer(candidate.provider, request, completion)
             except Exception as error:
                 self._failed(state, chosen, _provider_error(candidate, error), started)
                 continue
@@ -247,7 +250,7 @@ class Router:
         keys: Mapping[ProviderName, str],
         deadline: float,
         attempts: list[Attempt],
-    ) -> Generator[str, None, Completion]:
+    ) -> Generator[Delta, None, Completion]:
         """Yield the answer as it arrives; the generator's return value is the finished one. Raises ProviderError.
 
         The arguments are those of `complete`. The first delta commits: a fault after it is raised, and nobody else is
@@ -260,6 +263,7 @@ class Router:
             asked, adjusted = self._fit(plan, request, candidate, deadline - started)
             upstream = self._providers[candidate.provider].stream(asked, state.keys[candidate.provider])
             delivered = False
+            held = request.must_fit and asked.may_not_fit
             try:
                 while True:
                     try:
@@ -267,9 +271,16 @@ class Router:
                     except StopIteration as end:
                         completion: Completion = end.value
                         break
+                    if held and isinstance(delta, str):
+                        continue
                     delivered = True
                     yield delta
                 _raise_without_text(candidate, request, completion)
+                if request.must_fit:
+                    completion = fitting_answer(candidate.provider, request, completion)
+                if held and completion.text:
+                    delivered = True
+                    yield completion.text
             except Exception as error:
                 failure = _provider_error(candidate, error)
                 self._failed(state, chosen, failure, started, delivered=delivered)
@@ -297,15 +308,15 @@ class Router:
         deadline: float,
         attempts: list[Attempt],
     ) -> _RequestState:
-        """Raises ProviderError where no candidate can give the answer the form that is asked for."""
+        """Raises Problem (400) where no candidate gives the answer the form that is asked for, or takes the media."""
         self._given_up = False
-        candidates = [
-            _CandidateState(candidate)
+        unmet = {
+            candidate: unmet_by(request, candidate.provider, self._catalogue.find(candidate.model))
             for candidate in plan.candidates
-            if keeps_form(request, self._catalogue.find(candidate.model))
-        ]
+        }
+        candidates = [_CandidateState(candidate) for candidate, reason in unmet.items() if reason is None]
         if not candidates:
-            raise ProviderError(plan.candidates[0].provider, "unsupported")
+            raise Problem("unsupported", next(filter(None, unmet.values())), status=400)
         return _RequestState(plan, keys, deadline, candidates, attempts)
 
     def _next(self, state: _RequestState) -> _CandidateState:
@@ -378,7 +389,7 @@ class Router:
         self,
         state: _RequestState,
         chosen: _CandidateState,
-        upstream: Generator[str, None, Completion],
+        upstream: Generator[Delta, None, Completion],
         started: float,
     ) -> None:
         usage = model = None
@@ -500,8 +511,11 @@ def _tells_of_the_provider(code: ProviderErrorCode, own_keys: bool) -> bool:
 
 
 def _raise_without_text(candidate: Candidate, request: CompletionRequest, completion: Completion) -> None:
-    """Raises ProviderError for an answer that ended at once, unless a stop sequence may have ended it."""
-    if not completion.text and completion.finish_reason == "stop" and not request.stop:
+    """Raises ProviderError for an answer that ended at once, unless a stop sequence may have ended it, and for one
+    without the call of a tool that had to be made.
+    """
+    missing = not completion.text and completion.finish_reason == "stop" and not request.stop
+    if missing or (completion.finish_reason == "stop" and request.tools is not None and request.tools.must_call):
         raise ProviderError(
             candidate.provider, "no_answer", upstream_status=200, usage=completion.usage, model=completion.model
         )

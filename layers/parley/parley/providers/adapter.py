@@ -17,12 +17,14 @@ from parley.core.clock import Clock, SystemClock
 from parley.core.provider_names import ProviderName
 from parley.providers import errors
 from parley.providers.errors import ProviderError, ProviderErrorCode, StreamCancelled
-from parley.providers.protocol import Completion, CompletionRequest, Embeddings, FinishReason, Usage
+from parley.providers.protocol import Completion, CompletionRequest, Delta, Embeddings, FinishReason, Usage
 from parley.providers.text import StreamedText, cut_at, storable
 from parley.providers.transport import SharedClient, events, read_json
 
 if TYPE_CHECKING:
     import httpx2
+
+    from parley.providers.tool_calls import ToolCalls
 
 # What may stand in a header, and in a URL's path, without changing its meaning.
 _KEY = re.compile(r"[\x21-\x7e]+")
@@ -47,7 +49,8 @@ def finish_reason(
     `no_answer`, because most of those that providers add depend on the prompt.
     """
     meaning = meanings.get(reason, "no_answer") if reason else "bad_response"
-    if meaning == "stop" or meaning == "length" or meaning == "refusal":  # mypy narrows no tuple
+    # mypy narrows no tuple
+    if meaning == "stop" or meaning == "length" or meaning == "refusal" or meaning == "tool_calls":
         return meaning
     raise ProviderError(provider, meaning, upstream_status=200, upstream_code=reason, usage=usage)
 
@@ -63,14 +66,33 @@ def checked_usage(read: Callable[[dict[str, Any]], Usage | None], reported: dict
         return None
 
 
-def _finished(completion: Completion, request: CompletionRequest, text: str, stopped: bool) -> Completion:
-    """The answer with the text as it goes out, and with the asked model's name where it has none."""
-    return replace(
-        completion,
-        text=text,
-        finish_reason="stop" if stopped else completion.finish_reason,
-        model=_name(completion.model) or request.model,
-    )
+def _finished(
+    provider: ProviderName,
+    completion: Completion,
+    request: CompletionRequest,
+    text: str,
+    stopped: bool,
+    calls: ToolCalls | None,
+) -> Completion:
+    """The answer as it goes out: with its tool calls, and with the asked model's name where it has none.
+
+    Raises ProviderError, with the usage, where its finish reason and its calls contradict each other, or where a call's
+    arguments are no JSON.
+    """
+    finish: FinishReason = "stop" if stopped else completion.finish_reason
+    try:
+        tool_calls = () if calls is None or finish == "refusal" else calls.whole(cut=finish == "length")
+    except ValueError:
+        reason = "malformed_tool_call"
+    else:
+        # OpenAI ends a call that it was made to make, and Gemini any, with its word for `stop`.
+        if tool_calls and finish == "stop":
+            finish = "tool_calls"
+        if (finish == "tool_calls") is bool(tool_calls and request.tools) or finish == "length":
+            model = _name(completion.model) or request.model
+            return replace(completion, text=text, finish_reason=finish, model=model, tool_calls=tool_calls)
+        reason = "tool_calls"
+    raise ProviderError(provider, "no_answer", upstream_status=200, upstream_code=reason, usage=completion.usage)
 
 
 def _mark_too_large(fault: ProviderError, request: CompletionRequest) -> None:
@@ -105,10 +127,12 @@ class StreamReader(ABC):
     Attributes:
         model: the model that the stream names.
         ended: whether the provider's own end marker came.
+        calls: the tool calls so far; None until one begins.
     """
 
     model: str = ""
     ended: bool = False
+    calls: ToolCalls | None = None
 
     @property
     @abstractmethod
@@ -121,7 +145,7 @@ class StreamReader(ABC):
 
     @abstractmethod
     def completion(self, text: str) -> Completion:
-        """The finished answer; called once, after `ended`."""
+        """The finished answer without its tool calls; called once, after `ended`."""
 
 
 class Adapter(ABC):
@@ -150,10 +174,16 @@ class Adapter(ABC):
 
     @abstractmethod
     def _completion(self, payload: dict[str, Any]) -> Completion:
-        """Read an unstreamed answer. May raise KeyError, IndexError, TypeError for one that lacks what it needs."""
+        """Read an unstreamed answer without its tool calls. May raise KeyError, IndexError or TypeError for one that
+        lacks what it needs.
+        """
 
     @abstractmethod
-    def _reader(self, api_key: str) -> StreamReader:
+    def _tool_calls(self, payload: dict[str, Any], request: CompletionRequest) -> ToolCalls | None:
+        """Read an unstreamed answer's tool calls; None where it has none. May raise as `_completion`."""
+
+    @abstractmethod
+    def _reader(self, request: CompletionRequest, api_key: str) -> StreamReader:
         """A reader for one stream."""
 
     @abstractmethod
@@ -172,8 +202,11 @@ class Adapter(ABC):
         """See `Provider.complete`."""
 
         def read(payload: dict[str, Any]) -> Completion:
-            completion = self._completion(payload)
-            return _finished(completion, request, *cut_at(request.cut_at, storable(completion.text)))
+            completion, calls = self._completion(payload), self._tool_calls(payload, request)
+            if calls is not None:
+                calls.end()
+            text, stopped = cut_at(request.cut_at, storable(completion.text))
+            return _finished(self.name, completion, request, text, stopped, calls)
 
         try:
             return self._call(
@@ -192,10 +225,10 @@ class Adapter(ABC):
 
         self._call(lambda: self._look_up(model, api_key, timeout), read, model, api_key, timeout)
 
-    def stream(self, request: CompletionRequest, api_key: str) -> Generator[str, None, Completion]:
+    def stream(self, request: CompletionRequest, api_key: str) -> Generator[Delta, None, Completion]:
         """See `Provider.stream`."""
         deadline = self._deadline(request.model, api_key, request.timeout)
-        reader = self._reader(api_key)
+        reader = self._reader(request, api_key)
         text = StreamedText(request.cut_at)
         response: httpx2.Response | None = None
         fault: ProviderError | None = None
@@ -208,6 +241,8 @@ class Adapter(ABC):
                 # Read on after the end marker: usage may follow, and a connection read to its end can be reused.
                 if (delta := reader.feed(data)) and (delta := text.feed(delta)):
                     yield delta
+                if reader.calls is not None and request.tools is not None:
+                    yield from reader.calls.take()
                 if reader.ended and not lingering:
                     lingering = True
                     self._http.deadline.take_back(alarm)
@@ -223,11 +258,15 @@ class Adapter(ABC):
             try:
                 if delta := text.end():
                     yield delta
+                if reader.calls is not None:
+                    reader.calls.end()
+                    if request.tools is not None:
+                        yield from reader.calls.take()
             except StreamCancelled:
                 fault = _Cancelled(self.name, "stream_interrupted")
             else:
                 completion = reader.completion(text.whole)
-                return _finished(completion, request, text.whole, text.stopped)
+                return _finished(self.name, completion, request, text.whole, text.stopped, reader.calls)
         fault = fault or self._fault(_BrokenOff(), api_key, deadline, "stream_interrupted")
         fault.usage, fault.model = reader.usage, _name(reader.model) or None
         _mark_too_large(fault, request)

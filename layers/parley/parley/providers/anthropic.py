@@ -16,8 +16,18 @@ from parley.core.provider_names import ProviderName
 from parley.providers import errors
 from parley.providers.adapter import Adapter, StreamReader, checked_usage, finish_reason
 from parley.providers.errors import ProviderError, ProviderErrorCode
-from parley.providers.fitting import dialogue
-from parley.providers.protocol import Completion, CompletionRequest, FinishReason, Passage, Usage
+from parley.providers.fitting import dialogue, is_text
+from parley.providers.protocol import (
+    Completion,
+    CompletionRequest,
+    FinishReason,
+    Media,
+    Message,
+    Passage,
+    ReasoningEffort,
+    Usage,
+)
+from parley.providers.tool_calls import ToolCalls, arguments_object, arguments_text, id_for_provider, tools_of
 from parley.providers.transport import read_json, timeouts
 
 if TYPE_CHECKING:
@@ -30,9 +40,21 @@ _FINISH: dict[str, FinishReason | ProviderErrorCode] = {
     "max_tokens": "length",
     "model_context_window_exceeded": "length",
     "refusal": "refusal",
-    # No tools are offered, the server's own neither.
-    "tool_use": "no_answer",
+    "tool_use": "tool_calls",
+    # Of the server's own tools, which are not offered.
     "pause_turn": "no_answer",
+}
+_CHOICES = {"auto": "auto", "required": "any", "none": "none"}
+_NO_ARGUMENTS = {"type": "object", "properties": {}}
+# Claude thinks as much as the effort says; its least is `low`.
+_EFFORTS: dict[ReasoningEffort, str] = {
+    "none": "low",
+    "minimal": "low",
+    "low": "low",
+    "medium": "medium",
+    "high": "high",
+    "xhigh": "xhigh",
+    "max": "max",
 }
 
 
@@ -62,13 +84,18 @@ class AnthropicAdapter(Adapter):
         body: dict[str, Any] = {
             "model": request.model,
             "max_tokens": request.max_output_tokens,
-            "messages": [{"role": turn.role, "content": turn.content} for turn in turns],
+            "messages": _messages(turns),
         }
         if request.passages:
             last = body["messages"][-1]
-            last["content"] = [*map(_search_result, request.passages), {"type": "text", "text": last["content"]}]
-        if system:
-            body["system"] = "\n\n".join(system)
+            blocks = _as_blocks(last["content"])
+            results = [block for block in blocks if block["type"] == "tool_result"]
+            said = [block for block in blocks if block["type"] != "tool_result"]
+            last["content"] = [*results, *map(_search_result, request.passages), *said]
+        if any(message.cache for message in system):
+            body["system"] = [block for message in system for block in _blocks(message)]
+        elif system:
+            body["system"] = "\n\n".join(message.content for message in system)
         if request.temperature is not None:
             body["temperature"] = request.temperature
         if request.top_p is not None:
@@ -77,6 +104,10 @@ class AnthropicAdapter(Adapter):
             body["stop_sequences"] = list(request.stop)
         if request.schema is not None:
             body["output_config"] = {"format": {"type": "json_schema", "schema": request.schema}}
+        if request.reasoning_effort is not None:
+            body.setdefault("output_config", {})["effort"] = _EFFORTS[request.reasoning_effort]
+        if request.tools is not None or any(turn.tool_calls for turn in turns):
+            body |= _tools(request)
         if stream:
             body["stream"] = True
         response: Any = self._sdk.post(
@@ -117,12 +148,103 @@ class AnthropicAdapter(Adapter):
             usage=usage,
         )
 
-    def _reader(self, api_key: str) -> StreamReader:
+    def _tool_calls(self, payload: dict[str, Any], request: CompletionRequest) -> ToolCalls | None:
+        calls: ToolCalls | None = None
+        for block in payload["content"] or ():
+            if block["type"] == "tool_use":
+                calls = calls or ToolCalls()
+                calls.begin(block["id"], block["id"], block["name"])
+                calls.add(block["id"], arguments_text(block.get("input")))
+        return calls
+
+    def _reader(self, request: CompletionRequest, api_key: str) -> StreamReader:
         return _Reader(api_key)
 
     def embed(self, texts: Sequence[str], model: str, dimensions: int, api_key: str, timeout: float) -> NoReturn:
         """Raises ProviderError("unsupported")."""
         raise ProviderError("anthropic", "unsupported")
+
+
+def _messages(turns: Sequence[Message]) -> list[dict[str, Any]]:
+    """The turns with the results of tools as the user's, before what the user says: Claude takes them in this order."""
+    told: list[dict[str, Any]] = []
+    for turn in turns:
+        role = "user" if turn.role == "tool" else turn.role
+        content = turn.content if is_text(turn) and turn.cache is None else _blocks(turn)
+        if told and told[-1]["role"] == role:
+            told[-1]["content"] = [*_as_blocks(told[-1]["content"]), *_as_blocks(content)]
+        else:
+            told.append({"role": role, "content": content})
+    return told
+
+
+def _as_blocks(content: str | list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{"type": "text", "text": content}] if isinstance(content, str) else content
+
+
+def _blocks(message: Message) -> list[dict[str, Any]]:
+    """The blocks of a message; the last one carries the mark for the prompt cache."""
+    blocks: list[dict[str, Any]]
+    if message.role == "tool":
+        result: dict[str, Any] = {"type": "tool_result", "tool_use_id": id_for_provider(message.tool_call_id or "")}
+        if message.content.strip():
+            result["content"] = message.content
+        if message.failed:
+            result["is_error"] = True
+        blocks = [result]
+    else:
+        parts = message.parts or (message.content,)
+        blocks = [_block(part) for part in parts if not isinstance(part, str) or part.strip()]
+        blocks += [
+            {
+                "type": "tool_use",
+                "id": id_for_provider(call.id),
+                "name": call.name,
+                "input": arguments_object(call.arguments),
+            }
+            for call in message.tool_calls
+        ]
+    if message.cache is not None and blocks:
+        ttl = {} if message.cache == "5m" else {"ttl": message.cache}
+        blocks[-1]["cache_control"] = {"type": "ephemeral"} | ttl
+    return blocks
+
+
+def _block(part: str | Media) -> dict[str, Any]:
+    if isinstance(part, str):
+        return {"type": "text", "text": part}
+    source = {"type": "base64", "media_type": part.media_type, "data": part.data}
+    if part.url is not None:
+        source = {"type": "url", "url": part.url}
+    block: dict[str, Any] = {"type": part.kind, "source": source}
+    if part.kind == "document" and part.name:
+        block["title"] = part.name
+    return block
+
+
+def _tools(request: CompletionRequest) -> dict[str, Any]:
+    """Tools and choice. Claude wants every tool that the history calls to be defined, also where none may be called."""
+    definitions: list[dict[str, Any]] = []
+    for tool in request.tools.definitions if request.tools is not None else ():
+        definition: dict[str, Any] = {"name": tool.name, "input_schema": tool.parameters or _NO_ARGUMENTS}
+        if tool.description:
+            definition["description"] = tool.description
+        if tool.strict:
+            definition["strict"] = True
+        definitions.append(definition)
+    if request.tools is None:
+        called = tools_of(request.messages, None)
+        return {
+            "tools": [{"name": name, "input_schema": {"type": "object"}} for name in called],
+            "tool_choice": {"type": "none"},
+        }
+    wanted = request.tools.choice
+    choice: dict[str, Any] = (
+        {"type": _CHOICES[wanted]} if isinstance(wanted, str) else {"type": "tool", "name": wanted.name}
+    )
+    if request.tools.parallel is not None and wanted != "none":
+        choice["disable_parallel_tool_use"] = not request.tools.parallel
+    return {"tools": definitions, "tool_choice": choice}
 
 
 def _search_result(passage: Passage) -> dict[str, Any]:
@@ -191,8 +313,17 @@ class _Reader(StreamReader):
             delta = event["delta"]
             if citation := delta.get("citation"):
                 self._citations.append(citation)
+            if "partial_json" in delta and self.calls is not None:
+                self.calls.add(event["index"], delta["partial_json"])
             text: str = delta.get("text") or ""
             return text
+        if kind == "content_block_start":
+            block = event["content_block"]
+            if block.get("type") == "tool_use":
+                self.calls = self.calls or ToolCalls()
+                self.calls.begin(event["index"], block.get("id"), block.get("name"))
+                if block.get("input"):
+                    self.calls.add(event["index"], arguments_text(block["input"]))
         if kind == "content_block_stop":
             markers, self._citations = _markers(self._citations), []
             return markers

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from parley.core.provider_names import ProviderName
+from parley.providers.errors import ProviderError
 from parley.providers.protocol import Message
 
 if TYPE_CHECKING:
     from parley.providers.catalogue import Model
-    from parley.providers.protocol import CompletionRequest
+    from parley.providers.protocol import Completion, CompletionRequest, Media
 
 # The members of a caller's request that can be changed.
 Adjustable = Literal["temperature", "top_p", "max_tokens"]
@@ -19,6 +21,7 @@ Adjustable = Literal["temperature", "top_p", "max_tokens"]
 _HOTTEST_CLAUDE = 1.0
 # What the user says before an assistant who spoke first, a greeting for instance.
 _SILENCE = "."
+_JSON_ALONE = "Answer with one JSON object and nothing else: no fence, no words around it."
 
 
 def fitted(
@@ -58,30 +61,114 @@ def fitted(
         stop=tuple(stop for stop in request.stop if stop not in cut_at),
         cut_at=cut_at,
     )
+    if fitted_request.must_fit:
+        fitted_request = _formed(fitted_request, provider)
     return fitted_request, tuple(adjusted)
 
 
-def dialogue(messages: Sequence[Message]) -> tuple[list[str], list[Message]]:
-    """The system's texts, and the turns, as Claude and Gemini take them: nothing of white space alone, user and
-    assistant by turns, the user first.
+def dialogue(messages: Sequence[Message]) -> tuple[list[Message], list[Message]]:
+    """The system's messages, and the turns, as Claude and Gemini take them: nothing of white space alone, the user
+    first. Neighbours of one role are one turn where both are text alone; a `tool` message is a part of the user's turn.
     """
-    told = [message for message in messages if message.content.strip()]
+    told = [message for message in messages if message.content.strip() or not is_text(message)]
     turns: list[Message] = []
     for message in told:
         if message.role == "system":
             continue
         if not turns and message.role == "assistant":
             turns.append(Message("user", _SILENCE))
-        if turns and turns[-1].role == message.role:
-            turns[-1] = Message(message.role, f"{turns[-1].content}\n\n{message.content}")
+        if turns and turns[-1].role == message.role and is_text(message) and is_text(turns[-1]):
+            text = f"{turns[-1].content}\n\n{message.content}"
+            turns[-1] = Message(message.role, text, cache=message.cache)
         else:
             turns.append(message)
-    return [message.content for message in told if message.role == "system"], turns
+    return [message for message in told if message.role == "system"], turns
 
 
-def keeps_form(request: CompletionRequest, known: Model | None) -> bool:
-    """Whether the model can give the answer the form that is asked for, where one is."""
-    return request.schema is None or known is None or "structured_output" in known.capabilities
+def is_text(message: Message) -> bool:
+    """Whether a message is text and nothing else."""
+    return not message.parts and not message.tool_calls and message.role != "tool"
+
+
+def unmet_by(request: CompletionRequest, provider: ProviderName, known: Model | None) -> str | None:
+    """Why the model cannot answer the request in the form that is asked for, or does not take what it holds, as a
+    sentence; None where it can.
+    """
+    if request.schema is not None:
+        if known is not None and "structured_output" not in known.capabilities:
+            return "The model has no structured output."
+        if request.must_fit:
+            from parley.providers.json_schema import UnsupportedSchema, for_provider
+
+            try:
+                for_provider(request.schema, provider)
+            except UnsupportedSchema as error:
+                return f"In the schema, {error}."
+    for message in request.messages:
+        for part in message.parts:
+            if not isinstance(part, str) and (reason := _refused(part, provider)):
+                return reason
+    return None
+
+
+def _refused(media: Media, provider: ProviderName) -> str | None:
+    """Why a provider does not take an image or a PDF."""
+    if media.url is not None:
+        if provider == "openai" and media.kind == "document":
+            return "OpenAI fetches no PDF from a URL, and neither does this service. Send its data."
+        if provider == "google" and media.media_type is None:
+            return "Google fetches an image from a URL only where its media_type is given."
+    if provider == "google" and media.media_type == "image/gif":
+        return "Google takes no GIF. Send a PNG, a JPEG or a WebP."
+    return None
+
+
+def _formed(request: CompletionRequest, provider: ProviderName) -> CompletionRequest:
+    """The request with the form of its answer as the provider takes it."""
+    if request.schema is not None:
+        from parley.providers.json_schema import for_provider
+
+        schema, exact = for_provider(request.schema, provider)
+        return replace(request, schema=schema, may_not_fit=not exact)
+    if request.json_object and provider == "anthropic":
+        # It has no such mode.
+        messages = [Message("system", _JSON_ALONE), *request.messages]
+        return replace(request, messages=messages, may_not_fit=True)
+    return request
+
+
+def fitting_answer(provider: ProviderName, request: CompletionRequest, completion: Completion) -> Completion:
+    """The answer in the form that was asked for. One that was cut off, refused or calls tools has none.
+
+    Raises ProviderError, with the usage, for any other that does not fit.
+    """
+    if completion.finish_reason != "stop":
+        return completion
+    from parley.providers.json_schema import answer_that_fits
+
+    try:
+        if request.schema is not None:
+            text = answer_that_fits(completion.text, request.schema)
+        else:
+            text = _fenced(completion.text)
+            if not isinstance(json.loads(text), dict):
+                raise ValueError("no object")
+    except (ValueError, RecursionError) as error:
+        raise ProviderError(
+            provider,
+            "no_answer",
+            upstream_status=200,
+            upstream_code="invalid_structured_output",
+            usage=completion.usage,
+            model=completion.model,
+        ) from error
+    return replace(completion, text=text)
+
+
+def _fenced(text: str) -> str:
+    """What stands in a Markdown fence where the text is one."""
+    lines = text.strip().splitlines()
+    return "\n".join(lines[1:-1]) if len(lines) > 2 and lines[0].startswith("```") and lines[-1] == "```" else text
 
 
 def _sampling(request: CompletionRequest) -> dict[Adjustable, float | None]:

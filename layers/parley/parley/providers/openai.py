@@ -15,19 +15,31 @@ from parley.core.provider_names import ProviderName
 from parley.providers import errors
 from parley.providers.adapter import Adapter, StreamReader, checked_usage, finish_reason
 from parley.providers.errors import ProviderError, ProviderErrorCode
-from parley.providers.protocol import Completion, CompletionRequest, Embeddings, FinishReason, Usage
+from parley.providers.fitting import is_text
+from parley.providers.protocol import (
+    Completion,
+    CompletionRequest,
+    Embeddings,
+    FinishReason,
+    Media,
+    Message,
+    NamedTool,
+    ToolUse,
+    Usage,
+)
+from parley.providers.tool_calls import ToolCalls, id_for_provider
 from parley.providers.transport import read_json, timeouts
 
 if TYPE_CHECKING:
     import httpx2
     from openai import OpenAI
 
-# No tools are offered, so a call of one is no answer.
 _FINISH: dict[str, FinishReason | ProviderErrorCode] = {
     "stop": "stop",
     "length": "length",
     "content_filter": "refusal",
-    "tool_calls": "no_answer",
+    "tool_calls": "tool_calls",
+    # Of an interface that is not used.
     "function_call": "no_answer",
 }
 
@@ -67,7 +79,12 @@ class OpenAIAdapter(Adapter):
     def _open(self, request: CompletionRequest, api_key: str, stream: bool) -> httpx2.Response:
         body: dict[str, Any] = {
             "model": request.model,
-            "messages": [{"role": message.role, "content": message.content} for message in request.messages],
+            "messages": [
+                {"role": message.role, "content": message.content}
+                if is_text(message) and message.cache is None
+                else _message(message)
+                for message in request.messages
+            ],
             "max_completion_tokens": request.max_output_tokens,
         }
         if request.temperature is not None:
@@ -81,6 +98,19 @@ class OpenAIAdapter(Adapter):
                 "type": "json_schema",
                 "json_schema": {"name": request.schema_name, "schema": request.schema, "strict": True},
             }
+        elif request.json_object:
+            body["response_format"] = {"type": "json_object"}
+        for name, value in (
+            ("reasoning_effort", request.reasoning_effort),
+            ("seed", request.seed),
+            ("frequency_penalty", request.frequency_penalty),
+            ("presence_penalty", request.presence_penalty),
+            ("prompt_cache_key", request.cache_key),
+        ):
+            if value is not None:
+                body[name] = value
+        if request.tools is not None:
+            body |= _tools(request.tools)
         if stream:
             body |= {"stream": True, "stream_options": {"include_usage": True}}
         return self._post("/chat/completions", body, api_key, request.timeout)
@@ -113,7 +143,10 @@ class OpenAIAdapter(Adapter):
             usage=usage,
         )
 
-    def _reader(self, api_key: str) -> StreamReader:
+    def _tool_calls(self, payload: dict[str, Any], request: CompletionRequest) -> ToolCalls | None:
+        return _calls(None, payload["choices"][0]["message"].get("tool_calls") or ())
+
+    def _reader(self, request: CompletionRequest, api_key: str) -> StreamReader:
         return _Reader(api_key)
 
     def embed(self, texts: Sequence[str], model: str, dimensions: int, api_key: str, timeout: float) -> Embeddings:
@@ -159,6 +192,75 @@ def _embedding_usage(payload: dict[str, Any]) -> Usage:
     return Usage(payload["usage"]["prompt_tokens"], 0)
 
 
+def _message(message: Message) -> dict[str, Any]:
+    """A message that is more than text, or that ends what is to be kept in the prompt cache."""
+    if message.role == "tool":
+        return {
+            "role": "tool",
+            "tool_call_id": id_for_provider(message.tool_call_id or ""),
+            "content": f"Error: {message.content}" if message.failed else message.content,
+        }
+    told: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.parts or (message.cache is not None and message.content):
+        told["content"] = [_part(part) for part in message.parts or (message.content,)]
+        if message.cache is not None:
+            told["content"][-1]["prompt_cache_breakpoint"] = {"mode": "explicit"}
+    if message.tool_calls:
+        told["content"] = told["content"] or None
+        told["tool_calls"] = [
+            {
+                "id": id_for_provider(call.id),
+                "type": "function",
+                "function": {"name": call.name, "arguments": call.arguments or "{}"},
+            }
+            for call in message.tool_calls
+        ]
+    return told
+
+
+def _part(part: str | Media) -> dict[str, Any]:
+    if isinstance(part, str):
+        return {"type": "text", "text": part}
+    data = f"data:{part.media_type};base64,{part.data}"
+    if part.kind == "document":
+        return {"type": "file", "file": {"filename": part.name or "document.pdf", "file_data": data}}
+    image = {"url": part.url or data}
+    if part.detail is not None:
+        image["detail"] = part.detail
+    return {"type": "image_url", "image_url": image}
+
+
+def _tools(tools: ToolUse) -> dict[str, Any]:
+    definitions = []
+    for tool in tools.definitions:
+        function: dict[str, Any] = {"name": tool.name}
+        if tool.description is not None:
+            function["description"] = tool.description
+        if tool.parameters is not None:
+            function["parameters"] = tool.parameters
+        if tool.strict:
+            function["strict"] = True
+        definitions.append({"type": "function", "function": function})
+    told: dict[str, Any] = {"tools": definitions, "tool_choice": tools.choice}
+    if isinstance(tools.choice, NamedTool):
+        told["tool_choice"] = {"type": "function", "function": {"name": tools.choice.name}}
+    if tools.parallel is not None:
+        told["parallel_tool_calls"] = tools.parallel
+    return told
+
+
+def _calls(calls: ToolCalls | None, given: Sequence[dict[str, Any]]) -> ToolCalls | None:
+    """The calls with those of a message, or with the pieces of a chunk."""
+    for number, piece in enumerate(given):
+        calls = calls or ToolCalls()
+        function = piece.get("function") or {}
+        key = piece.get("index", number)
+        if not calls.has(key):
+            calls.begin(key, piece.get("id"), function.get("name"))
+        calls.add(key, function.get("arguments") or "")
+    return calls
+
+
 class _Reader(StreamReader):
     """Ends with a finish_reason, then `[DONE]`; usage comes in a chunk of its own or in any other."""
 
@@ -188,6 +290,8 @@ class _Reader(StreamReader):
         for choice in chunk.get("choices") or ():
             delta = choice.get("delta") or {}
             text = delta.get("content") or ""
+            if delta.get("tool_calls"):
+                self.calls = _calls(self.calls, delta["tool_calls"])
             if delta.get("refusal"):
                 self._refused, text = True, delta["refusal"]
             self._finish = choice.get("finish_reason") or self._finish

@@ -1,0 +1,129 @@
+"""The tool calls of one answer, whole or in pieces, as a model wrote them and as callers get them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import secrets
+from collections.abc import Sequence
+from typing import Any
+
+from parley.providers.protocol import Message, ToolCall, ToolCallDelta, ToolUse
+from parley.providers.text import StreamedText, storable
+
+# What OpenAI and Anthropic take for a call's id; Gemini takes any.
+_ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
+_LONGEST_NAME = 128
+
+
+def call_id(given: object) -> str:
+    """A call's id: the provider's own, or one that is made here where that is none."""
+    return given if isinstance(given, str) and _ID.fullmatch(given) else f"call_{secrets.token_hex(12)}"
+
+
+def id_for_provider(given: str) -> str:
+    """A caller's id as every provider takes it. Equal ids stay equal, and different ones different."""
+    return given if _ID.fullmatch(given) else f"call_{hashlib.sha256(given.encode(errors='replace')).hexdigest()[:24]}"
+
+
+def arguments_object(text: str) -> dict[str, Any]:
+    """The arguments that JSON text says; of an empty text none. Raises ValueError where it is no object."""
+    value = json.loads(text) if text.strip() else {}
+    if not isinstance(value, dict):
+        raise ValueError("arguments are not an object")
+    return value
+
+
+def arguments_text(value: object) -> str:
+    """JSON text of arguments that a provider gave as an object. Raises ValueError where they are none."""
+    if value is None:
+        return "{}"
+    if not isinstance(value, dict):
+        raise ValueError("arguments are not an object")
+    return storable(json.dumps(value, ensure_ascii=False))
+
+
+def tools_of(messages: Sequence[Message], tools: ToolUse | None) -> list[str]:
+    """The names of tools that a history calls and a request does not offer."""
+    offered = {tool.name for tool in tools.definitions} if tools is not None else set[str]()
+    called = dict.fromkeys(call.name for message in messages for call in message.tool_calls)
+    return [name for name in called if name not in offered]
+
+
+def names_by_id(messages: Sequence[Message]) -> dict[str, str]:
+    """The tool that each call of a history is of."""
+    return {call.id: call.name for message in messages for call in message.tool_calls}
+
+
+class ToolCalls:
+    """Takes the calls of one answer, piece by piece, and gives them out again: as deltas and in the end as calls.
+
+    A call without arguments has `{}`. Calls beyond `most` are dropped: Gemini cannot be told to make one at a time, and
+    asks for the others again once it has the first one's result.
+
+    Attributes:
+        pending: deltas that nobody has taken yet.
+    """
+
+    def __init__(self, most: int | None = None) -> None:
+        self.pending: list[ToolCallDelta] = []
+        self._most = most
+        self._begun: dict[Any, int] = {}
+        self._calls: list[tuple[str, str, str | None, StreamedText]] = []
+
+    def begin(self, key: object, call: object, name: object, signature: str | None = None) -> None:
+        """A call begins, which the provider calls `key`. Raises ValueError for a name that is none."""
+        if not isinstance(name, str) or not 0 < len(name) <= _LONGEST_NAME:
+            raise ValueError("a tool without a name")
+        if self._most is not None and len(self._calls) >= self._most:
+            return
+        index = self._begun[key] = len(self._calls)
+        one = call_id(call), storable(name)
+        if any(one[0] == other[0] for other in self._calls):
+            one = call_id(None), one[1]
+        self._calls.append((*one, signature, StreamedText(())))
+        self.pending.append(ToolCallDelta(index, "", *one, signature))
+
+    def has(self, key: object) -> bool:
+        """Whether this call has begun."""
+        return key in self._begun
+
+    def add(self, key: object, arguments: object) -> None:
+        """More of a call's arguments. Raises ValueError for what is no text."""
+        if not isinstance(arguments, str):
+            raise ValueError("arguments that are no text")
+        index = self._begun.get(key)
+        if index is not None and arguments and (piece := self._calls[index][3].feed(arguments)):
+            self.pending.append(ToolCallDelta(index, piece))
+
+    def end(self) -> None:
+        """No more comes: what was held back goes out, and `{}` where nothing did."""
+        for index, (_, _, _, text) in enumerate(self._calls):
+            rest = text.end()
+            if not text.whole.strip():
+                rest = text.feed("{}")
+            if rest:
+                self.pending.append(ToolCallDelta(index, rest))
+
+    def take(self) -> list[ToolCallDelta]:
+        """What is pending, which it then is no more."""
+        taken, self.pending = self.pending, []
+        return taken
+
+    def whole(self, *, cut: bool) -> tuple[ToolCall, ...]:
+        """The calls. Raises ValueError for arguments that are no JSON object.
+
+        Args:
+            cut: whether the answer was cut by its length: calls that are not whole are then left out.
+        """
+        calls: list[ToolCall] = []
+        for given, name, signature, text in self._calls:
+            try:
+                arguments_object(text.whole)
+            except (ValueError, RecursionError):
+                if not cut:
+                    raise ValueError("arguments that are no JSON object") from None
+            else:
+                calls.append(ToolCall(given, name, text.whole, signature))
+        return tuple(calls)

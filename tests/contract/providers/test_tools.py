@@ -1,0 +1,218 @@
+"""Tools at three providers: a loop of five turns, whole and streamed, and with another provider after each turn."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import httpx2
+import pytest
+
+from local.emulator.client import Emulator
+from parley.core.provider_names import PROVIDERS, ProviderName
+from parley.providers.errors import ProviderError
+from parley.providers.protocol import (
+    Completion,
+    Message,
+    NamedTool,
+    Provider,
+    ToolCall,
+    ToolCallDelta,
+    ToolChoice,
+    ToolDefinition,
+    ToolUse,
+)
+from parley.providers.registry import Providers
+from parley.providers.transport import SharedClient
+from testing.providers import KEY, Body, at_emulator, call, drain, event_stream, over, request, urls
+
+Adapters = Mapping[ProviderName, Provider]
+ORDERS = [
+    PROVIDERS[:1] * 6,
+    PROVIDERS[1:2] * 6,
+    PROVIDERS[2:] * 6,
+    (*PROVIDERS, *PROVIDERS),
+    (*PROVIDERS[::-1], *PROVIDERS[::-1]),
+]
+
+
+def tool(name: str, /, **members: str) -> ToolDefinition:
+    properties = {member: {"type": kind} for member, kind in members.items()}
+    schema = {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+    return ToolDefinition(name, f"Runs {name}.", schema)
+
+
+TOOLS = ToolUse(
+    [
+        tool("find_city", name="string"),
+        tool("weather", city="string", days="integer"),
+        tool("convert", value="number", unit="string"),
+        tool("stop_clock"),
+        tool("book", hotel="string", nights="integer"),
+    ]
+)
+ASKED = (
+    'find_city("Malmö 🌊, \\"by the sea\\""), then weather for 3 days in Lund, then stop_clock, '
+    "then convert(21.5, unit=\"F\"), then book 2 nights at 'Hotell Ö'"
+)
+EXPECTED = [
+    ("find_city", {"name": 'Malmö 🌊, "by the sea"'}),
+    ("weather", {"city": "Lund", "days": 3}),
+    ("stop_clock", {}),
+    ("convert", {"value": 21.5, "unit": "F"}),
+    ("book", {"hotel": "Hotell Ö", "nights": 2}),
+]
+
+
+@pytest.fixture
+def adapters(emulator: Emulator) -> Iterator[Adapters]:
+    with at_emulator(emulator.url) as adapters:
+        yield adapters
+
+
+def ask(adapters: Adapters, provider: ProviderName, messages: Sequence[Message], streamed: bool) -> Completion:
+    """The answer; of a streamed one also checked that its pieces make what it says."""
+    asked = request(provider, messages=messages, tools=TOOLS)
+    if not streamed:
+        return adapters[provider].complete(asked, KEY)
+    deltas, completion = drain(adapters[provider].stream(asked, KEY))
+    assert joined(deltas) == [(call.id, call.name, call.arguments) for call in completion.tool_calls]
+    return completion
+
+
+def joined(deltas: Sequence[Any]) -> list[tuple[str, str, str]]:
+    """The calls that pieces make."""
+    calls: list[list[str]] = []
+    for delta in deltas:
+        if isinstance(delta, ToolCallDelta):
+            if delta.index == len(calls):
+                calls.append([str(delta.id), str(delta.name), ""])
+            else:
+                assert delta.id is None
+            calls[delta.index][2] += delta.arguments
+    return [(one[0], one[1], one[2]) for one in calls]
+
+
+def result(made: ToolCall) -> Message:
+    return Message("tool", f'{{"of":"{made.name}"}}', tool_call_id=made.id)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_loop_of_five_turns_makes_the_same_calls_at_each_provider_and_across_them(
+    adapters: Adapters, order: Sequence[ProviderName], streamed: bool
+) -> None:
+    messages = [Message("user", ASKED)]
+    made = []
+    for provider in order[:-1]:
+        answer = ask(adapters, provider, messages, streamed)
+        assert answer.finish_reason == "tool_calls"
+        made += [(call.name, json.loads(call.arguments)) for call in answer.tool_calls]
+        messages.append(Message("assistant", answer.text, tool_calls=answer.tool_calls))
+        messages += map(result, answer.tool_calls)
+    assert made == EXPECTED
+    end = ask(adapters, order[-1], messages, streamed)
+    assert (end.finish_reason, end.tool_calls) == ("stop", ())
+    assert end.text == "Here is what came of it: " + "; ".join(f'{{"of":"{name}"}}' for name, _ in EXPECTED) + "."
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_calls_of_one_answer_are_parallel_unless_that_is_forbidden(
+    adapters: Adapters, provider: ProviderName, streamed: bool
+) -> None:
+    question = [Message("user", 'weather("Lund", 1), stop_clock and convert(2.0, "C")')]
+    for parallel, names in ((None, ["weather", "stop_clock", "convert"]), (False, ["weather"])):
+        asked = request(provider, messages=question, tools=TOOLS._replace(parallel=parallel))
+        answer = call(adapters[provider], asked, streamed)
+        assert [one.name for one in answer.tool_calls] == names
+        assert len({one.id for one in answer.tool_calls}) == len(names)
+        assert all(isinstance(json.loads(one.arguments), dict) for one in answer.tool_calls)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize(
+    ("choice", "called"), [("none", None), ("required", "find_city"), (NamedTool("book"), "book"), ("auto", None)]
+)
+def test_a_choice_is_kept(
+    adapters: Adapters, provider: ProviderName, choice: ToolChoice, called: str | None, streamed: bool
+) -> None:
+    asked = request(provider, "Good morning.", tools=TOOLS._replace(choice=choice))
+    answer = call(adapters[provider], asked, streamed)
+    assert [one.name for one in answer.tool_calls] == ([called] if called else [])
+    assert answer.finish_reason == ("tool_calls" if called else "stop")
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_history_of_calls_is_understood_where_no_tools_are_offered_and_whatever_the_ids_are(
+    adapters: Adapters, provider: ProviderName
+) -> None:
+    ids = ["toolu_" + "x" * 80, "call|with:signs.é", "1"]
+    calls = [ToolCall(one, "weather", '{"city": "Lund"}') for one in ids]
+    messages = [
+        Message("user", "Weather in Lund?"),
+        Message("assistant", "", tool_calls=calls),
+        *(Message("tool", text, tool_call_id=one, failed=one == "1") for one, text in zip(ids, "[]x", strict=True)),
+        Message("user", "Thank you."),
+    ]
+    assert adapters[provider].complete(request(provider, messages=messages), KEY).finish_reason == "stop"
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_call_that_the_length_cut_off_is_no_call(adapters: Adapters, provider: ProviderName) -> None:
+    for streamed in (False, True):
+        asked = request(provider, 'book("Hotell Ö", 2)', tools=TOOLS, max_output_tokens=4)
+        answer = call(adapters[provider], asked, streamed)
+        assert answer.finish_reason == "length"
+        assert all(json.loads(one.arguments) == {} for one in answer.tool_calls)
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_stream_cut_inside_a_tool_call_never_looks_finished(emulator: Emulator, provider: ProviderName) -> None:
+    asked = request(provider, 'book("Hotell Ö", 2), stop_clock', tools=TOOLS)
+    bodies: list[bytes] = []
+
+    class Recorder(httpx2.HTTPTransport):
+        def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+            bodies.append(super().handle_request(request).read())
+            return event_stream(bodies[-1])
+
+    with httpx2.Client(transport=Recorder()) as client:
+        adapter = Providers(urls(emulator.url), http=SharedClient(client))[provider]
+        deltas, completion = drain(adapter.stream(asked, KEY))
+    assert [one.name for one in completion.tool_calls] == ["book", "stop_clock"]
+    assert joined(deltas) == [(one.id, one.name, one.arguments) for one in completion.tool_calls]
+    whole = bodies[0]
+    length = 0
+    adapter = over(lambda _: event_stream(Body([whole[:length]])))[provider]
+    finished, codes = [], set()
+    for length in range(len(whole)):
+        seen: list[Any] = []
+        try:
+            drain(adapter.stream(asked, KEY), seen)
+            finished.append(length)
+        except ProviderError as error:
+            codes.add(error.code)
+        for number, (_, name, arguments) in enumerate(joined(seen)):
+            assert completion.tool_calls[number].name == name
+            assert completion.tool_calls[number].arguments.startswith(arguments)
+    assert codes == {"stream_interrupted"}
+    # Only behind the provider's own end marker.
+    assert not finished or min(finished) >= len(whole) - len(b"data: [DONE]\n\n" * 2)
+
+
+def answers(provider: ProviderName, payload: dict[str, Any]) -> Provider:
+    return over(lambda _: httpx2.Response(200, json=payload))[provider]
+
+
+@pytest.mark.parametrize("arguments", ["{", "[]", "null", '"x"', "{} {}", "{'a': 1}"])
+def test_arguments_that_are_no_object_are_no_answer(arguments: str) -> None:
+    message = {"tool_calls": [{"id": "a", "function": {"name": "book", "arguments": arguments}}]}
+    payload = {"choices": [{"message": message, "finish_reason": "tool_calls"}]}
+    with pytest.raises(ProviderError) as caught:
+        answers("openai", payload).complete(request("openai", tools=TOOLS), KEY)
+    assert (caught.value.code, caught.value.upstream_code) == ("no_answer", "malformed_tool_call")
+    payload["choices"][0]["finish_reason"] = "length"
+    assert answers("openai", payload).complete(request("openai", tools=TOOLS), KEY).tool_calls == ()

@@ -1,0 +1,230 @@
+"""Tools, structured answers, images and PDFs over HTTP: what is asked, answered, kept and refused."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from local.emulator.client import Emulator
+from testing.functions import Answer, Functions
+
+Token = Callable[..., str]
+PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"canary-of-an-image" * 8).decode()
+PDF = base64.b64encode(b"%PDF-1.7\n" + b"canary-of-a-document" * 8).decode()
+WEATHER = {
+    "name": "weather",
+    "description": "The weather of a city.",
+    "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+}
+
+
+@pytest.fixture
+def ask(functions: Functions, token: Token) -> Callable[..., Answer]:
+    def send(messages: Any, **more: Any) -> Answer:
+        body = ({"message": messages} if isinstance(messages, str) else {"messages": messages}) | more
+        return functions.request("chat", "POST", "/api/chat", body, token=token("ada"))
+
+    return send
+
+
+def image(**source: Any) -> list[dict[str, Any]]:
+    return [{"role": "user", "content": [{"type": "text", "text": "What is it?"}, {"type": "image", **source}]}]
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic", "google"])
+def test_a_tool_is_called_and_its_result_answered_in_a_conversation_that_keeps_both(
+    functions: Functions, token: Token, ask: Callable[..., Answer], provider: str
+) -> None:
+    asked = ask("What is the weather in Lund?", conversation_id="new", tools=[WEATHER], provider=provider)
+    assert asked.status == 200, asked.text
+    call = asked.json["message"]["tool_calls"][0]
+    assert asked.json["finish_reason"] == "tool_calls"
+    assert (call["name"], json.loads(call["arguments"])) == ("weather", {"city": "Lund"})
+    conversation = asked.json["conversation_id"]
+    result = [{"role": "tool", "tool_call_id": call["id"], "content": "Rain."}]
+    answered = ask(result, conversation_id=conversation, tools=[WEATHER], provider="anthropic")
+    assert answered.status == 200, answered.text
+    assert answered.json["message"] == {"role": "assistant", "content": "Here is what came of it: Rain.."}
+    kept = functions.request("account", "GET", f"/api/conversations/{conversation}", token=token("ada")).json
+    turns = [(m["role"], m["content"], "tool_calls" in m, m.get("tool_call_id")) for m in kept["messages"]]
+    assert turns == [
+        ("user", "What is the weather in Lund?", False, None),
+        ("assistant", "", True, None),
+        ("tool", "Rain.", False, call["id"]),
+        ("assistant", "Here is what came of it: Rain..", False, None),
+    ]
+    again = ask("And now?", conversation_id=conversation, provider="google")
+    assert again.status == 200, again.text
+    stray = ask(result, conversation_id=conversation, tools=[WEATHER])
+    assert (stray.status, stray.json["code"]) == (400, "invalid_request")
+
+
+def test_images_and_documents_reach_the_model_and_of_them_hash_and_size_are_kept(
+    functions: Functions, token: Token, ask: Callable[..., Answer], emulator: Emulator, database: Any, capfd: Any
+) -> None:
+    content = [
+        {"type": "text", "text": "Compare these."},
+        {"type": "image", "media_type": "image/png", "data": PNG},
+        {"type": "document", "data": PDF, "name": "report.pdf"},
+    ]
+    for provider in ("openai", "anthropic", "google"):
+        answer = ask([{"role": "user", "content": content}], conversation_id="new", provider=provider)
+        assert answer.status == 200, answer.text
+        sent = json.dumps(emulator.requests()[-1]["body"])
+        assert PNG in sent
+        assert PDF in sent
+    conversation = answer.json["conversation_id"]
+    kept = functions.request("account", "GET", f"/api/conversations/{conversation}", token=token("ada"))
+    media = kept.json["messages"][0]["media"]
+    assert [one["size"] for one in media] == [len(base64.b64decode(PNG)), len(base64.b64decode(PDF))]
+    assert media[0]["sha256"] == hashlib.sha256(base64.b64decode(PNG)).hexdigest()
+    assert ask("And in short?", conversation_id=conversation).status == 200
+    assert "no longer shown" in json.dumps(emulator.requests()[-1]["body"])
+    with database.connect() as owner:
+        tables = owner.execute(
+            "select c.oid::regclass::text from pg_class c join pg_namespace n on n.oid = c.relnamespace "
+            "where c.relkind = 'r' and n.nspname in ('public', 'app')"
+        ).fetchall()
+        for (table,) in tables:
+            dumped = str(owner.execute(f"select to_jsonb(t) from {table} t").fetchall())
+            assert PNG[:40] not in dumped, table
+            assert "canary-of" not in dumped, table
+    written = "".join(capfd.readouterr())
+    assert PNG[:40] not in written
+
+
+@pytest.mark.parametrize(
+    ("provider", "part", "status"),
+    [
+        ("openai", {"type": "image", "url": "https://example.org/a.png"}, 200),
+        ("anthropic", {"type": "image", "url": "https://example.org/a.png"}, 200),
+        ("anthropic", {"type": "document", "url": "https://example.org/a.pdf"}, 200),
+        ("google", {"type": "document", "url": "https://example.org/a.pdf"}, 200),
+        ("openai", {"type": "document", "url": "https://example.org/a.pdf"}, 400),
+        ("google", {"type": "image", "url": "https://example.org/a"}, 400),
+        ("google", {"type": "image", "media_type": "image/gif", "data": "R0lGODlhAQABAAAAACw="}, 400),
+        ("openai", {"type": "image", "url": "http://169.254.169.254/latest"}, 400),
+        ("openai", {"type": "image", "media_type": "image/jpeg", "data": PNG}, 400),
+        ("openai", {"type": "image", "data": PNG}, 400),
+    ],
+)
+def test_a_url_goes_to_providers_that_fetch_it_and_is_refused_for_others(
+    functions: Functions, ask: Callable[..., Answer], emulator: Emulator, monkeypatch: pytest.MonkeyPatch,
+    provider: str, part: dict[str, Any], status: int,
+) -> None:  # fmt: skip
+    services = functions.module("chat").services
+    monkeypatch.setattr(type(services), "operator_keys", property(lambda _: {provider: "sk-emulated"}))
+    answer = ask([{"role": "user", "content": [{"type": "text", "text": "What is it?"}, part]}], provider=provider)
+    assert answer.status == status, answer.text
+    if status == 200 and "url" in part:
+        assert part["url"] in json.dumps(emulator.requests()[-1]["body"])
+
+
+def test_a_body_of_four_mebibytes_is_taken_and_a_larger_one_is_413(ask: Callable[..., Answer]) -> None:
+    largest = PNG[:-4] + "A" * (4 * 1024 * 1024 - 1000 - len(PNG))
+    largest = largest[: len(largest) // 4 * 4]
+    assert ask(image(media_type="image/png", data=largest)).status == 200
+    larger = ask(image(media_type="image/png", data=largest + "A" * 1000))
+    assert (larger.status, larger.json["code"]) == (413, "body_too_large")
+    assert "4096 KiB" in larger.json["detail"]
+    texts = ask([{"role": "user", "content": "x" * 90_000}] * 6)
+    assert (texts.status, texts.json["code"]) == (413, "body_too_large")
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"n": 2}, "n"),
+        ({"tool_choice": "required"}, "no tools"),
+        ({"tools": [WEATHER], "tool_choice": {"name": "other"}}, "none of the tools"),
+        ({"tools": [WEATHER, WEATHER]}, "same name"),
+        ({"tools": [WEATHER | {"name": "wea ther"}]}, "name"),
+        ({"tools": [WEATHER | {"parameters": {"type": "object", "not": {}}}]}, '"not"'),
+        (
+            {"response_format": {"type": "json_schema", "schema": {"type": "object", "if": {}, "properties": {}}}},
+            '"if"',
+        ),
+        ({"response_format": {"type": "json_schema", "schema": {"type": "array"}}}, '"type"'),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_before_any_call(
+    ask: Callable[..., Answer], emulator: Emulator, body: dict[str, Any], said: str
+) -> None:
+    answer = ask("What is it?", **body)
+    assert answer.status == 400
+    assert said in answer.text.replace('\\"', '"')
+    assert not emulator.requests()
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [{"role": "user", "content": "Hi"}, {"role": "tool", "tool_call_id": "a", "content": "x"}],
+        [
+            {"role": "user", "content": "Hi"},
+            {"role": "assistant", "tool_calls": [{"id": "a", "name": "weather", "arguments": "{}"}]},
+            {"role": "user", "content": "Well?"},
+        ],
+        [
+            {"role": "user", "content": "Hi"},
+            {"role": "assistant", "tool_calls": [{"id": "a", "name": "weather", "arguments": "[]"}]},
+            {"role": "tool", "tool_call_id": "a", "content": "x"},
+        ],
+        [{"role": "user", "content": "  "}],
+        [{"role": "user", "content": "Hi", "tool_call_id": "a"}],
+        [{"role": "system", "content": [{"type": "text", "text": "x"}]}, {"role": "user", "content": "Hi"}],
+    ],
+)
+def test_a_history_that_no_provider_takes_is_refused(
+    ask: Callable[..., Answer], emulator: Emulator, messages: list[Any]
+) -> None:
+    assert ask(messages, tools=[WEATHER]).status == 400
+    assert not emulator.requests()
+
+
+def test_prompts_with_tools_or_images_are_never_looked_for_by_meaning_and_the_hash_covers_all_of_them(
+    ask: Callable[..., Answer], emulator: Emulator
+) -> None:
+    other = base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"another" * 8).decode()
+    told = [WEATHER | {"name": "clock"}]
+    bodies: list[dict[str, Any]] = [
+        {"messages": image(media_type="image/png", data=PNG)},
+        {"messages": image(media_type="image/png", data=other)},
+        {"messages": image(url="https://example.org/a.png")},
+        {"messages": "What is it?", "tools": told},
+        {"messages": "What is it?", "tools": told, "tool_choice": "none"},
+        {"messages": "What is it?", "seed": 0},
+        {"messages": "What is it?", "reasoning_effort": "low"},
+        {"messages": "What is it?", "presence_penalty": 0.0},
+        {"messages": "What is it?", "response_format": {"type": "json_object"}},
+    ]
+    for body in bodies:
+        first = ask(cache="semantic", **body)
+        assert (first.status, first.json["cache"]) == (200, "none"), first.text
+    embedded = [one for one in emulator.requests() if "embed" in one["path"]]
+    assert len(embedded) <= 4  # none of tools and images
+    for body in bodies:
+        assert ask(cache="semantic", **body).json["cache"] == "exact"
+
+
+def test_what_the_provider_read_from_its_cache_is_in_usage_and_ledger(
+    ask: Callable[..., Answer], database: Any
+) -> None:
+    turns = [
+        {"role": "system", "content": "Rules. " * 300, "cache": "1h"},
+        {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": "Hello."},
+        {"role": "user", "content": "Well?", "cache": "5m"},
+    ]
+    answer = ask(turns, provider="anthropic", cache="off")
+    assert answer.json["usage"]["cached_input_tokens"] > 500
+    first = ask(turns[:2], provider="anthropic", cache="off")
+    assert first.json["usage"]["cache_write_tokens"] > 500
+    with database.connect() as owner:
+        rows = owner.execute("select tokens_cached, tokens_cache_write from ai_usage order by created_at").fetchall()
+    assert [tuple(map(bool, row)) for row in rows] == [(True, False), (False, True)]

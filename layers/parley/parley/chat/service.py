@@ -44,7 +44,7 @@ class Chat:
     def answer(self, context: RequestContext, request: ChatRequest) -> ModelAnswer:
         """Answer whole. Raises Problem."""
         with self._completions.admit(context, _prompt(context.caller, request)) as call:
-            grounds = _ground(self._grounding, call, context.caller, request)
+            grounds = _ground(self._grounding, call, request)
             body = _body_without_model(call, grounds)
             if body is None:
                 completion = call.complete()
@@ -58,7 +58,7 @@ class Chat:
     def stream(self, context: RequestContext, request: ChatRequest) -> ChatStream:
         """Admit, and answer piece by piece. Raises Problem where the request is refused."""
         call = self._completions.admit(context, _prompt(context.caller, request))
-        return ChatStream(call, request, lambda: _ground(self._grounding, call, context.caller, request))
+        return ChatStream(call, request, lambda: _ground(self._grounding, call, request))
 
 
 class ChatStream:
@@ -117,9 +117,9 @@ class ChatStream:
 
 
 def _prompt(caller: Caller, request: ChatRequest) -> Prompt:
-    if request.conversation_id is not None and caller.user_id is None:
+    if request.conversation_id is not None and not caller.is_user:
         raise Problem("token_missing", "Sign in to keep a conversation.", status=401)
-    if request.search is not None and caller.user_id is None:
+    if request.search is not None and not caller.is_user:
         raise Problem("token_missing", "Sign in to have your documents searched.", status=401)
     provider = requested_provider(request.provider)
     turns = [Message(turn.role, turn.content) for turn in request.messages or ()]
@@ -147,14 +147,12 @@ def _prompt(caller: Caller, request: ChatRequest) -> Prompt:
     )
 
 
-def _ground(
-    grounding: Callable[[], Grounding], call: ModelCall, caller: Caller, request: ChatRequest
-) -> Grounds | None:
+def _ground(grounding: Callable[[], Grounding], call: ModelCall, request: ChatRequest) -> Grounds | None:
     """What the answer is to rest on, where that was asked for and the answer is not there already."""
     if request.search is None or call.replay is not None:
         return None
     question = request.message if request.messages is None else request.messages[-1].content
-    return grounding().ground(call, caller, question or "", request.search)
+    return grounding().ground(call, call.caller, question or "", request.search)
 
 
 def _body_without_model(call: ModelCall, grounds: Grounds | None) -> ChatAnswer | None:

@@ -31,6 +31,7 @@ if __package__ in (None, ""):  # run as a file
 
 import psycopg
 
+from parley.admission.access_keys import AccessKeys
 from parley.admission.known_callers import KnownCallers
 from parley.admission.records import AdmittedModelCall, ModelCallRequest, Outcome
 from parley.admission.refusals import Refused
@@ -229,7 +230,8 @@ def prove_nights(database: ScratchDatabase, verdict: Verdict, attempts: int, nig
 
 
 def _requests(url: str) -> Requests:
-    return Requests(Database(url, patience=120), SystemClock(), KnownCallers())
+    database, clock = Database(url, patience=120), SystemClock()
+    return Requests(database, clock, KnownCallers(), AccessKeys(database, clock))
 
 
 def _begin(requests: Requests, user: str, lease_seconds: int) -> AdmittedModelCall | None:

@@ -28,10 +28,18 @@ CODES: dict[str, tuple[int, str]] = {
     "organization_admin_required": (403, "Only an admin of the organization may do this."),
     "organization_required": (403, "The token names no organization."),
     "subject_deleted": (403, "This account was deleted."),
+    "access_key_malformed": (401, "This is no machine key by its form."),
+    "access_key_invalid": (401, "There is no such machine key."),
+    "access_key_revoked": (401, "The machine key was revoked."),
+    "access_key_expired": (401, "The machine key has expired."),
+    "access_key_scope_missing": (403, "The machine key's scopes do not reach this far."),
+    "access_key_not_accepted": (403, "No machine key is accepted here."),
     "keys_unavailable": (503, "The keys that tokens are signed with cannot be fetched right now."),
     # What it is about
     "not_found": (404, "There is no such thing, or it is somebody else's."),
     "conversation_not_found": (404, "There is no such conversation of the caller's."),
+    "access_key_not_found": (404, "There is no such machine key of the caller's."),
+    "access_key_limit_reached": (409, "One user has only so many machine keys."),
     "version_conflict": (409, "The conversation changed meanwhile; `version` is the current one."),
     "interview_not_found": (404, "There is no such interview of the caller's."),
     "interview_not_in_progress": (409, "The interview has not begun, is over, or is not a typed one."),
@@ -50,6 +58,8 @@ CODES: dict[str, tuple[int, str]] = {
     "quota_exceeded": (429, "The allowance of answers is used up."),
     "embedding_quota_exceeded": (429, "Today's allowance of tokens to embed does not hold that many."),
     "daily_limit_reached": (429, "That many rows that cost no unit are kept for one user in a day."),
+    "access_key_limit_used_up": (429, "The machine key's own daily limit is used up."),
+    "access_key_attempts_used_up": (429, "Too many machine keys that do not exist came from this address today."),
     # Providers and own keys
     "provider_not_allowed": (403, "The organization does not allow this provider."),
     "no_provider_available": (503, "No provider that may be used can be called."),
@@ -97,6 +107,10 @@ _ANY_ROUTE = (
     "not_configured", "secrets_unavailable", "database_unavailable", "database_login_refused",
     "gateway_refused", "throttled", "function_failed", "function_unreachable", "gateway_timeout",
 )  # fmt: skip
+_WITH_ACCESS_KEY = (
+    "access_key_invalid", "access_key_revoked", "access_key_expired", "access_key_scope_missing", "subject_deleted",
+    "access_key_attempts_used_up",
+)  # fmt: skip
 _ACCESS = {
     "anyone": (),
     "user": ("token_missing", "user_required"),
@@ -116,6 +130,9 @@ def codes_of(route: Route) -> dict[int, list[str]]:
 def _names(route: Route) -> Iterator[str]:
     yield from _in_order(route.errors)
     yield from _ACCESS[route.access]
+    yield from ("access_key_malformed", "access_key_not_accepted")[: 1 if route.scope else 2]
+    if route.scope is not None:
+        yield from _WITH_ACCESS_KEY
     if "{" in route.path:
         yield "not_found"
     if route.body is not None:

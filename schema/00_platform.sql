@@ -372,6 +372,14 @@ create or replace function app.caller_key() returns text
   return coalesce('user:' || app.user_id(), 'anonymous:' || (app.claims() ->> 'caller_key'));
 comment on function app.caller_key() is 'What limits and leases are counted by: the user, or the hashed source address of an anonymous caller.';
 
+create or replace function app.access_key_id() returns uuid
+  language plpgsql stable parallel safe set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (app.claims() ->> 'access_key_id')::uuid;
+end $$;
+comment on function app.access_key_id() is 'The machine key that the caller calls with; null for a token.';
+
 create or replace function app.tenant_id() returns text
   language plpgsql stable parallel safe set search_path = pg_catalog, pg_temp
 as $$
@@ -390,7 +398,7 @@ end $$;
 comment on function app.touch_updated_at() is 'Trigger: stamps updated_at.';
 
 grant execute on function app.claims(), app.user_id(), app.organization_id(), app.is_organization_admin(), app.is_service(),
-  app.caller_key(), app.tenant_id()
+  app.caller_key(), app.access_key_id(), app.tenant_id()
   to anon, authenticated, service_role, parley_definer, parley_owner, parley_app, parley_service;
 
 -- Tools of the migrations themselves; granted to nobody.

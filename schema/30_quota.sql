@@ -144,11 +144,15 @@ create table if not exists app.ai_requests (
     state <> 'released' or (finished_at is not null and error_code is not null and lease_until is null and answer is null)),
   constraint ai_requests_answer_check check ((answer is null) = (answer_until is null))
 ) with (fillfactor = 80);
-alter table app.ai_requests add column if not exists covers_retry boolean not null default false;
+alter table app.ai_requests
+  add column if not exists covers_retry boolean not null default false,
+  add column if not exists access_key_id uuid default app.access_key_id();
 create unique index if not exists ai_requests_caller_key_idempotency_key_idx
   on app.ai_requests (caller_key, idempotency_key);
 create index if not exists ai_requests_reserved_idx on app.ai_requests (caller_key, lease_until) where state = 'reserved';
 create index if not exists ai_requests_finished_at_idx on app.ai_requests (finished_at) where finished_at is not null;
+create index if not exists ai_requests_access_key_id_idx on app.ai_requests (access_key_id, created_at)
+  where access_key_id is not null;
 alter table app.ai_requests enable row level security;
 revoke all on app.ai_requests from public, anon, authenticated, service_role;
 comment on table app.ai_requests is 'Requests that hold, spent or gave back a unit or tokens to embed; also what an idempotent retry finds.';
@@ -161,6 +165,7 @@ comment on column app.ai_requests.provider_failed is 'How the last upstream atte
 comment on column app.ai_requests.earlier_attempts is 'The attempts before the last one: [{"provider", "model", "ok", "error_code", "latency_ms"}]; null where the first was the last.';
 comment on column app.ai_requests.error_code is 'Why the request was released.';
 comment on column app.ai_requests.covers_retry is 'Whether a caller who left has spent a unit that covers the next try under this key.';
+comment on column app.ai_requests.access_key_id is 'The machine key that it is made with; null: a token. No foreign key, as with user_id.';
 comment on column app.ai_requests.answer is 'What a replay returns, until answer_until.';
 
 drop trigger if exists _20_updated_at on public.user_ai_settings;

@@ -168,6 +168,12 @@ end $$;
 comment on function app.count_unit() is
   'Counts one unit of the caller''s and returns the day it counts on; null at the limit. Exact under concurrency: one UPDATE decides.';
 
+create or replace function app.daily_limit_reached() returns jsonb
+  language sql stable set search_path = pg_catalog, pg_temp
+  return pg_catalog.jsonb_build_object('outcome', 'daily_limit_reached', 'retry_after', greatest(1, pg_catalog.ceil(extract(
+    epoch from (app.today() + 1)::timestamp at time zone app.time_zone() - app.now()))));
+comment on function app.daily_limit_reached() is 'begin_request''s reply to who may keep no more for nothing today, with the seconds until tomorrow.';
+
 create or replace function app.count_embedding_tokens(p_tokens bigint, p_bounded boolean) returns date
   language plpgsql set search_path = pg_catalog, pg_temp
 as $$
@@ -410,7 +416,7 @@ select app.give_to('parley_definer',
   'app.read_quota(jsonb)');
 grant execute on function app.quota() to parley_definer;
 grant execute on function app.return_to_quota(text, text, date, integer, bigint), app.release_expired(text, integer),
-  app.count_unit(), app.tier_takes_units(text),
+  app.count_unit(), app.tier_takes_units(text), app.daily_limit_reached(),
   app.count_embedding_tokens(bigint, boolean) to parley_definer;
 grant execute on function app.reserve_unit(text, text, integer, boolean, text, text, bigint), app.read_quota(jsonb)
   to parley_app, parley_service;

@@ -132,12 +132,6 @@ end $$;
 comment on function app.remember_free_answer(jsonb, app.ai_requests, jsonb) is
   'Remembers begin_request''s reply that took no unit for a retry with the same idempotency key; a unit that an earlier try holds goes back. False where the day''s free rows of the caller are used up.';
 
-create or replace function app.daily_limit_reached() returns jsonb
-  language sql stable set search_path = pg_catalog, pg_temp
-  return pg_catalog.jsonb_build_object('outcome', 'daily_limit_reached', 'retry_after', greatest(1, pg_catalog.ceil(extract(
-    epoch from (app.today() + 1)::timestamp at time zone app.time_zone() - app.now()))));
-comment on function app.daily_limit_reached() is 'begin_request''s reply to who may keep no more for nothing today, with the seconds until tomorrow.';
-
 create or replace function app.effective_provider(p_claims jsonb, p_default_provider text) returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
@@ -217,6 +211,10 @@ declare
   v_day date;
 begin
   request_id := coalesce(p_earlier.id, v_id);
+  if p_tokens is null and not app.access_key_has_room(request_id) then
+    outcome := 'access_key_refused';
+    return;
+  end if;
   -- 1.
   if p_earlier.id is null then
     fence := 1;
@@ -259,11 +257,11 @@ begin
   update app.ai_requests r
   set state = 'reserved', fence = hold_request.fence, lease_until = app.now() + pg_catalog.make_interval(secs => v_lease),
       finished_at = null, error_code = null, answer = null, answer_until = null, reserved_day = v_day,
-      reserved_tokens = p_tokens
+      reserved_tokens = p_tokens, access_key_id = app.access_key_id()
   where r.id = p_earlier.id;
 end $$;
 comment on function app.hold_request(jsonb, app.ai_requests, boolean, bigint) is
-  'Makes the request''s row with a unit or tokens, or takes over the earlier one under a new fence. reserved, refused (at the limit), begun_meanwhile: look for the earlier request again, or id_taken: another caller''s request has this id.';
+  'Makes the request''s row with a unit or tokens, or takes over the earlier one under a new fence. reserved, refused (at the limit), access_key_refused (at the machine key''s own), begun_meanwhile: look for the earlier request again, or id_taken: another caller''s request has this id.';
 
 -- What a model call needs to know before it, in the order of cost: what answers without a model comes first.
 --   1. An earlier request with this key may decide: a replay, one still running, the key used for something else.
@@ -382,6 +380,8 @@ begin
     return app.admit_call(p_claims, p_request);
   elsif v_hold.outcome = 'id_taken' then
     return '{"outcome": "id_taken"}';
+  elsif v_hold.outcome = 'access_key_refused' then
+    return v_reply || app.daily_limit_reached() || '{"outcome": "access_key_limit_used_up"}';
   elsif v_hold.outcome <> 'reserved' then
     return v_reply || '{"outcome": "quota_exceeded"}';
   end if;
@@ -419,7 +419,8 @@ comment on function app.admit_retrieval(jsonb) is
   'What begin_request replies about a search or an import: an earlier request, or a row that holds the tokens to embed, and who may embed them.';
 
 -- The one entry before anything that spends: identity is set here, once, for everything below.
---   1. Who calls: the claims become the transaction's identity; a deleted subject ends here.
+--   1. Who calls: the claims, or those of a machine key's user, become the transaction's identity; a key that does not hold
+--      and a deleted subject end here.
 --   2. A model call, or a search or an import.
 --   3. The quota as it is now, what this request took included.
 --   4. At a limit: when waiting helps. Who asks for more than a whole window ever holds waits in vain.
@@ -428,6 +429,8 @@ create or replace function app.begin_request(p_claims jsonb, p_request jsonb) re
   set plan_cache_mode = force_generic_plan
 as $$
 declare
+  v_claims jsonb := p_claims;
+  v_key jsonb;
   v_request jsonb := p_request;
   v_reply jsonb;
   v_quota jsonb;
@@ -435,7 +438,14 @@ declare
   v_wait_helps boolean;
 begin
   -- 1.
-  perform pg_catalog.set_config('request.jwt.claims', p_claims::text, true);
+  if p_claims ? 'access_key_hash' then
+    v_key := app.resolve_access_key(p_claims);
+    if v_key ->> 'outcome' <> 'resolved' then
+      return v_key;
+    end if;
+    v_claims := v_key -> 'claims';
+  end if;
+  perform pg_catalog.set_config('request.jwt.claims', v_claims::text, true);
   if app.caller_key() is null then
     raise exception 'the claims name no caller' using errcode = '42501';
   elsif not app.provision() then
@@ -444,7 +454,7 @@ begin
   -- 2.
   loop
     v_reply := pg_catalog.jsonb_build_object('request_id', v_request ->> 'request_id') || case
-      when v_request ->> 'embedding_tokens' is null then app.admit_call(p_claims, v_request)
+      when v_request ->> 'embedding_tokens' is null then app.admit_call(v_claims, v_request)
       else app.admit_retrieval(v_request) end;
     exit when v_reply ->> 'outcome' <> 'id_taken';
     -- An event that is sent again brings its request id, whoever sends it and whatever it asks by then. Its row gets an id
@@ -467,14 +477,15 @@ begin
     v_reply := v_reply || pg_catalog.jsonb_build_object('retry_after', greatest(
       1, pg_catalog.ceil(extract(epoch from (v_window ->> 'resets_at')::timestamptz - app.now()))));
   end if;
-  return v_reply || pg_catalog.jsonb_build_object('tier', v_quota ->> 'tier', 'quota', v_quota - 'tier');
+  return v_reply || pg_catalog.jsonb_build_object('tier', v_quota ->> 'tier', 'quota', v_quota - 'tier')
+    || case when v_key is null then '{}' else pg_catalog.jsonb_build_object('access_key', v_key -> 'access_key') end;
 end $$;
 comment on function app.begin_request(jsonb, jsonb) is
   'Everything before a model call (provision, idempotency, conversation, FAQ, route, cache, unit), or before a search or an import (provision, idempotency, tokens to embed). See docs/architecture.md.';
 
 select app.give_to('parley_definer', 'app.begin_request(jsonb, jsonb)', 'app.effective_provider(jsonb, text)');
 grant execute on function app.conversation_tail(jsonb, integer), app.choose_provider(jsonb, text, text[], text[]),
-  app.remember_free_answer(jsonb, app.ai_requests, jsonb), app.daily_limit_reached(), app.find_earlier_request(jsonb),
+  app.remember_free_answer(jsonb, app.ai_requests, jsonb), app.find_earlier_request(jsonb),
   app.hold_request(jsonb, app.ai_requests, boolean, bigint), app.admit_call(jsonb, jsonb), app.admit_retrieval(jsonb)
   to parley_definer;
 grant execute on function app.begin_request(jsonb, jsonb), app.effective_provider(jsonb, text)

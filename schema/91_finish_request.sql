@@ -4,6 +4,7 @@
 --   1. A row of the ledger for each upstream call, under the seeds' names as well.
 --   2. The user's day, with the sums read from the argument: by RETURNING one would need the right to read the rows, and
 --      nobody may read an anonymous caller's.
+--   3. The machine key's day.
 create or replace function app.record_calls(
   p_request_id text, p_operation text, p_tier text, p_calls jsonb, p_at timestamptz, p_day date, p_answered boolean
 ) returns void
@@ -40,9 +41,11 @@ begin
           cost_estimate = u.cost_estimate + excluded.cost_estimate,
           updated_at = app.now();
   end if;
+  -- 3.
+  perform app.count_access_key_usage(p_calls, p_day, p_answered);
 end $$;
 comment on function app.record_calls(text, text, text, jsonb, timestamptz, date, boolean) is
-  'Writes a request''s upstream calls to the ledger and to its user''s day.';
+  'Writes a request''s upstream calls to the ledger, to its user''s day and to its machine key''s.';
 
 --   1. What the turn cost, for the conversation's totals.
 --   2. A conversation that was deleted while its answer was on the way stays deleted.

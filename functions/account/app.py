@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from parley.account.schemas import (
+    AccessKeyList,
+    AccessKeyQuery,
+    AccessKeyRename,
+    AccessKeySummary,
+    AccessKeyUsageList,
+    AccessKeyUsageQuery,
+    CreatedAccessKey,
     HistoryQuery,
+    NewAccessKey,
     ProviderList,
     ProviderReportQuery,
     ProviderReports,
@@ -35,7 +43,7 @@ from parley.search.schemas import (
 )
 
 services = Container.from_environment()
-api = Api(services.settings)
+api = Api(services.settings, lambda: services.access_keys)
 
 
 @api.get("/api/settings", access="user", answer=Settings, errors=["subject_deleted"])
@@ -56,28 +64,85 @@ def update_settings(request: Request, body: SettingsChange) -> Settings:
     return services.account.settings(request.caller)
 
 
-@api.get("/api/usage", access="user", answer=Usage, errors=["subject_deleted"])
+@api.get("/api/usage", access="user", scope="usage", answer=Usage, errors=["subject_deleted"])
 def get_usage(request: Request) -> Usage:
     """Today and this month against the limits."""
     return services.usage.current(request.caller)
 
 
-@api.get("/api/usage/history", access="user", answer=UsageHistory, errors=["organization_admin_required"])
+@api.get(
+    "/api/usage/history", access="user", scope="usage", answer=UsageHistory, errors=["organization_admin_required"]
+)
 def get_usage_history(request: Request, query: HistoryQuery) -> UsageHistory:
     """Calls, tokens and cost over time."""
     return services.usage.history(request.caller, query)
 
 
-@api.get("/api/usage/searches", access="user", answer=SearchReport)
+@api.get("/api/usage/searches", access="user", scope="usage", answer=SearchReport)
 def get_search_usage(request: Request, query: Period) -> SearchReport:
     """Searches by type, and from how many something was chosen."""
     return services.usage.searches(request.caller, query)
 
 
-@api.get("/api/usage/providers", access="user", answer=ProviderReports, errors=["organization_admin_required"])
+@api.get(
+    "/api/usage/providers", access="user", scope="usage", answer=ProviderReports, errors=["organization_admin_required"]
+)
 def get_provider_usage(request: Request, query: ProviderReportQuery) -> ProviderReports:
     """How the providers did for the caller, or for the admin's organization."""
     return services.usage.providers(request.caller, query)
+
+
+@api.post(
+    "/api/settings/access-keys",
+    access="user",
+    status=201,
+    answer=CreatedAccessKey,
+    errors=["organization_admin_required", "access_key_limit_reached", "subject_deleted"],
+)
+def create_access_key(request: Request, body: NewAccessKey) -> CreatedAccessKey:
+    """Make a machine key; it is shown this once."""
+    return services.access_key_keeper.create(request.caller, body)
+
+
+@api.get("/api/settings/access-keys", access="user", answer=AccessKeyList, errors=["organization_admin_required"])
+def list_access_keys(request: Request, query: AccessKeyQuery) -> AccessKeyList:
+    """Machine keys, the newest first."""
+    return services.access_key_keeper.page(request.caller, query)
+
+
+@api.patch(
+    "/api/settings/access-keys/{key_id}",
+    access="user",
+    answer=AccessKeySummary,
+    errors=["access_key_not_found", "subject_deleted"],
+)
+def rename_access_key(request: Request, body: AccessKeyRename) -> AccessKeySummary:
+    """Give a machine key another name."""
+    return services.access_key_keeper.rename(request.caller, request.path["key_id"], body)
+
+
+@api.delete(
+    "/api/settings/access-keys/{key_id}",
+    access="user",
+    status=204,
+    answer=None,
+    errors=["access_key_not_found", "subject_deleted"],
+)
+def revoke_access_key(request: Request) -> None:
+    """Revoke a machine key for good."""
+    services.access_key_keeper.revoke(request.caller, request.path["key_id"])
+
+
+@api.get(
+    "/api/usage/access-keys",
+    access="user",
+    scope="usage",
+    answer=AccessKeyUsageList,
+    errors=["organization_admin_required"],
+)
+def get_access_key_usage(request: Request, query: AccessKeyUsageQuery) -> AccessKeyUsageList:
+    """What each machine key used."""
+    return services.access_key_keeper.usage(request.caller, query)
 
 
 @api.get("/api/ai-providers", access="anyone", answer=ProviderList)

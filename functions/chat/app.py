@@ -16,6 +16,8 @@ api = Api(services.settings)
 @api.post(
     "/api/chat",
     access="anyone",
+    scope="chat",
+    admitted=True,
     answer=ChatAnswer,
     idempotent=True,
     errors=[*MODEL_CALL, "conversation_not_found", "schema_unsupported"],

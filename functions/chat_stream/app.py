@@ -17,6 +17,8 @@ api = Api(services.settings)
 @api.post(
     "/api/chat/stream",
     access="anyone",
+    scope="chat",
+    admitted=True,
     answer={sse.MEDIA_TYPE: ChatEvents},
     idempotent=True,
     errors=[*MODEL_CALL, "conversation_not_found", "schema_unsupported"],

@@ -23,11 +23,16 @@ from parley.search.schemas import (
 )
 
 services = Container.from_environment(calls_models=True)
-api = Api(services.settings)
+api = Api(services.settings, lambda: services.access_keys)
 
 
 @api.post(
-    "/api/search", access="user", answer=SearchResults, idempotent=True, errors=[*EMBEDDING, "daily_limit_reached"]
+    "/api/search",
+    access="user",
+    scope="search",
+    answer=SearchResults,
+    idempotent=True,
+    errors=[*EMBEDDING, "daily_limit_reached"],
 )
 def search(request: Request, body: SearchRequest) -> Reply:
     """Find by meaning, by words, or both."""
@@ -35,50 +40,52 @@ def search(request: Request, body: SearchRequest) -> Reply:
     return Reply(answered.body, replayed=answered.replayed)
 
 
-@api.post("/api/search/{search_id}/selection", access="user", status=204, answer=None)
+@api.post("/api/search/{search_id}/selection", access="user", scope="search", status=204, answer=None)
 def select_search_result(request: Request, body: SelectionRequest) -> None:
     """Note what was chosen from a search."""
     services.search.select(request.caller, request.path["search_id"], body)
 
 
-@api.post("/api/documents", access="user", status=201, answer=CreatedList, idempotent=True, errors=EMBEDDING)
+@api.post(
+    "/api/documents", access="user", scope="search", status=201, answer=CreatedList, idempotent=True, errors=EMBEDDING
+)
 def store_documents(request: Request, body: DocumentsRequest) -> Reply:
     """Embed and store documents."""
     answered = services.documents.store(request.context, body)
     return Reply(answered.body, replayed=answered.replayed)
 
 
-@api.get("/api/documents", access="user", answer=DocumentList)
+@api.get("/api/documents", access="user", scope="search", answer=DocumentList)
 def list_documents(request: Request, query: DocumentQuery) -> DocumentList:
     """The caller's documents, newest first."""
     return services.documents.page(request.caller, query)
 
 
-@api.delete("/api/documents", access="user", answer=DeletedDocuments)
+@api.delete("/api/documents", access="user", scope="search", answer=DeletedDocuments)
 def delete_documents(request: Request, query: DeleteQuery) -> DeletedDocuments:
     """Delete by metadata, or all of mine."""
     return services.documents.delete_matching(request.caller, query)
 
 
-@api.get("/api/content/{type}", access="user", answer=ContentList)
+@api.get("/api/content/{type}", access="user", scope="search", answer=ContentList)
 def list_content(request: Request, query: ContentQuery) -> ContentList:
     """The application's content of a type, newest first."""
     return services.content.page(request.caller, request.path["type"], query)
 
 
-@api.get("/api/content/{type}/{content_id}", access="user", answer=ContentItem)
+@api.get("/api/content/{type}/{content_id}", access="user", scope="search", answer=ContentItem)
 def get_content(request: Request) -> ContentItem:
     """One item of content."""
     return services.content.read(request.caller, request.path["type"], request.path["content_id"])
 
 
-@api.get("/api/documents/{document_id}", access="user", answer=Document)
+@api.get("/api/documents/{document_id}", access="user", scope="search", answer=Document)
 def get_document(request: Request) -> Document:
     """One document, own or public."""
     return services.documents.read(request.caller, request.path["document_id"])
 
 
-@api.delete("/api/documents/{document_id}", access="user", status=204, answer=None)
+@api.delete("/api/documents/{document_id}", access="user", scope="search", status=204, answer=None)
 def delete_document(request: Request) -> None:
     """Delete one of mine."""
     services.documents.delete(request.caller, request.path["document_id"])

@@ -18,6 +18,7 @@ _WITHOUT_CONTENT = {
     "delete_faq",
     "delete_interview",
     "delete_user",
+    "revoke_access_key",
     "select_search_result",
 }
 

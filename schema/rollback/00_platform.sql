@@ -7,6 +7,7 @@ begin
 end $$;
 drop function if exists app.touch_updated_at();
 drop function if exists app.tenant_id();
+drop function if exists app.access_key_id();
 drop function if exists app.caller_key();
 drop function if exists app.is_service();
 drop function if exists app.is_organization_admin();

@@ -14,6 +14,7 @@ drop function if exists app.bring_counters_to_today();
 drop function if exists app.sweep_requests(integer);
 drop function if exists app.reserve_unit(text, text, integer, boolean, text, text, bigint);
 drop function if exists app.count_embedding_tokens(bigint, boolean);
+drop function if exists app.daily_limit_reached();
 drop function if exists app.count_unit();
 drop function if exists app.tier_takes_units(text);
 drop function if exists app.release_expired(text, integer);

@@ -12,10 +12,12 @@ from parley.core.clock import SystemClock
 from parley.core.config import Settings
 
 if TYPE_CHECKING:
+    from parley.account.access_keys import AccessKeyKeeper
     from parley.account.preferences import Preferences
     from parley.account.public_lists import PublicLists
     from parley.account.settings import Account
     from parley.account.usage import UsageReports
+    from parley.admission.access_keys import AccessKeys
     from parley.admission.degraded import DegradedMode
     from parley.admission.held_request import Admission
     from parley.admission.known_callers import KnownCallers
@@ -97,6 +99,20 @@ class Container:
         return KnownCallers()
 
     @cached_property
+    def access_keys(self) -> AccessKeys:
+        """Whose a machine key is."""
+        from parley.admission.access_keys import AccessKeys
+
+        return AccessKeys(self.database, self.clock)
+
+    @cached_property
+    def access_key_keeper(self) -> AccessKeyKeeper:
+        """Making and revoking machine keys."""
+        from parley.account.access_keys import AccessKeyKeeper
+
+        return AccessKeyKeeper(self.database, self.clock)
+
+    @cached_property
     def preferences(self) -> Preferences:
         """S1's preference service."""
         from parley.account.preferences import Preferences
@@ -154,7 +170,7 @@ class Container:
         """The two statements around a request."""
         from parley.admission.requests import Requests
 
-        return Requests(self.database, self.clock, self.known_callers)
+        return Requests(self.database, self.clock, self.known_callers, self.access_keys)
 
     @cached_property
     def admission(self) -> Admission:
@@ -172,6 +188,7 @@ class Container:
             allowance=self.settings.degraded_allowance,
             queue_url=self.settings.usage_queue_url,
             known_callers=self.known_callers,
+            access_keys=self.access_keys,
             key_cipher=self.key_cipher,
             clock=self.clock,
         )

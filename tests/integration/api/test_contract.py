@@ -128,6 +128,12 @@ def every_operation(ada: Ask, operator: Ask) -> None:
             ada("account", "GET", f"/api/usage/history?group_by={group}&scope={scope}")
         ada("account", "GET", f"/api/usage/providers?scope={scope}")
     ada("account", "GET", "/api/usage/searches")
+    keys = "/api/settings/access-keys"
+    made = ada("account", "POST", keys, {"name": "a program", "scopes": ["chat"], "owner": "organization"}).json
+    ada("account", "GET", f"{keys}?owner=organization")
+    ada("account", "PATCH", f"{keys}/{made['id']}", {"name": "another program"})
+    ada("account", "DELETE", f"{keys}/{made['id']}")
+    ada("account", "GET", "/api/usage/access-keys")
 
     key = "/api/settings/api-keys/openai"
     ada("store_key", "PUT", key, {"api_key": "sk-mine-1234567890"})

@@ -185,6 +185,33 @@ ROWS: Mapping[str, Mapping[str, Row]] = {
         for number, name in enumerate(ORGANIZATIONS)
     },
     "app.rolled_up_days": {_EVERYBODY: {"day": _DAY}},
+    "app.access_keys": {
+        **{
+            person: {
+                "id": _id("access_keys", person), "user_id": person, "name": "k", "last_four": "abcd",
+                "key_hash": hashlib.sha256(person.encode()).digest(), "scopes": ["chat"],
+            }
+            for person in PEOPLE
+        },
+        **{
+            name: {
+                "id": _id("access_keys", name), "user_id": "erin", "organization_id": name, "name": "k",
+                "key_hash": hashlib.sha256(name.encode()).digest(), "last_four": "abcd", "scopes": ["chat"],
+            }
+            for name in ORGANIZATIONS
+        },
+    },
+    "app.access_key_usage": {
+        **{
+            person: {"access_key_id": _id("access_keys", person), "day": _DAY, "user_id": person} for person in PEOPLE
+        },
+        **{
+            name: {
+                "access_key_id": _id("access_keys", name), "day": _DAY, "user_id": "erin", "organization_id": name,
+            }
+            for name in ORGANIZATIONS
+        },
+    },
     "app.provider_keys": {
         person: {"user_id": person, "provider": "openai", "ciphertext": b"c", "last_four": "abcd"}
         for person in PEOPLE
@@ -340,6 +367,8 @@ _BY_CALLER: Mapping[str, Access] = {
         user="organization: select",
         definer={"user": "organization: select", "admin": "organization: select insert update"},
     ),
+    "app.access_keys": Access(definer={"user": _WRITES, "admin": f"{_WRITES}; organization: select update"}),
+    "app.access_key_usage": Access(definer={"user": _WRITES, "admin": f"{_WRITES}; organization: select"}),
     "app.provider_keys": Access(service="all: select update", definer={"user": _OWN_ALL}),
     # What may be used, and was.
     "app.settings": Access(

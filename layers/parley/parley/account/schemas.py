@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated, Literal, NotRequired
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StringConstraints
 from typing_extensions import TypedDict
 
+from parley.core.caller import AccessKeyScope
 from parley.core.fields import (
     BODY,
     QUERY,
@@ -20,11 +21,14 @@ from parley.core.fields import (
     TierName,
     Tokens,
     Usd,
+    Whole,
 )
-from parley.core.period import Period
+from parley.core.paging import PageQuery
+from parley.core.period import Moment, Period
 from parley.core.provider_names import ProviderName
 
 Scope = Literal["user", "organization"]
+AccessKeyName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 
 
 class ProviderQuery(BaseModel):
@@ -235,3 +239,85 @@ class PublicFaqList(TypedDict):
 
     data: list[PublicFaq]
     next_cursor: str | None
+
+
+class NewAccessKey(BaseModel):
+    """A machine key to make: for oneself, or as its admin for the organization."""
+
+    model_config = BODY
+    name: AccessKeyName
+    scopes: Annotated[list[AccessKeyScope], Field(min_length=1, max_length=4)]
+    owner: Scope = "user"
+    daily_limit: Annotated[int, Whole, Field(ge=1, le=1_000_000)] | None = None
+    expires_at: Annotated[Moment, Field(strict=False)] | None = None
+
+
+class AccessKeyRename(BaseModel):
+    """Another name of a machine key."""
+
+    model_config = BODY
+    name: AccessKeyName
+
+
+class AccessKeyQuery(PageQuery):
+    """Whose keys are meant."""
+
+    owner: Scope = "user"
+
+
+class AccessKeyUsageQuery(Period):
+    """Whose keys are meant."""
+
+    owner: Scope = "user"
+
+
+class AccessKeySummary(TypedDict):
+    """A machine key as it is shown: `daily_limit` counts units, null is no limit of its own; `last_used_at` is to the
+    minute; `user_id` is as whom it acts.
+    """
+
+    id: str
+    owner: Scope
+    user_id: str
+    name: str
+    last_four: Annotated[str, Field(min_length=4, max_length=4)]
+    scopes: list[AccessKeyScope]
+    daily_limit: int | None
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+
+
+class CreatedAccessKey(AccessKeySummary):
+    """A new machine key, with the key itself, which is never shown again."""
+
+    key: str
+
+
+class AccessKeyList(TypedDict):
+    """Machine keys, the newest first, revoked ones included."""
+
+    data: list[AccessKeySummary]
+    next_cursor: str | None
+
+
+class AccessKeyUsage(TypedDict):
+    """What a machine key used: requests that a model answered, calls to providers, tokens, and what they cost."""
+
+    id: str
+    name: str
+    last_four: str
+    requests: Count
+    calls: Count
+    input_tokens: Tokens
+    output_tokens: Tokens
+    cost_usd: Usd
+    unpriced_calls: Count
+
+
+class AccessKeyUsageList(TypedDict):
+    """The dearest first; keys without use are left out."""
+
+    data: list[AccessKeyUsage]
+    next_cursor: None

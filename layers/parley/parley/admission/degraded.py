@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from parley.admission.access_keys import AccessKeys
 from parley.admission.known_callers import Known, KnownCallers
 from parley.admission.records import AdmittedModelCall, ModelCallRequest, Outcome, QueuedOutcome
 from parley.admission.refusals import refusal
@@ -27,11 +28,19 @@ class DegradedMode:
     """
 
     def __init__(
-        self, *, allowance: int, queue_url: str | None, known_callers: KnownCallers, key_cipher: KeyCipher, clock: Clock
+        self,
+        *,
+        allowance: int,
+        queue_url: str | None,
+        known_callers: KnownCallers,
+        access_keys: AccessKeys,
+        key_cipher: KeyCipher,
+        clock: Clock,
     ) -> None:
         self._allowance = allowance
         self._queue = Queue(queue_url) if queue_url else None
         self._known_callers = known_callers
+        self._access_keys = access_keys
         self._key_cipher = key_cipher
         self._clock = clock
         self._spent: dict[str, list[float]] = {}
@@ -40,7 +49,11 @@ class DegradedMode:
         """Admit without the database. Raises Problem (503) for what needs it or exceeds the allowance."""
         if needs_database or context.idempotency_key is not None:
             raise _unavailable("Conversations and idempotency keys need the database, which cannot be used now.")
-        caller = context.caller
+        caller: Caller | None = context.caller
+        if context.caller.access_key is not None:
+            caller = self._access_keys.trusted(context.caller, context.caller.access_key)
+        if caller is None:
+            raise _unavailable("Whose this machine key is cannot be read while the database cannot be used.")
         known = self._known_callers.get(caller)
         if caller.organization_id is not None and not known.has_rules:
             raise _unavailable("What your organization allows cannot be read while the database cannot be used.")
@@ -51,6 +64,7 @@ class DegradedMode:
         if not self._spend(caller):
             raise _unavailable("The database cannot be used now, and the allowance for that time is used up.")
         return AdmittedModelCall(
+            caller=caller,
             outcome="admitted",
             request_id=context.request_id,
             offline=True,

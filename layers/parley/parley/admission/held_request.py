@@ -101,6 +101,7 @@ class HeldRequest:
         own_key: whether its upstream calls are made with the caller's own key.
 
     Attributes:
+        caller: whose it is; of a machine key, its user.
         quota: the caller's, with this request counted for as long as it holds or has spent its unit.
         replayed: whether its answer repeats an earlier request's with this idempotency key.
         degraded: whether the database was away when it began or when it ended.
@@ -122,7 +123,7 @@ class HeldRequest:
         self.degraded = admitted.offline
         self.cancelled = False
         self._admission = admission
-        self._caller = context.caller
+        self.caller = admitted.caller
         self._keyed = context.idempotency_key is not None
         self._admitted = admitted
         self._operation = operation
@@ -228,7 +229,7 @@ class HeldRequest:
         except Exception as fault:
             # The first error is the one to answer with. The queue tries again, and keeps what cannot be written.
             log_fault("a request could not be released", fault)
-            self._admission.degraded().remember(self._caller, outcome, admitted_offline=False)
+            self._admission.degraded().remember(self.caller, outcome, admitted_offline=False)
 
     def _error_code(self, error: BaseException | None) -> str:
         if self.cancelled or not isinstance(error, Exception):
@@ -255,7 +256,7 @@ class HeldRequest:
         """None where the outcome waits in the queue."""
         if not self._admitted.offline:
             try:
-                finished = self._admission.requests.finish(self._caller, outcome, statements)
+                finished = self._admission.requests.finish(self.caller, outcome, statements)
             except DatabaseUnavailable:
                 if not may_wait:
                     raise
@@ -263,6 +264,6 @@ class HeldRequest:
             else:
                 self.quota = finished.quota or self.quota
                 return finished
-        self._admission.degraded().remember(self._caller, outcome, admitted_offline=self._admitted.offline)
+        self._admission.degraded().remember(self.caller, outcome, admitted_offline=self._admitted.offline)
         self.degraded = True
         return None

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from parley.admission.quota import Quota
 from parley.admission.refusals import Refused
+from parley.core.caller import Caller
 from parley.core.observability import logger
 from parley.core.provider_names import ProviderName
 
@@ -129,6 +130,7 @@ class Admitted:
     """A request that may go on.
 
     Attributes:
+        caller: whose request it is; of a machine key, its user.
         outcome: `admitted` holds a unit or tokens; the others are answered already and hold nothing.
         fence: how many requests have held the row; finish_request refuses all but the latest.
         replay: what an earlier request with this idempotency key was answered.
@@ -137,6 +139,7 @@ class Admitted:
         allowed_providers: what the organization allows; None allows all.
     """
 
+    caller: Caller
     outcome: Literal["admitted", "faq", "cache_hit", "semantic", "replay"]
     request_id: str
     fence: int = 0

@@ -54,6 +54,24 @@ _REFUSALS = {
     ),
     "conversation_not_found": ("conversation_not_found", 404, "There is no such conversation of yours."),
     "subject_deleted": ("subject_deleted", 403, "This account was deleted."),
+    "access_key_unknown": ("access_key_invalid", 401, "There is no such machine key."),
+    "access_key_revoked": ("access_key_revoked", 401, "This machine key was revoked; make a new one."),
+    "access_key_expired": ("access_key_expired", 401, "This machine key has expired; make a new one."),
+    "access_key_scope_missing": (
+        "access_key_scope_missing",
+        403,
+        "This machine key's scopes do not reach this far; make one with the scope that this needs.",
+    ),
+    "access_key_attempts_used_up": (
+        "access_key_attempts_used_up",
+        429,
+        "Too many machine keys that do not exist came from this address today.",
+    ),
+    "access_key_limit_used_up": (
+        "access_key_limit_used_up",
+        429,
+        "This machine key's own daily limit is used up; it starts anew tomorrow.",
+    ),
 }
 
 

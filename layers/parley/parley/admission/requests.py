@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+from parley.admission.access_keys import AccessKeys
 from parley.admission.known_callers import KnownCallers
 from parley.admission.quota import Quota
 from parley.admission.records import (
@@ -47,10 +48,11 @@ _STORED_ANSWERS: Mapping[str, Literal["faq", "exact", "semantic"]] = {
 class Requests:
     """Begins and finishes requests."""
 
-    def __init__(self, database: Database, clock: Clock, known_callers: KnownCallers) -> None:
+    def __init__(self, database: Database, clock: Clock, known_callers: KnownCallers, access_keys: AccessKeys) -> None:
         self._database = database
         self._clock = clock
         self._known_callers = known_callers
+        self._access_keys = access_keys
 
     def begin_model_call(
         self, context: RequestContext, request: ModelCallRequest, deadline: float
@@ -62,12 +64,13 @@ class Requests:
 
         Raises Refused for every refusal, DatabaseUnavailable when the database is away.
         """
-        found = self._begin(context, request, deadline)
+        caller, found = self._begin(context, request, deadline)
         outcome, spelling = found["outcome"], found.get("provider_spelling")
         if found.get("provider_source", "request") != "request":
-            self._known_callers.put_provider(context.caller, spelling)
+            self._known_callers.put_provider(caller, spelling)
         conversation = found.get("conversation")
         return AdmittedModelCall(
+            caller=caller,
             outcome=outcome,
             request_id=found.get("request_id") or context.request_id,
             fence=found.get("fence") or 0,
@@ -92,8 +95,9 @@ class Requests:
 
     def begin_embedding(self, context: RequestContext, request: EmbeddingRequest, deadline: float) -> Admitted:
         """Admit a search or an import in one round trip; as `begin_model_call`."""
-        found = self._begin(context, request, deadline)
+        caller, found = self._begin(context, request, deadline)
         return Admitted(
+            caller=caller,
             outcome=found["outcome"],
             request_id=found["request_id"],
             fence=found.get("fence") or 0,
@@ -105,7 +109,8 @@ class Requests:
 
     def _begin(
         self, context: RequestContext, request: ModelCallRequest | EmbeddingRequest, deadline: float
-    ) -> Mapping[str, Any]:
+    ) -> tuple[Caller, Mapping[str, Any]]:
+        caller = context.caller
         body = request._asdict() | {
             "request_id": context.request_id,
             "idempotency_key": context.idempotency_key,
@@ -117,7 +122,7 @@ class Requests:
         cache_pauses = [patience * share for share in _CACHE_PAUSES]
         while True:
             found: Mapping[str, Any] = self._database.call(
-                "select app.begin_request(%s, %s)", (context.caller.claims, body), idempotent=True
+                "select app.begin_request(%s, %s)", (caller.credentials, body), idempotent=True
             )
             if found["outcome"] == "filling":
                 # The filler may be silent for minutes: a cache may cost a duplicate, never an answer.
@@ -130,12 +135,14 @@ class Requests:
                 raise refusal(found)
             self._clock.sleep(wait)
             wait = min(wait * 1.5, _LONGEST_WAIT)
+        if caller.access_key is not None:
+            caller = self._access_keys.take_in(caller, caller.access_key, found)
         if found["outcome"] not in ("admitted", "replay", *_STORED_ANSWERS):
             raise refusal(found)
         # An FAQ or a replay is found before the rules are looked at.
         if "allowed_providers" in found:
-            self._known_callers.put_rules(context.caller, found["tier"], found["allowed_providers"])
-        return found
+            self._known_callers.put_rules(caller, found["tier"], found["allowed_providers"])
+        return caller, found
 
     def finish(self, caller: Caller, outcome: Outcome, statements: Sequence[Statement] = ()) -> Finished:
         """Settle or release, in one round trip; repeating it changes nothing.

@@ -1,4 +1,4 @@
-"""Who is calling: bearer tokens verified with one pinned algorithm, or an anonymous source address.
+"""Who is calling: bearer tokens verified with one pinned algorithm, machine keys, or an anonymous source address.
 
 RFC 7519 for the claims, RFC 8725 for what to distrust: the header's `alg` and `kid` choose nothing but a key of the
 configured set.
@@ -15,7 +15,8 @@ from typing import Any
 import jwt
 
 from parley.core import secrets
-from parley.core.caller import Caller, is_identifier
+from parley.core.access_keys import PREFIX, access_key_hash, is_access_key
+from parley.core.caller import AccessKey, AccessKeyScope, Caller, is_identifier
 from parley.core.clock import SystemClock
 from parley.core.config import ConfigurationError, Settings
 from parley.core.errors import Problem
@@ -25,19 +26,42 @@ _LONGEST_TOKEN = 16_384
 
 
 class Authenticator:
-    """Turns an Authorization header and a source address into a caller."""
+    """Turns a request's headers and its source address into a caller."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
-    def caller(self, authorization: str | None, source_address: str) -> Caller:
-        """The verified caller; anonymous without a header. Raises Problem (401) for a token that does not hold."""
-        if authorization is None:
+    def caller(self, headers: Mapping[str, str], source_address: str, scope: AccessKeyScope | None) -> Caller:
+        """The verified caller; anonymous without a token. A machine key, as bearer token or as `x-api-key`, is checked
+        by its form alone: whose it is, the database knows.
+
+        Args:
+            headers: by lower-case name.
+            scope: what a machine key must be good for here; None where none is taken.
+
+        Raises Problem (401) for a token or a key that does not hold, and (403) for a key where none is taken.
+        """
+        authorization, key = headers.get("authorization"), headers.get("x-api-key")
+        if authorization is not None:
+            scheme, _, token = authorization.partition(" ")
+            token = token.strip()
+            if scheme.lower() != "bearer" or not token or len(token) > _LONGEST_TOKEN:
+                raise _unauthorized("token_invalid", "Send `Authorization: Bearer <token>`.")
+            if not token.startswith(PREFIX):
+                return self._caller_of(self._verify(token))
+            if key is not None and key.strip() != token:
+                raise _unauthorized("token_invalid", "Authorization and x-api-key hold two different keys; send one.")
+            key = token
+        if key is None:
             return Caller(address_hash=self._address_hash(source_address))
-        scheme, _, token = authorization.partition(" ")
-        if scheme.lower() != "bearer" or not token.strip() or len(token) > _LONGEST_TOKEN:
-            raise _unauthorized("token_invalid", "Send `Authorization: Bearer <token>`.")
-        return self._caller_of(self._verify(token.strip()))
+        if not is_access_key(key.strip()):
+            raise _unauthorized("access_key_malformed", "This is no machine key: some of it is missing or mistyped.")
+        if scope is None:
+            raise Problem(
+                "access_key_not_accepted", "No machine key is accepted here; sign in with a token.", status=403
+            )
+        access_key = AccessKey(access_key_hash(key.strip()), scope)
+        return Caller(address_hash=self._address_hash(source_address), access_key=access_key)
 
     def _verify(self, token: str) -> Mapping[str, Any]:
         try:

@@ -30,7 +30,7 @@ CONTENT = ("embeddings_unavailable", *_UPSTREAM)
 MODEL_CALL = (
     "invalid_provider", "invalid_model", "quota_exceeded", "own_key_missing", "provider_not_allowed",
     "user_required", "subject_deleted", "no_provider_available", "stream_interrupted", "daily_limit_reached",
-    *_UPSTREAM, *_WITH_OWN_KEY,
+    "access_key_limit_used_up", *_UPSTREAM, *_WITH_OWN_KEY,
 )  # fmt: skip
 OWN_KEY = (
     "invalid_provider", "provider_not_allowed", "own_key_not_found", "own_key_replaced", *_UPSTREAM, *_WITH_OWN_KEY

@@ -76,7 +76,7 @@ class Request:
     @property
     def context(self) -> RequestContext:
         """The request as services see it that create or spend something. Raises Problem."""
-        if self.idempotency_key is not None and self.caller.user_id is None:
+        if self.idempotency_key is not None and not self.caller.is_user:
             raise Problem("token_missing", "Sign in to use an Idempotency-Key.", status=401)
         return RequestContext(self.caller, self.id, self.seconds, self.idempotency_key, self.body_hash)
 

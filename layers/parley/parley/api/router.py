@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from parley.api import problems
 from parley.api.authentication import Authenticator
 from parley.api.request import LARGEST_BODY, Request, check_text, path_parameters, requested_path
-from parley.core.caller import Caller
+from parley.core.caller import AccessKeyScope, Caller
 from parley.core.config import ConfigurationError, Settings
 from parley.core.encoding import LARGEST_ANSWER, encode, size_in_answer
 from parley.core.errors import Problem
@@ -23,6 +23,7 @@ from parley.core.observability import log_fault, logger
 from parley.database.errors import DatabaseUnavailable, LoginRefused
 
 if TYPE_CHECKING:
+    from parley.admission.access_keys import AccessKeys
     from parley.api.sse import Events
     from parley.runtime.response import StreamingResponse
 
@@ -78,6 +79,8 @@ class Declaration(TypedDict, total=False):
         answer: what it answers with.
         status: of that answer, 200 unless said otherwise.
         idempotent: whether it takes an Idempotency-Key; others do not look at one.
+        scope: what a machine key must be good for to be accepted; without it none is.
+        admitted: whether begin_request admits its requests, and says whose a machine key is.
         errors: the codes of its own problems, beside those that any route of its kind can answer with.
         largest_body: in bytes, where it is not the usual one.
     """
@@ -86,6 +89,8 @@ class Declaration(TypedDict, total=False):
     answer: Required[Answer]
     status: int
     idempotent: bool
+    scope: AccessKeyScope
+    admitted: bool
     errors: Sequence[str]
     largest_body: int
 
@@ -97,7 +102,7 @@ class Route(NamedTuple):
         handler: takes the request and, where it has parameters of these names, `body` and `query`. Its name is the
             operation's, and its docstring the summary.
         body, query: the models that those are annotated with.
-        access, answer, status, idempotent, errors, largest_body: see `Declaration`.
+        access, answer, status, idempotent, scope, admitted, errors, largest_body: see `Declaration`.
     """
 
     method: str
@@ -109,6 +114,8 @@ class Route(NamedTuple):
     answer: Answer
     status: int = 200
     idempotent: bool = False
+    scope: AccessKeyScope | None = None
+    admitted: bool = False
     errors: Sequence[str] = ()
     largest_body: int = LARGEST_BODY
 
@@ -128,10 +135,15 @@ class _NoQuery(BaseModel):
 
 
 class Api:
-    """The routes of one function. `handler` is what Lambda calls."""
+    """The routes of one function. `handler` is what Lambda calls.
 
-    def __init__(self, settings: Settings) -> None:
+    Args:
+        access_keys: gives what knows whose a machine key is, where a route takes one and begin_request is not asked.
+    """
+
+    def __init__(self, settings: Settings, access_keys: Callable[[], AccessKeys] | None = None) -> None:
         self._settings = settings
+        self._access_keys = access_keys
         self._authenticator = Authenticator(settings)
         origin = settings.cors_origin
         cors = CORSConfig(allow_origin=origin, expose_headers=["*"], allow_credentials=False) if origin else None
@@ -164,6 +176,8 @@ class Api:
         def register(handler: Handler) -> Handler:
             hints = get_type_hints(handler)
             route = Route(method, path, handler, hints.get("body"), hints.get("query"), **declared)
+            if route.scope is not None and not route.admitted and self._access_keys is None:
+                raise ValueError(f"{path} takes machine keys, and nothing says whose they are")
             self.routes.append(route)
             pattern = path.replace("{", "<").replace("}", ">")
             self._resolver.route(pattern, method=method)(lambda **parameters: self._answer(route, parameters))
@@ -197,7 +211,6 @@ class Api:
         logger.append_keys(request_id=request_id, function_name=context.function_name)
         try:
             request = self._request(event.raw_event, context, request_id, parameters, route)
-            _check_access(request.caller, route.access)
             outcome = route.call(request)
             if isinstance(outcome, Stream):
                 from parley.api.sse import CONTENT_TYPE
@@ -228,9 +241,13 @@ class Api:
         identity = (event.get("requestContext") or {}).get("identity") or {}
         path, query = path_parameters(parameters), _query(event)
         check_text({**path, **query})
+        caller = self._authenticator.caller(headers, identity.get("sourceIp") or "unknown", route.scope)
+        _check_access(caller, route.access)
+        if caller.access_key is not None and not route.admitted and self._access_keys is not None:
+            caller = self._access_keys().resolve(caller, caller.access_key)
         remaining = context.get_remaining_time_in_millis() / 1000 - _MARGIN_SECONDS
         return Request(
-            caller=self._authenticator.caller(headers.get("authorization"), identity.get("sourceIp") or "unknown"),
+            caller=caller,
             id=request_id,
             headers=headers,
             path=path,
@@ -266,7 +283,7 @@ def _check_access(caller: Caller, access: Access) -> None:
     """Deny by default. Raises Problem: 401 where signing in would help, 403 where it would not."""
     if access == "anyone" or (access == "service" and caller.is_service):
         return
-    if caller.user_id is None and not caller.is_service:
+    if not caller.is_user and not caller.is_service:
         raise Problem("token_missing", "Sign in and send `Authorization: Bearer <token>`.", status=401)
     if access == "service":
         raise Problem("service_role_required", "Only the service role may do this.", status=403)

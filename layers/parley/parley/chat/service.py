@@ -64,7 +64,7 @@ class Chat:
     def answer(self, context: RequestContext, request: ChatRequest) -> ModelAnswer:
         """Answer whole. Raises Problem."""
         with self._completions.admit(context, _prompt(context.caller, request)) as call:
-            grounds = _ground(self._grounding, call, context.caller, request)
+            grounds = _ground(self._grounding, call, request)
             body = _body_without_model(call, grounds)
             if body is None:
                 completion = call.complete()
@@ -78,7 +78,7 @@ class Chat:
     def stream(self, context: RequestContext, request: ChatRequest) -> ChatStream:
         """Admit, and answer piece by piece. Raises Problem where the request is refused."""
         call = self._completions.admit(context, _prompt(context.caller, request))
-        return ChatStream(call, request, lambda: _ground(self._grounding, call, context.caller, request))
+        return ChatStream(call, request, lambda: _ground(self._grounding, call, request))
 
 
 class ChatStream:
@@ -166,15 +166,15 @@ def _piece(delta: ToolCallDelta) -> ChatToolCall:
 
 
 def _prompt(caller: Caller, request: ChatRequest) -> Prompt:
-    if request.conversation_id is not None and caller.user_id is None:
+    if request.conversation_id is not None and not caller.is_user:
         raise Problem("token_missing", "Sign in to keep a conversation.", status=401)
-    if request.search is not None and caller.user_id is None:
+    if request.search is not None and not caller.is_user:
         raise Problem("token_missing", "Sign in to have your documents searched.", status=401)
     provider = requested_provider(request.provider)
     turns = [_message(turn) for turn in request.messages or ()]
     if request.message is not None:
         turns.append(Message("user", request.message))
-    if caller.user_id is None and any(turn.parts for turn in turns):
+    if not caller.is_user and any(turn.parts for turn in turns):
         raise Problem("token_missing", "Sign in to send images and documents.", status=401)
     system = [Message("system", request.system)] if request.system else []
     alone = len(turns) == 1 and not (system or request.context or request.search or request.conversation_id)
@@ -268,13 +268,11 @@ def _unsupported(error: UnsupportedSchema, member: str) -> Problem:
     )
 
 
-def _ground(
-    grounding: Callable[[], Grounding], call: ModelCall, caller: Caller, request: ChatRequest
-) -> Grounds | None:
+def _ground(grounding: Callable[[], Grounding], call: ModelCall, request: ChatRequest) -> Grounds | None:
     """What the answer is to rest on, where that was asked for and the answer is not there already."""
     if request.search is None or call.replay is not None:
         return None
-    return grounding().ground(call, caller, _question(request), request.search)
+    return grounding().ground(call, call.caller, _question(request), request.search)
 
 
 def _question(request: ChatRequest) -> str:

@@ -42,7 +42,7 @@ def cache_mode(caller: Caller, prompt: Prompt) -> CacheMode:
     A conversation is never cached, nor is an answer to a caller without a token. An equivalent question is looked for
     only where this one stands alone: what was said before, or found for it, decides what its answer is.
     """
-    if prompt.cache_mode == "off" or prompt.keeps_turns or caller.user_id is None:
+    if prompt.cache_mode == "off" or prompt.keeps_turns or not caller.is_user:
         return "off"
     alone = sum(message.role != "system" for message in prompt.messages) == 1 and not prompt.messages[-1].parts
     plain = prompt.tools is None and prompt.context is None and prompt.grounding is None

@@ -170,7 +170,7 @@ class ModelCall(HeldRequest):
             self._question = self.embed(embedder, question, self._keys(), own_key=self._own_key)
             if self._question is None:
                 return
-            answer = semantic_cache.find(self._caller, self._prompt, self.provider, self.model, self._question)
+            answer = semantic_cache.find(self.caller, self._prompt, self.provider, self.model, self._question)
         except (ProviderError, Problem, DatabaseUnavailable) as error:
             logger.warning("semantic lookup failed", error_type=type(error).__name__)
         except Exception as error:

@@ -20,7 +20,7 @@ from parley.completion.history import CHARACTERS_PER_TOKEN
 from parley.completion.operator_models import OperatorModels
 from parley.completion.prompt import Prompt
 from parley.completion.routing import Router
-from parley.core.caller import Caller, RequestContext
+from parley.core.caller import RequestContext
 from parley.core.config import Settings
 from parley.core.errors import Problem
 from parley.core.observability import logger
@@ -85,7 +85,7 @@ class Completions:
         )
         admitted = self.admission.admit_model_call(context, request, deadline, needs_database=prompt.keeps_turns)
         if admitted.outcome == "admitted" and not admitted.offline:
-            self.key_cipher.confirm(caller, admitted.own_keys)
+            self.key_cipher.confirm(admitted.caller, admitted.own_keys)
         if admitted.provider_source in ("user", "organization"):
             logger.info(f"API: Using DB preference: {admitted.provider_spelling or admitted.provider}")
         call = ModelCall(
@@ -95,7 +95,7 @@ class Completions:
             prompt,
             deadline,
             router=self.router,
-            keys=partial(self._keys, caller, admitted),
+            keys=partial(self._keys, admitted),
             default_spelling=self.settings.default_spelling,
             prompt_hash=exact_hash,
             history_tokens=self.settings.history_tokens,
@@ -117,13 +117,13 @@ class Completions:
         tokens = self.settings.history_tokens
         return (tokens * _TOOL_HISTORY if answers_calls else tokens) * CHARACTERS_PER_TOKEN
 
-    def _keys(self, caller: Caller, admitted: AdmittedModelCall) -> Mapping[ProviderName, str]:
+    def _keys(self, admitted: AdmittedModelCall) -> Mapping[ProviderName, str]:
         """The keys to call with: the caller's own for byok, which is never called with an operator's."""
         if admitted.tier != "byok":
             return self.operator_keys()
         if admitted.offline:
-            return self.key_cipher.remembered(caller)
-        return self.key_cipher.reveal(caller, admitted.own_keys)
+            return self.key_cipher.remembered(admitted.caller)
+        return self.key_cipher.reveal(admitted.caller, admitted.own_keys)
 
     def _provider_asked_for(self, prompt: Prompt) -> ProviderName | Literal["auto"] | None:
         """The provider the request names; a model that it names instead says whose it is."""

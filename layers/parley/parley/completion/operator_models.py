@@ -45,7 +45,7 @@ class OperatorModels:
                 f"Beside its images and documents, a prompt may have at most {_LARGEST_TEXT // 1024} KiB.",
                 status=413,
             )
-        if caller.user_id is not None:
+        if caller.is_user:
             return
         most_characters, most_tokens = self.settings.anonymous_characters, self.settings.anonymous_tokens
         characters = sum(map(len, told))
@@ -78,7 +78,7 @@ class OperatorModels:
         alone. A default is always among them: it is what answers where nobody names a model.
         """
         defaults = list(self.catalogue.default_chat_models().values())
-        if caller.user_id is None:
+        if not caller.is_user:
             listed = list(self.settings.anonymous_models)
         else:
             listed = list(self.settings.models) or [model.id for model in self.catalogue.models("chat")]

@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeGuard
+from typing import Literal, NamedTuple, TypeGuard
 
 _LONGEST_IDENTIFIER = 255
 _CREATED = "5f0d6d0e-4a0f-4f6e-9c38-6c5b8f6f2a10"  # the name space of derived ids (RFC 9562, 5.5)
+
+
+# What a machine key may be used for.
+AccessKeyScope = Literal["chat", "embeddings", "search", "usage"]
+
+
+class AccessKey(NamedTuple):
+    """A machine key, as far as a request knows it.
+
+    Attributes:
+        hash: hex SHA-256 of the key; nothing keeps the key itself.
+        scope: what the route asks for.
+        id: None where it is not resolved yet.
+    """
+
+    hash: str
+    scope: AccessKeyScope
+    id: str | None = None
 
 
 class Caller(NamedTuple):
@@ -15,7 +33,9 @@ class Caller(NamedTuple):
         user_id: the token's subject; None for anonymous and service callers.
         organization_id, is_organization_admin: from the configured claims, which are the truth.
         is_service: the service role (operators, schedules).
-        address_hash: stands for an anonymous caller's source address.
+        address_hash: stands for an anonymous caller's source address, and for a machine key's.
+        access_key: the machine key that the caller calls with. Where it is not resolved yet, `user_id` is None, and
+            begin_request says whose it is.
     """
 
     user_id: str | None = None
@@ -23,6 +43,12 @@ class Caller(NamedTuple):
     is_organization_admin: bool = False
     is_service: bool = False
     address_hash: str | None = None
+    access_key: AccessKey | None = None
+
+    @property
+    def is_user(self) -> bool:
+        """Whether a user calls, be it with a machine key whose user is not known yet."""
+        return self.user_id is not None or self.access_key is not None
 
     @property
     def key(self) -> str:
@@ -42,7 +68,24 @@ class Caller(NamedTuple):
         if self.organization_id is not None:
             claims["organization_id"] = self.organization_id
             claims["organization_role"] = "admin" if self.is_organization_admin else "member"
+        if self.access_key is not None and self.access_key.id is not None:
+            claims["access_key_id"] = self.access_key.id
         return claims
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        """What begin_request is told of the caller: the claims, or the machine key that it is to resolve."""
+        if self.access_key is None:
+            return self.claims
+        return {
+            "access_key_hash": self.access_key.hash,
+            "scope": self.access_key.scope,
+            "caller_key": self.address_hash or "",
+        }
+
+    def with_user(self, access_key: AccessKey, user_id: str, organization_id: str | None) -> Caller:
+        """The caller once its machine key is resolved: the key's user, as a member of the key's organization."""
+        return self._replace(user_id=user_id, organization_id=organization_id, access_key=access_key)
 
 
 class RequestContext(NamedTuple):

@@ -173,18 +173,23 @@ create policy "Recording acts for the caller or the service" on public.ai_conten
   with check (user_id = (select app.user_id()) or (select app.is_service()));
 
 create or replace function app.record_search(
-  p_id uuid, p_user_id text, p_query text, p_content_type text, p_filters jsonb, p_results_count integer
+  p_id uuid, p_user_id text, p_query text, p_content_type text, p_filters jsonb, p_results_count integer,
+  p_daily_limit integer default null
 ) returns void
   language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
   perform app.require_caller(p_user_id);
+  -- Here and not before the search: others of this user wait from here to the commit.
+  if p_daily_limit is not null then
+    perform app.bound_free_writes('searches', array[p_id], p_daily_limit);
+  end if;
   insert into public.ai_content_searches (id, user_id, query, content_type, filters, results_count)
   values (p_id, p_user_id, p_query, p_content_type, p_filters, p_results_count)
   on conflict (id) do nothing;
 end $$;
-comment on function app.record_search(uuid, text, text, text, jsonb, integer) is
-  'Logs a search under this id, once. Raises 42501 for another''s user id.';
+comment on function app.record_search(uuid, text, text, text, jsonb, integer, integer) is
+  'Logs a search under this id, once. Raises 42501 for another''s user id, PLIM1 beyond the daily limit.';
 
 create or replace function app.record_selection(p_user_id text, p_search_id uuid, p_content_id text) returns boolean
   language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
@@ -200,7 +205,7 @@ comment on function app.record_selection(text, uuid, text) is 'Notes what was ch
 -- Who may do what.
 select app.give_to('parley_owner', 'app.index_content_words()');
 select app.give_to('parley_definer',
-  'app.record_search(uuid, text, text, text, jsonb, integer)', 'app.record_selection(text, uuid, text)');
+  'app.record_search(uuid, text, text, text, jsonb, integer, integer)', 'app.record_selection(text, uuid, text)');
 
 grant select on public.content_items to authenticated;
 grant select, insert, update, delete on public.content_items to service_role;
@@ -210,6 +215,6 @@ grant select, insert, delete on public.ai_content_searches to service_role;
 grant select, insert, update on public.ai_content_searches to parley_definer;
 grant select (chunk_number) on public.content_items to parley_owner;
 grant execute on function app.nearest_content(vector, text, app.search_conditions, integer) to parley_definer;
-grant execute on function app.record_search(uuid, text, text, text, jsonb, integer), app.record_selection(text, uuid, text)
+grant execute on function app.record_search(uuid, text, text, text, jsonb, integer, integer), app.record_selection(text, uuid, text)
   to parley_app, parley_service;
 alter table public.ai_content_searches force row level security;

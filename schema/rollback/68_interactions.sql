@@ -1,5 +1,5 @@
 -- Undoes 68_interactions.sql; an adopted table stays.
-drop function if exists app.bound_free_writes(text, uuid[], integer);
+drop function if exists app.bound_free_writes(text, uuid[], integer, boolean);
 drop function if exists app.recommend_items(text, text, integer);
 drop function if exists app.recommend_similar_content(text, text, integer);
 drop function if exists app.interest_left(interval);

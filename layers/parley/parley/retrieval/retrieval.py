@@ -49,11 +49,13 @@ class LoggedSearch:
         id: under which a selection is noted; a search is logged once.
         query: its text, or the beginning of it.
         most: how many hits are shown, where more are looked for.
+        daily_limit: how many searches a user may have logged in a day; None any number.
     """
 
     id: str
     query: str
     most: int = 1_000
+    daily_limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,8 @@ class Retrieval:
                 p_model => %s, p_limit => %s, p_threshold => %s, p_filter => %s, p_matching => %s::jsonpath,
                 p_languages => %s::text[], p_phrases => %s, p_excluded => %s)
             ), logged as materialized (
-              select app.record_search(l.id, %s, %s, %s, %s, least((select count(*) from found), %s)::integer)
+              select app.record_search(
+                l.id, %s, %s, %s, %s, least((select count(*) from found), %s)::integer, %s)
               from (select %s::uuid as id) as l where l.id is not null
             )
             -- A row even where nothing was found, or nothing would be logged.
@@ -145,7 +148,8 @@ class Retrieval:
                 None if query.languages is None else [tag.lower() for tag in query.languages],
                 list(wording.phrases), list(wording.excluded),
                 caller.user_id, None if log is None else log.query, types[0] if len(types) == 1 else "mixed",
-                query.filter, None if log is None else log.most, None if log is None else log.id,
+                query.filter, None if log is None else log.most, None if log is None else log.daily_limit,
+                None if log is None else log.id,
             ),
         )  # fmt: skip
         *_, rows = self.database.batch(caller.claims, [*admitted_by, search], idempotent=True)

@@ -48,8 +48,7 @@ class Search:
                 # Nothing is spent and nothing remembered: no row to begin and to finish.
                 log = self._log(page, str(uuid.uuid4()))
                 provision: Statement = ("select app.provision()", ())
-                bounds = [*self._bound(request, log), provision]
-                found = self.retrieval.find(caller, query, None, log=log, admitted_by=bounds)
+                found = self.retrieval.find(caller, query, None, log=log, admitted_by=[*_bound(log), provision])
                 return Answered(self._answer(page, log, found, began), replayed=False)
             texts = [] if request.mode == "keyword" else [request.query]
             with self.embedding_calls.admit(context, "search", texts) as call:
@@ -59,7 +58,7 @@ class Search:
                 embedded = self._embed(call, request)
                 if embedded is None:
                     query = replace(query, mode="keyword")
-                found = self.retrieval.find(caller, query, embedded, log=log, admitted_by=self._bound(request, log))
+                found = self.retrieval.find(caller, query, embedded, log=log, admitted_by=_bound(log))
                 by: EmbeddedBy | None = None
                 if embedded is not None:
                     by = {"provider": call.provider or "", "model": embedded.model}
@@ -71,7 +70,10 @@ class Search:
 
     def _log(self, page: Page, new_id: str) -> LoggedSearch:
         """The first page's search is written down; the others' are the same one."""
-        return LoggedSearch(page.search_id or new_id, page.request.query[:_LONGEST_LOGGED], page.request.limit)
+        request = page.request
+        # What is searched by words costs nothing; the rows it leaves are bounded.
+        limit = self.daily_limit if request.mode == "keyword" else None
+        return LoggedSearch(page.search_id or new_id, request.query[:_LONGEST_LOGGED], request.limit, limit)
 
     def _embed(self, call: EmbeddingCall, request: SearchRequest) -> Embeddings | None:
         """The query's vector; None where words are all that is searched by, or can be."""
@@ -104,12 +106,6 @@ class Search:
         )
         return cast("SearchResults", {**remembered, "data": [shown(hit) for hit in hits]})
 
-    def _bound(self, request: SearchRequest, log: LoggedSearch) -> list[Statement]:
-        """What refuses a search by words beyond the day's limit."""
-        if request.mode != "keyword":
-            return []
-        return [("select app.bound_free_writes('searches', %s::uuid[], %s)", ([log.id], self.daily_limit))]
-
     def select(self, caller: Caller, search_id: str, request: SelectionRequest) -> None:
         """Note what was chosen. Raises Problem (404) for a search that is not the caller's."""
         noted = self.database.query(
@@ -119,6 +115,15 @@ class Search:
         )
         if not noted[0]["noted"]:
             raise _not_found()
+
+
+def _bound(log: LoggedSearch) -> list[Statement]:
+    """What refuses a search beyond the day's limit before anything is looked for. Searches of one user run beside each
+    other: they queue where they are logged, and are counted there again.
+    """
+    if log.daily_limit is None:
+        return []
+    return [("select app.bound_free_writes('searches', %s::uuid[], %s, false)", ([log.id], log.daily_limit))]
 
 
 def _not_found() -> Problem:

@@ -24,6 +24,7 @@ alter table public.profiles
   add column if not exists streak_days integer not null default 0,
   add column if not exists timezone text not null default 'UTC',
   add column if not exists leaderboard_opt_out boolean not null default false,
+  add column if not exists preferences jsonb not null default '{}',
   add column if not exists metadata jsonb not null default '{}',
   add column if not exists created_at timestamptz not null default now(),
   add column if not exists updated_at timestamptz not null default now();
@@ -39,6 +40,7 @@ comment on column public.profiles.tech_stack is 'Type guessed.';
 comment on column public.profiles.average_score is 'Mean overall score of completed interviews, 0 to 100; null before the first.';
 comment on column public.profiles.total_xp is 'Cached sum of app.xp_events.';
 comment on column public.profiles.streak_days is 'The streak at the last activity; app.streak_status says what is left of it now.';
+comment on column public.profiles.preferences is 'What the application keeps of its user''s choices; Parley reads nothing in it.';
 comment on column public.profiles.timezone is 'IANA name; decides the local date of an activity.';
 create index if not exists idx_profiles_email on public.profiles (email);
 
@@ -353,10 +355,17 @@ create or replace function app.guard_timezone() returns trigger
   language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform pg_catalog.now() at time zone new.timezone;
+  if tg_op = 'UPDATE' and new.timezone = old.timezone or new.timezone = 'UTC' then
+    return new;
+  end if;
+  -- "At time zone" takes more than names: a zone of POSIX's form may lie a week from here, and move a day at will.
+  if new.timezone ~ '^(posix|right)/|^(Factory|localtime|posixrules)$'
+    or not exists (select from pg_catalog.pg_timezone_names z where z.name = new.timezone) then
+    raise exception 'time zone "%" not recognized', new.timezone using errcode = '22023';
+  end if;
   return new;
 end $$;
-comment on function app.guard_timezone() is 'Trigger: refuses (22023) a time zone that the server does not know.';
+comment on function app.guard_timezone() is 'Trigger: refuses (22023) what is no IANA name that the server knows.';
 create or replace trigger _10_timezone before insert or update of timezone on public.profiles
   for each row execute function app.guard_timezone();
 
@@ -443,9 +452,9 @@ grant select on public.profiles, public.practice_attempts, public.interview_sess
 -- A profile goes with its user only: without it the caches of the ledger would start from nothing beside the ledger.
 grant delete on public.practice_attempts, public.interview_sessions to authenticated;
 grant insert (id, email, name, display_name, avatar_url, bio, experience_level, target_role, tech_stack, timezone,
-    leaderboard_opt_out, metadata),
+    leaderboard_opt_out, preferences, metadata),
   update (email, name, display_name, avatar_url, bio, experience_level, target_role, tech_stack, timezone, leaderboard_opt_out,
-    metadata)
+    preferences, metadata)
   on public.profiles to authenticated;
 grant update (metadata) on public.practice_attempts to authenticated;
 grant update (title, description, metadata) on public.interview_sessions to authenticated;

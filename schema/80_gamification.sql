@@ -95,12 +95,14 @@ alter table public.user_progress
   add column if not exists best_score numeric(5, 2),
   add column if not exists average_score numeric(5, 2),
   add column if not exists last_score numeric(5, 2),
+  add column if not exists recent_scores numeric(5, 2)[] not null default '{}',
   add column if not exists last_practiced_at timestamptz,
   add column if not exists metadata jsonb not null default '{}',
   add column if not exists created_at timestamptz not null default now(),
   add column if not exists updated_at timestamptz not null default now();
 select app.adopt_user_column('public.user_progress', 'user_id', 'cascade');
 comment on table public.user_progress is 'How a user does in each skill, over practice and interviews.';
+comment on column public.user_progress.recent_scores is 'The last ten, oldest first: what the trend is computed of.';
 do $$
 begin
   if to_regclass('public.user_progress_user_id_skill_key') is null then
@@ -120,6 +122,8 @@ alter table public.streaks
   add column if not exists last_activity_date date,
   add column if not exists streak_data jsonb not null default '{}',
   add column if not exists started_on date,
+  add column if not exists weekly_streak integer not null default 0,
+  add column if not exists longest_weekly_streak integer not null default 0,
   add column if not exists freezes integer not null default 0 check (freezes between 0 and 2),
   add column if not exists timezone text not null default 'UTC',
   add column if not exists timezone_changed_at timestamptz,
@@ -135,6 +139,7 @@ update public.streaks
 set streak_data = case when streak_data = '[]' then '{}' else jsonb_build_object('adopted', streak_data) end
 where jsonb_typeof(streak_data) <> 'object';
 comment on table public.streaks is 'Days in a row as of the last activity; app.streak_status says what they are worth now.';
+comment on column public.streaks.weekly_streak is 'ISO weeks in a row with activity, as of last_activity_date.';
 comment on column public.streaks.freezes is 'Missed days that will be forgiven: one earned every seven days, two at most.';
 comment on column public.streaks.timezone is 'The zone days are counted in; follows the profile at most once in seven days.';
 comment on column public.streaks.streak_data is '{"frozen": [dates that a freeze covered]}.';
@@ -215,6 +220,14 @@ create or replace function app.level_for_xp(p_xp bigint) returns integer
   return div(50 + floor(sqrt((2500 + 200 * greatest(p_xp, 0))::double precision))::numeric, 100)::integer;
 comment on function app.level_for_xp(bigint) is 'The level for a sum of experience points; 1 at none.';
 
+create or replace function app.skill_trend(p_scores numeric[]) returns double precision
+  language sql immutable parallel safe
+begin atomic
+  select regr_slope(s.score::double precision, s.number::double precision)
+  from unnest(p_scores) with ordinality s (score, number);
+end;
+comment on function app.skill_trend(numeric[]) is 'The slope over scores, oldest first: points per attempt; null below two.';
+
 create or replace function app.score_bucket(p_score integer) returns integer
   language sql immutable parallel safe
   return case
@@ -272,22 +285,32 @@ end $$;
 comment on function app.advance_streak(date, date, integer, integer, integer, date) is
   'A streak after activity on a day: one longer when the days between are none or covered by freezes, else starting anew.';
 
+create or replace function app.weeks_between(p_from date, p_to date) returns integer
+  language sql immutable parallel safe
+  return (date_trunc('week', p_to::timestamp)::date - date_trunc('week', p_from::timestamp)::date) / 7;
+comment on function app.weeks_between(date, date) is 'How many ISO weeks the week of the second date is after that of the first.';
+
 create or replace function app.streak_status(p_user_id text, p_at timestamptz default app.now())
   returns table (current_streak integer, longest_streak integer, status text, freezes integer, last_activity_date date,
-    expires_at timestamptz)
+    expires_at timestamptz, weekly_streak integer, longest_weekly_streak integer, week_expires_at timestamptz, timezone text)
   language sql stable
 begin atomic
   select case when t.missed > s.freezes then 0 else s.current_streak end, s.longest_streak,
     case when t.missed > s.freezes then 'broken' when t.missed > 0 then 'frozen' when t.missed = 0 then 'at_risk' else 'active' end,
     greatest(0, s.freezes - greatest(0, t.missed)), s.last_activity_date,
-    case when t.missed <= s.freezes then (s.last_activity_date + 2 + s.freezes)::timestamp at time zone s.timezone end
+    case when t.missed <= s.freezes then (s.last_activity_date + 2 + s.freezes)::timestamp at time zone s.timezone end,
+    case when t.weeks > 1 then 0 else s.weekly_streak end, s.longest_weekly_streak,
+    case when t.weeks <= 1 then date_trunc('week', (s.last_activity_date + 14)::timestamp) at time zone s.timezone end,
+    s.timezone
   from public.streaks s,
-    lateral (select (p_at at time zone s.timezone)::date - s.last_activity_date - 1 as missed) t
+    lateral (select n.today - s.last_activity_date - 1 as missed, app.weeks_between(s.last_activity_date, n.today) as weeks
+      from (select (p_at at time zone s.timezone)::date as today) n) t
   where s.user_id = p_user_id and s.last_activity_date is not null;
 end;
 comment on function app.streak_status(text, timestamptz) is
   'A user''s streak at an instant: active (today counts already), at_risk, frozen (freezes cover the missed days) or broken (0). '
-  'expires_at is the local midnight at which it breaks. No row before the first activity.';
+  'expires_at is the local midnight at which it breaks, week_expires_at that at which the weekly streak does. No row before the '
+  'first activity.';
 
 -- One row a metric, so that an achievement in the catalogue is data: a metric and a target.
 --   1. Completed interviews, each with how far it beats the ones before it in the same role.
@@ -470,7 +493,8 @@ grant select, insert, update on public.achievements, public.user_progress, publi
 grant select on app.leaderboard_histogram to parley_definer;
 grant select (id, user_id), update (display_name, opted_out) on public.leaderboard to parley_owner;
 grant select (user_id, period, period_key, is_hidden), update (is_hidden) on app.leaderboard_scores to parley_owner;
-grant execute on function app.level_for_xp(bigint), app.streak_status(text, timestamptz), app.achievement_metrics(text),
+grant execute on function app.level_for_xp(bigint), app.skill_trend(numeric[]), app.weeks_between(date, date),
+  app.streak_status(text, timestamptz), app.achievement_metrics(text),
   app.achievement_progress(text) to authenticated, service_role, parley_definer;
 grant execute on function app.leaderboard_key(text, timestamptz) to anon, authenticated, service_role, parley_definer;
 grant execute on function app.lock_standings(boolean), app.score_bucket(integer), app.bucket_end(integer),

@@ -21,13 +21,14 @@ as $$
 declare
   v_best numeric := (select u.best_score from public.user_progress u where u.user_id = p_user_id and u.skill = p_skill);
 begin
-  insert into public.user_progress as u (user_id, skill, attempts, best_score, average_score, last_score, last_practiced_at)
-  values (p_user_id, p_skill, 1, p_score, p_score, p_score, p_at)
+  insert into public.user_progress as u (user_id, skill, attempts, best_score, average_score, last_score, recent_scores, last_practiced_at)
+  values (p_user_id, p_skill, 1, p_score, p_score, p_score, array[p_score], p_at)
   on conflict (user_id, skill) do update set
     attempts = u.attempts + 1,
     best_score = greatest(u.best_score, excluded.best_score),
     average_score = coalesce(u.average_score + (excluded.last_score - u.average_score) / (u.attempts + 1), excluded.last_score),
     last_score = excluded.last_score,
+    recent_scores = (u.recent_scores || excluded.last_score)[greatest(1, pg_catalog.cardinality(u.recent_scores) - 8):],
     last_practiced_at = excluded.last_practiced_at;
   return p_score > v_best;
 end $$;
@@ -117,6 +118,10 @@ begin
 end $$;
 comment on function app.unlock_achievements(text, date, timestamptz) is 'Unlocks and pays what a user has reached; returns the new types.';
 
+-- Days are counted where the user was when it happened, and never again elsewhere.
+--   1. The zone follows the profile, once in seven days: a day is not moved at will.
+--   2. Days, with freezes; then weeks: of seven days at most two are forgiven, so no freeze covers a week.
+--   3. The new state.
 create or replace function app.count_streak_day(p_user_id text, p_timezone text, p_at timestamptz) returns public.streaks
   language plpgsql volatile set search_path = pg_catalog, pg_temp
 as $$
@@ -124,7 +129,9 @@ declare
   v_streak public.streaks;
   v_today date;
   v_frozen date[];
+  v_weeks integer;
 begin
+  -- 1.
   insert into public.streaks (user_id, timezone) values (p_user_id, p_timezone) on conflict (user_id) do nothing;
   select s.* into v_streak from public.streaks s where s.user_id = p_user_id for update;
   if v_streak.timezone <> p_timezone
@@ -133,14 +140,22 @@ begin
     v_streak.timezone_changed_at := p_at;
   end if;
   v_today := (p_at at time zone v_streak.timezone)::date;
+  -- 2.
   select a.current_streak, a.longest_streak, a.freezes, a.started_on, a.frozen
   into v_streak.current_streak, v_streak.longest_streak, v_streak.freezes, v_streak.started_on, v_frozen
   from app.advance_streak(
     p_last => v_streak.last_activity_date, p_today => v_today, current_streak => v_streak.current_streak,
     longest_streak => v_streak.longest_streak, freezes => v_streak.freezes, started_on => v_streak.started_on) a;
+  v_weeks := app.weeks_between(v_streak.last_activity_date, v_today);
+  v_streak.weekly_streak := case
+    when v_weeks <= 0 then v_streak.weekly_streak
+    when v_weeks = 1 then v_streak.weekly_streak + 1
+    else 1 end;
+  -- 3.
   update public.streaks s set
     current_streak = v_streak.current_streak, longest_streak = v_streak.longest_streak, freezes = v_streak.freezes,
-    started_on = v_streak.started_on, timezone = v_streak.timezone, timezone_changed_at = v_streak.timezone_changed_at,
+    started_on = v_streak.started_on, weekly_streak = v_streak.weekly_streak,
+    longest_weekly_streak = greatest(s.longest_weekly_streak, v_streak.weekly_streak), timezone = v_streak.timezone, timezone_changed_at = v_streak.timezone_changed_at,
     last_activity_date = greatest(s.last_activity_date, v_today),
     streak_data = case when v_frozen = '{}' then s.streak_data else pg_catalog.jsonb_set(
       s.streak_data, '{frozen}', coalesce(s.streak_data -> 'frozen', '[]') || pg_catalog.to_jsonb(v_frozen)) end

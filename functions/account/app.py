@@ -1,4 +1,4 @@
-"""What a caller sees of itself: settings, usage, conversations; and of Parley: providers and FAQs."""
+"""What a caller sees of itself: settings, usage, conversations, the game; and of Parley: providers and FAQs."""
 
 from __future__ import annotations
 
@@ -34,6 +34,16 @@ from parley.chat.conversation_schemas import (
 from parley.container import Container
 from parley.core.paging import PageQuery
 from parley.core.period import Period
+from parley.gamification.schemas import (
+    AchievementList,
+    Leaderboard,
+    LeaderboardQuery,
+    Profile,
+    ProfileChange,
+    ProgressList,
+    Streaks,
+    XpEventList,
+)
 from parley.search.schemas import (
     CreatedList,
     InteractionList,
@@ -222,6 +232,48 @@ def list_interactions(request: Request, query: PageQuery) -> InteractionList:
 def list_recommendations(request: Request, query: RecommendationsQuery) -> RecommendationList:
     """What the caller may like next."""
     return services.interactions.recommendations(request.caller, query)
+
+
+@api.get("/api/profile", access="user", answer=Profile, errors=["subject_deleted"])
+def get_profile(request: Request) -> Profile:
+    """The caller's profile, level and streak."""
+    return services.profiles.read(request.caller)
+
+
+@api.patch("/api/profile", access="user", answer=Profile, errors=["subject_deleted"])
+def update_profile(request: Request, body: ProfileChange) -> Profile:
+    """Change name, time zone, opt-out, what is practised for, or the application's preferences."""
+    return services.profiles.change(request.caller, body)
+
+
+@api.get("/api/xp-events", access="user", answer=XpEventList)
+def list_xp_events(request: Request, query: PageQuery) -> XpEventList:
+    """What the caller earned points by, newest first."""
+    return services.rewards.xp_events(request.caller, query)
+
+
+@api.get("/api/achievements", access="user", answer=AchievementList)
+def list_achievements(request: Request) -> AchievementList:
+    """Every achievement, with the caller's progress."""
+    return services.rewards.achievements(request.caller)
+
+
+@api.get("/api/streaks", access="user", answer=Streaks)
+def get_streaks(request: Request) -> Streaks:
+    """The caller's daily and weekly streak as they stand now."""
+    return services.rewards.streaks(request.caller)
+
+
+@api.get("/api/user-progress", access="user", answer=ProgressList)
+def list_progress(request: Request) -> ProgressList:
+    """How the caller does in each skill."""
+    return services.rewards.progress(request.caller)
+
+
+@api.get("/api/leaderboard", access="anyone", answer=Leaderboard)
+def get_leaderboard(request: Request, query: LeaderboardQuery) -> Leaderboard:
+    """The first places of a window, the caller and its neighbours."""
+    return services.standings.page(request.caller, query)
 
 
 lambda_handler = api.handler

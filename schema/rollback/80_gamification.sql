@@ -2,6 +2,7 @@
 drop function if exists app.achievement_progress(text);
 drop function if exists app.achievement_metrics(text);
 drop function if exists app.streak_status(text, timestamptz);
+drop function if exists app.weeks_between(date, date);
 drop function if exists app.advance_streak(date, date, integer, integer, integer, date);
 drop function if exists app.leaderboard_key(text, timestamptz);
 drop trigger if exists _20_updated_at on public.streaks;
@@ -13,6 +14,7 @@ drop function if exists app.count_leaderboard_score();
 select app.drop_table_unless_adopted('app', 'leaderboard_histogram');
 drop function if exists app.bucket_end(integer);
 drop function if exists app.score_bucket(integer);
+drop function if exists app.skill_trend(numeric[]);
 drop function if exists app.level_for_xp(bigint);
 drop function if exists app.lock_standings(boolean);
 select app.drop_table_unless_adopted('public', 'leaderboard');

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from parley.database.connection import Database
     from parley.embedding.call import EmbeddingCalls
     from parley.embedding.embedder import Embedder
+    from parley.gamification.leaderboard import Standings
+    from parley.gamification.profiles import Profiles
+    from parley.gamification.rewards import Rewards
     from parley.interviews.conduct import Conduct
     from parley.interviews.feedback import FeedbackRequests
     from parley.interviews.feedback_writer import FeedbackWriter
@@ -357,6 +360,27 @@ class Container:
         from parley.account.settings import Account
 
         return Account(self.database)
+
+    @cached_property
+    def profiles(self) -> Profiles:
+        """Profiles."""
+        from parley.gamification.profiles import Profiles
+
+        return Profiles(self.database)
+
+    @cached_property
+    def rewards(self) -> Rewards:
+        """Points, achievements, streaks, progress."""
+        from parley.gamification.rewards import Rewards
+
+        return Rewards(self.database)
+
+    @cached_property
+    def standings(self) -> Standings:
+        """The leaderboard."""
+        from parley.gamification.leaderboard import Standings
+
+        return Standings(self.database)
 
     @cached_property
     def key_store(self) -> KeyStore:

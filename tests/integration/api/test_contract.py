@@ -134,6 +134,9 @@ def every_operation(ada: Ask, operator: Ask) -> None:
     ada("account", "PATCH", f"{keys}/{made['id']}", {"name": "another program"})
     ada("account", "DELETE", f"{keys}/{made['id']}")
     ada("account", "GET", "/api/usage/access-keys")
+    ada("account", "PATCH", "/api/profile", {"timezone": "Europe/Stockholm"})
+    for path in ("profile", "xp-events", "achievements", "streaks", "user-progress", "leaderboard"):
+        ada("account", "GET", f"/api/{path}")
 
     key = "/api/settings/api-keys/openai"
     ada("store_key", "PUT", key, {"api_key": "sk-mine-1234567890"})

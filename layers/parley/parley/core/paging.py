@@ -101,6 +101,13 @@ def a_number(value: Any) -> int:
     return value
 
 
+def a_long_number(value: Any) -> int:
+    """Reads a whole number of a cursor, of the size of Postgres's bigint."""
+    if type(value) is not int or abs(value) >= 2**63:
+        raise ValueError("no whole number")
+    return value
+
+
 def a_number_or_none(value: Any) -> int | None:
     """Reads what `a_number` does, or null."""
     return None if value is None else a_number(value)

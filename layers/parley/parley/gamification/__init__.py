@@ -1,0 +1,1 @@
+"""The game around practice: profiles, points, achievements, streaks, progress, standings."""

@@ -1,0 +1,54 @@
+"""Standings: the first places of a window, the caller and its neighbours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from parley.core.caller import Caller
+from parley.database.connection import Database
+
+if TYPE_CHECKING:
+    from parley.gamification.schemas import Leaderboard, LeaderboardQuery, Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Standings:
+    """The leaderboard. Ranks are exact when they are read."""
+
+    database: Database
+
+    def page(self, caller: Caller, query: LeaderboardQuery) -> Leaderboard:
+        """One window of it; without a token there is no place of one's own."""
+        key, rows = self.database.batch(
+            caller.claims,
+            [
+                ("select coalesce(%s, app.leaderboard_key(%s)) as key", (query.period_key, query.period)),
+                (
+                    """
+                    select p.section, p.rank, p.display_name, p.score, p.is_me
+                    from app.leaderboard_page(%s, %s, %s, %s) p
+                    """,
+                    (caller.user_id, query.period, query.period_key, query.limit),
+                ),
+            ],
+            idempotent=True,
+        )
+        mine = [_standing(row) for row in rows if row["section"] == "me"]
+        return {
+            "period": query.period,
+            "period_key": key[0]["key"],
+            "data": [_standing(row) for row in rows if row["section"] == "top"],
+            "me": mine[0] if mine else None,
+            "neighbours": [_standing(row) for row in rows if row["section"] == "neighbour"],
+            "next_cursor": None,
+        }
+
+
+def _standing(row: dict[str, Any]) -> Standing:
+    return {
+        "rank": row["rank"],
+        "display_name": row["display_name"],
+        "score": row["score"],
+        "is_me": row["is_me"],
+    }

@@ -2,37 +2,46 @@
 -- contract. The order is that of cost: an earlier request with this key, a precomputed response, the route, the cache, and
 -- only then a unit.
 
+-- The end of a conversation, as much of it as may be sent.
+--   1. What can be sent: turns of a user, an assistant or a tool that have a text or something beside it.
+--   2. How much newer ones take before each. A long message counts as an eighth of the bound: one that is cut makes room
+--      for others. Each counts 15 more, so that the number of short ones is bounded too.
+--   3. The newest that fit; of one that is longer than the bound, its two ends.
 create or replace function app.conversation_tail(p_messages jsonb, p_characters integer) returns jsonb
   language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp
 as $$
 begin
-  -- A long message counts as an eighth of the bound: one that is cut makes room for others. Each counts 15 more, so that
-  -- the number of short ones is bounded too.
   return (
+    -- 1.
+    with turn as (
+      select m.message ->> 'role' as role, m.message ->> 'content' as content, m.position,
+        jsonb_strip_nulls(jsonb_build_object(
+          'tool_calls', m.message -> 'tool_calls', 'tool_call_id', m.message -> 'tool_call_id',
+          'failed', m.message -> 'failed', 'media', m.message -> 'media')) as more
+      from jsonb_array_elements(case jsonb_typeof(p_messages) when 'array' then p_messages else '[]' end)
+        with ordinality as m (message, position)
+      where (m.message ->> 'role' in ('user', 'assistant') or m.message ->> 'role' = 'tool' and m.message ? 'tool_call_id')
+        and jsonb_typeof(m.message -> 'content') = 'string'
+        and (m.message ->> 'content' <> '' or m.message ?| '{tool_calls,tool_call_id,media}')
+    -- 2.
+    ), counted as (
+      select t.*, coalesce(
+        sum(15 + least(length(t.content), p_characters / 8) + case when t.more <> '{}' then length(t.more::text) else 0 end)
+          over (order by t.position desc rows between unbounded preceding and 1 preceding), 0) as newer
+      from turn t
+    )
+    -- 3.
     select jsonb_build_object(
       'turns', count(*),
       'messages', coalesce(
         jsonb_agg(
-          jsonb_build_object('role', t.role, 'content', case
-            when t.characters > p_characters then
-              left(t.content, (p_characters + 1) / 2) || right(t.content, (p_characters + 1) / 2)
-            else t.content end)
-          || case when t.more <> '{}' then jsonb_build_object('more', t.more) else '{}' end
-          order by t.position) filter (where p_characters is null or t.newer < p_characters), '[]'))
-    from (
-      select c.role, c.content, c.more, c.position, length(c.content) as characters,
-        coalesce(sum(15 + least(length(c.content), p_characters / 8) + case when c.more <> '{}' then length(c.more::text)
-          else 0 end) over (order by c.position desc rows between unbounded preceding and 1 preceding), 0) as newer
-      from (
-        select m.message ->> 'role' as role, m.message ->> 'content' as content, m.position,
-          jsonb_strip_nulls(jsonb_build_object(
-            'tool_calls', m.message -> 'tool_calls', 'tool_call_id', m.message -> 'tool_call_id',
-            'failed', m.message -> 'failed', 'media', m.message -> 'media')) as more
-        from jsonb_array_elements(case jsonb_typeof(p_messages) when 'array' then p_messages else '[]' end)
-          with ordinality as m (message, position)
-        where (m.message ->> 'role' in ('user', 'assistant') or m.message ->> 'role' = 'tool' and m.message ? 'tool_call_id')
-          and jsonb_typeof(m.message -> 'content') = 'string'
-          and (m.message ->> 'content' <> '' or m.message ?| '{tool_calls,tool_call_id,media}')) c) t);
+          jsonb_build_object('role', c.role, 'content', case
+            when length(c.content) > p_characters then
+              left(c.content, (p_characters + 1) / 2) || right(c.content, (p_characters + 1) / 2)
+            else c.content end)
+          || case when c.more <> '{}' then jsonb_build_object('more', c.more) else '{}' end
+          order by c.position) filter (where p_characters is null or c.newer < p_characters), '[]'))
+    from counted c);
 end $$;
 comment on function app.conversation_tail(jsonb, integer) is
   '{"turns": how many messages have a role and a text, "messages": the newest of them, oldest first, with what they have beside it as "more"}: at least what fits into so many characters, and a few times as many at most. The middle of one that is longer is left out. Null: all.';

@@ -106,6 +106,12 @@ def stack(database: Any, aws: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     """The stack's AWS; every call that boto3 makes from here on is taken down."""
     for name, value in (CREDENTIALS | {"AWS_ENDPOINT_URL": aws}).items():
         monkeypatch.setenv(name, value)
+    for name in (
+        "DATABASE_URL",
+        "PARLEY_JWT_SECRET",
+        *(f"{provider}_API_KEY" for provider in ("OPENAI", "ANTHROPIC", "GEMINI")),
+    ):
+        monkeypatch.delenv(name, raising=False)  # what a shell or another test left wins over a secret
     made = Aws(database, aws)
     call = CLIENT._make_api_call
 

@@ -248,7 +248,7 @@ class NewAccessKey(BaseModel):
     name: AccessKeyName
     scopes: Annotated[list[AccessKeyScope], Field(min_length=1, max_length=4)]
     owner: Scope = "user"
-    daily_limit: Annotated[int, Whole, Field(ge=1, le=1_000_000)] | None = None
+    daily_limit: Annotated[int, Field(ge=1, le=1_000_000), Whole] | None = None
     expires_at: Annotated[Moment, Field(strict=False)] | None = None
 
 

@@ -209,7 +209,7 @@ begin
   end if;
   update app.access_keys
   set name = coalesce(p_name, name), revoked_at = case when p_revoke then coalesce(revoked_at, app.now()) else revoked_at end
-  where id = p_id
+  where id = p_id and (p_revoke or revoked_at is null)
     and (organization_id is null and user_id = app.user_id()
       or organization_id = app.organization_id() and app.is_organization_admin())
   returning * into v_key;

@@ -32,7 +32,7 @@ def before_call(_context: schemathesis.HookContext, case: schemathesis.Case, _kw
             body["timezone"] = "Europe/Stockholm"  # the zones that there are
         if body.get("expires_at"):
             body["expires_at"] = None  # later than now
-        # A schema of the keywords that are handled, tools of different names, one of them chosen. The chat tests ask that.
+        # A schema of handled keywords, tools of different names, one of them chosen: the chat tests ask that.
         for member in ("tools", "tool_choice", "response_format"):
             body.pop(member, None)
         body.pop("cursor", None)  # only what the hits before gave is one

@@ -10,6 +10,8 @@ from typing import Any
 
 import schemathesis
 
+_QUESTION = "What is a fjord?"
+
 
 @schemathesis.hook  # type: ignore[untyped-decorator]
 def before_call(_context: schemathesis.HookContext, case: schemathesis.Case, _kwargs: dict[str, Any]) -> None:
@@ -41,7 +43,9 @@ def before_call(_context: schemathesis.HookContext, case: schemathesis.Case, _kw
             body["messages"] = [
                 {
                     "role": turn["role"] if turn["role"] == "assistant" else "user",
-                    "content": turn["content"] if isinstance(turn.get("content"), str) else "What is a fjord?",
+                    "content": turn["content"]
+                    if str(turn.get("content") or "").strip() and isinstance(turn["content"], str)
+                    else _QUESTION,
                 }
                 for turn in body["messages"]
             ]

@@ -7,11 +7,12 @@ import itertools
 import json
 import os
 import sys
+import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
-from unittest import mock
 from urllib.parse import urlsplit
 
 import jwt
@@ -88,6 +89,30 @@ def api_event(
     }
 
 
+_inside: list[dict[str, str]] = []  # for each thread that is inside, the environment as it came
+_entering = threading.Lock()
+
+
+@contextmanager
+def _environment(variables: dict[str, str]) -> Iterator[None]:
+    """The process's environment with these variables; the last thread to leave puts back what the first one found.
+
+    Threads overlap: one that restored what it had found itself would leave the variables of another behind.
+    """
+    with _entering:
+        _inside.append(_inside[0] if _inside else dict(os.environ))
+        os.environ.update(variables)
+    try:
+        yield
+    finally:
+        with _entering:
+            before = _inside.pop()
+            if not _inside:
+                for name in os.environ.keys() - before.keys():
+                    del os.environ[name]
+                os.environ.update(before)
+
+
 class Functions:
     """Functions by name, each loaded once, and requests to them.
 
@@ -109,14 +134,14 @@ class Functions:
             assert spec.loader is not None
             module = importlib.util.module_from_spec(spec)
             sys.modules[spec.name] = module  # where pydantic looks annotations up
-            with mock.patch.dict(os.environ, self.environment):
+            with _environment(self.environment):
                 spec.loader.exec_module(module)
             self._modules[name] = module
         return self._modules[name]
 
     def invoke(self, name: str, event: dict[str, Any], seconds: float = 20) -> Any:
         """Call the handler with any event."""
-        with mock.patch.dict(os.environ, self.environment):
+        with _environment(self.environment):
             return self.module(name).lambda_handler(event, Context(seconds))
 
     def request(self, name: str, method: str, target: str, body: Any = None, **options: Any) -> Answer:

@@ -111,7 +111,7 @@ def stack(database: Any, aws: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[
         "PARLEY_JWT_SECRET",
         *(f"{provider}_API_KEY" for provider in ("OPENAI", "ANTHROPIC", "GEMINI")),
     ):
-        monkeypatch.delenv(name, raising=False)  # what a shell or another test left wins over a secret
+        monkeypatch.delenv(name, raising=False)  # what a shell holds wins over a secret
     made = Aws(database, aws)
     call = CLIENT._make_api_call
 

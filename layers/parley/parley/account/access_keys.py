@@ -22,6 +22,7 @@ from parley.core.access_keys import access_key_hash, new_access_key
 from parley.core.caller import Caller
 from parley.core.clock import Clock
 from parley.core.errors import Problem, subject_deleted
+from parley.core.ids import path_uuid
 from parley.core.paging import a_text, a_time
 from parley.database.connection import Database
 
@@ -89,10 +90,7 @@ class AccessKeyKeeper:
         return {"data": rows, "next_cursor": None}
 
     def _change(self, caller: Caller, key_id: str, name: str | None, *, revoke: bool) -> AccessKeySummary:
-        try:
-            parameters = (caller.claims, str(uuid.UUID(key_id)), name, revoke)
-        except ValueError:
-            raise _not_found() from None
+        parameters = (caller.claims, path_uuid(key_id, _not_found), name, revoke)
         changed = self.database.call("select app.change_access_key(%s, %s, %s, %s)", parameters, idempotent=True)
         if changed["outcome"] == "access_key_not_found":
             raise _not_found()

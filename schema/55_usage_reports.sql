@@ -123,8 +123,9 @@ comment on function app.drop_archived_usage(interval) is
   'Drops the archived months whose every row is older than this; returns how many. Their sums stay in app.usage_by_day.';
 
 -- Reports read sums, which outlive the ledger's months. A day is summed when nobody writes to it any more.
---   1. The days that are over and not summed, from the first month that has a partition.
---   2. A day's sums by organization and over everybody, in place of what is there of that day.
+--   1. One run at a time, which archives with what it has summed: another waits, and finds these days summed.
+--   2. The days that are over and not summed, from the first month that has a partition.
+--   3. A day's sums by organization and over everybody, in place of what is there of that day.
 create or replace function app.roll_up_usage(p_limit integer default 31) returns integer
   language plpgsql set search_path = pg_catalog, pg_temp
 as $$
@@ -139,6 +140,8 @@ declare
   v_rolled integer := 0;
 begin
   -- 1.
+  perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('sums of usage', 0));
+  -- 2.
   for v_day in
     select d.day::date
     from pg_catalog.generate_series(
@@ -149,7 +152,7 @@ begin
     where not exists (select from app.rolled_up_days r where r.day = d.day::date)
     order by 1 limit p_limit
   loop
-    -- 2.
+    -- 3.
     delete from app.usage_by_day where day = v_day;
     insert into app.usage_by_day
       (day, organization_id, all_organizations, provider, model, operation_type, own_key, calls, tokens, cost,

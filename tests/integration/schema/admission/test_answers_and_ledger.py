@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
 
 import psycopg
@@ -191,6 +193,22 @@ class TestLedger:
         assert one(owner, "select app.roll_up_usage()") == 0
         set_clock(owner, "2026-11-20 23:05+00")
         assert one(owner, "select app.roll_up_usage()") == 1
+
+    def test_a_day_that_another_run_is_summing_is_waited_for_and_not_summed_again(
+        self, app: Caller, owner: psycopg.Connection[Any]
+    ) -> None:
+        set_clock(owner, "2026-11-18 12:00+00")
+        app.finish(ADA, app.begin(ADA))
+        set_clock(owner, "2026-11-20 12:00+00")
+        other_run = psycopg.connect(owner.info.dsn, password=owner.info.password, autocommit=True)
+        waiting = "select count(*) from pg_locks where not granted"
+        with other_run, ThreadPoolExecutor(1) as thread, owner.transaction():
+            assert one(owner, "select app.roll_up_usage()") == 2
+            summed = thread.submit(one, other_run, "select app.roll_up_usage()")
+            while not one(owner, waiting) and not summed.done():
+                time.sleep(0.01)
+            assert not summed.done()
+        assert summed.result() == 0
 
     @pytest.mark.parametrize("days", ["null, '2026-11-20'", "'2026-11-20', null", "'-infinity', '2026-11-20'"])
     def test_usage_is_asked_for_between_two_days(self, owner: psycopg.Connection[Any], days: str) -> None:

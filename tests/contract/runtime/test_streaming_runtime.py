@@ -78,6 +78,7 @@ def silent(event, context):
             ours.recv(1)
             raise ConnectionError("cut off")
         finally:
+            theirs.close()  # closed with its last reference, it would end the silence at once
             note(closed="silent")
     return StreamingResponse(200, {}, body(), cancel=lambda: ours.shutdown(socket.SHUT_RDWR))
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 from psycopg import sql
 
 from local.checkout import SCHEMA
@@ -32,8 +33,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--deployed", action="store_true", default=False)
 
 
+# A busy machine finds no fault.
+settings.register_profile("parley", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
 def pytest_configure() -> None:
     """Let Ctrl-C through: a shell that starts the suite in the background makes it, and all its children, ignore it."""
+    settings.load_profile("parley")
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
+from importlib import import_module
 from typing import Any, Final
 from zlib import crc32
 
@@ -52,6 +54,9 @@ _FORMATS: Final = {
     "duration": "PT30M",
     "email": "someone@example.com",
     "uri": "https://example.com/",
+    "hostname": "example.com",
+    "ipv4": "192.0.2.1",
+    "ipv6": "2001:db8::1",
     "uuid": "6f1c2d3e-4b5a-4c6d-8e7f-0123456789ab",
 }
 
@@ -129,6 +134,67 @@ def _refused(schema: Any, root: Schema, provider: str, inside: frozenset[str]) -
     return next((fault for part in parts if (fault := _refused(part, root, provider, inside))), None)
 
 
+# What a description says of a value, as `keyword: JSON`: models keep to it where nothing makes them.
+_SAID: Final = re.compile(
+    r"\b(enum|pattern|multipleOf|uniqueItems|(?:min|max)(?:imum|Length|Items|Properties)|exclusiveM(?:in|ax)imum): "
+)
+
+
+def _described(schema: Schema) -> Schema:
+    """What the description says of a value."""
+    said: Schema = {}
+    description = schema.get("description") or ""
+    for found in _SAID.finditer(description):
+        try:
+            said[found[1]] = json.JSONDecoder().raw_decode(description, found.end())[0]
+        except ValueError:
+            continue  # words
+    return said
+
+
+def matching(pattern: str) -> str:
+    """The first text that a regular expression matches; of lookarounds and references back it knows nothing."""
+    return _matching(import_module("re._parser").parse(pattern))
+
+
+def _matching(parsed: Any) -> str:
+    text = ""
+    for operation, argument in parsed:
+        match str(operation):
+            case "LITERAL":
+                text += chr(argument)
+            case "NOT_LITERAL":
+                text += "a" if argument != ord("a") else "b"
+            case "ANY":
+                text += "a"
+            case "IN":
+                inside = re.compile("".join(map(_in_class, argument)).join("[]"))
+                text += next(
+                    character for character in map(chr, (*range(97, 123), *range(33, 0x2FF))) if inside.match(character)
+                )
+            case "MAX_REPEAT" | "MIN_REPEAT":
+                text += _matching(argument[2]) * argument[0]
+            case "SUBPATTERN":
+                text += _matching(argument[3])
+            case "BRANCH":
+                text += _matching(argument[1][0])
+    return text
+
+
+def _in_class(one: tuple[Any, Any]) -> str:
+    """A member of a character class, as it is written."""
+    operation, argument = str(one[0]), one[1]
+    if operation == "NEGATE":
+        return "^"
+    if operation == "LITERAL":
+        return re.escape(chr(argument))
+    if operation == "RANGE":
+        return "-".join(re.escape(chr(end)) for end in argument)
+    name = str(argument).removeprefix("CATEGORY_")
+    letter = name.removeprefix("NOT_")[0].lower()
+    return "\\" + (letter.upper() if name.startswith("NOT_") else letter)
+
+
 def conforming(schema: Schema, texts: Sequence[str]) -> Any:
     """A value that fits the schema. The texts are the prompt: they give the topics and how many items are wanted."""
     return _Generator(schema, texts).value(schema, "", 0, outermost=True)
@@ -177,13 +243,17 @@ class _Generator:
         """A value for the property called `name`; `outermost` until the first array is entered."""
         if not isinstance(schema, dict):
             return self._string({}, name)  # `true` allows anything
-        schema = self._resolved(schema, depth)
+        schema = _described(schema) | schema
+        if "enum" not in schema:
+            schema = self._resolved(schema, depth)
+            schema = _described(schema) | schema
         if "const" in schema:
             return schema["const"]
         if schema.get("enum"):
             self._drawn += 1
             number = self._seed + self._drawn
-            grade = transcript.rating([str(choice) for choice in schema["enum"]], self._turns, number)
+            words = [choice for choice in schema["enum"] if isinstance(choice, str)]
+            grade = transcript.rating(words, self._turns, number) if words else None
             return grade or schema["enum"][number % len(schema["enum"])]
         kind = self._kind(schema)
         if kind == "object":
@@ -209,7 +279,10 @@ class _Generator:
                 nulls = [option for option in alternatives if self._kind(option) == "null"]
                 others = [option for option in alternatives if option not in nulls]
                 # A recursive schema ends where it may: deep down, the alternative that ends it is taken.
-                schema = rest | ((nulls or others) if depth > MAX_DEPTH // 2 else (others or nulls))[0]
+                if depth > MAX_DEPTH // 2:
+                    others = sorted(others, key=lambda option: len(self._references(option)))
+                    others, nulls = nulls, others
+                schema = rest | (others or nulls)[0]
             elif "allOf" in schema:
                 merged = {key: value for key, value in schema.items() if key != "allOf"}
                 for part in schema["allOf"]:
@@ -220,6 +293,16 @@ class _Generator:
                 schema = merged
             else:
                 return schema
+
+    def _references(self, part: Any, seen: frozenset[str] = frozenset()) -> frozenset[str]:
+        """The references that a part follows, and those that lead on from there."""
+        if isinstance(part, dict):
+            reference = part.get("$ref")
+            if isinstance(reference, str) and reference not in seen:
+                seen = self._references(self._definition(reference), seen | {reference})
+        for inner in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+            seen = self._references(inner, seen)
+        return seen
 
     def _definition(self, reference: str) -> Schema:
         found: Any = self._root
@@ -244,6 +327,8 @@ class _Generator:
         if depth >= MAX_DEPTH:
             properties = {name: properties[name] for name in schema.get("required", ()) if name in properties}
         values = {name: self.value(part, name, depth + 1, outermost) for name, part in properties.items()}
+        for number in range(len(values), int(schema.get("minProperties") or 0)):
+            values[f"item_{number}"] = self.value(schema.get("additionalProperties"), "item", depth + 1, False)
         if "quote" in values and self._turns:
             self._drawn += 1
             quoted = transcript.quote(self._turns, self._seed + self._drawn)
@@ -279,10 +364,11 @@ class _Generator:
         """The middle of the allowed range, moved a little from one number to the next."""
         step = schema.get("multipleOf") or least_step or 0.5
         low, high = schema.get("minimum"), schema.get("maximum")
-        if schema.get("exclusiveMinimum") is not None:
-            low = schema["exclusiveMinimum"] + step
-        if schema.get("exclusiveMaximum") is not None:
-            high = schema["exclusiveMaximum"] - step
+        above, below = schema.get("exclusiveMinimum"), schema.get("exclusiveMaximum")
+        if above is not None and below is not None and not schema.get("multipleOf") and not least_step:
+            step = min(step, (below - above) / 4)
+        low = above + step if above is not None else low
+        high = below - step if below is not None else high
         low = low if low is not None else (min(0, high) if high is not None else 1)
         high = high if high is not None else low + 10 * step
         self._drawn += 1
@@ -296,6 +382,8 @@ class _Generator:
         if schema.get("format") in _FORMATS:
             return _FORMATS[schema["format"]]
         self._drawn += 1
+        if "pattern" in schema:
+            return matching(schema["pattern"])
         lower = name.lower()
         if "question" in lower:
             text = self._from(QUESTIONS[self._language])

@@ -48,7 +48,6 @@ from parley.providers.protocol import (
 
 if TYPE_CHECKING:
     from parley.chat.grounding import Grounding, Grounds
-    from parley.providers.json_schema import UnsupportedSchema
 
 _NEW_CONVERSATION = "new"
 _LONGEST_TITLE = 80
@@ -243,7 +242,7 @@ def _tools(request: ChatRequest) -> ToolUse:
         try:
             parameters = None if tool.parameters is None else check_arguments(tool.parameters)
         except UnsupportedSchema as error:
-            raise _unsupported(error, f"tools.{number}.parameters") from None
+            raise error.problem(f"tools.{number}.parameters") from None
         definitions.append(ToolDefinition(tool.name, tool.description, parameters, tool.strict))
     choice = NamedTool(request.tool_choice.name) if isinstance(request.tool_choice, ToolChosen) else request.tool_choice
     return ToolUse(definitions, choice, request.parallel_tool_calls)
@@ -255,17 +254,7 @@ def _schema(answer_format: SchemaFormat) -> dict[str, Any]:
     try:
         return check(answer_format.json_schema)
     except UnsupportedSchema as error:
-        raise _unsupported(error, "response_format.schema") from None
-
-
-def _unsupported(error: UnsupportedSchema, member: str) -> Problem:
-    return Problem(
-        "schema_unsupported",
-        f"In the schema, {error}.",
-        status=400,
-        param=".".join([member, *error.path]),
-        extra={"keyword": error.keyword},
-    )
+        raise error.problem("response_format.schema") from None
 
 
 def _ground(grounding: Callable[[], Grounding], call: ModelCall, request: ChatRequest) -> Grounds | None:

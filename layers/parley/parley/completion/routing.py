@@ -316,7 +316,7 @@ class Router:
         }
         candidates = [_CandidateState(candidate) for candidate, reason in unmet.items() if reason is None]
         if not candidates:
-            raise Problem("unsupported", next(filter(None, unmet.values())), status=400)
+            raise next(filter(None, unmet.values()))
         return _RequestState(plan, keys, deadline, candidates, attempts)
 
     def _next(self, state: _RequestState) -> _CandidateState:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
+from parley.core.errors import Problem
 from parley.core.provider_names import ProviderName
 from parley.providers.errors import ProviderError
 from parley.providers.protocol import Message
@@ -90,24 +91,24 @@ def is_text(message: Message) -> bool:
     return not message.parts and not message.tool_calls and message.role != "tool"
 
 
-def unmet_by(request: CompletionRequest, provider: ProviderName, known: Model | None) -> str | None:
-    """Why the model cannot answer the request in the form that is asked for, or does not take what it holds, as a
-    sentence; None where it can.
+def unmet_by(request: CompletionRequest, provider: ProviderName, known: Model | None) -> Problem | None:
+    """Why the model cannot answer the request in the form that is asked for, or does not take what it holds; None where
+    it can.
     """
     if request.schema is not None:
         if known is not None and "structured_output" not in known.capabilities:
-            return "The model has no structured output."
+            return Problem("unsupported", "The model has no structured output.", status=400)
         if request.must_fit:
             from parley.providers.json_schema import UnsupportedSchema, for_provider
 
             try:
                 for_provider(request.schema, provider)
             except UnsupportedSchema as error:
-                return f"In the schema, {error}."
+                return error.problem("response_format.schema")
     for message in request.messages:
         for part in message.parts:
             if not isinstance(part, str) and (reason := _refused(part, provider)):
-                return reason
+                return Problem("unsupported", reason, status=400)
     return None
 
 

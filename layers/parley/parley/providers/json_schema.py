@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
+from parley.core.errors import Problem
 from parley.core.provider_names import ProviderName
 
 Schema = dict[str, Any]
@@ -34,6 +35,15 @@ _BOUNDS = frozenset(
         "pattern", "minItems", "maxItems", "uniqueItems", "minProperties", "maxProperties",
     }
 )  # fmt: skip
+# The keywords that say something of one type alone.
+_KEYWORDS_OF: Mapping[str, frozenset[str]] = {
+    "object": frozenset({"properties", "required", "additionalProperties", "minProperties", "maxProperties"}),
+    "array": frozenset({"items", "prefixItems", "minItems", "maxItems", "uniqueItems"}),
+    "string": frozenset({"pattern", "minLength", "maxLength", "format"}),
+    "number": frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}),
+}
+_LEAST = frozenset({"minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties"})
+_MOST = frozenset({"maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties"})
 _HANDLED = (
     _NOTES
     | _BOUNDS
@@ -80,10 +90,21 @@ class UnsupportedSchema(ValueError):
         self.keyword = keyword
         self.path = tuple(path)
 
+    def problem(self, member: str) -> Problem:
+        """It as a caller is told it.
+
+        Args:
+            member: the one of the body that the schema came in.
+        """
+        param = ".".join([member, *self.path])
+        return Problem(
+            "schema_unsupported", f"In the schema, {self}.", status=400, param=param, extra={"keyword": self.keyword}
+        )
+
 
 def check(schema: Schema) -> Schema:
-    """The schema of an answer, as it is handled from here on: with `nullable` as a type, and its root an object. Raises
-    UnsupportedSchema.
+    """The schema of an answer, as it is handled from here on: with `nullable` as a type, `const` as an enumeration, and
+    its root an object. Raises UnsupportedSchema.
     """
     checked = check_arguments(schema)
     if checked.get("type") != "object":
@@ -111,13 +132,15 @@ class _Checker:
     def __init__(self, root: Schema) -> None:
         self._root = root
         self._members = 0
+        self._sound: set[str] = set()
 
     def schema(self, schema: Any, path: list[str], depth: int) -> Schema:
         """A part of the schema, checked, with what only looks different made alike."""
         if schema is True:
             return {}
         if not isinstance(schema, dict):
-            raise UnsupportedSchema("false" if schema is False else "schema", path)
+            holders = (step for step in reversed(path) if step in _HANDLED)
+            raise UnsupportedSchema("false" if schema is False else next(holders), path)
         self._members += 1
         if self._members > _MOST_MEMBERS:
             raise UnsupportedSchema("properties", path, f"makes more than {_MOST_MEMBERS} parts")
@@ -129,6 +152,8 @@ class _Checker:
         checked = {name: value for name, value in schema.items() if name in _HANDLED and value is not None}
         checked = {name: value for name, value in schema.items() if name in checked or name in ("const", "default")}
         self._check_values(checked, path)
+        if "const" in checked:
+            checked["enum"] = [checked.pop("const")]
         for name in (*_DEFINITIONS, "properties"):
             if name in checked:
                 if not isinstance(checked[name], dict):
@@ -173,16 +198,30 @@ class _Checker:
         if "pattern" in schema:
             _check_pattern(schema["pattern"], path)
         if "$ref" in schema:
-            try:
-                found = resolve(self._root, schema["$ref"])
-                seen = set[str]()
-                while isinstance(found, dict) and "$ref" in found:
-                    if found["$ref"] in seen:
-                        raise LookupError
-                    seen.add(found["$ref"])
-                    found = resolve(self._root, found["$ref"])
-            except (LookupError, TypeError, AttributeError):
-                raise UnsupportedSchema("$ref", path, "points to nothing in this schema") from None
+            self._check_reference(schema["$ref"], path, frozenset())
+
+    def _check_reference(self, reference: Any, path: list[str], inside: frozenset[str]) -> None:
+        """Raises UnsupportedSchema for one to nothing, and for one that says of itself what is said here."""
+        try:
+            target = resolve(self._root, reference)
+        except (LookupError, TypeError, ValueError, AttributeError):
+            raise UnsupportedSchema("$ref", path, "points to nothing in this schema") from None
+        if reference in inside or len(inside) > _DEEPEST:
+            raise UnsupportedSchema("$ref", path, "leads back to itself")
+        if reference not in self._sound:
+            for other in _references_here(target):
+                self._check_reference(other, path, inside | {reference})
+            self._sound.add(reference)
+
+
+def _references_here(part: Any, depth: int = 0) -> Iterator[Any]:
+    """The references whose targets a value has to fit, or may fit, that is to fit this part."""
+    if isinstance(part, dict) and depth < _DEEPEST:
+        if "$ref" in part:
+            yield part["$ref"]
+        for name in ("anyOf", "oneOf", "allOf"):
+            for alternative in part[name] if isinstance(part.get(name), list) else ():
+                yield from _references_here(alternative, depth + 1)
 
 
 def _check_pattern(pattern: str, path: list[str]) -> None:
@@ -239,42 +278,40 @@ class _Fitter:
     def __init__(self, root: Schema, provider: ProviderName) -> None:
         self._root = root
         self._provider = provider
+        self._parts = 0
         self.exact = True
 
-    def schema(self, schema: Schema, path: list[str]) -> Schema:
-        """A part, in the provider's subset."""
+    def schema(self, schema: Schema, path: list[str], inlined: frozenset[str] = frozenset()) -> Schema:
+        """A part, in the provider's subset.
+
+        Args:
+            inlined: the references in whose place their targets stand, here or around this part.
+        """
+        self._parts += 1
+        if self._parts > 2 * _MOST_MEMBERS:
+            raise UnsupportedSchema("allOf", path, "repeats what it refers to too often")
         fitted: Schema = {}
         told: list[str] = []
-        schema = self._without_all_of(schema, path)
-        if "oneOf" in schema:
-            self.exact = False  # they take it as anyOf
-            schema = {name: value for name, value in schema.items() if name != "oneOf"} | {
-                "anyOf": [*schema.get("anyOf", ()), *schema["oneOf"]]
-            }
+        schema, inlined = self._plain(schema, path, inlined)
         for name in _DEFINITIONS:
             if name in schema:
                 fitted[name] = {key: self.schema(part, [*path, name, key]) for key, part in schema[name].items()}
         if "$ref" in schema:
-            if schema.keys() & {"properties", "enum", "type", "anyOf"} or schema.keys() & _BOUNDS:
-                self.exact = False
             return fitted | {"$ref": schema["$ref"]}
         for name in ("type", "enum", "title", "description"):
             if name in schema:
                 fitted[name] = schema[name]
-        if "const" in schema:
-            fitted["enum"] = [schema["const"]]
-            if "type" not in fitted:
-                fitted["type"] = _type_of(schema["const"])
-        if "enum" in fitted and any(isinstance(value, dict | list) for value in fitted["enum"]):
-            told.append(f"one of {json.dumps(fitted.pop('enum'), ensure_ascii=False)}")
-        elif "enum" in fitted and "type" not in fitted:
-            kinds = list(dict.fromkeys(map(_type_of, fitted["enum"])))
+        kinds = [] if "anyOf" in schema else _kinds(schema)
+        if kinds and "type" not in fitted:
             fitted["type"] = kinds[0] if len(kinds) == 1 else kinds
+        if "anyOf" in schema and "enum" in fitted:
+            self.exact = False
+            told.append(f"enum: {json.dumps(fitted.pop('enum'), ensure_ascii=False)}")
         if isinstance(schema.get("format"), str):
             if schema["format"] in _FORMATS[self._provider]:
                 fitted["format"] = schema["format"]
             else:
-                told.append(f"format: {schema['format']}")
+                told.append(f"format: {json.dumps(schema['format'], ensure_ascii=False)}")
         for name in _BOUNDS & schema.keys():
             if name in _ENFORCED[self._provider] or (
                 name == "minItems" and schema[name] in (0, 1) and self._provider == "anthropic"
@@ -285,25 +322,21 @@ class _Fitter:
                 told.append(f"{name}: {json.dumps(schema[name], ensure_ascii=False)}")
         if "anyOf" in schema:
             fitted["anyOf"] = [
-                self.schema(part, [*path, "anyOf", str(number)]) for number, part in enumerate(schema["anyOf"])
+                self.schema(part, [*path, "anyOf", str(number)], inlined) for number, part in enumerate(schema["anyOf"])
             ]
-            if schema.keys() & {"type", "enum", "properties", "items"}:
-                self.exact = False
-                fitted.pop("type", None)
-                fitted.pop("enum", None)
-        elif _may_be(schema, "object"):
-            self._object(schema, fitted, path, told)
-        if _may_be(schema, "array") and "anyOf" not in fitted:
-            self._array(schema, fitted, path, told)
+        if "object" in kinds:
+            self._object(schema, fitted, path, inlined)
+        if "array" in kinds:
+            self._array(schema, fitted, path, inlined)
         if not fitted.keys() - {"title", "description", *_DEFINITIONS}:
-            self._anything(fitted, path)
+            self._anything(fitted)
         if told:
             description = fitted.get("description")
             hints = "; ".join(sorted(told))
             fitted["description"] = f"{description} ({hints})" if description else hints
         return fitted
 
-    def _object(self, schema: Schema, fitted: Schema, path: list[str], told: list[str]) -> None:
+    def _object(self, schema: Schema, fitted: Schema, path: list[str], inlined: frozenset[str]) -> None:
         properties = schema.get("properties", {})
         others = schema.get("additionalProperties", True)
         required = [name for name in schema.get("required", ()) if name in properties]
@@ -321,7 +354,7 @@ class _Fitter:
             )
         fitted["properties"] = {}
         for name, part in properties.items():
-            member = self.schema(part, [*path, "properties", name])
+            member = self.schema(part, [*path, "properties", name], inlined)
             if self._provider == "openai" and name not in required:
                 member = self._or_null(part, member)
             fitted["properties"][name] = member
@@ -332,7 +365,7 @@ class _Fitter:
         if self._provider != "google" or others is False:
             fitted["additionalProperties"] = False
         elif isinstance(others, dict):
-            fitted["additionalProperties"] = self.schema(others, [*path, "additionalProperties"])
+            fitted["additionalProperties"] = self.schema(others, [*path, "additionalProperties"], inlined)
 
     def _or_null(self, part: Schema, member: Schema) -> Schema:
         """A member that may be left out, for OpenAI, which gives every member: null then says that it is none."""
@@ -343,64 +376,149 @@ class _Fitter:
         rest = {name: value for name, value in member.items() if name not in notes}
         return notes | {"anyOf": [rest, {"type": "null"}]}
 
-    def _array(self, schema: Schema, fitted: Schema, path: list[str], told: list[str]) -> None:
+    def _array(self, schema: Schema, fitted: Schema, path: list[str], inlined: frozenset[str]) -> None:
         if "prefixItems" in schema:
             if self._provider != "google":
                 raise UnsupportedSchema("prefixItems", path, f"is not supported by {_SPELLED[self._provider]}")
             fitted["prefixItems"] = [
-                self.schema(part, [*path, "prefixItems", str(number)])
+                self.schema(part, [*path, "prefixItems", str(number)], inlined)
                 for number, part in enumerate(schema["prefixItems"])
             ]
             self.exact = False
         items = schema.get("items", True)
         if isinstance(items, dict):
-            fitted["items"] = self.schema(items, [*path, "items"])
+            fitted["items"] = self.schema(items, [*path, "items"], inlined)
         elif items is True and "prefixItems" not in schema:
             fitted["items"] = {}
-            self._anything(fitted["items"], [*path, "items"])
+            self._anything(fitted["items"])
 
-    def _anything(self, fitted: Schema, path: list[str]) -> None:
+    def _anything(self, fitted: Schema) -> None:
         """A part that says nothing of what fits: Gemini takes it, the others have no form of it but simple values."""
         if self._provider != "google":
             fitted["anyOf"] = [{"type": kind} for kind in ("string", "number", "boolean", "null")]
 
-    def _without_all_of(self, schema: Schema, path: list[str]) -> Schema:
-        """The schema with what `allOf` says as its own members."""
-        while "allOf" in schema:
-            parts = schema["allOf"]
-            schema = {name: value for name, value in schema.items() if name != "allOf"}
-            if len(parts) == 1 and "$ref" in parts[0] and not schema.keys() - _NOTES:
-                return {**schema, **parts[0]}
+    def _plain(self, schema: Schema, path: list[str], inlined: frozenset[str]) -> tuple[Schema, frozenset[str]]:
+        """The part as a reference alone, as alternatives with nothing but notes beside them, or with neither; and with
+        what `allOf` says among its own members.
+        """
+        while "allOf" in schema or ("$ref" in schema and schema.keys() - _NOTES - {"$ref", *_DEFINITIONS}):
+            parts = [*([{"$ref": schema["$ref"]}] if "$ref" in schema else ()), *schema.get("allOf", ())]
+            schema = {name: value for name, value in schema.items() if name not in ("$ref", "allOf")}
+            if len(parts) == 1 and "$ref" in parts[0] and not schema.keys() - _NOTES - {*_DEFINITIONS}:
+                schema = {**parts[0], **schema}
+                break
             for part in parts:
-                seen = 0
-                while "$ref" in part and seen < _DEEPEST:
-                    part, seen = resolve(self._root, part["$ref"]), seen + 1
-                schema = _merged(schema, part, path)
-        return schema
+                target, inlined = self._target(part, path, inlined)
+                schema = _merged(schema, target, "allOf", path)
+        if "$ref" in schema and schema.keys() & {"title", "description"}:
+            # Providers take nothing beside a reference.
+            reference = schema["$ref"]
+            return {name: value for name, value in schema.items() if name != "$ref"} | {
+                "anyOf": [{"$ref": reference}]
+            }, inlined
+        if "oneOf" in schema:
+            self.exact = False  # they take it as anyOf
+            rest = {name: value for name, value in schema.items() if name != "oneOf"}
+            schema = _merged(rest, {"anyOf": schema["oneOf"]}, "oneOf", path)
+        beside = {name: value for name, value in schema.items() if name not in _NOTES | {"anyOf", *_DEFINITIONS}}
+        if "anyOf" not in schema:
+            if any(isinstance(value, dict | list) for value in schema.get("enum", ())):
+                # Only simple values can be enumerated.
+                kept = {name: value for name, value in schema.items() if name not in beside.keys() - {"enum"}}
+                return kept | {"anyOf": [_form(value) for value in schema["enum"]]}, inlined
+            return schema, inlined
+        if not beside:
+            return schema, inlined
+        alternatives = []
+        for part in schema["anyOf"]:
+            target, inlined = self._target(part, path, inlined)
+            try:
+                alternatives.append(_merged(target, beside, "anyOf", path))
+            except _Contradiction as error:
+                contradiction = error
+        if not alternatives:
+            raise contradiction
+        kept = {name: value for name, value in schema.items() if name not in beside}
+        return kept | {"anyOf": alternatives}, inlined
+
+    def _target(self, part: Schema, path: list[str], inlined: frozenset[str]) -> tuple[Schema, frozenset[str]]:
+        """What stands in a part's place, where that is a reference and nothing else. Raises UnsupportedSchema where it
+        leads back to itself.
+        """
+        while part.keys() == {"$ref"}:
+            if part["$ref"] in inlined:
+                raise UnsupportedSchema("$ref", path, "leads back to itself, with more beside it")
+            inlined |= {part["$ref"]}
+            part = resolve(self._root, part["$ref"])
+        return {name: value for name, value in part.items() if name not in _DEFINITIONS}, inlined
 
 
 _SPELLED: Mapping[ProviderName, str] = {"openai": "OpenAI", "anthropic": "Anthropic", "google": "Google"}
 
 
-def _merged(one: Schema, other: Schema, path: list[str]) -> Schema:
-    """A schema that both say. Raises UnsupportedSchema where no one schema does."""
+class _Contradiction(UnsupportedSchema):
+    """Nothing fits both of two schemas."""
+
+
+def _merged(one: Schema, other: Schema, keyword: str, path: list[str]) -> Schema:
+    """A schema that says what both say. Raises UnsupportedSchema where no one schema does.
+
+    Args:
+        keyword: what made two of one.
+    """
     merged = dict(one)
     for name, value in other.items():
         if name not in merged or merged[name] == value or name in _NOTES:
             merged.setdefault(name, value)
+        elif name == "type":
+            merged[name] = _both(_listed(merged[name]), _listed(value))
+        elif name == "enum":
+            merged[name] = [value for value in merged[name] if any(_equal(value, other) for other in other[name])]
         elif name == "properties":
-            if any(merged[name].get(key, part) != part for key, part in value.items()):
-                raise UnsupportedSchema("allOf", path, "describes a member twice")
-            merged[name] = merged[name] | value
+            merged[name] = merged[name] | {
+                key: {"allOf": [merged[name][key], part]} if merged[name].get(key, part) != part else part
+                for key, part in value.items()
+            }
+        elif name == "items" and isinstance(value, dict) and isinstance(merged[name], dict):
+            merged[name] = {"allOf": [merged[name], value]}
         elif name == "required":
             merged[name] = list(dict.fromkeys([*merged[name], *value]))
+        elif name == "allOf":
+            merged[name] = [*merged[name], *value]
+        elif name == "uniqueItems":
+            merged[name] = True
+        elif name in _LEAST:
+            merged[name] = max(merged[name], value)
+        elif name in _MOST:
+            merged[name] = min(merged[name], value)
         elif name == "additionalProperties" and False in (merged[name], value):
-            raise UnsupportedSchema("allOf", path, "has parts that forbid each other's members")
-        elif name in _DEFINITIONS:
-            merged[name] = value | merged[name]
+            merged[name] = False
+        elif name == "additionalProperties" and True in (merged[name], value):
+            merged[name] = value if merged[name] is True else merged[name]
         else:
-            raise UnsupportedSchema("allOf", path, f'has parts that say "{name}" differently')
+            raise UnsupportedSchema(keyword, path, f'has parts that say "{name}" differently')
+    for part, others in ((one, other), (other, one)):
+        strange = others.get("properties", {}).keys() - part.get("properties", {}).keys()
+        if strange and part.get("additionalProperties", True) is not True:
+            raise UnsupportedSchema(keyword, path, "has parts that forbid each other's members")
+    if "type" in merged and "enum" in merged:
+        merged["enum"] = [
+            value for value in merged["enum"] if any(_is(value, kind) for kind in _listed(merged["type"]))
+        ]
+    if [] in (merged.get("type"), merged.get("enum")):
+        raise _Contradiction(keyword, path, "has parts that contradict each other")
     return merged
+
+
+def _form(value: Any) -> Schema:
+    """The schema of one value, as far as providers take such: of a list they take no order."""
+    if isinstance(value, dict):
+        members = {name: _form(member) for name, member in value.items()}
+        return {"type": "object", "properties": members, "required": list(value), "additionalProperties": False}
+    if isinstance(value, list):
+        items = {"anyOf": [_form(item) for item in value]} if value else {"type": "null"}
+        return {"type": "array", "items": items, "minItems": len(value), "maxItems": len(value)}
+    return {"enum": [value]}
 
 
 def _type_of(value: Any) -> str:
@@ -415,12 +533,25 @@ def _type_of(value: Any) -> str:
     return "string" if isinstance(value, str) else "object" if isinstance(value, dict) else "array"
 
 
-def _may_be(schema: Schema, kind: str) -> bool:
-    kinds = schema.get("type")
-    if kinds is None:
-        implied = "properties" if kind == "object" else "items"
-        return implied in schema or (kind == "array" and "prefixItems" in schema)
-    return kind in (kinds if isinstance(kinds, list) else [kinds])
+def _listed(kinds: str | list[str]) -> list[str]:
+    return kinds if isinstance(kinds, list) else [kinds]
+
+
+def _both(kinds: list[str], others: list[str]) -> list[str]:
+    """The types that are among both; an integer is a number too."""
+    wide = [[*some, *({"integer"} if "number" in some else ())] for some in (kinds, others)]
+    return [kind for kind in dict.fromkeys(wide[0]) if kind in wide[1]]
+
+
+def _kinds(schema: Schema) -> list[str]:
+    """The types of what fits. Where none are stated, those whose keywords are there: all they say nothing of would fit
+    too, but nobody means that.
+    """
+    if "type" in schema:
+        return _listed(schema["type"])
+    if "enum" in schema:
+        return list(dict.fromkeys(map(_type_of, schema["enum"])))
+    return [kind for kind, keywords in _KEYWORDS_OF.items() if keywords & schema.keys()]
 
 
 def _recursion(schema: Schema) -> list[str] | None:
@@ -467,8 +598,6 @@ def fault_in(value: Any, schema: Schema, root: Schema) -> str | None:
         return "type"
     if "enum" in schema and not any(_equal(value, one) for one in schema["enum"]):
         return "enum"
-    if "const" in schema and not _equal(value, schema["const"]):
-        return "const"
     if "anyOf" in schema and not any(fits(value, part, root) for part in schema["anyOf"]):
         return "anyOf"
     if "oneOf" in schema and sum(fits(value, part, root) for part in schema["oneOf"]) != 1:
@@ -568,10 +697,8 @@ def _equal(one: Any, other: Any) -> bool:
 
 def restored(value: Any, schema: Schema, root: Schema) -> Any:
     """An answer without the nulls that say that a member is none: where the schema lets it be left out, not be null."""
-    for _ in range(_DEEPEST):
-        if "$ref" not in schema:
-            break
-        schema = resolve(root, schema["$ref"])
+    if "$ref" in schema:
+        value = restored(value, resolve(root, schema["$ref"]), root)
     if isinstance(value, list):
         items, before = schema.get("items"), schema.get("prefixItems", [])
         parts = [before[n] if n < len(before) else items for n in range(len(value))]

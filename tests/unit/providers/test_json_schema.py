@@ -1,0 +1,183 @@
+"""Callers' JSON schemas: what is made of them for each provider lets nothing through that does not fit."""
+
+from __future__ import annotations
+
+import json
+from random import Random
+from typing import Any
+
+import jsonschema  # type: ignore[import-untyped]
+import pytest
+
+from local.emulator.schema import conforming, matching
+from parley.core.provider_names import PROVIDERS, ProviderName
+from parley.providers.json_schema import (
+    UnsupportedSchema,
+    answer_that_fits,
+    check,
+    check_arguments,
+    fault_in,
+    for_provider,
+    resolve,
+)
+from testing.schemas import ANSWERED, SHAPES, Schema, closed, many
+
+# `nullable` is no keyword of JSON Schema.
+_OF_JSON_SCHEMA = SHAPES.keys() - {"OpenAPI 3.0"}
+_ANYTHING: tuple[Any, ...] = (None, True, 0, -1.5, 7, "", "abc", "none", [], [1, "x"], {}, {"a": None})
+
+
+def drawn(schema: Any, root: Schema, random: Random, depth: int = 0) -> Any:
+    """Any value that a provider may give for the schema that it was sent: of what it enforces all is kept."""
+    if not isinstance(schema, dict) or not schema.keys() - {"description", "title", "$defs", "definitions"}:
+        return random.choice(_ANYTHING)
+    if "$ref" in schema:
+        return drawn(resolve(root, schema["$ref"]), root, random, depth + 1)
+    if "anyOf" in schema:
+        parts = sorted(schema["anyOf"], key=lambda part: "$ref" in json.dumps(part))
+        return drawn(parts[0] if depth > 8 else random.choice(parts), root, random, depth + 1)
+    if "enum" in schema:
+        return random.choice(schema["enum"])
+    kinds = schema.get("type", "string")
+    kind = random.choice(kinds) if isinstance(kinds, list) else kinds
+    if kind == "object":
+        members = schema.get("properties", {})
+        kept = {name for name in members if name in schema.get("required", ()) or random.random() < 0.5}
+        value = {name: drawn(part, root, random, depth + 1) for name, part in members.items() if name in kept}
+        others = schema.get("additionalProperties", True)
+        return value | ({} if others is False else {"extra member": drawn(others, root, random, depth + 1)})
+    if kind == "array":
+        least = schema.get("minItems", 0)
+        count = least if depth > 8 else random.randint(least, min(schema.get("maxItems", least + 3), least + 3))
+        before = [drawn(part, root, random, depth + 1) for part in schema.get("prefixItems", ())]
+        return before or [drawn(schema.get("items", True), root, random, depth + 1) for _ in range(count)]
+    if kind in ("integer", "number"):
+        bounded = schema.keys() & {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}
+        return conforming(schema, (str(random.random()),)) if bounded else random.choice([-3, 0, 12])
+    if kind == "string":
+        return matching(schema["pattern"]) if "pattern" in schema else random.choice(["", "x", "Lund", "ö" * 50])
+    return None if kind == "null" else random.random() < 0.5
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_what_a_provider_may_answer_fits_or_is_refused_and_where_it_enforces_all_it_fits(
+    provider: ProviderName,
+) -> None:
+    random = Random(f"answers of {provider}")
+    fitting = 0
+    for name, shape in SHAPES.items():
+        if provider in shape.refused or name not in _OF_JSON_SCHEMA:
+            continue
+        checked = check(shape.schema)
+        sent, exact = for_provider(checked, provider)
+        valid = jsonschema.Draft202012Validator(shape.schema).is_valid
+        for _ in range(15):
+            value = drawn(sent, sent, random)
+            try:
+                kept = json.loads(answer_that_fits(json.dumps(value), checked))
+            except ValueError:
+                assert not exact, f"{name}: {value}"
+                assert not valid(value), f"{name}: {value}"
+            else:
+                fitting += 1
+                assert valid(kept), f"{name}: {value}"
+    assert fitting > 200
+
+
+def test_what_fits_is_what_json_schema_says() -> None:
+    random = Random("values")
+    agreed = {True: 0, False: 0}
+    for name in sorted(ANSWERED.keys() & _OF_JSON_SCHEMA):
+        schema = ANSWERED[name]
+        checked, valid = check(schema), jsonschema.Draft202012Validator(schema).is_valid
+        for _ in range(20):
+            value = drawn(checked, checked, random)
+            if isinstance(value, dict) and value and random.random() < 0.5:
+                value[random.choice(list(value))] = random.choice(_ANYTHING)
+            fits = fault_in(value, checked, checked) is None
+            assert fits is valid(value), f"{name}: {value}"
+            agreed[fits] += 1
+    assert min(agreed.values()) > 100
+
+
+@pytest.mark.parametrize(
+    "loop",
+    [
+        {"$ref": "#/$defs/a"},
+        {"anyOf": [{"$ref": "#/$defs/a"}, {"type": "null"}]},
+        {"oneOf": [{"type": "string"}, {"$ref": "#/$defs/b"}]},
+        {"allOf": [{"$ref": "#/$defs/a"}, {"type": "object"}]},
+        {"$ref": "#/$defs/b", "minLength": 3},
+    ],
+)
+def test_a_reference_that_leads_back_without_going_into_a_member_is_refused(loop: Schema) -> None:
+    for schema in (
+        closed(x={"$ref": "#/$defs/a"}) | {"$defs": {"a": loop, "b": {"$ref": "#/$defs/a"}}},
+        {"type": "object", "properties": {"x": {"$ref": "#/$defs/a"}}, "$defs": {"b": {"allOf": [loop]}, "a": loop}},
+    ):
+        with pytest.raises(UnsupportedSchema, match="leads back to itself") as caught:
+            check(schema)
+        assert caught.value.keyword == "$ref"
+
+
+def test_what_grows_without_end_or_is_followed_too_deep_is_refused() -> None:
+    doubled = {f"d{n}": closed(a={"allOf": [{"$ref": f"#/$defs/d{n + 1}"}, {"title": "x", "type": "object"}]},
+                               b={"$ref": f"#/$defs/d{n + 1}", "type": "object"}) for n in range(60)}  # fmt: skip
+    schema = closed(x={"$ref": "#/$defs/d0"}) | {"$defs": doubled | {"d60": closed(z={"type": "string"})}}
+    chained = {f"c{n}": closed(next={"$ref": f"#/$defs/c{n + 1}"}) for n in range(480)}
+    chain = closed(x={"$ref": "#/$defs/c0"}) | {"$defs": chained | {"c480": {"type": "string"}}}
+    for provider in PROVIDERS:
+        with pytest.raises(UnsupportedSchema, match="repeats"):
+            for_provider(check(schema), provider)
+        assert for_provider(check(chain), provider)[1]
+    deep: Schema = {"type": "string"}
+    for _ in range(40):
+        deep = many(deep)
+    with pytest.raises(UnsupportedSchema, match="nested too deep"):
+        check(closed(x=deep))
+
+
+@pytest.mark.parametrize(
+    ("schema", "keyword"),
+    [
+        (closed(a={"allOf": [{"type": "string"}, {"type": "integer"}]}), "allOf"),
+        (closed(a={"allOf": [closed(b={"type": "string"}), closed(c={"type": "string"})]}), "allOf"),
+        (closed(a={"allOf": [{"pattern": "^a"}, {"pattern": "b$"}]}), "allOf"),
+        (closed(a={"type": "integer", "anyOf": [{"type": "string"}, {"type": "null"}]}), "anyOf"),
+        (closed(a={"oneOf": [{"type": "string"}], "anyOf": [{"type": "integer"}]}), "oneOf"),
+    ],
+)
+def test_what_contradicts_itself_is_refused(schema: Schema, keyword: str) -> None:
+    checked = check(schema)
+    for provider in PROVIDERS:
+        with pytest.raises(UnsupportedSchema) as caught:
+            for_provider(checked, provider)
+        assert caught.value.keyword == keyword
+
+
+def test_nullable_is_a_type_more() -> None:
+    checked = check(SHAPES["OpenAPI 3.0"].schema)
+    nothing = {"nickname": None, "owner": None, "level": None}
+    assert fault_in(nothing, checked, checked) is None
+    assert fault_in(nothing | {"level": "middling"}, checked, checked) == "enum"
+    for provider in PROVIDERS:
+        assert fault_in(nothing, for_provider(checked, provider)[0], checked) is None
+
+
+def test_arguments_may_be_none_at_all_or_not_said() -> None:
+    assert check_arguments({}) == {"type": "object"}
+    assert check_arguments({"properties": {}})["type"] == "object"
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_words_beside_a_reference_reach_the_provider_and_those_of_its_target_stay(provider: ProviderName) -> None:
+    schema = check(
+        closed(home={"$ref": "#/$defs/place", "description": "Where one lives."}, work={"$ref": "#/$defs/place"})
+        | {"$defs": {"place": closed(name={"type": "string"}) | {"description": "A place."}}}
+    )
+    sent, exact = for_provider(schema, provider)
+    home = sent["properties"]["home"]
+    assert home == {"description": "Where one lives.", "anyOf": [{"$ref": "#/$defs/place"}]}
+    assert sent["properties"]["work"] == {"$ref": "#/$defs/place"}
+    assert sent["$defs"]["place"]["description"] == "A place."
+    assert exact

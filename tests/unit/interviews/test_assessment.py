@@ -114,6 +114,21 @@ def test_a_fault_tells_nothing_of_what_the_model_wrote() -> None:
     assert WRITTEN not in " ".join(faults_of(text))
 
 
+@pytest.mark.parametrize("turn", ["4", "q1", 2.0, None, [2], 10**30, -1, True])
+def test_a_quote_is_found_whatever_turn_it_is_said_to_be_of(turn: Any) -> None:
+    quote = {"turn": turn, "quote": RECORD.said[1].content}
+    text = changed(lambda answer: answer["competencies"][0].update(evidence=[quote]))
+    assert [found.sequence_number for found in read(text, RUBRIC, RECORD).competencies[0].evidence] == [4]
+
+
+def test_a_model_that_quotes_one_letter_without_end_does_not_hold_the_worker_up() -> None:
+    """As an answer may tell it to. Where each quote is looked up in everything, this test does not end."""
+    said = [make_turn(number, "user", "a" * 20_000, 0) for number in range(2, 122)]
+    quotes = [{"turn": 2, "quote": "a" * length} for length in range(1, 1_001)]
+    text = changed(lambda answer: [one.update(evidence=quotes) for one in answer["competencies"]].clear())
+    assert read(text, RUBRIC, replace(RECORD, turns=said)).rejected == 10 * len(RUBRIC.keys)
+
+
 @given(st.text(max_size=200))
 def test_any_text_is_read_or_refused(text: str) -> None:
     faults_of(text)

@@ -38,6 +38,8 @@ TURNS = [
         "...cut latency by 40%...",
         "Well... I knew it",
         "\u79c1\u306fKafka",
+        "I said don't to strasse",
+        "I said `don't` to 'strasse'",
     ],
 )
 def test_what_was_said_counts_whatever_its_spaces_marks_and_case(quote: str) -> None:
@@ -59,6 +61,7 @@ def test_what_was_said_counts_whatever_its_spaces_marks_and_case(quote: str) -> 
         "",
         "\u201c \u201d",
         "I knew it. \u306f\u3044",
+        "I said dont",
     ],
 )
 def test_what_was_not_said_does_not_count(quote: str) -> None:
@@ -73,12 +76,33 @@ def test_what_was_not_said_does_not_count(quote: str) -> None:
         ("it\u200b really co\u00adoperates", "it really cooperates"),
         ("\u0645\u0631\u062d\u0628\u0627 \u200fSQL", "\u0645\u0631\u062d\u0628\u0627 SQL"),
         ("a b", "a\u200f b"),
+        ("a follow-up - then I left", "a follow\u2011up \u2014 then I left"),
+        ("I ran `git rebase -i` there", "I ran git rebase \u2011i there"),
+        ("he called it \u300c\u672c\u756a\u300d there", "called it \u672c\u756a there"),
     ],
 )
 def test_what_looks_the_same_is_the_same_however_it_is_encoded(said: str, quote: str) -> None:
     found = OwnWords([make_turn(2, "user", said, 0)]).find(quote)
     assert found is not None
     assert found.quote == said[found.start :]
+
+
+@pytest.mark.parametrize(
+    ("quote", "words"),
+    [
+        ("no", 1),
+        ("no doubt", 2),
+        ("we cut latency", 3),
+        ("I ... owners ... doubt", 1),
+        ("we cut ... in 2024, no doubt", 4),
+        ("\u79c1\u306f", 1),
+        ("\u4f7f\u3044\u307e\u3057\u305f", 3),
+    ],
+)
+def test_of_a_quote_the_words_beside_each_other_are_counted(quote: str, words: int) -> None:
+    found = OwnWords(TURNS).find(quote)
+    assert found is not None
+    assert found.words_in_a_row == words
 
 
 @pytest.mark.parametrize("blank", [" ", "( ", "[", "(\n"])

@@ -8,33 +8,35 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from parley.completion.prompt import fenced
 from parley.completion.structured import InvalidAnswer, object_with_list
 from parley.interviews.evidence import Evidence, OwnWords
 from parley.interviews.record import InterviewRecord
 from parley.interviews.rubric import LEVELS, Rubric
+from parley.interviews.session_records import Turn
 from parley.providers.protocol import Message
 from parley.providers.text import storable
 
 # Feedback keeps the version it was written by; whoever changes the prompt or the schema changes it.
-PROMPT_VERSION: Final = "2026-11-29"
+PROMPT_VERSION: Final = "2026-11-29.2"
 
 # A model sees so many characters of one turn, and of all. Nobody is judged better for saying more.
 _LONGEST_TURN = 4_000
 _LONGEST_TRANSCRIPT = 200_000
 _LONGEST_TEXT = 2_000
 _MOST_POINTS = 5
+_MOST_QUOTES = 10  # of a competency: each is looked up in all that was said
 _NOT_OBSERVED = "not_observed"
 _ANSWERED = ("answered", "partial", "not_answered")
 _RULES: Final = f"""\
 You assess a job interview and help the candidate to improve.
 For each competency in the data, exactly once: first quote what the candidate said that shows the level, word for word,
-at most 25 words a quote, with the number of the turn; then reason; then choose the level whose description fits best.
+3 to 25 words a quote, with the number of the turn; then reason; then choose the level whose description fits best.
 Choose "{_NOT_OBSERVED}" where the candidate said nothing that shows the competency.
 Quote candidate turns only, never the interviewer, and change no word; leave words out only with an ellipsis.
 For each question in the data, exactly once: what the candidate answered, what was missing, and how a better answer
@@ -148,7 +150,6 @@ def messages_for(rubric: Rubric, record: InterviewRecord, rejected: InvalidAnswe
     Args:
         rejected: an answer to this prompt that could not be used; the model is told why and asked again.
     """
-    longest = min(_LONGEST_TURN, _LONGEST_TRANSCRIPT // max(1, len(record.turns)))
     tag, facts = fenced(
         {
             "language": record.language,
@@ -169,9 +170,9 @@ def messages_for(rubric: Rubric, record: InterviewRecord, rejected: InvalidAnswe
                     "turn": turn.sequence_number,
                     "speaker": "candidate" if turn.role == "user" else "interviewer",
                     "question": None if turn.question_index is None else f"q{turn.question_index + 1}",
-                    "text": turn.content[:longest],
+                    "text": turn.content,
                 }
-                for turn in record.turns
+                for turn in _told(record, record.turns)
             ],
         }
     )
@@ -199,7 +200,7 @@ def read(text: str, rubric: Rubric, record: InterviewRecord) -> Assessment:
     ]
     if faults:
         raise InvalidAnswer(text, faults)
-    own_words = OwnWords(record.said)
+    own_words = OwnWords(_told(record, record.said))
     competencies, quotes = {item.key: item for item in answer.competencies}, 0
     assessed = []
     for key in rubric.keys:
@@ -219,6 +220,12 @@ def read(text: str, rubric: Rubric, record: InterviewRecord) -> Assessment:
         summary=answer.summary,
         rejected=quotes,
     )
+
+
+def _told(record: InterviewRecord, turns: Sequence[Turn]) -> list[Turn]:
+    """Turns of the interview, as far as a model is told them."""
+    longest = min(_LONGEST_TURN, _LONGEST_TRANSCRIPT // max(1, len(record.turns)))
+    return [replace(turn, content=turn.content[:longest]) for turn in turns]
 
 
 def _question(index: int, item: _Question, record: InterviewRecord) -> AssessedQuestion:
@@ -266,6 +273,11 @@ def _as_text(value: Any) -> Any:
     return str(value) if type(value) is int else value
 
 
+def _as_number(value: Any) -> Any:
+    """Where a quote is looked up first; the others are looked at too, so that what is no number costs nothing."""
+    return value if type(value) is int else None
+
+
 _Text = Annotated[str, AfterValidator(lambda text: storable(text).strip()[:_LONGEST_TEXT])]
 _Points = Annotated[list[_Text], AfterValidator(lambda points: [point for point in points if point][:_MOST_POINTS])]
 
@@ -275,13 +287,13 @@ class _Written(BaseModel):
 
 
 class _Quote(_Written):
-    turn: Annotated[int | None, Field(strict=False)] = None
+    turn: Annotated[int | None, BeforeValidator(_as_number)] = None
     quote: _Text
 
 
 class _Competency(_Written):
     key: str
-    evidence: list[_Quote]
+    evidence: Annotated[list[_Quote], AfterValidator(lambda quotes: quotes[:_MOST_QUOTES])]
     reasoning: _Text
     level: Annotated[Literal["1", "2", "3", "4", "5", "not_observed"], BeforeValidator(_as_text)]
 

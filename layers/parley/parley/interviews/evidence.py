@@ -1,18 +1,20 @@
 """Whether the candidate really said what a model quotes.
 
 Models paraphrase. A quote counts where it stands word for word in one of the candidate's own turns, apart from white
-space, quotation marks and case; an ellipsis may stand for what was left out. What is shown is the transcript's text.
+space, quotation marks, dashes and case; an ellipsis may stand for what was left out. What is shown is the transcript's
+text.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from parley.interviews.record import is_unspaced
+from parley.interviews.record import is_unspaced, words_in
 from parley.interviews.session_records import Turn
 
 # How many pieces an ellipsis may leave of a quote: out of enough pieces, anything can be put together.
@@ -24,6 +26,8 @@ _QUOTATION_MARKS = frozenset(
     "\u300c\u300d\u300e\u300f\uff02\uff07"
 )
 _MARK = "'"
+# Models set other dashes than people type.
+_DASHES = frozenset("\u2010\u2011\u2012\u2013\u2014\u2015\u2212")
 # A quote is a part of a sentence, and a model that ends it with a stop changes no word.
 _AT_THE_ENDS = f"{_MARK} .,;:\u3001\u3002\uff0c"
 
@@ -42,6 +46,11 @@ class Evidence:
     start: int
     end: int
     quote: str
+
+    @property
+    def words_in_a_row(self) -> int:
+        """How many words stand beside each other in it: the most of any piece."""
+        return max(words_in(piece) for piece in self.quote.split("\u2026"))
 
 
 class OwnWords:
@@ -82,6 +91,12 @@ class _Text:
             characters.append(character)
             self._origin.append((start, end))
         self._characters = "".join(characters)
+        # Where a word may begin. Of a text that is one word, all other places need no look.
+        self._begins = [
+            at
+            for at, character in enumerate(characters)
+            if at == 0 or not (_joins(characters[at - 1]) and _joins(character))
+        ]
 
     def find(self, pieces: Sequence[str]) -> Evidence | None:
         """The pieces, in their order."""
@@ -102,10 +117,10 @@ class _Text:
         start = text.find(piece, at)
         while start >= 0:
             end = start + len(piece)
-            begins = start == 0 or not (_joins(text[start - 1]) and _joins(piece[0]))
-            if begins and (end == len(text) or not (_joins(text[end]) and _joins(piece[-1]))):
+            begins = self._begins[bisect_left(self._begins, start)] if start <= self._begins[-1] else len(text)
+            if begins == start and (end == len(text) or not (_joins(text[end]) and _joins(piece[-1]))):
                 return start
-            start = text.find(piece, start + 1)
+            start = text.find(piece, max(begins, start + 1))
         return None
 
 
@@ -125,11 +140,15 @@ def _normalised(text: str) -> Iterator[tuple[int, int, str]]:
             continue
         if all(unicodedata.category(character) == "Cf" for character in cluster):
             continue  # invisible: a soft hyphen, a mark of direction
+        if cluster in _QUOTATION_MARKS and not (_joins(text[start - 1 : start]) and _joins(text[end : end + 1])):
+            continue  # models leave out what stands around a word, such as backticks; "don't" keeps its own
         if waiting is not None and begun:
             yield *waiting, " "
         waiting, begun = None, True
         if cluster in _QUOTATION_MARKS:
             yield start, end, _MARK
+        elif cluster in _DASHES:
+            yield start, end, "-"
         else:
             for part in unicodedata.normalize("NFD", cluster.casefold()):
                 yield start, end, part
@@ -146,7 +165,9 @@ def _clusters(text: str) -> Iterator[tuple[int, int]]:
 
 @lru_cache(1_024)
 def _joins(character: str) -> bool:
-    """Whether a character goes on a word that its neighbour belongs to."""
+    """Whether a character goes on a word that its neighbour belongs to; none does not."""
+    if not character:
+        return False
     return (character.isalnum() and not is_unspaced(character)) or unicodedata.category(character).startswith("M")
 
 

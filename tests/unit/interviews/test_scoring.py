@@ -22,13 +22,17 @@ RECORD = make_record(Random(7), questions=4)
 
 
 def assessed(
-    levels: Sequence[int | None], record: InterviewRecord = RECORD, rubric: Rubric = RUBRIC, *, quotes: bool = True
+    levels: Sequence[int | None],
+    record: InterviewRecord = RECORD,
+    rubric: Rubric = RUBRIC,
+    *,
+    quote: str | None = None,
 ) -> Assessment:
     answer: dict[str, Any] = make_answer(rubric, record, Random(7))
     for competency, level in zip(answer["competencies"], levels, strict=True):
         competency["level"] = "not_observed" if level is None else str(level)
-        if not quotes:
-            competency["evidence"] = [{"turn": 2, "quote": "Nobody said this."}]
+        if quote is not None:
+            competency["evidence"] = [{"turn": 2, "quote": quote}]
     return read(as_json(answer), rubric, record)
 
 
@@ -66,12 +70,23 @@ def test_weights_count() -> None:
 
 
 def test_a_level_without_evidence_says_so_and_counts_as_three_at_most() -> None:
-    given_back = feedback([5, 4, 3, 2, 1], quotes=False)
+    given_back = feedback([5, 4, 3, 2, 1], quote="Nobody said this.")
     assert [item.level for item in given_back.competencies] == [5, 4, 3, 2, 1]
     assert [item.score for item in given_back.competencies] == [50, 50, 50, 25, 0]
-    assert [bool(item.evidence) for item in given_back.competencies] == [False] * 5
+    assert [item.is_evidenced for item in given_back.competencies] == [False] * 5
     assert given_back.rejected == 5
     assert not given_back.is_fully_evidenced
+
+
+def test_a_quote_of_a_word_or_two_is_shown_and_supports_nothing() -> None:
+    """PrepIQ #63: the answer "fine" was given 7 of 10. A word that everybody says is no evidence of anything."""
+    first = RECORD.said[0].content.split()
+    for words, score in ((1, 50), (2, 50), (3, 100)):
+        given_back = feedback([5] * 5, quote=" ".join(first[:words]))
+        assert (given_back.overall_score, given_back.rejected) == (score, 0)
+        assert {len(item.evidence) for item in given_back.competencies} == {1}
+        assert {item.is_evidenced for item in given_back.competencies} == {words == 3}
+        assert given_back.is_fully_evidenced == (words == 3)
 
 
 def test_a_question_that_was_left_out_earns_nothing() -> None:

@@ -41,7 +41,8 @@ class EvidenceQuote(TypedDict):
 
 
 class CompetencyFeedback(TypedDict):
-    """One competency. Without evidence a level counts as 3 at most, and `evidenced` says so.
+    """One competency. Without evidence a level counts as 3 at most, and `evidenced` says so: a quote counts from three
+    words in a row.
 
     `level` is null where the interview did not show the competency, `score` also where nothing is scored. `spread` is
     the highest level of several samples less the lowest.

@@ -152,7 +152,7 @@ def _columns(feedback: Feedback, rubric: Rubric, record: InterviewRecord, call: 
                 "level": item.level,
                 "score": item.score if is_scored else None,
                 "evidence": [asdict(evidence) for evidence in item.evidence],
-                "evidenced": bool(item.evidence),
+                "evidenced": item.is_evidenced,
                 "reasoning": item.reasoning,
                 "spread": item.spread,
             }

@@ -13,7 +13,8 @@ of the competencies assessed. A model that fails is not among these: then there 
 
 A level is worth 0, 25, 50, 75 or 100. The score is their mean by weight, times the share of the asked questions that
 were answered: who leaves a question out gets nothing for it. A level without evidence counts as 3 at most, since
-praise that nothing supports is what an instruction hidden in an answer would earn.
+praise that nothing supports is what an instruction hidden in an answer would earn. A quote is evidence from three words
+in a row: a word or two stand somewhere in every interview, and show nothing.
 """
 
 from __future__ import annotations
@@ -30,12 +31,13 @@ from parley.interviews.record import InterviewRecord
 from parley.interviews.rubric import LEVELS, Rubric
 
 # Feedback keeps the version it was computed by; whoever changes a rule changes it.
-RULE_VERSION: Final = "2026-11-29"
+RULE_VERSION: Final = "2026-11-29.2"
 
 _LEAST_ANSWERS = 2
 _LEAST_WORDS = 100
 _LEAST_COVERAGE = 0.5
 _HIGHEST_WITHOUT_EVIDENCE = 3
+_SHORTEST_EVIDENCE = 3  # words in a row
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class ScoredCompetency:
     Attributes:
         level: the samples' median (the lower one of two); None where most samples did not observe it.
         counted: the level that counts, which without evidence is 3 at most.
+        evidence: the quotes that were found, shorter ones than count too.
         spread: the highest less the lowest level; None for a single sample.
     """
 
@@ -55,6 +58,11 @@ class ScoredCompetency:
     evidence: tuple[Evidence, ...]
     reasoning: str
     spread: int | None
+
+    @property
+    def is_evidenced(self) -> bool:
+        """Whether the candidate's words support it."""
+        return _supported(self.evidence)
 
     @property
     def score(self) -> int | None:
@@ -91,7 +99,7 @@ class Feedback:
     @property
     def is_fully_evidenced(self) -> bool:
         """Whether the candidate's words support every competency."""
-        return all(competency.evidence for competency in self.competencies)
+        return all(competency.is_evidenced for competency in self.competencies)
 
 
 def feedback_from(samples: Sequence[Assessment], rubric: Rubric, record: InterviewRecord) -> Feedback:
@@ -149,11 +157,15 @@ def _over_all(position: int, samples: Sequence[Assessment], rubric: Rubric) -> S
     levels = [one.level for one in each if one.level is not None]
     level = median_low(levels) if 2 * len(levels) >= len(samples) else None
     evidence = tuple(dict.fromkeys(quote for one in each for quote in one.evidence))
-    unsupported = level is not None and not evidence and level > _HIGHEST_WITHOUT_EVIDENCE
+    unsupported = level is not None and level > _HIGHEST_WITHOUT_EVIDENCE and not _supported(evidence)
     spread = max(levels) - min(levels) if len(samples) > 1 and levels else None
     reasoning = next((one.reasoning for one in each if one.level == level), each[0].reasoning)
     counted = _HIGHEST_WITHOUT_EVIDENCE if unsupported else level
     return ScoredCompetency(criterion.key, criterion.name, level, counted, evidence, reasoning, spread)
+
+
+def _supported(evidence: Sequence[Evidence]) -> bool:
+    return any(quote.words_in_a_row >= _SHORTEST_EVIDENCE for quote in evidence)
 
 
 def _distance(sample: Assessment, competencies: Sequence[ScoredCompetency]) -> int:

@@ -501,3 +501,25 @@ def test_an_interview_with_turns_from_elsewhere_is_read_but_not_conducted(
     refused = [ada.start(), ada.answer("Mine.", len(turns) + 1)]
     assert {answer.status for answer in refused} == {409}
     assert ada.send("POST", f"/{ada.id}/complete").json["status"] == "completed"
+
+
+@pytest.mark.parametrize("kept", ['["Communication"]', '{"communication": 5}', '"communication"', '[{"name": "Care"}]'])
+def test_an_adopted_interview_with_criteria_of_another_shape_can_be_held_and_judged(
+    ada: Candidate, schedules: Functions, database: Any, kept: str
+) -> None:
+    ada.prepare(questions=QUESTIONS[:1], follow_up_depth="light", category="technical")
+    with database.connect() as owner:
+        owner.execute("update interview_sessions set competencies = %s", (kept,))
+    ada.answer("Because of the sums.", ada.start().json["answer_sequence_number"])
+    message = json.dumps({"task": "interview_feedback", "id": ada.id})
+    done = schedules.invoke("worker", {"Records": [{"messageId": "m", "body": message}]}, 120)
+    assert done == {"batchItemFailures": []}
+    feedback = ada.send("GET", f"/{ada.id}/feedback").json["feedback"]
+    assert [item["key"] for item in feedback["competencies"]] == [
+        "technical_knowledge", "problem_solving", "communication",
+    ]  # fmt: skip
+    assert feedback["rubric_version"] != "own"
+    assert ada.send("GET", f"/{ada.id}").json["competencies"] == [
+        one for one in json.loads(kept) if isinstance(one, dict)
+    ]
+    assert ada.send("POST", f"/{ada.id}/retry").status == 201

@@ -39,7 +39,7 @@ def state(texts: Sequence[str]) -> State:
     session = Session(
         id="i", user_id="ada", organization_id=None, title=texts[0], status="in_progress", feedback_status="none",
         interview_type="text", category="mixed", role=texts[-1], experience_level=None, language="en",
-        purpose="practice", competencies=(), questions=(question,), follow_up_depth="deep", time_limit_seconds=None,
+        purpose="practice", questions=(question,), follow_up_depth="deep", time_limit_seconds=None,
         started_at=NOW, completed_at=None, ended_reason=None,
     )  # fmt: skip
     turns = [Turn(1, "assistant", "question", texts[0], 0, NOW)]

@@ -68,3 +68,11 @@ def without(level: str) -> dict[str, str]:
 def test_criteria_that_cannot_be_judged_by_are_refused(criteria: list[Any]) -> None:
     with pytest.raises(ValidationError):
         CHECK.validate_python(criteria)
+    # Where an adopted interview has them, its category's serve.
+    assert rubric_for("technical", criteria).keys == rubric_for("technical").keys
+
+
+@pytest.mark.parametrize("kept", [None, [], {}, ["Communication"], {"communication": 5}, "communication", 3, [None]])
+def test_an_adopted_interview_that_keeps_something_else_is_judged_by_its_category(kept: Any) -> None:
+    rubric = rubric_for("technical", kept)
+    assert (rubric.version, rubric.keys) == (rubric_for("technical").version, rubric_for("technical").keys)

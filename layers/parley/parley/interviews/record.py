@@ -35,7 +35,7 @@ class InterviewRecord:
 
     Attributes:
         language: BCP 47.
-        criteria: the interview's own rubric as JSON; empty for the shipped one of its category.
+        criteria: the interview's own rubric as it is kept; empty for the shipped one of its category.
         is_verified: False where the transcript came from the client.
     """
 
@@ -45,7 +45,7 @@ class InterviewRecord:
     experience_level: str
     questions: Sequence[str]
     turns: Sequence[Turn]
-    criteria: Sequence[Mapping[str, Any]] = ()
+    criteria: Any = ()
     is_verified: bool = True
 
     @classmethod

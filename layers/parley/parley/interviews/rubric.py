@@ -7,12 +7,13 @@ Anchored levels are what keeps ratings by different judges comparable (behaviour
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BaseModel, Field, StringConstraints, TypeAdapter
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints, TypeAdapter, ValidationError
 from pydantic_core import PydanticCustomError
 
 from parley.core.fields import BODY
@@ -93,16 +94,16 @@ class Rubric:
         return {criterion.key: criterion for criterion in self.criteria}[key]
 
 
-def rubric_for(category: str, own: Sequence[Mapping[str, Any]] = ()) -> Rubric:
+def rubric_for(category: str, own: Any = ()) -> Rubric:
     """The rubric of an interview: its own criteria, or those that its category has ("mixed" for an unknown one).
 
     Args:
-        own: `interview_sessions.competencies`.
-
-    Raises pydantic.ValidationError for criteria that `Criteria` would have refused.
+        own: `interview_sessions.competencies`. An adopted interview may keep something else there: without levels that
+            say what shows them nobody can be judged by it, so the category's criteria serve, and the version says so.
     """
     if own:
-        return Rubric(OWN, _CRITERIA.validate_python(list(own)))
+        with suppress(ValidationError):
+            return Rubric(OWN, _CRITERIA.validate_python(own))
     version, categories, criteria = _shipped()
     return Rubric(version, [criteria[key] for key in categories.get(category, categories["mixed"])])
 

@@ -97,7 +97,6 @@ class Session:
         organization_id: whom its user acted for when it was made.
         category: technical, behavioral, situational, system_design or mixed.
         language: a BCP 47 tag.
-        competencies: own criteria; empty for those of the category.
         ended_reason: finished, ended_by_candidate, time_limit, silence or abandoned; None before the end.
     """
 
@@ -113,7 +112,6 @@ class Session:
     experience_level: str | None
     language: str
     purpose: str
-    competencies: tuple[Mapping[str, Any], ...]
     questions: tuple[Question, ...]
     follow_up_depth: FollowUpDepth
     time_limit_seconds: int | None
@@ -137,7 +135,6 @@ class Session:
             experience_level=found["experience_level"],
             language=found["language"],
             purpose=found["purpose"],
-            competencies=tuple(found["competencies"]),
             questions=Question.all_of(found["questions"]),
             follow_up_depth=found["follow_up_depth"],
             time_limit_seconds=found["time_limit_seconds"],

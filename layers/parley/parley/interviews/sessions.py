@@ -122,7 +122,11 @@ class Interviews:
             idempotent=True,
         )
         if not rows:
-            raise Problem("generation_not_found", "No questions of yours were generated under this id.", status=404)
+            raise Problem(
+                "generation_not_found",
+                "No questions of yours were generated under this id; it is the id of their answer.",
+                status=404,
+            )
         return rows[0]
 
     def _make(self, context: RequestContext, session: Mapping[str, Any], daily_limit: int | None) -> Made:
@@ -173,7 +177,10 @@ class Interviews:
         if not rows:
             raise interview_not_found()
         questions = [asdict(question) for question in Question.all_of(rows[0]["questions"])]
-        return cast("Interview", rows[0] | {"questions": questions})
+        # An adopted interview may keep something else than criteria.
+        kept = rows[0]["competencies"] if isinstance(rows[0]["competencies"], list) else []
+        criteria = [criterion for criterion in kept if isinstance(criterion, dict)]
+        return cast("Interview", rows[0] | {"questions": questions, "competencies": criteria})
 
     def page(self, caller: Caller, query: InterviewQuery) -> InterviewList:
         """The caller's interviews, the newest first, without their questions."""

@@ -11,6 +11,7 @@ import pytest
 
 from testing.functions import Answer, Functions, make_token
 from testing.providers import over, unstreamed
+from tests.integration.interviews.test_sessions import Candidate
 
 WORDS = ("queues", "locks", "caches", "indexes", "sockets", "threads", "schemas", "budgets")
 
@@ -25,6 +26,21 @@ def saying(texts: list[str], asked: list[str]) -> Callable[[httpx2.Request], htt
     def answer(request: httpx2.Request) -> httpx2.Response:
         asked.append(json.loads(request.content)["messages"][0]["content"])
         choice = {"message": {"content": texts[len(asked) - 1]}, "finish_reason": "stop"}
+        return httpx2.Response(200, content=unstreamed("openai", {"choices": [choice]}))
+
+    return answer
+
+
+THOUGHTS = 1_500
+
+
+def thinking(text: str) -> Callable[[httpx2.Request], httpx2.Response]:
+    """A provider whose model thinks before it says this; the limit of its answer counts both."""
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        left = json.loads(request.content)["max_completion_tokens"] - THOUGHTS
+        said = text if left >= len(text) / 4 else ""
+        choice = {"message": {"content": said}, "finish_reason": "stop" if said else "length"}
         return httpx2.Response(200, content=unstreamed("openai", {"choices": [choice]}))
 
     return answer
@@ -83,3 +99,20 @@ def test_thinking_and_prose_with_braces_around_the_answer_are_passed_over(functi
     answer = generate(functions, asked, text)
     assert (answer.json["degraded"], len(asked)) == (False, 1)
     assert [one["question"] for one in answer.json["questions"]] == [question(n)["question"] for n in range(5)]
+
+
+def test_a_model_that_thinks_first_has_room_to(functions: Functions) -> None:
+    """BuilderIO/agent-native #4861: the thoughts of a judge took up the whole answer."""
+    text = json.dumps({"description": "About you.", "questions": [question(0)]})
+    module = functions.module("generate_interview_questions")
+    module.services.providers = {"openai": over(thinking(text))["openai"]}
+    body, path = {"objective": "Find out", "number": 1}, "/api/generate-interview-questions"
+    answer = functions.request("generate_interview_questions", "POST", path, body, token=make_token("ada"))
+    assert (answer.status, answer.json["degraded"]) == (200, False), answer.text
+
+    services = functions.module("interviews").services
+    services.providers = {"openai": over(thinking(json.dumps({"follow_ups": ["What did it cost?"]})))["openai"]}
+    candidate = Candidate(functions, make_token("ada"))
+    candidate.prepare()
+    state = candidate.answer("Because of the sums.", candidate.start().json["answer_sequence_number"]).json
+    assert state["asked"]["content"] == "What did it cost?"

@@ -42,6 +42,7 @@ from parley.providers.protocol import Message
 
 _SHORTEST_LIMIT, _LONGEST_LIMIT = 30, 900  # seconds for one answer
 _TOKENS_PER_QUESTION = 260
+_TOKENS_TO_THINK = 2_000  # models that think first count that; who has no token is not given so many
 _MOST_QUESTIONS = 20
 _SPARE = 3  # questions that the second call asks for beyond what is missing
 _REMEMBERED = 50  # questions that a user was asked last
@@ -104,7 +105,7 @@ class QuestionGenerator:
         prompt = Prompt(
             operation="question_generation",
             messages=_messages(request, request.number, asked_before),
-            max_output_tokens=500 + _TOKENS_PER_QUESTION * request.number,
+            max_output_tokens=500 + _TOKENS_PER_QUESTION * request.number + _TOKENS_TO_THINK * context.caller.is_user,
             provider=requested_provider(request.provider),
             model=request.model,
             schema=_SCHEMA,

@@ -12,6 +12,7 @@ from parley.providers.protocol import Message
 from parley.providers.text import storable
 
 _LONGEST_ANSWER = 4_000  # characters of each turn that the model is told
+_MOST_TOKENS = 2_500  # a question has fifty at most; the rest is for models that think first, and count that
 # The strictest common subset of the three providers: every property required, nothing else allowed, no limits. A list,
 # because it says "none" without null.
 _SCHEMA: dict[str, Any] = {
@@ -51,7 +52,7 @@ def follow_up_prompt(state: State) -> Prompt:
     return Prompt(
         operation="interview_follow_up",
         messages=[Message("system", "\n".join(rules)), Message("user", facts)],
-        max_output_tokens=500,
+        max_output_tokens=_MOST_TOKENS,
         schema=_SCHEMA,
         schema_name="follow_up",
         cache_mode="off",

@@ -23,7 +23,7 @@ _REFUSALS = {
     "in_progress": (
         "request_in_progress",
         409,
-        "The same request is still being answered; ask again with the same Idempotency-Key.",
+        "The same request is still being answered; send it again as it was.",
     ),
     "idempotency_key_reused": (
         "idempotency_key_reused",
@@ -120,7 +120,7 @@ def taken_over() -> Problem:
     """The answer of a holder whose lease ended and whose request a retry took over: the retry's answer counts."""
     return Problem(
         "request_in_progress",
-        "The same request is being answered again; ask with the same Idempotency-Key.",
+        "The same request is being answered again; send it again as it was.",
         status=409,
         retry_after=1,
     )

@@ -174,7 +174,7 @@ _REFUSALS = {
     "not_in_progress": (
         "interview_not_in_progress",
         409,
-        "The interview has not begun, is over, or is not a typed one; its status and its type say which.",
+        "Start the interview where its status is pending, retry it where it is over; a spoken one is held by its call.",
     ),
 }
 

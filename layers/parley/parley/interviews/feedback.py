@@ -30,7 +30,7 @@ _REFUSALS = {
     "feedback_limit_reached": (
         "feedback_limit_reached",
         409,
-        "The feedback was written, or tried, as often as it may be; GET has all versions.",
+        "No more feedback is written on this interview; GET has each version, and another interview gets its own.",
     ),
 }
 

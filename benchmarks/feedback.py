@@ -129,7 +129,7 @@ def judge(database: ScratchDatabase, held: dict[str, InterviewRecord]) -> tuple[
             select s.id::text, s.feedback_status, s.feedback_error, s.overall_score, to_jsonb(f), f.id,
               (select count(*) from interview_feedback v where v.interview_id = s.id),
               (select count(*) from app.xp_events e
-               where e.user_id = s.user_id and e.event_key = 'interview:' || s.id || ':completed')
+               where e.user_id = s.user_id and e.event_key = 'interview:' || s.id || ':judged')
             from interview_sessions s left join interview_feedback f on f.id = s.feedback_id
             where s.id = any (%s::uuid[])
             """,

@@ -256,8 +256,6 @@ def faults(owner: Any, candidate: Candidate) -> list[str]:
     if len(session) != 1:
         return [*found, f"{len(session)} interviews were made"]
     status, was_started, feedback_status, feedbacks, awards, units = session[0]
-    if was_started and (status, feedback_status, feedbacks, awards) != ("completed", "ready", 1, 1):
-        found.append(f"ended {status}, feedback {feedback_status}, {feedbacks} feedbacks, {awards} awards")
     if units != int(was_started):
         found.append(f"{units} units")
     if [number for number, *_ in turns] != list(range(1, len(turns) + 1)):
@@ -265,6 +263,9 @@ def faults(owner: Any, candidate: Candidate) -> list[str]:
     if any(one[1] == other[1] for one, other in itertools.pairwise(turns)):
         found.append("two turns of one speaker in a row")
     answers = {number: content for number, _, stage, content in turns if stage == "answer"}
+    expected = ("completed", "ready", 1, int(bool(answers)))
+    if was_started and (status, feedback_status, feedbacks, awards) != expected:
+        found.append(f"ended {status}, feedback {feedback_status}, {feedbacks} feedbacks, {awards} awards")
     if not candidate.acknowledged.items() <= answers.items():
         found.append("an answer was lost")
     if not set(answers.values()) <= candidate.sent or len(set(answers.values())) < len(answers):

@@ -51,6 +51,8 @@ declare
   v_session public.interview_sessions;
 begin
   perform app.require_caller(p_user_id);
+  -- The user's deletion waits, or was first: what a completed interview earns takes rows that the deletion holds.
+  perform pg_catalog.pg_advisory_xact_lock_shared(app.subject_lock(p_user_id));
   select * into v_session from public.interview_sessions where id = p_id and user_id = p_user_id for update;
   if not found then
     raise exception 'no such interview' using errcode = 'P0002';
@@ -360,8 +362,9 @@ comment on function app.ask_follow_up(text, uuid, integer, text) is
   'Goes on after the answer with this sequence number, once: with a follow-up within the budget, or with the next question where '
   'p_content is null. Raises P0002 where there is no such interview, 42501 for another''s user id.';
 
--- Whoever does not come back gets feedback from what is there.
-create or replace function app.close_silent_interviews(p_limit integer default 1000) returns setof uuid
+-- Whoever does not come back gets feedback from what is there. One a transaction: what it earns takes the user's rows, and
+-- two users' rows at a time would be taken in any order.
+create or replace function app.close_silent_interview() returns uuid
   language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -370,20 +373,20 @@ begin
   if not app.is_service() then
     raise exception 'only the service closes interviews' using errcode = '42501';
   end if;
-  -- Who is at it at this moment holds the row, and is skipped.
-  for v_session in
-    select * from public.interview_sessions s
-    where s.status = 'in_progress'
-      and (s.last_activity_at < app.now() - interval '24 hours' or app.interview_ends_at(s) < app.now() - interval '5 seconds')
-    order by s.last_activity_at limit p_limit for update skip locked
-  loop
+  -- Who is at it at this moment holds the row, and is skipped; so is a user who is being deleted.
+  select * into v_session from public.interview_sessions s
+  where s.status = 'in_progress'
+    and case when s.last_activity_at < app.now() - interval '24 hours' or app.interview_ends_at(s) < app.now() - interval '5 seconds'
+      then pg_catalog.pg_try_advisory_xact_lock_shared(app.subject_lock(s.user_id)) end
+  order by s.last_activity_at limit 1 for update skip locked;
+  if found then
     perform app.end_interview(
       v_session, 'completed', case when app.interview_ends_at(v_session) < app.now() then 'time_limit' else 'silence' end);
-    return next v_session.id;
-  end loop;
+  end if;
+  return v_session.id;
 end $$;
-comment on function app.close_silent_interviews(integer) is
-  'For the schedule: completes interviews whose last turn is a day old, or whose time is over; returns their ids.';
+comment on function app.close_silent_interview() is
+  'For the schedule: completes an interview whose last turn is a day old, or whose time is over; returns its id, null where none is left.';
 
 drop policy if exists "Interviews are made for the caller or the service" on public.interview_sessions;
 create policy "Interviews are made for the caller or the service" on public.interview_sessions for insert to parley_definer
@@ -403,7 +406,7 @@ create policy "Turns are written for the caller or the service" on public.interv
 select app.give_to('parley_definer',
   'app.create_interview(text, jsonb, integer)', 'app.start_interview(text, uuid)',
   'app.move_interview(text, uuid, text, integer, text, text)', 'app.ask_follow_up(text, uuid, integer, text)',
-  'app.close_silent_interviews(integer)');
+  'app.close_silent_interview()');
 grant insert (id, user_id, title, description, questions, category, role, experience_level, language, purpose, competencies,
     follow_up_depth, time_limit_seconds, retry_of, metadata, request_hash, last_activity_at, created_at, organization_id),
   update (status, started_at, completed_at, duration_minutes, ended_reason, last_activity_at, updated_at)
@@ -419,4 +422,4 @@ grant execute on function app.follow_up_budget(text), app.lock_interview(text, u
 grant execute on function app.create_interview(text, jsonb, integer), app.start_interview(text, uuid),
   app.move_interview(text, uuid, text, integer, text, text), app.ask_follow_up(text, uuid, integer, text)
   to parley_app, parley_service;
-grant execute on function app.close_silent_interviews(integer) to parley_service;
+grant execute on function app.close_silent_interview() to parley_service;

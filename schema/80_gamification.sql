@@ -16,7 +16,7 @@ create table if not exists app.xp_events (
   created_at  timestamptz not null default now(),
   unique (user_id, event_key)
 );
-comment on table app.xp_events is 'The ledger of experience points. Keys: interview:{id}:completed, practice:{id}, achievement:{type}, daily:{date}, ...';
+comment on table app.xp_events is 'The ledger of experience points. Keys: interview:{id}:completed, interview:{id}:judged, practice:{id}, achievement:{type}, daily:{date}, ...';
 comment on column app.xp_events.local_date is 'The user''s own date when it happened; a later change of time zone does not move it.';
 create index if not exists idx_xp_events_user_id on app.xp_events (user_id, local_date, reason);
 
@@ -312,6 +312,16 @@ comment on function app.streak_status(text, timestamptz) is
   'expires_at is the local midnight at which it breaks, week_expires_at that at which the weekly streak does. No row before the '
   'first activity.';
 
+create or replace function app.candidate_spoke(p_interview_id uuid) returns boolean
+  language sql stable
+begin atomic
+  select exists (
+    select from public.interview_responses r
+    where r.interview_id = p_interview_id and r.role = 'user' and r.stage is distinct from 'skipped' and r.content <> '');
+end;
+comment on function app.candidate_spoke(uuid) is
+  'Whether the candidate answered anything: an interview that was only opened, skipped through and ended is none in the game.';
+
 -- One row a metric, so that an achievement in the catalogue is data: a metric and a target.
 --   1. Completed interviews, each with how far it beats the ones before it in the same role.
 --   2. How the user spoke, interview by interview.
@@ -324,7 +334,8 @@ begin atomic
     select s.interview_type, s.language, s.category, s.overall_score,
       s.overall_score - min(s.overall_score) over (
         partition by s.role order by s.completed_at, s.id rows between unbounded preceding and 1 preceding) as improvement
-    from public.interview_sessions s where s.user_id = p_user_id and s.status = 'completed'
+    from public.interview_sessions s
+    where s.user_id = p_user_id and s.status = 'completed' and app.candidate_spoke(s.id)
   -- 2.
   ), speech as (
     select s.id,
@@ -494,7 +505,7 @@ grant select on app.leaderboard_histogram to parley_definer;
 grant select (id, user_id), update (display_name, opted_out) on public.leaderboard to parley_owner;
 grant select (user_id, period, period_key, is_hidden), update (is_hidden) on app.leaderboard_scores to parley_owner;
 grant execute on function app.level_for_xp(bigint), app.skill_trend(numeric[]), app.weeks_between(date, date),
-  app.streak_status(text, timestamptz), app.achievement_metrics(text),
+  app.candidate_spoke(uuid), app.streak_status(text, timestamptz), app.achievement_metrics(text),
   app.achievement_progress(text) to authenticated, service_role, parley_definer;
 grant execute on function app.leaderboard_key(text, timestamptz) to anon, authenticated, service_role, parley_definer;
 grant execute on function app.lock_standings(boolean), app.score_bucket(integer), app.bucket_end(integer),

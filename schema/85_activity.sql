@@ -1,4 +1,5 @@
--- 85 activity: the one function that everything a completed interview earns goes through, the standings, and S5's statistics.
+-- 85 activity: the one function that everything a completed interview or a practice earns goes through, the standings, and
+-- S5's statistics.
 
 -- Paying.
 
@@ -74,7 +75,8 @@ begin
     where p.id = p_user_id
     -- As the primary key has them, and so a user's deletion: both count in the histogram's rows, which others share.
     order by w.period
-    on conflict (user_id, period, period_key) do update set score = s.score + excluded.score, reached_at = excluded.reached_at;
+    on conflict (user_id, period, period_key) do update set
+      score = s.score + excluded.score, reached_at = greatest(s.reached_at, excluded.reached_at);
   end if;
 end $$;
 comment on function app.credit_xp(text, integer, numeric, timestamptz) is
@@ -166,72 +168,68 @@ end $$;
 comment on function app.count_streak_day(text, text, timestamptz) is 'Counts activity at an instant towards a user''s streak; returns its new state.';
 
 create or replace function app.reward_best(
-  p_user_id text, p_skill text, p_score numeric, p_ref text, p_local_date date, p_at timestamptz
+  p_user_id text, p_skill text, p_score numeric, p_ref text, p_local_date date, p_at timestamptz, p_is_paid boolean default true
 ) returns integer
   language plpgsql volatile set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if app.record_skill_score(p_user_id, p_skill, p_score, p_at) is not true then
+  if app.record_skill_score(p_user_id, p_skill, p_score, p_at) is not true or not p_is_paid then
     return 0;
   end if;
   return coalesce(app.pay_xp(
     p_user_id => p_user_id, p_event_key => pg_catalog.format('best:%s:%s', p_skill, p_ref), p_amount => 15,
     p_reason => 'personal_best', p_ref_id => p_ref, p_local_date => p_local_date, p_at => p_at), 0);
 end $$;
-comment on function app.reward_best(text, text, numeric, text, date, timestamptz) is
-  'Records a score in a skill; returns the points for a personal best, 0 where it is none or was paid.';
+comment on function app.reward_best(text, text, numeric, text, date, timestamptz, boolean) is
+  'Records a score in a skill; returns the points for a personal best, 0 where it is none, was paid, or is not to be paid.';
 
--- The day of an activity counts when the activity is first seen, once: feedback may come a day later.
+-- An activity counts when it is first seen, and once: its key is in the ledger from then on.
 --   1. The streak moves on; its day is the day that everything here is paid on.
---   2. A practice pays, five times a day at most; an interview pays with its feedback.
+--   2. A practice pays, five times a day at most, and so does a completed interview; the rest comes with its feedback.
 --   3. The first activity of a day pays, and so does a streak of 7, 30 and 100 days.
---   4. A practice with a score may be a personal best.
-create or replace function app.reward_day(
-  p_user_id text, p_kind text, p_ref text, p_attempt public.practice_attempts, p_timezone text, p_at timestamptz
-) returns integer
+create or replace function app.reward_activity(
+  p_user_id text, p_kind text, p_ref text, p_timezone text, p_at timestamptz,
+  out amount integer, out local_date date, out is_new boolean, out is_paid boolean
+)
   language plpgsql volatile set search_path = pg_catalog, pg_temp
 as $$
 declare
+  v_key constant text := case p_kind when 'interview' then 'interview:' || p_ref || ':completed' else 'practice:' || p_ref end;
   v_streak public.streaks;
-  v_today date;
-  v_paid integer;
-  v_amount integer := 0;
 begin
-  if exists (select from app.xp_events e where e.user_id = p_user_id and e.event_key = p_kind || ':' || p_ref) then
-    return 0;
+  select 0, e.local_date, false, e.amount > 0 into amount, local_date, is_new, is_paid
+  from app.xp_events e where e.user_id = p_user_id and e.event_key = v_key;
+  if found then
+    return;
   end if;
+  is_new := true;
   -- 1.
   v_streak := app.count_streak_day(p_user_id, p_timezone, p_at);
-  v_today := v_streak.last_activity_date;
+  local_date := v_streak.last_activity_date;
   -- 2.
-  v_paid := case when p_kind = 'practice' and (
+  is_paid := p_kind = 'interview' or (
     select count(*) from app.xp_events e
-    where e.user_id = p_user_id and e.local_date = v_today and e.reason = 'practice' and e.amount > 0) < 5 then 10 else 0 end;
-  v_amount := app.pay_xp(
-    p_user_id => p_user_id, p_event_key => p_kind || ':' || p_ref, p_amount => v_paid,
-    p_reason => p_kind, p_ref_id => p_ref, p_local_date => v_today, p_at => p_at);
+    where e.user_id = p_user_id and e.local_date = v_streak.last_activity_date and e.reason = 'practice' and e.amount > 0) < 5;
+  amount := app.pay_xp(
+    p_user_id => p_user_id, p_event_key => v_key, p_amount => case when is_paid then 10 else 0 end,
+    p_reason => case p_kind when 'interview' then 'interview_completed' else 'practice' end, p_ref_id => p_ref,
+    p_local_date => local_date, p_at => p_at);
   -- 3.
-  v_amount := v_amount
+  amount := amount
     + coalesce(app.pay_xp(
-      p_user_id => p_user_id, p_event_key => 'daily:' || v_today, p_amount => 5,
-      p_reason => 'daily', p_ref_id => null, p_local_date => v_today, p_at => p_at), 0)
+      p_user_id => p_user_id, p_event_key => 'daily:' || local_date, p_amount => 5,
+      p_reason => 'daily', p_ref_id => null, p_local_date => local_date, p_at => p_at), 0)
     + coalesce(app.pay_xp(
       p_user_id => p_user_id, p_event_key => pg_catalog.format('streak:%s:%s', v_streak.current_streak, v_streak.started_on),
       p_amount => case v_streak.current_streak when 7 then 50 when 30 then 200 when 100 then 500 else 0 end,
-      p_reason => 'streak', p_ref_id => null, p_local_date => v_today, p_at => p_at), 0);
-  -- 4.
-  if p_attempt.score is not null then
-    v_amount := v_amount + app.reward_best(
-      p_user_id => p_user_id, p_skill => p_attempt.skill, p_score => p_attempt.score, p_ref => p_ref,
-      p_local_date => v_today, p_at => p_at);
-  end if;
-  return v_amount;
+      p_reason => 'streak', p_ref_id => null, p_local_date => local_date, p_at => p_at), 0);
 end $$;
-comment on function app.reward_day(text, text, text, public.practice_attempts, text, timestamptz) is
-  'What an activity earns by having happened (p_attempt is null for an interview): returns the points, 0 the second time.';
+comment on function app.reward_activity(text, text, text, text, timestamptz) is
+  'What an interview or a practice earns by having happened: the points, the user''s date that they are paid on, whether it is seen '
+  'for the first time, and whether the activity itself was worth any.';
 
--- An interview is worth what its first feedback says; feedback that is written anew pays nothing.
---   1. Completing pays, less where there was too little to judge by.
+-- How well it went is paid by an interview's first feedback; feedback that is written anew pays nothing.
+--   1. An interview that could be judged pays the rest of what completing is worth; by voice more.
 --   2. So does the overall score: half of it.
 --   3. Each competency with a score may be a personal best.
 create or replace function app.reward_feedback(
@@ -247,9 +245,9 @@ declare
 begin
   -- 1.
   amount := app.pay_xp(
-    p_user_id => p_session.user_id, p_event_key => 'interview:' || v_ref || ':completed',
-    p_amount => case when not v_is_judged then 10 when p_session.interview_type = 'voice' then 60 else 50 end,
-    p_reason => 'interview_completed', p_ref_id => v_ref, p_local_date => p_local_date, p_at => p_at);
+    p_user_id => p_session.user_id, p_event_key => 'interview:' || v_ref || ':judged',
+    p_amount => case when not v_is_judged then 0 when p_session.interview_type = 'voice' then 50 else 40 end,
+    p_reason => 'interview_judged', p_ref_id => v_ref, p_local_date => p_local_date, p_at => p_at);
   if amount is null then
     amount := 0;
     return;
@@ -278,13 +276,13 @@ comment on function app.reward_feedback(public.interview_sessions, public.interv
   'What an interview earns by its first feedback: the points, and the score that the leaderboard adds (null the second time).';
 
 -- Everything that an interview or a practice leads to, in one transaction, so that ledger and what is cached of it agree.
--- The ledger's keys make it repeatable: called again when feedback arrives, it pays what was not paid yet.
+-- Called when it is over and again when feedback arrives; the ledger's keys say what was paid already.
 --   1. Take the user's activities one at a time.
---   2. Read what happened; it must be the user's, and over.
---   3. Pay for the day, and for feedback where there is some.
+--   2. Read what happened; it must be the user's, and over. An interview in which the candidate said nothing earns nothing.
+--   3. Pay for having done it, and for how well it went.
 --   4. Bring the profile up to date, then points and standings.
 --   5. Unlock achievements last: they are measured by all of the above, and pay too.
-create or replace function app.record_activity(p_user_id text, p_kind text, p_ref_id uuid, p_at timestamptz default app.now())
+create or replace function app.record_activity(p_user_id text, p_kind text, p_ref_id uuid, p_at timestamptz default null)
   returns jsonb
   language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
@@ -293,11 +291,13 @@ declare
   v_session public.interview_sessions;
   v_feedback public.interview_feedback;
   v_attempt public.practice_attempts;
-  v_streak public.streaks;
-  v_amount integer;
+  v_at timestamptz;
+  v_counts boolean := true;
+  v_done record;
+  v_amount integer := 0;
   v_earned integer;
   v_score numeric;
-  v_unlocked text[];
+  v_unlocked text[] := '{}';
   v_now public.profiles;
 begin
   -- 1. Everything below reads what it then writes.
@@ -315,50 +315,79 @@ begin
       raise exception 'the interview is not completed' using errcode = '55000';
     end if;
     select f.* into v_feedback from public.interview_feedback f where f.id = v_session.feedback_id;
+    v_counts := app.candidate_spoke(p_ref_id);
+    -- Where time ended it, nobody was there at its end: what counts is when the candidate last was.
+    v_at := coalesce(p_at, case when v_session.ended_reason in ('silence', 'time_limit')
+      then v_session.last_activity_at else v_session.completed_at end);
   elsif p_kind = 'practice' then
     select a.* into v_attempt from public.practice_attempts a where a.id = p_ref_id and a.user_id = p_user_id;
     if v_attempt.id is null then
       raise exception 'no such practice attempt' using errcode = 'P0002';
     end if;
+    v_at := coalesce(p_at, v_attempt.created_at);
   else
     raise exception 'unknown kind of activity: %', p_kind using errcode = '22023';
   end if;
 
   -- 3.
-  v_amount := app.reward_day(
-    p_user_id => p_user_id, p_kind => p_kind, p_ref => p_ref_id::text, p_attempt => v_attempt,
-    p_timezone => v_profile.timezone, p_at => p_at);
-  select s.* into v_streak from public.streaks s where s.user_id = p_user_id;
-  if v_feedback.id is not null then
-    select r.amount, r.score into v_earned, v_score
-    from app.reward_feedback(v_session, v_feedback, v_streak.last_activity_date, p_at) r;
-    v_amount := v_amount + v_earned;
+  if v_counts then
+    select r.* into v_done
+    from app.reward_activity(
+      p_user_id => p_user_id, p_kind => p_kind, p_ref => p_ref_id::text, p_timezone => v_profile.timezone, p_at => v_at) r;
+    v_amount := v_done.amount;
+    if v_feedback.id is not null then
+      select r.amount, r.score into v_earned, v_score from app.reward_feedback(v_session, v_feedback, v_done.local_date, v_at) r;
+      v_amount := v_amount + v_earned;
+    elsif v_done.is_new and v_attempt.score is not null then
+      v_amount := v_amount + app.reward_best(
+        p_user_id => p_user_id, p_skill => v_attempt.skill, p_score => v_attempt.score, p_ref => p_ref_id::text,
+        p_local_date => v_done.local_date, p_at => v_at, p_is_paid => v_done.is_paid);
+    end if;
   end if;
 
   -- 4.
   update public.profiles p set (total_interviews, completed_interviews, average_score, streak_days) = (
     select count(*), count(*) filter (where s.status = 'completed'),
-      pg_catalog.round(pg_catalog.avg(s.overall_score) filter (where s.status = 'completed'), 2), v_streak.current_streak
+      pg_catalog.round(pg_catalog.avg(s.overall_score) filter (where s.status = 'completed'), 2),
+      coalesce((select k.current_streak from public.streaks k where k.user_id = p_user_id), 0)
     from public.interview_sessions s where s.user_id = p_user_id)
   where p.id = p_user_id;
   if v_amount > 0 or v_score is not null then
-    perform app.credit_xp(p_user_id, v_amount, v_score, p_at);
+    perform app.credit_xp(p_user_id, v_amount, v_score, v_at);
   end if;
 
   -- 5.
-  v_unlocked := app.unlock_achievements(p_user_id, v_streak.last_activity_date, p_at);
+  if v_counts then
+    v_unlocked := app.unlock_achievements(p_user_id, v_done.local_date, v_at);
+  end if;
 
   select p.* into v_now from public.profiles p where p.id = p_user_id;
   return pg_catalog.jsonb_build_object(
     'xp_awarded', v_now.total_xp - v_profile.total_xp, 'total_xp', v_now.total_xp,
     'level', v_now.level, 'leveled_up', v_now.level > v_profile.level,
     'achievements', pg_catalog.to_jsonb(v_unlocked),
-    'streak', (select pg_catalog.to_jsonb(t) from app.streak_status(p_user_id, p_at) t));
+    'streak', (select pg_catalog.to_jsonb(t) from app.streak_status(p_user_id, v_at) t));
 end $$;
 comment on function app.record_activity(text, text, uuid, timestamptz) is
   'Everything that follows from a completed interview or a practice attempt (kind interview or practice), in one transaction: streak, '
-  'points, progress, level, achievements, leaderboard. Call it again when feedback arrives; what was paid is not paid twice. '
-  'Raises 42501 for another''s user id, P0002 for an unknown reference, 55000 for an interview that is not completed.';
+  'points, progress, level, achievements, leaderboard. Called again, it pays what was not paid yet. p_at is when it happened, by default '
+  'what its row says. Raises 42501 for another''s user id, P0002 for an unknown reference, 55000 for an interview that is not completed.';
+
+create or replace function app.reward_completion() returns trigger
+  language plpgsql security definer set search_path = pg_catalog, pg_temp
+as $$
+begin
+  -- An operator who completes one by hand has no claims; then its feedback pays for both.
+  if app.claims() is not null then
+    perform app.record_activity(new.user_id, 'interview', new.id);
+  end if;
+  return null;
+end $$;
+comment on function app.reward_completion() is
+  'Trigger: an interview that is completed is paid for, whoever completes it, in the same transaction.';
+create or replace trigger _50_reward after update of status on public.interview_sessions
+  for each row when (new.status = 'completed' and old.status is distinct from new.status)
+  execute function app.reward_completion();
 
 -- Standings.
 
@@ -545,14 +574,14 @@ comment on function public.get_user_interview_stats(text) is
   'S5: one row of figures about a user''s interviews; score_trend is points per interview over the last ten. Sees what its caller may see.';
 
 select app.give_to('parley_definer',
-  'app.record_activity(text, text, uuid, timestamptz)', 'app.leaderboard_rank(text, text, integer)',
+  'app.record_activity(text, text, uuid, timestamptz)', 'app.reward_completion()', 'app.leaderboard_rank(text, text, integer)',
   'app.leaderboard_page(text, text, text, integer)', 'app.refresh_leaderboard_ranks(timestamptz)');
 revoke all on function public.get_user_interview_stats(text) from public, anon, authenticated, service_role;
 grant execute on function app.pay_xp(text, text, integer, text, text, date, timestamptz),
   app.record_skill_score(text, text, numeric, timestamptz), app.credit_xp(text, integer, numeric, timestamptz),
   app.unlock_achievements(text, date, timestamptz), app.count_streak_day(text, text, timestamptz),
-  app.reward_best(text, text, numeric, text, date, timestamptz),
-  app.reward_day(text, text, text, public.practice_attempts, text, timestamptz),
+  app.reward_best(text, text, numeric, text, date, timestamptz, boolean),
+  app.reward_activity(text, text, text, text, timestamptz),
   app.reward_feedback(public.interview_sessions, public.interview_feedback, date, timestamptz) to parley_definer;
 grant execute on function app.record_activity(text, text, uuid, timestamptz), app.leaderboard_page(text, text, text, integer),
   app.leaderboard_rank(text, text, integer) to parley_app, parley_service;

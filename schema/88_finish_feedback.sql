@@ -6,7 +6,7 @@
 --   2. Whoever lost the lease writes nothing; who has written already is done, also where more was asked for since.
 --   3. The next version.
 --   4. What the interview shows of it.
---   5. What it earns: once an interview, on the day on which it was completed.
+--   5. What it earns beside its completion: once an interview, on the same day.
 create or replace function app.finish_feedback(p_user_id text, p_interview_id uuid, p_fence integer, p_feedback jsonb) returns void
   language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
@@ -48,7 +48,7 @@ begin
   from public.interview_feedback f
   where s.id = p_interview_id and f.id = v_feedback_id;
   -- 5.
-  perform app.record_activity(p_user_id, 'interview', p_interview_id, v_session.completed_at);
+  perform app.record_activity(p_user_id, 'interview', p_interview_id);
 end $$;
 comment on function app.finish_feedback(text, uuid, integer, jsonb) is
   'Writes the feedback that app.begin_feedback gave the fence for (p_feedback has the columns of interview_feedback), and what the '

@@ -1,5 +1,5 @@
 -- Undoes 71_interview_sessions.sql; the columns go with the table, or stay with an adopted one.
-drop function if exists app.close_silent_interviews(integer);
+drop function if exists app.close_silent_interview();
 drop function if exists app.ask_follow_up(text, uuid, integer, text);
 drop function if exists app.move_interview(text, uuid, text, integer, text, text);
 drop function if exists app.start_interview(text, uuid);

@@ -1,6 +1,7 @@
 -- Undoes 80_gamification.sql; adopted tables stay, without our triggers and policies.
 drop function if exists app.achievement_progress(text);
 drop function if exists app.achievement_metrics(text);
+drop function if exists app.candidate_spoke(uuid);
 drop function if exists app.streak_status(text, timestamptz);
 drop function if exists app.weeks_between(date, date);
 drop function if exists app.advance_streak(date, date, integer, integer, integer, date);

@@ -9,6 +9,7 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from parley.interviews.record import InterviewRecord
+from testing.claims import SERVICE, set_claims
 from testing.functions import Functions
 from testing.interviews import make_record
 
@@ -34,9 +35,11 @@ def complete(database: Any, record: InterviewRecord | None = None, user: str = U
                 (interview, turn.role, "answer" if turn.role == "user" else "question", turn.content,
                  turn.sequence_number, turn.question_index),
             )  # fmt: skip
-        owner.execute(
-            "update interview_sessions set status = 'completed', completed_at = now() where id = %s", (interview,)
-        )
+        with owner.transaction():
+            set_claims(owner, SERVICE)
+            owner.execute(
+                "update interview_sessions set status = 'completed', completed_at = now() where id = %s", (interview,)
+            )
     return interview
 
 

@@ -49,12 +49,14 @@ def test_feedback_costs_no_unit_and_each_call_is_in_the_ledger(schedules: Functi
     assert rows(database, "select state from app.ai_requests") == ["settled"]
 
 
-def test_an_interview_pays_once_with_its_feedback(schedules: Functions, database: Any) -> None:
+def test_an_interview_pays_when_it_is_completed_and_for_how_it_went_once_with_its_feedback(
+    schedules: Functions, database: Any
+) -> None:
+    paid = "select event_key from app.xp_events where event_key like 'interview:%%' order by id"
     interview = complete(database)
-    assert rows(database, "select count(*) from app.xp_events") == [0]
+    assert rows(database, paid) == [f"interview:{interview}:completed"]
     assert run_worker(schedules, interview, interview) == []
-    keys = rows(database, "select event_key from app.xp_events where event_key like 'interview:%%' order by 1")
-    assert keys == [f"interview:{interview}", f"interview:{interview}:completed", f"interview:{interview}:score"]
+    assert rows(database, paid) == [f"interview:{interview}:{what}" for what in ("completed", "judged", "score")]
     assert rows(database, "select count(*) from interview_feedback") == [1]
 
 
@@ -87,7 +89,9 @@ def test_where_no_model_gives_an_answer_the_interview_says_so_and_nothing_is_mad
     assert (found["feedback_status"], found["feedback_error"]) == ("failed", "upstream_bad_response")
     assert (found["feedback_id"], found["overall_score"]) == (None, None)
     assert rows(database, "select count(*) from interview_feedback") == [0]
-    assert rows(database, "select count(*) from app.xp_events") == [0]
+    # It was completed, and is paid for that; how it went is paid when somebody can say.
+    paid = "select split_part(event_key, ':', 3) from app.xp_events where event_key like 'interview:%%' order by id"
+    assert rows(database, paid) == ["completed"]
     # Two asked of each of the three, all paid for, and the hold given back.
     assert rows(database, "select count(*) from ai_usage") == [6]
     assert rows(database, "select state from app.ai_requests") == ["released"]

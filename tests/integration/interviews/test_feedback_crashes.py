@@ -38,9 +38,11 @@ def assert_written_once(database: Any, interview: str) -> None:
     assert session(database, interview)["feedback_status"] == "ready"
     assert rows(database, "select version from interview_feedback where interview_id = %s", interview) == [1]
     paid = rows(
-        database, "select amount from app.xp_events where event_key = 'interview:' || %s || ':completed'", interview
+        database,
+        "select amount from app.xp_events where event_key like 'interview:' || %s || ':%%' order by id limit 2",
+        interview,
     )
-    assert paid == [50]
+    assert paid == [10, 40]
     assert rows(database, "select sum(total_xp) = (select sum(amount) from app.xp_events) from profiles") == [True]
     assert rows(database, "select distinct state from app.ai_requests") == ["settled"]
     assert rows(database, "select coalesce(max(daily_usage), 0) from user_ai_settings") == [0]

@@ -45,14 +45,25 @@ def one(connection: psycopg.Connection, statement: str, *parameters: Any) -> Any
     return row[0] if len(row) == 1 else row
 
 
-def completed(owner: psycopg.Connection, user: str = ALICE, score: float | None = 70, **columns: Any) -> UUID:
-    """A completed interview; with a score, its feedback is there too."""
+def completed(
+    owner: psycopg.Connection,
+    user: str = ALICE,
+    score: float | None = 70,
+    answer: str = "We measured it.",
+    **columns: Any,
+) -> UUID:
+    """A completed interview with an answer; with a score, its feedback is there too."""
     values = {"user_id": user, "status": "completed", "completed_at": NOON, "overall_score": score} | columns
     statement = sql.SQL("insert into interview_sessions ({}) values ({}) returning id").format(
         sql.SQL(", ").join(map(sql.Identifier, values)), sql.SQL(", ").join([sql.Placeholder()] * len(values))
     )
     row = owner.execute(statement, list(values.values())).fetchone()
     assert row is not None
+    owner.execute(
+        "insert into interview_responses (interview_id, role, stage, content, sequence_number) "
+        "values (%s, 'user', %s, %s, 2)",
+        (row[0], "answer" if answer else "skipped", answer),
+    )
     if score is not None:
         give_feedback(owner, row[0], user, score)
     return UUID(str(row[0]))

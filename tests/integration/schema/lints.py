@@ -244,6 +244,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
             "app.bucket_end",
             "app.cache_tenant",
             "app.caller_key",
+            "app.candidate_spoke",
             "app.canonical_provider",
             "app.claims",
             "app.cosine_distance",

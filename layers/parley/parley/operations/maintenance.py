@@ -96,12 +96,13 @@ class Maintenance(NamedTuple):
         report["months_archived"] = self._alone("select app.archive_usage(%s::interval) as found", _LEDGER_KEEPS)
 
     def _cache_cleanup(self, report: CacheCleanup) -> Iterator[None]:
-        closed = [""] * _BATCH
-        while len(closed) == _BATCH:
-            closed = self._interviews("select app.close_silent_interviews(%s)::text as id")
-            report["interviews_closed"] += len(closed)
-            yield from self._ask_for_feedback(closed, report)
-        yield from self._ask_for_feedback(self._interviews("select app.overdue_feedback(%s)::text as id"), report)
+        while (closed := self._alone("select app.close_silent_interview()::text as found")) is not None:
+            report["interviews_closed"] += 1
+            yield from self._ask_for_feedback([closed], report)
+        overdue = self.database.query(
+            SERVICE.claims, "select app.overdue_feedback(%s)::text as id", (_BATCH,), idempotent=True
+        )
+        yield from self._ask_for_feedback([row["id"] for row in overdue], report)
         batch = _BATCH
         while batch == _BATCH:
             batch = self._alone("select app.delete_expired_answers(%s) as found", _BATCH)
@@ -114,10 +115,6 @@ class Maintenance(NamedTuple):
             self.feedback_queue().send(interview_id)
             report["feedback_requested"] += 1
             yield
-
-    def _interviews(self, statement: LiteralString) -> list[str]:
-        """The ids that a statement finds."""
-        return [row["id"] for row in self.database.query(SERVICE.claims, statement, (_BATCH,), idempotent=True)]
 
     def _alone(self, statement: LiteralString, *parameters: str | int) -> Any:
         """What a statement finds, in a transaction of its own."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 import psycopg
 import pytest
 
-from testing.claims import set_claims
+from testing.claims import SERVICE, set_claims
 from testing.claims import user as claims_of
 from testing.databases import ScratchDatabase
 from tests.integration.schema.activities import (
@@ -67,8 +67,8 @@ def test_a_completed_interview_earns_everything_in_one_call(owner: psycopg.Conne
     give_feedback(owner, interview, ALICE, 84, scores=[{"key": "sql", "score": 84}, {"key": "design", "score": None}])
     outcome = record(app, "interview", interview)
     assert ledger(owner) == {
-        f"interview:{interview}": 0, "daily:2026-10-20": 5, "streak:1:2026-10-20": 0,
-        f"interview:{interview}:completed": 60, f"interview:{interview}:score": 42,
+        f"interview:{interview}:completed": 10, "daily:2026-10-20": 5, "streak:1:2026-10-20": 0,
+        f"interview:{interview}:judged": 50, f"interview:{interview}:score": 42,
         "achievement:first_interview": 50, "achievement:first_voice": 50, "achievement:score_80": 100,
     }  # fmt: skip
     assert outcome["xp_awarded"] == outcome["total_xp"] == 307
@@ -93,15 +93,16 @@ def test_recording_again_pays_nothing_and_feedback_that_comes_later_is_paid_once
     owner: psycopg.Connection, app: psycopg.Connection
 ) -> None:
     interview = completed(owner, score=None)
-    record(app, "interview", interview)
+    assert record(app, "interview", interview)["xp_awarded"] == 10 + 5 + 50
+    assert record(app, "interview", interview)["xp_awarded"] == 0
     before = sum(ledger(owner).values())
     give_feedback(owner, interview, ALICE, 60)
-    assert record(app, "interview", interview, NOON + timedelta(days=1))["xp_awarded"] == 50 + 30
+    assert record(app, "interview", interview, NOON + timedelta(days=1))["xp_awarded"] == 40 + 30
     give_feedback(owner, interview, ALICE, 100, version=2)
     again = record(app, "interview", interview, NOON + timedelta(days=2))
     # The new score may reach achievements; the interview itself is not paid again.
     assert set(again["achievements"]) == {"score_80", "score_90", "perfect_100"}
-    assert sum(ledger(owner).values()) == before + 80 + 800
+    assert sum(ledger(owner).values()) == before + 70 + 800
     assert one(owner, "select current_streak, last_activity_date from streaks") == (1, date(2026, 10, 20))
 
 
@@ -130,8 +131,60 @@ def test_an_interview_without_enough_evidence_earns_little(owner: psycopg.Connec
     give_feedback(owner, interview, ALICE, 90, recommendation="insufficient_evidence")
     record(app, "interview", interview)
     paid = ledger(owner)
-    assert paid[f"interview:{interview}:completed"] == 10
+    assert (paid[f"interview:{interview}:completed"], paid[f"interview:{interview}:judged"]) == (10, 0)
     assert f"interview:{interview}:score" not in paid
+
+
+def test_an_interview_in_which_nobody_answered_earns_nothing(
+    owner: psycopg.Connection, app: psycopg.Connection
+) -> None:
+    interview = completed(owner, score=None, answer="")
+    give_feedback(owner, interview, ALICE, 0, recommendation="insufficient_evidence")
+    assert record(app, "interview", interview)["xp_awarded"] == 0
+    assert ledger(owner) == {}
+    assert one(owner, "select completed_interviews, total_xp, streak_days from profiles where id = 'alice'") == (
+        1,
+        0,
+        0,
+    )
+    assert one(owner, "select count(*) from streaks") == 0
+
+
+def test_what_time_ends_counts_on_the_day_on_which_the_candidate_was_there(
+    owner: psycopg.Connection, database: ScratchDatabase
+) -> None:
+    spoke = datetime.now(UTC) - timedelta(hours=25)
+    silent = UUID(str(one(
+        owner, "insert into interview_sessions (user_id, status, started_at, last_activity_at) "
+        "values ('alice', 'in_progress', %s, %s) returning id", spoke - timedelta(hours=1), spoke,
+    )))  # fmt: skip
+    owner.execute(
+        "insert into interview_responses (interview_id, role, stage, content, sequence_number) "
+        "values (%s, 'user', 'answer', 'We measured it.', 2)",
+        (silent,),
+    )
+    with database.connect("service", autocommit=False) as service:
+        closed = []
+        for _ in range(2):
+            set_claims(service, SERVICE)
+            closed.append(one(service, "select app.close_silent_interview()"))
+            service.commit()
+    assert closed == [silent, None]
+    assert one(owner, "select last_activity_date from streaks") == spoke.date()
+    assert set(ledger(owner)) == {
+        f"interview:{silent}:completed", f"daily:{spoke.date()}", f"streak:1:{spoke.date()}",
+        "achievement:first_interview",
+    }  # fmt: skip
+
+
+def test_an_interview_that_an_operator_completes_by_hand_is_paid_with_its_feedback(
+    owner: psycopg.Connection, app: psycopg.Connection
+) -> None:
+    interview = completed(owner, score=None, status="in_progress", completed_at=None, started_at=NOON)
+    owner.execute("update interview_sessions set status = 'completed', completed_at = %s", (NOON,))
+    assert ledger(owner) == {}
+    give_feedback(owner, interview, ALICE, 60)
+    assert record(app, "interview", interview)["xp_awarded"] == 10 + 5 + 40 + 30 + 50
 
 
 def test_five_practice_attempts_a_day_are_paid_and_a_new_best_is_worth_more(

@@ -89,10 +89,6 @@ def test_a_calls_events_go_with_its_interview_and_say_nothing_once_they_are_done
 
 def test_others_interviews_are_invisible(owner: psycopg.Connection, app: psycopg.Connection) -> None:
     interview = completed(owner)
-    owner.execute(
-        "insert into interview_responses (interview_id, role, content, sequence_number) values (%s, 'user', 'hi', 1)",
-        (interview,),
-    )
     owner.execute("insert into voice_analytics (interview_id) values (%s)", (interview,))
     count = """
         select (select count(*) from interview_sessions) + (select count(*) from interview_responses)

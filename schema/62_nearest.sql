@@ -40,7 +40,7 @@ begin atomic
     set_config('hnsw.iterative_scan', 'relaxed_order', true),
     -- Where so few rows pass the filter, whoever searches is better off without the index.
     set_config('hnsw.max_scan_tuples', (10 * w.width)::text, true)
-  from (select greatest(100, least(1000, 4 * p_limit))) as w (width);
+  from (select greatest(100, least(1000, 5 * p_limit / 2))) as w (width);
 end;
 comment on function app.tune_vector_scan(integer) is
   'Sets how widely HNSW scans of this transaction look, and how far they go on where a filter took rows away.';

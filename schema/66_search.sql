@@ -19,6 +19,8 @@ alter table app.settings add column if not exists search_word_weight double prec
 comment on column app.settings.search_word_weight is
   'How much words count in a hybrid search, against meaning: 0 to 1. Measured by benchmarks/search_quality.py.';
 
+-- Chunks are read by their number, each in a subquery with "offset 0", which keeps other conditions out: before a table is
+-- analyzed, Postgres would rather read all of it for one of them.
 create or replace view app.searchable_chunks with (security_invoker = true) as
   select e.id, 'document' as type, e.document_id, e.user_id, e.chunk_number, e.position, e.starts_at, e.title, e.content, e.language,
     e.metadata, e.embedding, e.model, e.words
@@ -119,32 +121,41 @@ end $$;
 comment on function app.rank_by_words(text, text[], text, integer) is
   'Chunks in which words of the query stand, own, public and content, by BM25.';
 
+-- As many documents as asked for, although chunks are ranked and conditions are only known of what was read.
+--   1. The best chunks: few, then more, then all. Long documents take more, and a filter may take them all.
+--   2. Of each document the best, where it meets the conditions.
 create or replace function app.find_by_words(p_user_id text, p_words text, p_conditions app.search_conditions, p_limit integer)
   returns setof app.found_chunk
   language plpgsql stable set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_found app.found_chunk[];
+  v_numbers bigint[];
+  v_scores double precision[];
+  v_depth integer;
+  v_depths constant integer[] := array[2 * p_limit + 20, 8 * p_limit + 200, null];
 begin
-  -- Most searches need no more than the best chunks; a filter may need them all.
-  for v_try in 0 .. 1 loop
+  foreach v_depth in array v_depths loop
+    -- 1.
+    select pg_catalog.array_agg(r.chunk_number), pg_catalog.array_agg(r.score) into v_numbers, v_scores
+    from app.rank_by_words(p_user_id, p_conditions.types, p_words, v_depth) r;
+    -- 2.
     v_found := array(
       select row(d.type, d.document_id, d.user_id, d.chunk_number, d.score)::app.found_chunk
       from (
         select distinct on (c.type, c.document_id, c.user_id)
           c.type, c.document_id, c.user_id, c.chunk_number, r.score
-        from app.rank_by_words(p_user_id, p_conditions.types, p_words, case v_try when 0 then 4 * p_limit + 100 end) r,
-          -- "offset" keeps the conditions out: each chunk is read by its number, and by no index on metadata.
+        from unnest(v_numbers, v_scores) r (number, score),
           lateral (
             select s.type, s.document_id, s.user_id, s.chunk_number, s.position, s.metadata, s.language, s.words
-            from app.searchable_chunks s where s.chunk_number = r.chunk_number offset 0) c
+            from app.searchable_chunks s where s.chunk_number = r.number offset 0) c
         where (c.user_id is null or c.user_id = p_user_id) and c.type = any (p_conditions.types)
           and app.meets_conditions(c.metadata, c.language, c.words, p_conditions)
         order by c.type, c.document_id, c.user_id, r.score desc, c.position
       ) d
       order by d.score desc, d.type, d.document_id
       limit p_limit);
-    exit when pg_catalog.cardinality(v_found) = p_limit;
+    exit when pg_catalog.cardinality(v_found) = p_limit or (pg_catalog.cardinality(v_numbers) < v_depth) is not false;
   end loop;
   return query select f.* from pg_catalog.unnest(v_found) f;
 end $$;
@@ -179,8 +190,11 @@ begin
         select distinct on (n.type, n.document_id, n.user_id) n.*
         from (
           select c.type, c.document_id, c.user_id, c.chunk_number, 1 - app.cosine_distance(c.embedding, p_embedding) as similarity
-          from app.searchable_chunks c
-          where c.chunk_number = any (v_nearest) and (c.user_id is null or c.user_id = p_user_id) and c.type = any (p_conditions.types)
+          from pg_catalog.unnest(v_nearest) as n (number),
+            lateral (
+              select s.type, s.document_id, s.user_id, s.chunk_number, s.embedding
+              from app.searchable_chunks s where s.chunk_number = n.number offset 0) c
+          where (c.user_id is null or c.user_id = p_user_id) and c.type = any (p_conditions.types)
           order by 5 desc nulls last, 4 limit v_depth
         ) n
         order by n.type, n.document_id, n.user_id, n.similarity desc nulls last, n.chunk_number
@@ -228,7 +242,9 @@ begin
       from pg_catalog.unnest(v_meaning) m
       full join pg_catalog.unnest(v_words) w
         on w.type = m.type and w.document_id = m.document_id and coalesce(w.user_id, '') = coalesce(m.user_id, '')
-      left join app.searchable_chunks c on c.chunk_number = w.chunk_number and c.model = p_model and m.type is null
+      left join lateral (
+        select s.embedding, s.model from app.searchable_chunks s
+        where s.chunk_number = w.chunk_number and m.type is null offset 0) c on c.model = p_model
     -- 2.
     ), scaled as (
       select c.*, coalesce(c.words / nullif(max(c.words) over (), 0), 0) as by_words,
@@ -288,7 +304,8 @@ begin
       app.marked(c.content, pg_catalog.left(p_words, 300), app.stemmer(c.language)),
       case when c.model = p_model then 1 - app.cosine_distance(c.embedding, v_embedding) end, f.score
     from pg_catalog.unnest(v_found) with ordinality f (type, document_id, user_id, chunk_number, score, position)
-    join app.searchable_chunks c on c.chunk_number = f.chunk_number and (c.user_id is null or c.user_id = p_user_id)
+    cross join lateral (select s.* from app.searchable_chunks s where s.chunk_number = f.chunk_number offset 0) c
+    where c.user_id is null or c.user_id = p_user_id
     order by f.position;
 end $$;
 comment on function app.search(

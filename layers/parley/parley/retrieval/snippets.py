@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -30,15 +31,19 @@ def matches_of(marked: str | None, content: str) -> list[Match]:
 
 
 def snippet_of(content: str, matches: Sequence[Match]) -> str:
-    """The part of a text with the most matches, at most 240 characters of it, from one space to another."""
+    """The part of a text with the most matches, which are in order, at most 240 characters of it, from one space to
+    another.
+    """
     if len(content) <= _LONGEST:
         return content
     # From a little before a match, the one that has the most others behind it.
-    begins = max(
-        (match.start for match in matches),
-        key=lambda start: sum(start <= other.start and other.end <= start + _LONGEST // 4 * 3 for other in matches),
-        default=0,
+    ends = [match.end for match in matches]
+    most = max(
+        range(len(matches)),
+        key=lambda at: bisect_right(ends, matches[at].start + _LONGEST // 4 * 3) - at,
+        default=None,
     )
+    begins = 0 if most is None else matches[most].start
     begins = max(0, min(begins - _LONGEST // 4, len(content) - _LONGEST))
     if begins and (space := content.find(" ", begins, begins + _LONGEST // 4)) >= 0:
         begins = space + 1

@@ -7,14 +7,14 @@ import hashlib
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from parley.core.encoding import encode
 from parley.core.paging import how_many_fit, read_cursor, write_cursor
 from parley.retrieval.kinds import ContentType
 from parley.retrieval.retrieval import Hit, ScoredHit
 from parley.retrieval.snippets import matches_of, snippet_of
-from parley.search.schemas import ContentHit, DocumentHit, EmbeddedBy, SearchRequest, SearchResults, Span
+from parley.search.schemas import ContentHit, DocumentHit, SearchRequest, Span
 
 _DEEPEST = 1_000  # hits on all pages of a search
 _HASH = 8  # bytes
@@ -52,11 +52,13 @@ class Page:
         """How many hits to look for: those of the pages before, this one's, and one that tells of a next page."""
         return min(_DEEPEST, len(self.seen) + self.request.limit) + 1
 
-    def hits(self, found: Sequence[Hit]) -> list[Hit]:
-        """What stands on this page, of everything that was found."""
-        unseen = [hit for hit in found if _hash(hit) not in self.seen]
+    def hits(self, found: Sequence[Hit]) -> tuple[list[Hit], list[DocumentHit | ContentHit]]:
+        """What stands on this page, of everything that was found: the hits, and each as it is answered."""
         most = min(self.request.limit, _DEEPEST - len(self.seen))
-        return unseen[: how_many_fit([shown(hit) for hit in unseen[:most]])]
+        hits = [hit for hit in found if _hash(hit) not in self.seen][:most]
+        answered = [shown(hit) for hit in hits]
+        count = how_many_fit(answered)
+        return hits[:count], answered[:count]
 
     def next_cursor(self, found: Sequence[Hit], hits: Sequence[Hit]) -> str | None:
         """What leads to the page after these hits; None where they are the last."""
@@ -65,17 +67,6 @@ class Page:
             return None
         hashes = base64.b64encode(b"".join(sorted(seen))).decode()
         return write_cursor([self.search_id, _digest(self.request), hashes])
-
-
-def answer(
-    search_id: str, hits: Sequence[Hit], *, next_cursor: str | None, embedded_by: EmbeddedBy | None,
-    degraded: Literal["keyword"] | None, took_ms: int,
-) -> SearchResults:  # fmt: skip
-    """A page as it is answered."""
-    return {
-        "search_id": search_id, "data": [shown(hit) for hit in hits], "next_cursor": next_cursor,
-        "embedded_by": embedded_by, "degraded": degraded, "took_ms": took_ms,
-    }  # fmt: skip
 
 
 def shown(hit: Hit) -> DocumentHit | ContentHit:

@@ -15,7 +15,7 @@ from parley.database.connection import Database, Statement
 from parley.embedding.call import EmbeddingCall, EmbeddingCalls
 from parley.providers.protocol import Embeddings
 from parley.retrieval.retrieval import Hit, LoggedSearch, Query, Retrieval, ScoredHit
-from parley.search.pages import Page, answer, shown
+from parley.search.pages import Page, shown
 from parley.search.refused_writes import refused_writes
 from parley.search.schemas import Answered, EmbeddedBy, SearchRequest, SearchResults, SelectionRequest
 
@@ -49,7 +49,8 @@ class Search:
                 log = self._log(page, str(uuid.uuid4()))
                 provision: Statement = ("select app.provision()", ())
                 found = self.retrieval.find(caller, query, None, log=log, admitted_by=[*_bound(log), provision])
-                return Answered(self._answer(page, log, found, began), replayed=False)
+                answered, _ = _answer(page, log.id, found, began)
+                return Answered(answered, replayed=False)
             texts = [] if request.mode == "keyword" else [request.query]
             with self.embedding_calls.admit(context, "search", texts) as call:
                 if call.replay is not None:
@@ -62,10 +63,9 @@ class Search:
                 by: EmbeddedBy | None = None
                 if embedded is not None:
                     by = {"provider": call.provider or "", "model": embedded.model}
-                answered = self._answer(page, log, found, began, by)
+                answered, hits = _answer(page, log.id, found, began, by)
                 # Remembered without what was found: a document that is deleted must not live on in an answer.
-                hits = [asdict(hit.scored) for hit in page.hits(found)]
-                call.settle({**answered, "data": hits})
+                call.settle({**answered, "data": [asdict(hit.scored) for hit in hits]})
                 return Answered(answered, replayed=False)
 
     def _log(self, page: Page, new_id: str) -> LoggedSearch:
@@ -86,19 +86,6 @@ class Search:
                 return None
             raise
 
-    def _answer(
-        self, page: Page, log: LoggedSearch, found: Sequence[Hit], began: float, by: EmbeddedBy | None = None
-    ) -> SearchResults:
-        hits = page.hits(found)
-        return answer(
-            log.id,
-            hits,
-            next_cursor=replace(page, search_id=log.id).next_cursor(found, hits),
-            embedded_by=by,
-            degraded="keyword" if page.request.mode == "hybrid" and by is None else None,
-            took_ms=round((time.monotonic() - began) * 1000),
-        )
-
     def _repeated(self, caller: Caller, request: SearchRequest, remembered: Mapping[str, Any]) -> SearchResults:
         """An earlier answer again, without what is gone or may not be seen any more."""
         hits = self.retrieval.read_again(
@@ -115,6 +102,21 @@ class Search:
         )
         if not noted[0]["noted"]:
             raise _not_found()
+
+
+def _answer(
+    page: Page, search_id: str, found: Sequence[Hit], began: float, by: EmbeddedBy | None = None
+) -> tuple[SearchResults, list[Hit]]:
+    """A page as it is answered, and the hits on it."""
+    hits, data = page.hits(found)
+    return {
+        "search_id": search_id,
+        "data": data,
+        "next_cursor": replace(page, search_id=search_id).next_cursor(found, hits),
+        "embedded_by": by,
+        "degraded": "keyword" if page.request.mode == "hybrid" and by is None else None,
+        "took_ms": round((time.monotonic() - began) * 1000),
+    }, hits
 
 
 def _bound(log: LoggedSearch) -> list[Statement]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import psycopg
 
-from tests.integration.schema.search.documents import ALICE, BOB, around, search, store, topic, vector
+from tests.integration.schema.search.documents import ALICE, BOB, around, search, sign_in, store, topic, vector
 
 
 def test_keyword_search_finds_words_among_own_and_public_documents(
@@ -28,3 +28,34 @@ def test_hybrid_search_ranks_what_both_find_above_what_one_finds(
     found = search(app, ALICE, embedding=vector(topic(10)), query="zebra", mode="hybrid")
     assert found[0][0] == "both-00000"
     assert len(found) == 7
+
+
+def test_before_the_table_is_analyzed_a_hybrid_search_reads_what_it_found_by_number(owner: psycopg.Connection) -> None:
+    count = 1_500
+    owner.execute("alter table embeddings set (autovacuum_enabled = off)")
+    owner.execute(
+        "insert into embeddings (user_id, content, embedding)"
+        " select %s, 'fjord ' || n, app.pad_embedding(array[n, 1]::vector) from generate_series(1, %s) n",
+        (ALICE, count),
+    )
+    for (statement,) in owner.execute("select statement from app.tenant_index_statements(100)").fetchall():
+        owner.execute(statement)
+    read = "select seq_tup_read + idx_tup_fetch from pg_stat_xact_user_tables where relname = 'embeddings'"
+
+    def read_by_a_search() -> int:
+        before = owner.execute(read).fetchone()
+        owner.execute(
+            "select id from app.search(%s, 'hybrid', '{document}', 'fjord 7', app.pad_embedding('[1,1]'),"
+            " 'text-embedding-3-small', 10)",
+            (ALICE,),
+        )
+        after = owner.execute(read).fetchone()
+        assert before is not None
+        assert after is not None
+        return int(after[0] - before[0])
+
+    with owner.transaction():
+        sign_in(owner, ALICE)
+        counts = [read_by_a_search() for _ in range(8)]  # from the sixth on, plans are for any parameter
+    # All own vectors are compared once, and nothing else reads all rows.
+    assert max(counts) < 1.5 * count, counts

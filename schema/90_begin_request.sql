@@ -279,7 +279,8 @@ comment on function app.hold_request(jsonb, app.ai_requests, boolean, bigint) is
 --   4. The route: provider and model, by tier, own keys and the organization's policy.
 --   5. The exact cache; who finds nothing gets the lease to fill the entry, or waits for who has it.
 --   6. The unit, last: at the limit everything above was free. Who has none left may still be given the answer to an
---      equivalent question: then only the tokens to look for it are held, and `refused` says that no model may be called.
+--      equivalent question, or one whose passages are yet to be compared: then only the tokens to look for it are held, and
+--      `refused` says that no model may be called.
 create or replace function app.admit_call(p_claims jsonb, p_request jsonb) returns jsonb
   language plpgsql set search_path = pg_catalog, pg_temp
 as $$
@@ -378,7 +379,8 @@ begin
   -- 6.
   v_hold := app.hold_request(
     p_request, v_earlier, coalesce((p_request ->> 'takes_unit')::boolean, true) and app.tier_takes_units(v_tier), null);
-  if v_hold.outcome = 'refused' and p_request ->> 'question_tokens' is not null then
+  if v_hold.outcome = 'refused' and p_request ->> 'question_tokens' is not null
+    and (v_answer is not null or (p_request ->> 'is_grounded')::boolean is not true) then
     v_reply := v_reply || '{"refused": "quota_exceeded"}';
     v_hold := app.hold_request(p_request, v_earlier, false, (p_request ->> 'question_tokens')::bigint);
   end if;

@@ -233,7 +233,9 @@ class Container:
         """Passages for chat."""
         from parley.chat.grounding import Grounding
 
-        return Grounding(self.retrieval, lambda: self.embedder, lambda: self.operator_keys)
+        return Grounding(
+            self.retrieval, lambda: self.embedder, lambda: self.operator_keys, self.settings.daily_free_writes
+        )
 
     @cached_property
     def questions(self) -> QuestionGenerator:

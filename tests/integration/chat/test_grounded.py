@@ -147,6 +147,53 @@ def test_a_cached_answer_serves_only_with_the_same_passages_and_takes_no_unit(
     assert len(chats(emulator)) == 3
 
 
+@pytest.mark.parametrize("mode", ["hybrid", "keyword"])
+def test_at_the_limit_a_cached_answer_serves_and_any_other_is_refused_before_a_stream_begins(
+    functions: Functions, ask: Ask, store: Callable[..., None], emulator: Emulator, database: Any, mode: str
+) -> None:
+    store()
+    search = {"limit": 2, "mode": mode}
+    first = ask(search=search)
+    with database.connect() as owner:
+        owner.execute("update user_ai_settings set daily_usage = 10")
+    again = ask(search=search)
+    assert (again["cache"], again["citations"]) == ("exact", first["citations"])
+    refused = [
+        send(functions, "chat", "/api/chat", search=search, message="And when to the bank?"),
+        send(functions, "chat_stream", "/api/chat/stream", search=search, message="And when to the bank?"),
+    ]
+    store(DOCUMENTS[0] | {"content": "Refunds are paid to the card within ten days."})
+    refused += [
+        send(functions, "chat", "/api/chat", search=search),
+        send(functions, "chat_stream", "/api/chat/stream", search=search),
+    ]
+    assert [(answer.status, answer.json["code"]) for answer in refused] == [(429, "quota_exceeded")] * 4
+    assert all("Retry-After" in answer.headers for answer in refused)
+    assert len(chats(emulator)) == 1
+    with database.connect() as owner:
+        held = owner.execute("select count(*) from app.ai_requests where state = 'reserved'").fetchone()
+        used = owner.execute("select daily_usage from user_ai_settings").fetchone()
+    assert (held, used) == ((0,), (10,))
+
+
+def test_searches_by_words_for_cached_answers_leave_no_more_rows_than_a_day_has(
+    functions: Functions, store: Callable[..., None], database: Any
+) -> None:
+    store()
+    search = {"limit": 2, "mode": "keyword"}
+    send(functions, search=search)
+    with database.connect() as owner:
+        owner.execute("update user_ai_settings set daily_usage = 10")
+        owner.execute(
+            "insert into ai_content_searches (user_id, query, content_type)"
+            " select 'ada', 'any', 'document' from generate_series(1, 2000)"
+        )
+    refused = send(functions, search=search)
+    assert (refused.status, refused.json["code"]) == (429, "quota_exceeded")
+    with database.connect() as owner:
+        assert owner.execute("select count(*) from ai_content_searches").fetchone() == (2001,)
+
+
 def test_an_equivalent_question_is_not_served(functions: Functions, store: Callable[..., None]) -> None:
     store()
     assert send(functions, cache="semantic").json["cache"] == "none"

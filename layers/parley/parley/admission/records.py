@@ -39,8 +39,8 @@ class ModelCallRequest(NamedTuple):
         offered_models: the models that the operator's key may be used for, where `model` is not one; then only an own
             key will do. None where it is one.
         daily_free_writes: how many answers without a model one user may have kept under idempotency keys in a day.
-        question_tokens: what it takes to look for the answer to an equivalent question, which may serve at the limit;
-            None where none may serve.
+        question_tokens: what it takes to look for the answer to an equivalent question, or for the passages that a
+            cached answer rests on; either may serve at the limit. None where none may serve.
         is_grounded: whether passages are yet to be found for it: an answer of the exact cache is only its
             `earlier_answer` then.
     """

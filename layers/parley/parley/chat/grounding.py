@@ -14,10 +14,9 @@ from parley.chat.schemas import ChatSearch, Citation, SearchState
 from parley.completion.call import ModelCall
 from parley.core.caller import Caller
 from parley.core.errors import Problem
-from parley.core.fields import LONGEST_TEXT
 from parley.core.observability import log_fault, logger
 from parley.core.provider_names import ProviderName
-from parley.database.errors import DatabaseUnavailable
+from parley.database.errors import DatabaseError, DatabaseUnavailable
 from parley.providers.errors import ProviderError
 from parley.providers.protocol import Completion, Delta, Embeddings, Passage
 from parley.retrieval.kinds import Found
@@ -26,6 +25,7 @@ from parley.retrieval.retrieval import Hit, LoggedSearch, Query, Retrieval
 if TYPE_CHECKING:
     from parley.embedding.embedder import Embedder
 
+_DAILY_LIMIT = "PLIM1"  # app.bound_free_writes
 _LONGEST_LOGGED = 1_000  # characters of a query
 # `[3]`, or `[1, 3]`, with the space before it.
 _MARKER = re.compile(r" ?\[([0-9]{1,6}(?:, ?[0-9]{1,6}){0,9})\]")
@@ -59,17 +59,19 @@ class Grounding:
 
     Args:
         operator_keys: the operator's provider keys, with which documents are embedded.
+        daily_limit: how many searches one user may have logged in a day before those by words, which cost nothing,
+            find nothing any more.
     """
 
     retrieval: Retrieval
     embedder: Callable[[], Embedder]
     operator_keys: Callable[[], Mapping[ProviderName, str]]
+    daily_limit: int
 
-    def ground(self, call: ModelCall, caller: Caller, question: str, search: ChatSearch) -> Grounds:
+    def ground(self, call: ModelCall, caller: Caller, text: str, search: ChatSearch) -> Grounds:
         """Find what `call` is to be answered from, and tell it. One round trip. A search that fails costs the caller
         the passages, not the answer.
         """
-        text = (search.query or question)[:LONGEST_TEXT]
         query = Query(text, search.mode, search.types, search.limit, search.threshold, search.filter)
         log = LoggedSearch(call.new_ids(1)[0], text[:_LONGEST_LOGGED])
         try:
@@ -78,7 +80,10 @@ class Grounding:
             logger.warning("passages could not be searched for", error_type=type(error).__name__)
             hits = None
         except Exception as error:
-            log_fault("passages could not be searched for", error)
+            if isinstance(error, DatabaseError) and error.sqlstate == _DAILY_LIMIT:
+                logger.warning("the day's searches by words are used up")
+            else:
+                log_fault("passages could not be searched for", error)
             hits = None
         if hits is None:
             return Grounds("unavailable")
@@ -96,6 +101,8 @@ class Grounding:
                 return None
             if embedded is None:
                 query = replace(query, mode="keyword")
+        if query.mode == "keyword":
+            log = replace(log, daily_limit=self.daily_limit)
         return self.retrieval.find(caller, query, embedded, log=log)
 
 

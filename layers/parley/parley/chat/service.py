@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 from typing_extensions import TypedDict
@@ -16,6 +17,7 @@ from parley.chat.schemas import (
     ChatDone,
     ChatMessage,
     ChatRequest,
+    ChatSearch,
     ChatStart,
     ChatToolCall,
     ChatUsage,
@@ -33,6 +35,7 @@ from parley.completion.history import kept_turns
 from parley.completion.prompt import Prompt
 from parley.core.caller import Caller, RequestContext
 from parley.core.errors import Problem
+from parley.core.fields import LONGEST_TEXT
 from parley.core.provider_names import requested_provider
 from parley.providers.protocol import (
     Completion,
@@ -77,7 +80,12 @@ class Chat:
     def stream(self, context: RequestContext, request: ChatRequest) -> ChatStream:
         """Admit, and answer piece by piece. Raises Problem where the request is refused."""
         call = self._completions.admit(context, _prompt(context.caller, request))
-        return ChatStream(call, request, lambda: _ground(self._grounding, call, request))
+        ground = partial(_ground, self._grounding, call, request)
+        if call.is_at_limit:
+            # A refusal comes before the stream begins.
+            grounds = ground()
+            return ChatStream(call, request, lambda: grounds)
+        return ChatStream(call, request, ground)
 
 
 class ChatStream:
@@ -205,7 +213,9 @@ def _prompt(caller: Caller, request: ChatRequest) -> Prompt:
         least_similarity=request.cache_threshold,
         conversation_id=existing,
         keeps_turns=request.conversation_id is not None,
-        grounding=None if request.search is None else request.search.model_dump(),
+        grounding=None
+        if request.search is None
+        else request.search.model_dump() | {"query": _searched_for(request, request.search)},
     )
 
 
@@ -261,7 +271,13 @@ def _ground(grounding: Callable[[], Grounding], call: ModelCall, request: ChatRe
     """What the answer is to rest on, where that was asked for and the answer is not there already."""
     if request.search is None or call.replay is not None:
         return None
-    return grounding().ground(call, call.caller, _question(request), request.search)
+    grounds = grounding().ground(call, call.caller, _searched_for(request, request.search), request.search)
+    call.refuse_unanswered()
+    return grounds
+
+
+def _searched_for(request: ChatRequest, search: ChatSearch) -> str:
+    return (search.query or _question(request))[:LONGEST_TEXT]
 
 
 def _question(request: ChatRequest) -> str:

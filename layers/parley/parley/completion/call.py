@@ -155,6 +155,17 @@ class ModelCall(HeldRequest):
             "cost_usd": format(sum(known, Decimal()), "f") if len(known) == len(costs) else None,
         }
 
+    @property
+    def is_at_limit(self) -> bool:
+        """Whether no model may be called: a stored answer alone may serve."""
+        return self._route.refusal is not None
+
+    def refuse_unanswered(self) -> None:
+        """At the limit, raise the Problem (429) that says so where no stored answer serves."""
+        if self._route.refusal is not None and self.stored_answer is None:
+            with self:
+                raise self._route.refusal
+
     def look_in_semantic_cache(self, embedder: Embedder, semantic_cache: SemanticCache) -> None:
         """Set `stored_answer` where an equivalent question has one, and settle without the unit.
 

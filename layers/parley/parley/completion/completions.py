@@ -18,7 +18,7 @@ from parley.completion.cache import SemanticCache, cache_mode, prompt_hash
 from parley.completion.call import ModelCall, embedding_tokens
 from parley.completion.history import CHARACTERS_PER_TOKEN
 from parley.completion.operator_models import OperatorModels
-from parley.completion.prompt import Prompt
+from parley.completion.prompt import CacheMode, Prompt
 from parley.completion.routing import Router
 from parley.core.caller import RequestContext
 from parley.core.config import Settings
@@ -55,7 +55,8 @@ class Completions:
     def admit(self, context: RequestContext, prompt: Prompt) -> ModelCall:
         """Admit `prompt` and hold its unit; the call is a context manager that gives back what was not settled.
 
-        Raises Problem where the request is refused.
+        Raises Problem where the request is refused. At the limit one that rests on passages is not yet, where a cached
+        answer may serve: `refuse_unanswered` is for when they were found.
         """
         caller = context.caller
         if caller.is_service:
@@ -77,7 +78,7 @@ class Completions:
             prompt_hash=exact_hash,
             cache_scope=prompt.cache_scope,
             conversation_id=prompt.conversation_id,
-            question_tokens=embedding_tokens(prompt.messages[-1].content) if mode == "semantic" else None,
+            question_tokens=_question_tokens(prompt, mode),
             daily_free_writes=self.settings.daily_free_writes,
             takes_unit=prompt.takes_unit,
             is_grounded=prompt.grounding is not None,
@@ -102,9 +103,8 @@ class Completions:
         )
         if mode == "semantic":
             call.look_in_semantic_cache(self.embedder(), self.semantic_cache)
-        if admitted.refusal is not None and call.stored_answer is None:
-            with call:
-                raise admitted.refusal
+        if prompt.grounding is None:
+            call.refuse_unanswered()
         return call
 
     def _history_characters(self, prompt: Prompt) -> int:
@@ -131,3 +131,12 @@ class Completions:
             known = self.catalogue.find(prompt.model)
             return known.provider if known else prompt.provider
         return prompt.provider
+
+
+def _question_tokens(prompt: Prompt, mode: CacheMode) -> int | None:
+    """What looking for a stored answer takes, where that cannot be told before."""
+    if mode == "off" or (mode == "exact" and prompt.grounding is None):
+        return None
+    if prompt.grounding is None:
+        return embedding_tokens(prompt.messages[-1].content)
+    return 0 if prompt.grounding["mode"] == "keyword" else embedding_tokens(prompt.grounding["query"])

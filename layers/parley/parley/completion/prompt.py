@@ -28,8 +28,8 @@ class Prompt(NamedTuple):
         conversation_id: an existing conversation whose tail precedes the last message.
         keeps_turns: whether what comes of it goes into a conversation, existing or new, or into an interview, which
             needs the database.
-        grounding: how passages are searched for that the answer is to rest on; `ModelCall.ground` takes those. It then
-            serves this user only, and only with the same passages.
+        grounding: how passages are searched for that the answer is to rest on, `query` and `mode` among it;
+            `ModelCall.ground` takes those. It then serves this user only, and only with the same passages.
         takes_unit: whether the caller is charged a unit; False for a step of an interview, whose start took one.
         cache_mode: what the caller wants; `cache.cache_mode` decides what it gets.
         least_similarity: raises the semantic cache's threshold (0 to 1); a lower value changes nothing.

@@ -496,5 +496,4 @@ end $$;
 comment on function app.drop_table_unless_adopted(text, text) is
   'For rollbacks: drops a table that Parley made; leaves an adopted one, takes its policies and says so.';
 
-revoke all on function app.give_to(text, regprocedure[]), app.own_tables(regclass[]), app.adopt_as_text(regclass, text),
-  app.drop_table_unless_adopted(text, text) from public;
+revoke all on all functions in schema app from public;

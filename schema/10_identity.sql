@@ -184,7 +184,6 @@ create policy "A deletion reaches everybody's rows" on app.deleted_subjects
   for all to parley_owner using (true) with check (true);
 
 select app.give_to('parley_definer', 'app.provision()');
-revoke all on function app.adopt_reference(regclass, text, regclass, text), app.adopt_user_column(regclass, text, text) from public;
 
 grant select on public.organization, public."user" to authenticated, service_role, parley_definer;
 grant insert on public.organization, public."user" to service_role, parley_definer;
@@ -203,3 +202,4 @@ grant execute on function app.now(), app.subject_hash(text), app.subject_lock(te
   to anon, authenticated, service_role, parley_definer, parley_owner;
 grant execute on function app.text_is_uuid(text, uuid), app.uuid_is_text(uuid, text) to anon, authenticated, service_role;
 grant execute on function app.provision() to parley_app, parley_service;
+revoke all on all functions in schema app from public;

@@ -272,3 +272,4 @@ grant execute on function app.provider_preferences(jsonb), app.save_provider_pre
   app.delete_provider_preference(jsonb, text), app.save_organization_policy(jsonb, text[], text[])
   to parley_app, parley_service;
 alter table app.organization_policies force row level security;
+revoke all on all functions in schema app from public;

@@ -245,3 +245,4 @@ grant execute on function app.time_zone(), app.today(), app.daily_count_as_of(bi
   to anon, authenticated, service_role, parley_definer, parley_owner;
 alter table app.anonymous_usage force row level security;
 alter table app.ai_requests force row level security;
+revoke all on all functions in schema app from public;

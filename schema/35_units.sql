@@ -424,3 +424,4 @@ grant execute on function app.sweep_requests(integer), app.bring_counters_to_tod
   public.reset_monthly_ai_usage() to service_role;
 alter table public.user_ai_settings force row level security;
 alter table public.ai_provider_preferences force row level security;
+revoke all on all functions in schema app from public;

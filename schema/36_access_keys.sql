@@ -311,3 +311,4 @@ grant execute on function app.resolve_access_key(jsonb), app.create_access_key(j
   app.access_key_usage_between(jsonb, date, date, boolean) to parley_app, parley_service;
 alter table app.access_keys force row level security;
 alter table app.access_key_usage force row level security;
+revoke all on all functions in schema app from public;

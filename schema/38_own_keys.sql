@@ -119,3 +119,4 @@ grant select (user_id, provider), update (updated_at) on app.provider_keys to pa
 grant execute on function app.own_keys(jsonb), app.store_own_key(jsonb, text, text, text, text),
   app.mark_key_verified(jsonb, text, text), app.delete_own_key(jsonb, text) to parley_app, parley_service;
 alter table app.provider_keys force row level security;
+revoke all on all functions in schema app from public;

@@ -127,3 +127,4 @@ grant insert (id, user_id, title, messages, context, model, model_used), update 
 grant select, insert, update, delete on public.ai_conversations to service_role;
 grant select, insert, update on public.ai_conversations to parley_definer;
 alter table public.ai_conversations force row level security;
+revoke all on all functions in schema app from public;

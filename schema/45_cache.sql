@@ -403,3 +403,4 @@ grant execute on function app.find_semantic_answer(jsonb, jsonb, vector) to parl
 grant execute on function app.delete_expired_answers(integer), public.clean_expired_ai_cache() to service_role;
 alter table public.ai_response_cache force row level security;
 alter table app.cache_fills force row level security;
+revoke all on all functions in schema app from public;

@@ -260,3 +260,4 @@ alter table public.user_ai_usage force row level security;
 grant execute on function app.fill_usage_aliases() to parley_owner;
 select app.own_tables(
   'public.ai_usage', 'public.ai_usage_logs', 'app.ai_usage_rest', 'app.usage_archive', 'app.usage_by_day', 'app.rolled_up_days');
+revoke all on all functions in schema app from public;

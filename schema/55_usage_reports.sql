@@ -389,3 +389,4 @@ grant execute on function app.provider_health() to parley_definer, parley_app, s
 grant execute on function app.ensure_usage_partitions(timestamptz, integer), app.archive_usage(interval),
   app.drop_archived_usage(interval), app.roll_up_usage(integer) to service_role;
 select app.give_to('parley_owner', 'app.provider_health()');
+revoke all on all functions in schema app from public;

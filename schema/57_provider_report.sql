@@ -55,3 +55,4 @@ comment on function app.provider_report(jsonb, date, date, boolean) is
 
 select app.give_to('parley_definer', 'app.provider_report(jsonb, date, date, boolean)');
 grant execute on function app.provider_report(jsonb, date, date, boolean) to parley_app;
+revoke all on all functions in schema app from public;

@@ -280,3 +280,4 @@ grant execute on function public.match_embeddings(vector, double precision, inte
   public.clear_all_embeddings() to authenticated, service_role;
 -- A deletion drops the index of a tenant that had one (98_deletion.sql).
 select app.own_tables('public.embeddings');
+revoke all on all functions in schema app from public;

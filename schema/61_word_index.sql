@@ -242,7 +242,6 @@ begin
   end if;
 end $$;
 comment on aggregate app.concatenate(anycompatiblearray) is 'One array of all elements.';
-revoke all on function app.concatenate(anycompatiblearray) from public;
 
 -- Why segments are merged at all: a search looks each word up in each of them.
 --   1. Segments of one size that nobody else is merging; under 16 of them there is nothing to do.
@@ -401,3 +400,4 @@ grant execute on function app.words_of_chunk(text, text, text) to authenticated,
 grant execute on function app.renumber_chunk() to authenticated, service_role;
 grant execute on function app.frequency(smallint[], text[]), app.add_segments(text, text[], text[], bigint[], tsvector[], integer),
   app.merge_segments(text, text, text), app.forget_segments(bigint[]), app.concatenate(anycompatiblearray) to parley_owner;
+revoke all on all functions in schema app from public;

@@ -105,3 +105,4 @@ comment on function app.nearest_embeddings(text, vector, text, app.search_condit
 grant select on app.public_embeddings to parley_definer;
 grant execute on function app.meets_conditions(jsonb, text, tsvector, app.search_conditions), app.tune_vector_scan(integer),
   app.nearest_embeddings(text, vector, text, app.search_conditions, integer) to parley_definer;
+revoke all on all functions in schema app from public;

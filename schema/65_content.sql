@@ -218,3 +218,4 @@ grant execute on function app.nearest_content(vector, text, app.search_condition
 grant execute on function app.record_search(uuid, text, text, text, jsonb, integer, integer), app.record_selection(text, uuid, text)
   to parley_app, parley_service;
 alter table public.ai_content_searches force row level security;
+revoke all on all functions in schema app from public;

@@ -325,3 +325,4 @@ grant execute on function app.rank_by_words(text, text[], text, integer),
 grant execute on function app.search(
   text, text, text[], text, vector, text, integer, double precision, jsonb, jsonpath, text[], text[], text[])
   to parley_app, parley_service;
+revoke all on all functions in schema app from public;

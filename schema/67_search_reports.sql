@@ -19,3 +19,4 @@ comment on function app.searches_between(date, date) is
   'for: how many, how many found something, and from how many something was chosen.';
 
 grant execute on function app.searches_between(date, date) to authenticated, service_role;
+revoke all on all functions in schema app from public;

@@ -214,3 +214,4 @@ grant execute on function app.interaction_weight(text), app.interest_left(interv
 grant execute on function app.recommend_items(text, text, integer) to parley_app;
 grant execute on function app.bound_free_writes(text, uuid[], integer, boolean) to parley_app, parley_definer;
 alter table public.user_interactions force row level security;
+revoke all on all functions in schema app from public;

@@ -492,3 +492,4 @@ alter table public.interview_responses force row level security;
 alter table public.interview_feedback force row level security;
 alter table public.voice_analytics force row level security;
 alter table app.webhook_events force row level security;
+revoke all on all functions in schema app from public;

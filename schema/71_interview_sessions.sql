@@ -423,3 +423,4 @@ grant execute on function app.create_interview(text, jsonb, integer), app.start_
   app.move_interview(text, uuid, text, integer, text, text), app.ask_follow_up(text, uuid, integer, text)
   to parley_app, parley_service;
 grant execute on function app.close_silent_interview() to parley_service;
+revoke all on all functions in schema app from public;

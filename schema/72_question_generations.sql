@@ -80,3 +80,4 @@ grant select, insert on app.question_generations to parley_definer;
 grant execute on function app.record_question_generation(text, jsonb), app.questions_asked_before(text, integer)
   to parley_app, parley_service;
 alter table app.question_generations force row level security;
+revoke all on all functions in schema app from public;

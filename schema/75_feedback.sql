@@ -197,3 +197,4 @@ grant execute on function app.feedback_takes_unit(uuid, integer) to parley_defin
 grant execute on function app.request_feedback(text, uuid, integer) to parley_app, parley_service;
 grant execute on function app.begin_feedback(uuid, integer), app.fail_feedback(uuid, integer, text), app.overdue_feedback(integer)
   to parley_service;
+revoke all on all functions in schema app from public;

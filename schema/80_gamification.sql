@@ -518,3 +518,4 @@ alter table public.streaks force row level security;
 alter table public.leaderboard force row level security;
 alter table app.xp_events force row level security;
 alter table app.leaderboard_scores force row level security;
+revoke all on all functions in schema app from public;

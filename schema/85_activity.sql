@@ -587,3 +587,4 @@ grant execute on function app.record_activity(text, text, uuid, timestamptz), ap
   app.leaderboard_rank(text, text, integer) to parley_app, parley_service;
 grant execute on function app.refresh_leaderboard_ranks(timestamptz) to parley_service;
 grant execute on function public.get_user_interview_stats(text) to authenticated, service_role;
+revoke all on all functions in schema app from public;

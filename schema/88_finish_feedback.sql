@@ -64,3 +64,4 @@ grant insert (interview_id, user_id, version, overall_score, hiring_recommendati
     duration_seconds, rule_version, prompt_version, rubric_version, provider, model)
   on public.interview_feedback to parley_definer;
 grant execute on function app.finish_feedback(text, uuid, integer, jsonb) to parley_service;
+revoke all on all functions in schema app from public;

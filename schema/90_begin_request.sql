@@ -501,3 +501,4 @@ grant execute on function app.conversation_tail(jsonb, integer), app.choose_prov
   to parley_definer;
 grant execute on function app.begin_request(jsonb, jsonb), app.effective_provider(jsonb, text)
   to parley_app, parley_service;
+revoke all on all functions in schema app from public;

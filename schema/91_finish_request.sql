@@ -299,3 +299,4 @@ select app.give_to('parley_definer', 'app.finish_request(jsonb, jsonb)', 'app.re
 grant execute on function app.record_calls(text, text, text, jsonb, timestamptz, date, boolean),
   app.append_messages(jsonb, jsonb), app.count_unit_beyond_limit(date) to parley_definer;
 grant execute on function app.finish_request(jsonb, jsonb), app.record_offline_call(jsonb, jsonb) to parley_app, parley_service;
+revoke all on all functions in schema app from public;

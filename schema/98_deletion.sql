@@ -100,5 +100,4 @@ select app.give_to('parley_owner', 'app.forget_user(text)', 'app.forget_deleted_
 grant execute on function app.tenant_index_name(text) to parley_owner;
 grant execute on function app.forget_user(text) to parley_definer;
 grant execute on function app.delete_user(text) to parley_app, parley_service;
--- The last file closes what Postgres opens to everybody: each function of ours is granted by name, or to nobody.
 revoke all on all functions in schema app from public;

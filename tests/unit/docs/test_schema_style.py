@@ -67,3 +67,10 @@ def test_a_call_with_more_than_four_arguments_names_them(file: Path) -> None:
         for name, arguments in long_calls(file.read_text(encoding="utf-8"))
         if arguments.count("=>") <= MANY and name not in ("app.give_to", "app.own_tables")
     ] == []
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_a_file_that_makes_functions_closes_them_with_its_last_line(file: Path) -> None:
+    sql = file.read_text(encoding="utf-8")
+    if "create or replace function app." in sql:
+        assert sql.splitlines()[-1] == "revoke all on all functions in schema app from public;"

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from local.checkout import SCHEMA
+from parley.migrations import custom_resource
 from parley.migrations.files import OtherFilesError, digest
 from testing.databases import ScratchDatabase
 from testing.functions import Functions
@@ -207,7 +208,7 @@ def test_what_cloudformation_is_told_fits_however_long_the_reason_is(
 def test_an_answer_that_does_not_arrive_is_brought_again(
     migrate: Functions, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(migrate.module("migrate"), "_ANSWER_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(custom_resource, "_PAUSE_SECONDS", 0.0)
     stack.refuses = 2
     migrate.invoke("migrate", stack.event("Delete"))
     assert [told["Status"] for told in stack.told] == ["SUCCESS"]

@@ -170,6 +170,7 @@ def _invoke(name: str, event: Path | None) -> int:
     address = f"http://127.0.0.1:{os.environ.get('PORT') or 3000}"
     variables = {
         "PARLEY_TOKEN": os.environ.get("PARLEY_TOKEN") or _token("user_1"),
+        "PARLEY_WEBHOOK_SECRET": os.environ.get("PARLEY_WEBHOOK_SECRET") or Keys.of(default_data_dir()).webhook_secret,
         "PARLEY_SERVICE_TOKEN": os.environ.get("PARLEY_SERVICE_TOKEN") or _token("operator", role="service_role"),
     }
     try:

@@ -38,12 +38,14 @@ _SECURITY: dict[Access, list[dict[str, list[str]]]] = {
     "user": [{"token": []}],
     "organization_admin": [{"token": []}],
     "service": [{"token": []}],
+    "sender": [{"webhook": []}],
 }
 _WHO: dict[Access, str] = {
     "anyone": "Open to anybody; without a token a source address is counted.",
     "user": "For signed-in users.",
     "organization_admin": "For admins of an organization.",
     "service": "For the service role.",
+    "sender": "For the voice vendor, which signs what it sends.",
 }
 # By the first parts of a path, the longest that fits: what the operation is filed under.
 _TAGS = {
@@ -51,6 +53,7 @@ _TAGS = {
     "/api/conversations": ("Conversations", "What chat keeps."),
     "/api/generate-interview-questions": ("Interviews", "Interview practice: questions, interviews, feedback."),
     "/api/interviews": ("Interviews", ""),
+    "/api/webhooks": ("Interviews", ""),
     "/api/documents": ("Search", "Documents in, found again by meaning, by words, or both."),
     "/api/search": ("Search", ""),
     "/api/content": ("Content", "The application's content of six types: everybody signed in reads it."),
@@ -158,7 +161,10 @@ def document() -> dict[str, Any]:
             "responses": dict(sorted(shared.responses.items())),
             "headers": _HEADERS,
             "examples": {code: {"value": _example(code)} for code in sorted(CODES)},
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
+                "webhook": {"type": "apiKey", "in": "header", "name": "X-Vapi-Secret"},
+            },
         },
     }
 

@@ -20,6 +20,7 @@ CODES: dict[str, tuple[int, str]] = {
     "unsupported": (400, "No provider that may be asked offers this."),
     "schema_unsupported": (400, "The JSON schema has a keyword that is not handled: `keyword`."),
     # Who asks
+    "webhook_unauthorized": (401, "The event is not signed as its sender has to sign it."),
     "token_missing": (401, "Sign in: this needs a token."),
     "token_invalid": (401, "The token is not valid here."),
     "token_expired": (401, "The token has expired."),
@@ -43,6 +44,7 @@ CODES: dict[str, tuple[int, str]] = {
     "version_conflict": (409, "The conversation changed meanwhile; `version` is the current one."),
     "interview_not_found": (404, "There is no such interview of the caller's."),
     "interview_not_in_progress": (409, "The interview has not begun, is over, or is not a typed one."),
+    "call_already_made": (409, "The interview's voice call was made already."),
     "interview_not_over": (409, "The interview is not over yet."),
     "interview_not_completed": (409, "The interview was not completed, so there is no feedback to ask for."),
     "feedback_limit_reached": (409, "The interview's feedback was written anew as often as it may be."),
@@ -102,8 +104,9 @@ CODES: dict[str, tuple[int, str]] = {
     "gateway_timeout": (504, "The answer took too long; it may still be made."),
 }
 
+_WITH_TOKEN = ("token_invalid", "token_expired", "access_key_malformed", "access_key_not_accepted")
 _ANY_ROUTE = (
-    "invalid_request", "answer_too_large", "token_invalid", "token_expired", "keys_unavailable", "internal_error",
+    "invalid_request", "answer_too_large", "keys_unavailable", "internal_error",
     "not_configured", "secrets_unavailable", "database_unavailable", "database_login_refused",
     "gateway_refused", "throttled", "function_failed", "function_unreachable", "gateway_timeout",
 )  # fmt: skip
@@ -116,6 +119,7 @@ _ACCESS = {
     "user": ("token_missing", "user_required"),
     "organization_admin": ("token_missing", "user_required", "organization_admin_required"),
     "service": ("token_missing", "service_role_required"),
+    "sender": (),
 }
 
 
@@ -130,7 +134,8 @@ def codes_of(route: Route) -> dict[int, list[str]]:
 def _names(route: Route) -> Iterator[str]:
     yield from _in_order(route.errors)
     yield from _ACCESS[route.access]
-    yield from ("access_key_malformed", "access_key_not_accepted")[: 1 if route.scope else 2]
+    if route.access != "sender":
+        yield from _WITH_TOKEN[: 3 if route.scope else 4]
     if route.scope is not None:
         yield from _WITH_ACCESS_KEY
     if "{" in route.path:

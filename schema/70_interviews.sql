@@ -283,7 +283,7 @@ create table if not exists app.webhook_events (
   type          text not null,
   call_id       text,
   status        text not null default 'received' check (status in ('received', 'processed', 'ignored', 'unmatched', 'failed')),
-  payload       jsonb,
+  payload       text,
   error         text,
   received_at   timestamptz not null default now(),
   processed_at  timestamptz,
@@ -293,7 +293,8 @@ create table if not exists app.webhook_events (
 comment on table app.webhook_events is 'The inbox of voice-call events: stored once by key, answered at once, worked on later.';
 comment on column app.webhook_events.call_id is
   'Whose it is: the interview with this call. No foreign key, since an event may come before its call is bound; app.delete_call_events deletes instead.';
-comment on column app.webhook_events.payload is 'What somebody said, so it is there only as long as there is work to do with it.';
+comment on column app.webhook_events.payload is
+  'The body as it came. It is what somebody said, so it is there only as long as there is work to do with it.';
 comment on column app.webhook_events.event_key is 'The message id, or call, type and what tells repeats apart; a body hash would not (links are signed anew).';
 create index if not exists idx_webhook_events_call_id on app.webhook_events (call_id);
 create index if not exists idx_webhook_events_status on app.webhook_events (status, received_at)

@@ -178,8 +178,8 @@ begin
   select * into v_session from public.interview_sessions where id = p_id;
   v_last := app.last_turn(p_id);
   v_awaits := case
-    when v_session.interview_type <> 'text' then null
     when v_session.status = 'pending' then 'start'
+    when v_session.interview_type <> 'text' then null
     when v_session.status <> 'in_progress' or v_last.question_index is null then null
     when v_last.role = 'user' then 'interviewer'
     else 'answer' end;
@@ -232,18 +232,20 @@ begin
       extract(epoch from (app.today() + 1)::timestamp at time zone app.time_zone() - app.now()))));
   end if;
   insert into public.interview_sessions
-    (id, user_id, title, description, questions, category, role, experience_level, language, purpose, competencies,
-     follow_up_depth, time_limit_seconds, retry_of, metadata, request_hash, organization_id, last_activity_at, created_at)
-  select v_id, p_user_id, s.title, s.description, s.questions, s.category, s.role, s.experience_level, s.language, s.purpose,
-    s.competencies, s.follow_up_depth, s.time_limit_seconds, s.retry_of, s.metadata, s.request_hash,
-    app.organization_id(), app.now(), app.now()
+    (id, user_id, interview_type, title, description, questions, category, role, experience_level, language, purpose,
+     competencies, follow_up_depth, time_limit_seconds, retry_of, metadata, request_hash, organization_id, last_activity_at,
+     created_at)
+  select v_id, p_user_id, coalesce(s.interview_type, 'text'), s.title, s.description, s.questions, s.category, s.role,
+    s.experience_level, s.language, s.purpose, s.competencies, s.follow_up_depth, s.time_limit_seconds, s.retry_of, s.metadata,
+    s.request_hash, app.organization_id(), app.now(), app.now()
   from pg_catalog.jsonb_to_record(p_session) as s (
-    title text, description text, questions jsonb, category text, role text, experience_level text, language text, purpose text,
-    competencies jsonb, follow_up_depth text, time_limit_seconds integer, retry_of uuid, metadata jsonb, request_hash text);
+    interview_type text, title text, description text, questions jsonb, category text, role text, experience_level text,
+    language text, purpose text, competencies jsonb, follow_up_depth text, time_limit_seconds integer, retry_of uuid,
+    metadata jsonb, request_hash text);
   return pg_catalog.jsonb_build_object('outcome', 'created', 'state', app.interview_state(v_id));
 end $$;
 comment on function app.create_interview(text, jsonb, integer) is
-  'Makes a pending text interview of the columns in p_session, once by its id: {"outcome": created, repeated, idempotency_key_reused, '
+  'Makes a pending interview of the columns in p_session, once by its id: {"outcome": created, repeated, idempotency_key_reused, '
   'daily_limit_reached (with "retry_after"; never where p_daily_limit is null) or subject_deleted, "state"}. Raises 42501 for another''s user id.';
 
 create or replace function app.start_interview(p_user_id text, p_id uuid) returns void
@@ -258,10 +260,13 @@ begin
   end if;
   update public.interview_sessions set status = 'in_progress', started_at = app.now(), last_activity_at = app.now()
   where id = p_id;
-  perform app.ask_question(v_session, 0);
+  -- What is asked in a voice call, its transcript says.
+  if v_session.interview_type = 'text' then
+    perform app.ask_question(v_session, 0);
+  end if;
 end $$;
 comment on function app.start_interview(text, uuid) is
-  'Starts a pending interview and asks its first question. Raises 55000 where it is not pending, P0002 where there is none.';
+  'Starts a pending interview; of a typed one it asks the first question. Raises 55000 where it is not pending, P0002 where there is none.';
 
 -- Every move of a candidate's, in one transaction that holds the session: an answer is either stored or refused, never half.
 --   1. What the clock did in the meantime comes first.
@@ -316,7 +321,8 @@ begin
       end if;
     end if;
   elsif p_move = 'complete' then
-    if v_session.status = 'in_progress' then
+    -- A voice interview is completed by the report of its call.
+    if v_session.status = 'in_progress' and v_session.interview_type = 'text' then
       perform app.end_interview(v_session, 'completed', 'ended_by_candidate');
     elsif v_session.status <> 'completed' then
       v_outcome := 'not_in_progress';
@@ -376,17 +382,22 @@ begin
   -- Who is at it at this moment holds the row, and is skipped; so is a user who is being deleted.
   select * into v_session from public.interview_sessions s
   where s.status = 'in_progress'
-    and case when s.last_activity_at < app.now() - interval '24 hours' or app.interview_ends_at(s) < app.now() - interval '5 seconds'
+    and case when s.last_activity_at < app.now() - interval '24 hours' or s.interview_type = 'text' and app.interview_ends_at(s) < app.now() - interval '5 seconds'
       then pg_catalog.pg_try_advisory_xact_lock_shared(app.subject_lock(s.user_id)) end
   order by s.last_activity_at limit 1 for update skip locked;
   if found then
     perform app.end_interview(
-      v_session, 'completed', case when app.interview_ends_at(v_session) < app.now() then 'time_limit' else 'silence' end);
+      v_session,
+      -- A call that was never made, or in which nobody answered, is no interview.
+      case when v_session.interview_type = 'text' or exists (
+        select from public.interview_responses r where r.interview_id = v_session.id and r.role = 'user')
+        then 'completed' else 'abandoned' end,
+      case when app.interview_ends_at(v_session) < app.now() then 'time_limit' else 'silence' end);
   end if;
   return v_session.id;
 end $$;
 comment on function app.close_silent_interview() is
-  'For the schedule: completes an interview whose last turn is a day old, or whose time is over; returns its id, null where none is left.';
+  'For the schedule: ends an interview whose last turn is a day old, or a typed one whose time is over; returns its id, null where none is left.';
 
 drop policy if exists "Interviews are made for the caller or the service" on public.interview_sessions;
 create policy "Interviews are made for the caller or the service" on public.interview_sessions for insert to parley_definer
@@ -407,7 +418,7 @@ select app.give_to('parley_definer',
   'app.create_interview(text, jsonb, integer)', 'app.start_interview(text, uuid)',
   'app.move_interview(text, uuid, text, integer, text, text)', 'app.ask_follow_up(text, uuid, integer, text)',
   'app.close_silent_interview()');
-grant insert (id, user_id, title, description, questions, category, role, experience_level, language, purpose, competencies,
+grant insert (id, user_id, interview_type, title, description, questions, category, role, experience_level, language, purpose, competencies,
     follow_up_depth, time_limit_seconds, retry_of, metadata, request_hash, last_activity_at, created_at, organization_id),
   update (status, started_at, completed_at, duration_minutes, ended_reason, last_activity_at, updated_at)
   on public.interview_sessions to parley_definer;

@@ -20,6 +20,7 @@ import jwt
 from local.checkout import FUNCTIONS
 from local.deployment.api import Answer as Answer
 from parley.runtime.response import StreamingResponse
+from testing.voice import VOICE_SECRET
 
 SECRET = "a test secret of more than thirty-two bytes"
 ISSUER, AUDIENCE = "https://issuer.test", "parley-test"
@@ -174,6 +175,7 @@ def function_environment(database_url: str, providers_url: str) -> dict[str, str
         "PARLEY_JWT_SECRET": SECRET,
         "PARLEY_JWT_ISSUER": ISSUER,
         "PARLEY_JWT_AUDIENCE": AUDIENCE,
+        "PARLEY_VOICE_SECRET": VOICE_SECRET,
         "OPENAI_API_KEY": "sk-operator-openai",
         "ANTHROPIC_API_KEY": "sk-operator-anthropic",
         "GEMINI_API_KEY": "sk-operator-google",

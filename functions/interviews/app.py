@@ -27,6 +27,7 @@ from parley.interviews.session_schemas import (
     RecentQuery,
     ResponseList,
     SkipRequest,
+    StartedInterview,
 )
 
 if TYPE_CHECKING:
@@ -88,9 +89,14 @@ def delete_interview(request: Request) -> None:
     services.interviews.delete(request.caller, request.path["interview_id"])
 
 
-@api.post("/api/interviews/{interview_id}/start", access="user", answer=InterviewState, errors=[*_ENDS, *MODEL_CALL])
+@api.post(
+    "/api/interviews/{interview_id}/start",
+    access="user",
+    answer=StartedInterview,
+    errors=[*_ENDS, "call_already_made", *MODEL_CALL],
+)
 def start_interview(request: Request) -> Reply:
-    """Start an interview, or go on where it stopped."""
+    """Start an interview, or go on where it stopped; of one by voice, how to make its call."""
     state, quota = services.conduct.start(request.context, request.path["interview_id"])
     return Reply(state, {} if quota is None else quota_headers(quota))
 

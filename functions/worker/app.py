@@ -6,7 +6,7 @@ from typing import Any
 
 from parley.container import Container
 from parley.core.observability import logger
-from parley.core.queues import INTERVIEW_FEEDBACK, run_tasks
+from parley.core.queues import INTERVIEW_FEEDBACK, VOICE_EVENT, run_tasks
 
 services = Container.from_environment(calls_models=True)
 
@@ -18,7 +18,10 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     def seconds_left() -> float:
         return float(context.get_remaining_time_in_millis()) / 1000
 
-    tasks = {INTERVIEW_FEEDBACK: services.feedback_writer.write}
+    tasks = {
+        INTERVIEW_FEEDBACK: services.feedback_writer.write,
+        VOICE_EVENT: services.voice_calls.process,
+    }
     with services.database.patient(seconds_left):
         again = run_tasks(event["Records"], tasks, seconds_left)
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in again]}

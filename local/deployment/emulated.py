@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -39,7 +40,9 @@ class Deployed:
     @property
     def api(self) -> Api:
         """The deployed API. Raises ClientError where there is no stack."""
-        return Api(self.aws.api_url(self.stack.resource("Api")), partial(tokens.make, self.secrets.value("jwt")))
+        webhook_secret = json.loads(self.secrets.value("voice"))["webhook"][0]["secret"]
+        url = self.aws.api_url(self.stack.resource("Api"))
+        return Api(url, partial(tokens.make, self.secrets.value("jwt")), webhook_secret)
 
     def deploy(self, build: Path = BUILD, **parameters: str) -> None:
         """Create or update the stack from a build, with further parameters of the template. Raises DeploymentFailed."""

@@ -20,6 +20,7 @@ PARAMETERS = {
     "database-owner": "DatabaseOwnerSecretArn",
     "jwt": "JwtSecretArn",
     "provider-keys": "ProviderKeysSecretArn",
+    "voice": "VoiceSecretArn",
 }
 LOGINS = {"database-app": "parley_app", "database-service": "parley_service"}
 _PROVIDER_VARIABLES = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY", "google": "GEMINI_API_KEY"}
@@ -45,7 +46,12 @@ class Secrets:
                 their own, which `migrate` gives them.
             provider_keys: the operator's, by provider; empty makes no secret of them.
         """
-        values = {"jwt": secrets.token_hex(32)}
+        # The key of the voice vendor's API, `api_key`, is the operator's to add (docs/voice.md).
+        voice = {
+            "webhook": [{"mode": "secret", "secret": secrets.token_hex(32)}],
+            "call_token_key": secrets.token_hex(32),
+        }
+        values = {"jwt": secrets.token_hex(32), "voice": json.dumps(voice)}
         if database_url:
             values["database-owner"] = database_url
             values |= {name: as_login(database_url, login, secrets.token_hex(24)) for name, login in LOGINS.items()}

@@ -43,6 +43,22 @@ class Keys:
                 draft.unlink()
         return cls(**json.loads(path.read_text()))
 
+    @property
+    def webhook_secret(self) -> str:
+        """What the voice vendor sends as `X-Vapi-Secret`."""
+        return self.password("voice webhook")
+
+    @property
+    def voice_secret(self) -> str:
+        """The secret of voice calls (docs/voice.md), as JSON: the webhook takes `X-Vapi-Secret`."""
+        return json.dumps(
+            {
+                "webhook": [{"mode": "secret", "secret": self.webhook_secret}],
+                "call_token_key": self.password("call tokens"),
+                "api_key": self.password("voice vendor"),
+            }
+        )
+
     def password(self, login: str) -> str:
         """The password of a database login."""
         return hmac.new(self.password_seed.encode(), login.encode(), hashlib.sha256).hexdigest()

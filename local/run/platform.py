@@ -181,6 +181,7 @@ class Platform:
         local = {
             "AWS_ENDPOINT_URL": self.aws_url,
             "PARLEY_JWT_SECRET": self.keys.jwt_secret,
+            "PARLEY_VOICE_SECRET": self.keys.voice_secret,
             "PARLEY_JWT_ISSUER": tokens.ISSUER,
             "PARLEY_JWT_AUDIENCE": tokens.AUDIENCE,
         }

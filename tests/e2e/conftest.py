@@ -55,7 +55,7 @@ def api(request: pytest.FixtureRequest) -> Api:
         deployed: Deployed = request.getfixturevalue("deployed")
         return deployed.api
     platform: Platform = request.getfixturevalue("platform")
-    return Api(platform.url, platform.token)
+    return Api(platform.url, platform.token, platform.keys.webhook_secret)
 
 
 @pytest.fixture(scope="session")

@@ -40,6 +40,10 @@ if TYPE_CHECKING:
     from parley.interviews.feedback_writer import FeedbackWriter
     from parley.interviews.service import QuestionGenerator
     from parley.interviews.sessions import Interviews
+    from parley.interviews.voice_assistant import VoiceAssistants
+    from parley.interviews.voice_calls import VoiceCalls
+    from parley.interviews.voice_inbox import VoiceInbox
+    from parley.interviews.voice_tokens import CallTokens
     from parley.operations.admin import Admin
     from parley.operations.content import ContentKeeper
     from parley.operations.faqs import Faqs
@@ -256,7 +260,7 @@ class Container:
         """Conducting interviews."""
         from parley.interviews.conduct import Conduct
 
-        return Conduct(self.database, self.completions, self.feedback_queue)
+        return Conduct(self.database, self.completions, self.feedback_queue, lambda: self.voice_assistants)
 
     @cached_property
     def feedback_queue(self) -> WorkQueue:
@@ -264,6 +268,43 @@ class Container:
         from parley.core.queues import INTERVIEW_FEEDBACK, WorkQueue
 
         return WorkQueue(self.settings.work_queue_url, INTERVIEW_FEEDBACK)
+
+    @cached_property
+    def call_tokens(self) -> CallTokens:
+        """What shows that a voice call is an interview's."""
+        from parley.interviews.voice_tokens import CallTokens
+
+        return CallTokens(lambda: secrets.voice(self.settings))
+
+    @cached_property
+    def voice_assistants(self) -> VoiceAssistants:
+        """What voice calls are started with."""
+        from parley.interviews.voice_assistant import VoiceAssistants
+
+        return VoiceAssistants(
+            self.database, self.call_tokens, self.settings.default_provider, self.catalogue.default_chat_models()
+        )
+
+    @cached_property
+    def voice_inbox(self) -> VoiceInbox:
+        """Voice calls' events, coming in."""
+        from parley.core.queues import VOICE_CALL, VOICE_EVENT, WorkQueue
+        from parley.interviews.voice_inbox import VoiceInbox
+
+        return VoiceInbox(
+            self.database,
+            lambda: secrets.voice(self.settings),
+            WorkQueue(self.settings.work_queue_url, VOICE_EVENT),
+            WorkQueue(self.settings.work_queue_url, VOICE_CALL),
+            self.clock,
+        )
+
+    @cached_property
+    def voice_calls(self) -> VoiceCalls:
+        """Voice calls' events, for the worker."""
+        from parley.interviews.voice_calls import VoiceCalls
+
+        return VoiceCalls(self.database, self.call_tokens, lambda: self.feedback_queue)
 
     @cached_property
     def feedback(self) -> FeedbackRequests:

@@ -35,7 +35,15 @@ def test_every_operation_answers_as_it_says(api: Api, is_deployed: bool) -> None
         answered.add(operation["operationId"])
         return answer
 
-    every_operation(partial(ask, api.token("ada", "acme", "admin")), partial(ask, api.token("op", role="service_role")))
+    def webhook(event: Any) -> Answer:
+        answer = api.webhook(event)
+        assert contract().faults("POST", "/api/webhooks/vapi", answer.status, answer.headers, answer.text) == []
+        assert answer.status == 200, answer.text
+        answered.add("receive_voice_event")
+        return answer
+
+    ada, operator = api.token("ada", "acme", "admin"), api.token("op", role="service_role")
+    every_operation(partial(ask, ada), partial(ask, operator), webhook)
     missing = set(NOT_DEPLOYED) if is_deployed else set()
     assert answered == contract().operations.keys() - missing
 

@@ -55,7 +55,7 @@ def behind(postgres: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         pooler = stack.enter_context(pooled(postgres))
         logins = Logins(database.owner_url, pooler.url(database.app_url), pooler.url(database.service_url))
         platform = stack.enter_context(running(Platform(tmp_path_factory.mktemp("pooled"), quiet=True), logins))
-        yield Pooled(Api(platform.url, platform.token), pooler, database)
+        yield Pooled(Api(platform.url, platform.token, platform.keys.webhook_secret), pooler, database)
 
 
 @contextmanager
@@ -89,9 +89,18 @@ def test_every_operation_of_the_contract_answers_through_it(behind: Pooled) -> N
         answered.add(operation["operationId"])
         return answer
 
+    def webhook(event: Any) -> Answer:
+        answer = behind.api.webhook(event)
+        assert contract().faults("POST", "/api/webhooks/vapi", answer.status, answer.headers, answer.text) == []
+        assert answer.status == 200, answer.text
+        answered.add("receive_voice_event")
+        return answer
+
     token = behind.api.token
     with nothing_stays(behind, "parley_app", "parley_service"):
-        every_operation(partial(ask, token("ada", "acme", "admin")), partial(ask, token("op", role="service_role")))
+        every_operation(
+            partial(ask, token("ada", "acme", "admin")), partial(ask, token("op", role="service_role")), webhook
+        )
     assert answered == contract().operations.keys()
 
 

@@ -26,6 +26,7 @@ from local.run import tokens
 from local.sam import declaring
 from parley.migrations.logins import create_logins
 from parley.migrations.runner import up
+from testing.voice import VOICE_SECRET, WEBHOOK_SECRET
 
 if TYPE_CHECKING:
     from local.emulator.client import Emulator
@@ -71,7 +72,7 @@ class SamLocal:
         event = event or (CHECKOUT / "events" / f"{name}.json").read_text()
         event = event.replace("${PARLEY_TOKEN}", tokens.make(JWT_SECRET, "ada"))
         operator = tokens.make(JWT_SECRET, "operator", role="service_role")
-        event = event.replace("${PARLEY_SERVICE_TOKEN}", operator)
+        event = event.replace("${PARLEY_SERVICE_TOKEN}", operator).replace("${PARLEY_WEBHOOK_SECRET}", WEBHOOK_SECRET)
         command = [*self.invocation, "--event", "-", "".join(part.title() for part in name.split("_")) + "Function"]
         done = subprocess.run(command, input=event, capture_output=True, text=True, timeout=START_SECONDS)
         assert done.returncode == 0, done.stderr
@@ -146,6 +147,7 @@ def _variables(server: Server, bridge: str, emulator: Emulator) -> dict[str, str
         "PARLEY_JWT_SECRET": JWT_SECRET,
         "PARLEY_JWT_ISSUER": tokens.ISSUER,
         "PARLEY_JWT_AUDIENCE": tokens.AUDIENCE,
+        "PARLEY_VOICE_SECRET": VOICE_SECRET,
         "OPENAI_API_KEY": "test",
         "OPENAI_BASE_URL": f"{emulator.url}/openai/v1",
     }

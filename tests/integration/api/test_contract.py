@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
+from random import Random
 from typing import Any, Protocol
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from local.emulator.client import Emulator
 from testing.contract import contract, events
 from testing.functions import Answer, Functions, api_event, make_token
+from testing.voice import SIGNED, make_call
 
 ADA = make_token("ada", organization_id="acme", organization_role="admin")
 SERVICE = make_token(None, role="service_role")
@@ -62,8 +64,8 @@ def operator(environment: dict[str, str], database: Any, seen: Seen) -> Iterator
     made.close()
 
 
-def every_operation(ada: Ask, operator: Ask) -> None:
-    """Call every operation of the contract with success, as an organization's admin and as the operator."""
+def every_operation(ada: Ask, operator: Ask, webhook: Callable[[Any], Answer]) -> None:
+    """Call every operation of the contract with success: as an organization's admin, as the operator, as the vendor."""
 
     def admin(method: str, path: str, body: Any = None) -> Answer:
         return operator("admin", method, f"/api/admin{path}", body)
@@ -105,6 +107,10 @@ def every_operation(ada: Ask, operator: Ask) -> None:
     ada("interviews", "DELETE", interview)
     another = ada("interviews", "POST", "/api/interviews", INTERVIEW).json["id"]
     ada("interviews", "POST", f"/api/interviews/{another}/abandon")
+
+    by_voice = ada("interviews", "POST", "/api/interviews", INTERVIEW | {"interview_type": "voice"}).json["id"]
+    started = ada("interviews", "POST", f"/api/interviews/{by_voice}/start").json
+    webhook(make_call(Random(1), "call", started, [one["question"] for one in INTERVIEW["questions"]]).report())
 
     documents = {"documents": [{"content": "Espresso needs nine bars."}, {"content": "A fjord.", "metadata": {"a": 1}}]}
     ids = [row["id"] for row in ada("search", "POST", "/api/documents", documents).json["data"]]
@@ -172,7 +178,12 @@ def test_every_operation_answers_as_it_says(http: Functions, operator: Functions
         assert answer.status < 300, answer.text
         return answer
 
-    every_operation(partial(ask, http, ADA), partial(ask, operator, SERVICE))
+    def webhook(event: Any) -> Answer:
+        answer = http.request("voice_events", "POST", "/api/webhooks/vapi", event, headers=SIGNED)
+        assert answer.status == 200, answer.text
+        return answer
+
+    every_operation(partial(ask, http, ADA), partial(ask, operator, SERVICE), webhook)
     declared = {
         (name, kind)
         for name, operation in contract().operations.items()

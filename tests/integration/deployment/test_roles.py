@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from functools import partial
+from random import Random
 from typing import Any
 
 import boto3
@@ -19,6 +20,7 @@ from parley.core import secrets
 from parley.database.errors import DatabaseUnavailable
 from testing.aws import CREDENTIALS
 from testing.functions import AUDIENCE, ISSUER, SECRET, Functions, make_token
+from testing.voice import SIGNED, VOICE_SECRET, make_call
 from tests.integration.interviews.feedback_cases import complete, message
 
 pytestmark = pytest.mark.skipif(not SAM_PYTHON.exists(), reason="rendering needs .venv-sam (make build makes it)")
@@ -54,6 +56,7 @@ class Aws:
             "DatabaseOwnerSecretArn": database.owner_url,
             "JwtSecretArn": SECRET,
             "ProviderKeysSecretArn": json.dumps({"openai": "sk-operator-openai"}),
+            "VoiceSecretArn": VOICE_SECRET,
         }
         self.parameters = {
             name: self._clients["secretsmanager"].create_secret(Name=f"{name}-{database.name}", SecretString=value)[
@@ -109,6 +112,7 @@ def stack(database: Any, aws: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     for name in (
         "DATABASE_URL",
         "PARLEY_JWT_SECRET",
+        "PARLEY_VOICE_SECRET",
         *(f"{provider}_API_KEY" for provider in ("OPENAI", "ANTHROPIC", "GEMINI")),
     ):
         monkeypatch.delenv(name, raising=False)  # what a shell holds wins over a secret
@@ -191,6 +195,17 @@ def test_each_role_allows_what_its_function_asks_and_nothing_else(
         }
         send("interviews", "POST", f"{one}/responses", reply, token)
         send("interviews", "POST", f"{one}/complete", None, token)
+    by_voice = send("interviews", "POST", "/api/interviews", QUESTION | {"interview_type": "voice"}).json["id"]
+    started = send("interviews", "POST", f"/api/interviews/{by_voice}/start").json
+    event = make_call(Random(1), "call", started, [one["question"] for one in QUESTION["questions"]]).report()
+    use(
+        "voice_events",
+        lambda functions: functions.request("voice_events", "POST", "/api/webhooks/vapi", event, headers=SIGNED),
+    )
+    with database.connect() as owner:
+        (event_id,) = owner.execute("select id::text from app.webhook_events").fetchone()
+    task = {"messageId": "one", "body": json.dumps({"task": "voice_event", "id": event_id})}
+    use("worker", lambda functions: functions.invoke("worker", {"Records": [task]}, 120))
     with database.connect() as owner:
         owner.execute("update app.provider_keys set kms_key_id = 'an older one'")
     use("rotate_keys", lambda functions: functions.invoke("rotate_keys", {}, 60))

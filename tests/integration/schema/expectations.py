@@ -489,7 +489,7 @@ _OWNER: Mapping[str, str] = {
     "public.ai_provider_preferences": _LOCKED, "public.user_ai_settings": _LOCKED, "public.profiles": _LOCKED,
     "app.provider_keys": _LOCKED, "public.leaderboard": _LOCKED, "app.leaderboard_scores": _LOCKED,
     "app.settings": "all: select", "app.ai_requests": "all: select update delete",
-    "app.cache_fills": "all: select delete", "app.webhook_events": "all: select delete",
+    "app.cache_fills": "all: select delete", "app.webhook_events": "all: select insert delete",
     "public.ai_usage": _KEPT, "public.ai_usage_logs": _KEPT, "app.ai_usage_YYYY_MM": _KEPT, "app.ai_usage_rest": _ALL,
     "app.usage_archive": _ALL, "app.usage_by_day": _ALL, "app.rolled_up_days": _ALL, "public.embeddings": _ALL,
     "app.leaderboard_histogram": _ALL, "app.word_segments": _ALL, "app.word_postings": _ALL,

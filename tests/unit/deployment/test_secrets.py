@@ -34,6 +34,7 @@ def test_what_is_missing_is_made_and_what_is_there_stays(account: Account) -> No
     secrets = Secrets(account, "dev")
     assert secrets.make(URL, {"openai": "sk-1"}) == [
         "parley/dev/jwt",
+        "parley/dev/voice",
         "parley/dev/database-owner",
         "parley/dev/database-app",
         "parley/dev/database-service",
@@ -53,11 +54,11 @@ def test_an_environment_has_secrets_of_its_own(account: Account) -> None:
 def test_the_template_is_given_the_secrets_that_there_are(account: Account) -> None:
     secrets = Secrets(account, "dev")
     secrets.make("", {})
-    assert secrets.parameters().keys() == {"JwtSecretArn"}
+    assert secrets.parameters().keys() == {"JwtSecretArn", "VoiceSecretArn"}
     secrets.make(URL, {"google": "key"})
     assert secrets.parameters().keys() == {
         "JwtSecretArn", "DatabaseOwnerSecretArn", "DatabaseSecretArn", "DatabaseServiceSecretArn",
-        "ProviderKeysSecretArn",
+        "ProviderKeysSecretArn", "VoiceSecretArn",
     }  # fmt: skip
 
 

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from parley.api.sse import Events
     from parley.runtime.response import StreamingResponse
 
-Access = Literal["anyone", "user", "organization_admin", "service"]
+# Of a "sender" the route itself knows whether it is the one: it is no caller of ours.
+Access = Literal["anyone", "user", "organization_admin", "service", "sender"]
 # The type of a JSON answer; by media type where that is not all; None for no content.
 Answer = Any | Mapping[str, Any] | None
 Handler = Callable[..., "Reply | Stream | Mapping[str, Any] | None"]
@@ -241,7 +242,9 @@ class Api:
         identity = (event.get("requestContext") or {}).get("identity") or {}
         path, query = path_parameters(parameters), _query(event)
         check_text({**path, **query})
-        caller = self._authenticator.caller(headers, identity.get("sourceIp") or "unknown", route.scope)
+        caller = Caller()
+        if route.access != "sender":
+            caller = self._authenticator.caller(headers, identity.get("sourceIp") or "unknown", route.scope)
         _check_access(caller, route.access)
         if caller.access_key is not None and not route.admitted and self._access_keys is not None:
             caller = self._access_keys().resolve(caller, caller.access_key)
@@ -281,7 +284,7 @@ def _request_id(event: Mapping[str, Any], context: Any) -> str:
 
 def _check_access(caller: Caller, access: Access) -> None:
     """Deny by default. Raises Problem: 401 where signing in would help, 403 where it would not."""
-    if access == "anyone" or (access == "service" and caller.is_service):
+    if access in ("anyone", "sender") or (access == "service" and caller.is_service):
         return
     if not caller.is_user and not caller.is_service:
         raise Problem("token_missing", "Sign in and send `Authorization: Bearer <token>`.", status=401)

@@ -41,6 +41,8 @@ class Settings(NamedTuple):
             {"openai": ..., "anthropic": ..., "google": ...} that completes them.
         provider_urls: base URLs that replace the providers' own; None where what is set is no base URL, which makes
             that provider unavailable.
+        voice_secret, voice_secret_arn: JSON with what voice calls take (docs/voice.md); without one there are none.
+        voice_url: the voice vendor's API.
         request_seconds: how long one model request may take in all, from admission to settling.
         history_tokens: how much of a conversation a model is told at most, in tokens as estimated.
         degraded_allowance: model calls per caller and container-hour while the database is away.
@@ -71,6 +73,9 @@ class Settings(NamedTuple):
     provider_keys_secret_arn: str | None
     provider_urls: Mapping[ProviderName, str | None]
     kms_key_id: str | None
+    voice_secret: str | None
+    voice_secret_arn: str | None
+    voice_url: str | None
     usage_queue_url: str | None
     work_queue_url: str | None
     timezone: str
@@ -146,6 +151,9 @@ class Settings(NamedTuple):
                 if (url := text(f"{prefix}_BASE_URL")) is not None
             },
             kms_key_id=text("PARLEY_KMS_KEY_ID"),
+            voice_secret=text("PARLEY_VOICE_SECRET"),
+            voice_secret_arn=text("PARLEY_VOICE_SECRET_ARN"),
+            voice_url=_base_url("VAPI_BASE_URL", text("VAPI_BASE_URL") or "https://api.vapi.ai", ()),
             usage_queue_url=text("PARLEY_USAGE_QUEUE_URL"),
             work_queue_url=text("PARLEY_WORK_QUEUE_URL"),
             timezone=text("PARLEY_TIMEZONE") or "Europe/Stockholm",

@@ -31,8 +31,11 @@ class Queue:
         return boto3.client("sqs", config=Config(connect_timeout=1, read_timeout=2, retries={"total_max_attempts": 2}))
 
 
-# The name that the worker knows the writing of an interview's feedback by.
+# The names that the worker knows its work by: the writing of an interview's feedback, by the interview's id.
 INTERVIEW_FEEDBACK: Final = "interview_feedback"
+# An event of the inbox by its id; a call by the vendor's id, whose report did not come or could not be taken in.
+VOICE_EVENT: Final = "voice_event"
+VOICE_CALL: Final = "voice_call"
 
 # What the function `worker` can be asked to do. It takes an id and the seconds there are for it, and says whether it
 # is done; if not, the queue delivers the message again.

@@ -137,6 +137,15 @@ def renewed_provider_key(settings: Settings, provider: ProviderName, refused_key
     return None if key == refused_key else key
 
 
+def voice(settings: Settings) -> dict[str, Any]:
+    """What voice calls take, as it is written (docs/voice.md). Raises as `database_url` does."""
+    if settings.voice_secret:
+        return _voice(settings.voice_secret)
+    if not settings.voice_secret_arn:
+        raise ConfigurationError("set PARLEY_VOICE_SECRET or PARLEY_VOICE_SECRET_ARN for interviews by voice")
+    return _kept(settings.voice_secret_arn, _voice).get()
+
+
 def _connection_url(value: str) -> str:
     if value.startswith(("postgresql://", "postgres://")):
         return value
@@ -161,6 +170,16 @@ def _login_password(value: str) -> str | None:
 def _hs256_key(value: str) -> str:
     check_hs256_key(value, "the secret of PARLEY_JWT_SECRET_ARN")
     return value
+
+
+def _voice(value: str) -> dict[str, Any]:
+    try:
+        found = json.loads(value)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise ConfigurationError("the secret of voice calls does not hold what docs/voice.md says")
+    return found
 
 
 def _keys(value: str) -> dict[ProviderName, str]:

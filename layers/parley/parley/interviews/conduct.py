@@ -7,7 +7,7 @@ follow-ups. An interview's unit is taken when it starts.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,8 +25,16 @@ from parley.database.connection import Database, Statement
 from parley.database.errors import DatabaseError
 from parley.interviews.session_follow_ups import follow_up, follow_up_prompt
 from parley.interviews.session_records import Stage, State, Turn
-from parley.interviews.session_schemas import AnswerRequest, Asked, InterviewState, SkipRequest
+from parley.interviews.session_schemas import (
+    AnswerRequest,
+    Asked,
+    InterviewState,
+    SkipRequest,
+    StartedInterview,
+    VoiceCall,
+)
 from parley.interviews.sessions import interview_not_found, interview_uuid
+from parley.interviews.voice_assistant import VoiceAssistants
 
 _NOT_FOUND, _WRONG_STATE = "P0002", "55000"  # SQLSTATEs of the functions that conduct interviews
 # A follow-up that no model may or can give is left out, and the interview goes on.
@@ -39,28 +47,43 @@ class Conduct:
 
     Args:
         feedback_queue: asks the worker for the feedback of an interview that is completed.
+        voice_assistants: makes what a voice interview's call is started with.
     """
 
     database: Database
     completions: Completions
     feedback_queue: WorkQueue
+    voice_assistants: Callable[[], VoiceAssistants]
 
     def state(self, caller: Caller, interview_id: str) -> InterviewState:
         """How it stands. Raises Problem (404)."""
         return _shown(self._move(caller, interview_id, "look"))
 
-    def start(self, context: RequestContext, interview_id: str) -> tuple[InterviewState, Quota | None]:
-        """Take the unit and ask the first question; where it has begun already, go on. The quota, where one was taken.
+    def start(self, context: RequestContext, interview_id: str) -> tuple[StartedInterview, Quota | None]:
+        """Take the unit and ask the first question, or say how to make the call; where it has begun already, go on. The
+        quota, where one was taken.
 
-        Raises Problem: 404, 409 where the interview is over, and what refuses a unit.
+        Raises Problem: 404, 409 where the interview is over, and what refuses a unit; ConfigurationError where nothing
+        is set up for voice.
         """
-        state, quota = self._move(context.caller, interview_id, "look"), None
-        if state.awaits is None:
+        state = self._move(context.caller, interview_id, "look")
+        quota: Quota | None = None
+        voice: VoiceCall | None = None
+        session = state.session
+        is_voice = session.interview_type == "voice"
+        if state.awaits is None and not (is_voice and session.status == "in_progress"):
             raise _over()
+        if is_voice:
+            if session.vapi_call_id is not None:
+                raise Problem(
+                    "call_already_made", "The interview's call was made; retry makes another interview.", status=409
+                )
+            # Before the unit is taken: what cannot be held costs nothing.
+            voice = self.voice_assistants().call_of(context.caller, session)
         if state.awaits == "start":
             quota = self._take_unit(context, state)
             state = self._move(context.caller, interview_id, "look")
-        return _shown(self._go_on(context, state)), quota
+        return {**_shown(self._go_on(context, state)), "voice": voice}, quota
 
     def answer(self, context: RequestContext, interview_id: str, answer: AnswerRequest) -> InterviewState:
         """Store an answer, once by its submission id, and go on.

@@ -97,7 +97,9 @@ class Session:
         organization_id: whom its user acted for when it was made.
         category: technical, behavioral, situational, system_design or mixed.
         language: a BCP 47 tag.
-        ended_reason: finished, ended_by_candidate, time_limit, silence or abandoned; None before the end.
+        ended_reason: finished, ended_by_candidate, time_limit, silence or abandoned, or the voice vendor's; None before
+            the end.
+        vapi_call_id: the voice call that it is bound to.
     """
 
     id: str
@@ -118,6 +120,7 @@ class Session:
     started_at: datetime | None
     completed_at: datetime | None
     ended_reason: str | None
+    vapi_call_id: str | None = None
 
     @classmethod
     def from_json(cls, found: Mapping[str, Any]) -> Session:
@@ -141,6 +144,7 @@ class Session:
             started_at=_time_or_none(found["started_at"]),
             completed_at=_time_or_none(found["completed_at"]),
             ended_reason=found["ended_reason"],
+            vapi_call_id=found["vapi_call_id"],
         )
 
 

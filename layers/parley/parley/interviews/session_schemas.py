@@ -98,8 +98,9 @@ class InterviewRequest(NullIsAbsent, BaseModel):
     generation does. Starting the interview takes another, which covers its follow-ups and its feedback.
 
     `follow_up_depth` says how often one question may be followed up: `light` never, `moderate` twice, `deep` five
-    times. `time_limit_seconds` runs from the start. `competencies` is a rubric of your own, each level with what shows
-    it; without one an interview is judged by its category's.
+    times. `time_limit_seconds` runs from the start. A `voice` interview is held in a call; starting it says how to make
+    it. `competencies` is a rubric of your own, each level with what shows it; without one an interview is judged by its
+    category's.
     """
 
     model_config = ConfigDict(**BODY, json_schema_extra=_ONE_SOURCE)
@@ -117,6 +118,7 @@ class InterviewRequest(NullIsAbsent, BaseModel):
     competencies: Criteria = []
     follow_up_depth: FollowUpDepth = "moderate"
     time_limit_seconds: Annotated[int, Field(ge=60, le=14_400), Whole] | None = None
+    interview_type: InterviewType = "text"
     metadata: SessionMetadata = {}
 
     @model_validator(mode="after")
@@ -267,6 +269,23 @@ class InterviewState(TypedDict):
     answer_seconds_left: int | None
     interview_seconds_left: int | None
     ended_reason: str | None
+
+
+class VoiceCall(TypedDict):
+    """How to make an interview's voice call: `assistant` is the interviewer as Vapi's SDKs take it, `variable_values`
+    the call's variables, for an assistant of your own. `call_token` shows that the call is this
+    interview's.
+    """
+
+    assistant: dict[str, Any]
+    variable_values: dict[str, str]
+    call_token: str
+
+
+class StartedInterview(InterviewState):
+    """How an interview stands; `voice` is null for a typed one."""
+
+    voice: VoiceCall | None
 
 
 class InterviewTurn(TypedDict):

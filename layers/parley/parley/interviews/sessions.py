@@ -91,6 +91,7 @@ class Interviews:
             "competencies": [criterion.as_json() for criterion in request.competencies],
             "follow_up_depth": request.follow_up_depth,
             "time_limit_seconds": request.time_limit_seconds,
+            "interview_type": request.interview_type,
             "metadata": request.metadata,
         }
         # Questions that a model wrote have taken a unit, and are not refused after that.
@@ -104,7 +105,7 @@ class Interviews:
             raise Problem("interview_not_over", "This interview is not over; complete or abandon it first.", status=409)
         same = (
             "title", "description", "questions", "category", "role", "language", "purpose", "competencies",
-            "follow_up_depth", "time_limit_seconds", "metadata",
+            "follow_up_depth", "time_limit_seconds", "interview_type", "metadata",
         )  # fmt: skip
         session: dict[str, Any] = {name: value for name, value in interview.items() if name in same}
         session |= {"experience_level": interview["level"], "retry_of": interview_id}

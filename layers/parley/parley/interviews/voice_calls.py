@@ -1,0 +1,91 @@
+"""What the worker does with voice calls' events, each once: schema/73_voice_events.sql holds how."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from parley.core.caller import SERVICE
+from parley.core.observability import log_fault, logger
+from parley.core.queues import WorkQueue
+from parley.database.connection import Database
+from parley.interviews.session_records import Question
+from parley.interviews.voice_reading import CallEvent, CallReport, as_time, parse, read_event
+from parley.interviews.voice_tokens import CallTokens
+from parley.interviews.voice_turns import turn_of, turns_of
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceCalls:
+    """Works on voice calls.
+
+    Args:
+        tokens: says whose a call is.
+        feedback_queue: asks for the feedback of an interview that is completed.
+    """
+
+    database: Database
+    tokens: CallTokens
+    feedback_queue: Callable[[], WorkQueue]
+
+    def process(self, event_id: str, _seconds: float) -> bool:
+        """Work on an event of the inbox, and on those of its call that waited for it.
+
+        Always done: what cannot be read stays in the inbox for the schedule. Raises DatabaseUnavailable.
+        """
+        waiting = [event_id]
+        while waiting:
+            one = waiting.pop(0)
+            try:
+                done = self._process(one)
+            except (ValueError, LookupError, TypeError, ArithmeticError, AttributeError) as error:
+                log_fault("a voice event could not be worked on", error)
+                self._asked("select app.fail_voice_event(%s, %s)", int(one), type(error).__name__)
+                continue
+            waiting += [other for other in done.get("waiting", []) if other not in waiting]
+        return True
+
+    def _process(self, event_id: str) -> dict[str, Any]:
+        found = self._asked("select app.voice_event(%s) as found", int(event_id))
+        if found is None:
+            return {}
+        event = read_event(parse(found["payload"].encode()))
+        interview_id = self._interview_of(event)
+        reading: dict[str, Any] = {"interview_id": interview_id}
+        if event.report is not None:
+            reading["report"] = self._report(event.report, event.call_id, interview_id)
+        elif event.said is not None:
+            reading["turn"] = turn_of(event.said)
+        done: dict[str, Any] = self._asked("select app.apply_voice_event(%s, %s) as found", int(event_id), reading)
+        logger.info("voice event applied", type=event.type, call=event.call_id, outcome=done["outcome"])
+        if done.get("completed"):
+            self.feedback_queue().send(done["interview_id"])
+        return done
+
+    def _interview_of(self, event: CallEvent) -> str | None:
+        """The interview that the call names with its token; None where it names none, or another one's."""
+        return next((claimed for claimed, token in event.claims if self.tokens.fits(claimed, token)), None)
+
+    def _report(self, report: CallReport, call_id: str | None, interview_id: str | None) -> dict[str, Any]:
+        questions = self._asked(
+            """
+            select coalesce((
+              select s.questions from public.interview_sessions s
+              where s.vapi_call_id = %s or s.id = %s::uuid order by s.vapi_call_id = %s desc nulls last limit 1
+            ), '[]') as found
+            """,
+            call_id, interview_id, call_id,
+        )  # fmt: skip
+        return {
+            "turns": turns_of(report, [question.question for question in Question.all_of(questions)]),
+            "started_at": as_time(report.started),
+            "ended_at": as_time(report.ended),
+            "ended_reason": report.ended_reason,
+            "cost": report.cost,
+            "has_words": report.has_words,
+            "is_failure": report.is_failure,
+        }
+
+    def _asked(self, statement: Any, *parameters: Any) -> Any:
+        return self.database.query(SERVICE.claims, statement, parameters, idempotent=True)[0].get("found")

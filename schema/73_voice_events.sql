@@ -1,0 +1,196 @@
+-- 73 voice events: how a voice vendor's webhooks come in, and what a call's events make of its interview. docs/states.md has the diagram.
+--
+-- Events come late, twice and in any order. So a call's report alone decides how its interview ended and what was said; what
+-- came before it is provisional, and what comes after it changes nothing.
+
+alter table public.interview_sessions add column if not exists call_report_at timestamptz;
+comment on column public.interview_sessions.call_report_at is 'When the report of its voice call was applied; from then on no event changes it.';
+-- Conversations compress badly for the time that they are here.
+alter table app.webhook_events alter column payload set storage external;
+
+-- Runs for nobody's claims, since a vendor has none: its signature was checked before. Belongs to parley_owner.
+create or replace function app.receive_voice_event(p_event_key text, p_type text, p_call_id text, p_payload text) returns bigint
+  language sql volatile security definer set search_path = pg_catalog, pg_temp
+begin atomic
+  insert into app.webhook_events (provider, event_key, type, call_id, payload, received_at)
+  values ('vapi', p_event_key, p_type, p_call_id, p_payload, app.now())
+  on conflict (provider, event_key) do nothing
+  returning id;
+end;
+comment on function app.receive_voice_event(text, text, text, text) is
+  'Takes a voice call''s event into the inbox; its id, or null where it is there already.';
+
+create or replace function app.voice_event(p_id bigint) returns jsonb
+  language sql stable
+begin atomic
+  select pg_catalog.jsonb_build_object('call_id', e.call_id, 'payload', e.payload)
+  from app.webhook_events e where e.id = p_id and e.payload is not null;
+end;
+comment on function app.voice_event(bigint) is 'An event with work left to do: {"call_id", "payload"}; null for another. For the service.';
+
+create or replace function app.fail_voice_event(p_id bigint, p_error text) returns void
+  language sql volatile
+begin atomic
+  update app.webhook_events set status = 'failed', error = p_error where id = p_id and payload is not null;
+end;
+comment on function app.fail_voice_event(bigint, text) is 'Notes why an event could not be worked on; the schedule has it tried again. For the service.';
+
+-- The turns of a call, in the place of those it has: numbered by time.
+create or replace function app.write_spoken_turns(p_interview_id uuid, p_source text, p_turns jsonb) returns void
+  language plpgsql set search_path = pg_catalog, pg_temp
+as $$
+begin
+  delete from public.interview_responses where interview_id = p_interview_id;
+  insert into public.interview_responses
+    (interview_id, role, content, question_index, "timestamp", confidence, analysis, source, sequence_number)
+  select p_interview_id, t.role, t.content, t.question_index, t."timestamp", t.confidence, t.analysis, p_source,
+    row_number() over (order by t."timestamp", t.position)
+  from (
+    select n.role, n.content, n.question_index, n.confidence, n.analysis, p.position,
+      -- A turn without a time of its own stays where it stands.
+      coalesce(n."timestamp", max(n."timestamp") over (order by p.position), s.started_at, s.created_at) as "timestamp"
+    from pg_catalog.jsonb_array_elements(p_turns) with ordinality as p (turn, position),
+      pg_catalog.jsonb_to_record(p.turn) as n (
+        role text, content text, question_index integer, "timestamp" timestamptz, confidence numeric, analysis jsonb),
+      public.interview_sessions s
+    where s.id = p_interview_id
+  ) as t;
+end $$;
+comment on function app.write_spoken_turns(uuid, text, jsonb) is 'Replaces the turns of a locked voice interview by these, in the order of their times.';
+
+-- What the report of a call makes of its interview: all of it in this transaction, once.
+--   1. What was said takes the place of what was heard live.
+--   2. With words of the candidate it is completed, also where it had been given up; else the call could not be held.
+create or replace function app.apply_call_report(p_session public.interview_sessions, p_report jsonb) returns void
+  language plpgsql set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_started constant timestamptz := coalesce((p_report ->> 'started_at')::timestamptz, p_session.started_at);
+  v_ended constant timestamptz := greatest(v_started, coalesce((p_report ->> 'ended_at')::timestamptz, v_started));
+  v_status text := p_session.status;
+begin
+  -- 1.
+  perform app.write_spoken_turns(p_session.id, 'vapi_report', p_report -> 'turns');
+  -- 2.
+  if (p_report ->> 'has_words')::boolean then
+    v_status := case when v_status in ('in_progress', 'abandoned') then 'completed' else v_status end;
+  elsif v_status = 'in_progress' then
+    v_status := case when (p_report ->> 'is_failure')::boolean then 'failed' else 'abandoned' end;
+  end if;
+  update public.interview_sessions
+  set call_report_at = app.now(), started_at = v_started, last_activity_at = v_ended, status = v_status,
+      completed_at = case when v_status = 'completed' then coalesce(completed_at, least(v_ended, app.now())) end,
+      duration_minutes = extract(epoch from v_ended - v_started) / 60,
+      ended_reason = coalesce(p_report ->> 'ended_reason', ended_reason), cost = (p_report ->> 'cost')::numeric
+  where id = p_session.id;
+end $$;
+comment on function app.apply_call_report(public.interview_sessions, jsonb) is
+  'Ends a locked voice interview as its call''s report says: {"turns", "started_at", "ended_at", "ended_reason", "cost", "has_words", "is_failure"}.';
+
+-- Which interview a call is: the one it is bound to, or the one whose token it carries, to which it is bound now.
+--   1. One call at a time, so that nobody overlooks an event that comes at this moment.
+--   2. An interview has one call; what names another, or one that is no voice interview in progress, has none.
+create or replace function app.interview_of_call(p_call_id text, p_interview_id uuid) returns public.interview_sessions
+  language plpgsql set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_session public.interview_sessions;
+begin
+  -- 1.
+  perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('voice call ' || p_call_id, 0));
+  -- The user's deletion waits, or was first: what a completed interview earns takes rows that the deletion holds.
+  perform pg_catalog.pg_advisory_xact_lock_shared(app.subject_lock(s.user_id))
+  from public.interview_sessions s where s.vapi_call_id = p_call_id or s.id = p_interview_id;
+  select * into v_session from public.interview_sessions where vapi_call_id = p_call_id for update;
+  if found or p_interview_id is null then
+    return v_session;
+  end if;
+  -- 2.
+  update public.interview_sessions set vapi_call_id = p_call_id
+  where id = p_interview_id and interview_type = 'voice' and vapi_call_id is null and status in ('in_progress', 'abandoned')
+  returning * into v_session;
+  return v_session;
+end $$;
+comment on function app.interview_of_call(text, uuid) is
+  'The interview of a voice call, locked; it is bound to p_interview_id, whose token the caller has verified, where it is bound to none. Null without one.';
+
+-- A queue delivers an event more than once, and workers die: all of an event's effect is in this one transaction.
+--   1. The event, which must have work left, and its interview.
+--   2. Without one it waits, unless it named one with a valid token: that one is gone, or has another call.
+--   3. Before the report, events are signs of life and turns to show; after it, nothing.
+create or replace function app.apply_voice_event(p_id bigint, p_reading jsonb) returns jsonb
+  language plpgsql set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_interview_id constant uuid := p_reading ->> 'interview_id';
+  v_event app.webhook_events;
+  v_session public.interview_sessions;
+  v_was text;
+begin
+  -- 1.
+  if not app.is_service() then
+    raise exception 'only the service works on voice events' using errcode = '42501';
+  end if;
+  select * into v_event from app.webhook_events where id = p_id;
+  v_session := app.interview_of_call(v_event.call_id, v_interview_id);
+  select * into v_event from app.webhook_events where id = p_id and payload is not null for update;
+  if not found then
+    return '{"outcome": "done"}';
+  end if;
+  -- 2.
+  if v_session.id is null then
+    update app.webhook_events
+    set status = case when v_interview_id is null then 'unmatched' else 'ignored' end,
+        payload = case when v_interview_id is null then payload end, processed_at = app.now()
+    where id = p_id;
+    return pg_catalog.jsonb_build_object('outcome', case when v_interview_id is null then 'unmatched' else 'ignored' end);
+  end if;
+  -- 3.
+  v_was := v_session.status;
+  if v_session.call_report_at is null then
+    if p_reading ? 'report' then
+      perform app.apply_call_report(v_session, p_reading -> 'report');
+    elsif v_session.status = 'in_progress' then
+      update public.interview_sessions set last_activity_at = app.now() where id = v_session.id;
+      if p_reading ? 'turn' then
+        perform app.write_spoken_turns(v_session.id, 'vapi_live', (
+          select coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(r) order by r.sequence_number), '[]')
+          from public.interview_responses r where r.interview_id = v_session.id) || (p_reading -> 'turn'));
+      end if;
+    end if;
+  end if;
+  update app.webhook_events set status = 'processed', payload = null, error = null, processed_at = app.now() where id = p_id;
+  return pg_catalog.jsonb_build_object(
+    'outcome', 'processed', 'interview_id', v_session.id,
+    'completed', v_was <> 'completed' and exists (
+      select from public.interview_sessions where id = v_session.id and status = 'completed'),
+    'waiting', coalesce((
+      select pg_catalog.jsonb_agg(e.id::text order by e.id) from app.webhook_events e
+      where e.call_id = v_event.call_id and e.status = 'unmatched'), '[]'));
+end $$;
+comment on function app.apply_voice_event(bigint, jsonb) is
+  'Works on an event of the inbox, once: {"outcome": processed (with "interview_id", whether it is "completed" from now on, and the events '
+  'of its call that were "waiting"), unmatched (it waits for its call to be bound), ignored or done}. p_reading has "interview_id" of a '
+  'verified token, and "report" or "turn". Raises 42501 for others than the service.';
+
+create or replace function app.overdue_voice_events(p_limit integer) returns setof bigint
+  language plpgsql stable set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not app.is_service() then
+    raise exception 'only the service works on voice events' using errcode = '42501';
+  end if;
+  return query
+    select e.id from app.webhook_events e
+    where e.status in ('received', 'failed') and e.received_at < app.now() - interval '5 minutes'
+    order by e.received_at, e.id limit p_limit;
+end $$;
+comment on function app.overdue_voice_events(integer) is
+  'The events whose message may be lost, the oldest first. For the schedule, which sends another one.';
+
+select app.give_to('parley_owner', 'app.receive_voice_event(text, text, text, text)');
+grant insert (provider, event_key, type, call_id, payload, received_at), select (provider, event_key) on app.webhook_events to parley_owner;
+grant execute on function app.receive_voice_event(text, text, text, text) to parley_app, parley_service;
+grant execute on function app.voice_event(bigint), app.fail_voice_event(bigint, text),
+  app.write_spoken_turns(uuid, text, jsonb), app.apply_call_report(public.interview_sessions, jsonb),
+  app.interview_of_call(text, uuid), app.apply_voice_event(bigint, jsonb), app.overdue_voice_events(integer) to parley_service;

@@ -1,0 +1,9 @@
+-- Undoes 73_voice_events.sql; the column goes with its table, or stays with an adopted one.
+drop function if exists app.overdue_voice_events(integer);
+drop function if exists app.apply_voice_event(bigint, jsonb);
+drop function if exists app.interview_of_call(text, uuid);
+drop function if exists app.apply_call_report(public.interview_sessions, jsonb);
+drop function if exists app.write_spoken_turns(uuid, text, jsonb);
+drop function if exists app.fail_voice_event(bigint, text);
+drop function if exists app.voice_event(bigint);
+drop function if exists app.receive_voice_event(text, text, text, text);

@@ -284,6 +284,9 @@ def _operation(route: Route, schemas: _Schemas, shared: _Problems) -> dict[str, 
             "description": f"The body may have at most {route.largest_body // 1024} KiB.",
             "content": content,
         }
+    if route.access == "sender":
+        content = {JSON: {"schema": {"type": "object", "description": "An event as its sender describes it."}}}
+        operation["requestBody"] = {"required": True, "content": content}
     operation["responses"] = {str(route.status): _answer(route, schemas)} | {
         str(status): shared.reference(status, codes) for status, codes in codes_of(route).items()
     }

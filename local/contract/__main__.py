@@ -44,8 +44,9 @@ def main(environment: str) -> int:
             # The operator's requests come last: they change limits and delete users.
             passed = (
                 _client(tools, work, url, user)
-                and _schemathesis(tools, work, url, user, "--exclude-path-regex")
-                and _schemathesis(tools, work, url, operator, "--include-path-regex")
+                # What a vendor sends is signed: the tests of voice calls try it, signed and not.
+                and _schemathesis(tools, work, url, user, "--exclude-path-regex", "^/api/(admin|webhooks)")
+                and _schemathesis(tools, work, url, operator, "--include-path-regex", "^/api/admin")
             )
     return 0 if passed else 1
 
@@ -97,10 +98,10 @@ def _client(tools: Path, work: Path, url: str, token: str) -> bool:
     return generated and _run([tools / "python", _HERE / "client.py", client, url, token], work, environment)
 
 
-def _schemathesis(tools: Path, work: Path, url: str, token: str, which: str) -> bool:
-    """Try the routes of /api/admin, or all others, with every check."""
+def _schemathesis(tools: Path, work: Path, url: str, token: str, which: str, paths: str) -> bool:
+    """Try the routes that an option takes or leaves out by their paths, with every check."""
     command: list[object] = [tools / "schemathesis", "--config-file", _HERE / "schemathesis.toml", "run", CONTRACT]
-    command += ["--url", url, "--header", f"Authorization: Bearer {token}", which, "^/api/admin"]
+    command += ["--url", url, "--header", f"Authorization: Bearer {token}", which, paths]
     environment = {**os.environ, "SCHEMATHESIS_HOOKS": str(_HERE / "hooks.py")}
     return _run([*command, "--workers", "2", "--no-color"], work, environment)
 

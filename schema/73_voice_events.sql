@@ -194,3 +194,4 @@ grant execute on function app.receive_voice_event(text, text, text, text) to par
 grant execute on function app.voice_event(bigint), app.fail_voice_event(bigint, text),
   app.write_spoken_turns(uuid, text, jsonb), app.apply_call_report(public.interview_sessions, jsonb),
   app.interview_of_call(text, uuid), app.apply_voice_event(bigint, jsonb), app.overdue_voice_events(integer) to parley_service;
+revoke all on all functions in schema app from public;

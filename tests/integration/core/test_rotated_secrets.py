@@ -257,10 +257,10 @@ def test_migrate_gives_the_logins_the_passwords_that_hold_now(
         arns["PARLEY_SERVICE_SECRET_ARN"]: database.service_url,
     }
     migrate = Functions(environment | arns | {"DATABASE_URL": database.owner_url})
-    migrate.invoke("migrate", {"command": "up"})
+    migrate.invoke("migrate", {"command": "up"}, 900)
     psycopg.connect(make_conninfo(database.app_url, password="first")).close()
     published.values[arns["PARLEY_APP_SECRET_ARN"]] = json.dumps({"password": "second"})
-    migrate.invoke("migrate", {"command": "up"})
+    migrate.invoke("migrate", {"command": "up"}, 900)
     psycopg.connect(make_conninfo(database.app_url, password="second")).close()
     migrate.close()
 

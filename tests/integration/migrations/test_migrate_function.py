@@ -4,24 +4,36 @@ from __future__ import annotations
 
 import http.server
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from local.checkout import SCHEMA
+from local.checkout import CHECKOUT, SCHEMA
 from parley.migrations import custom_resource
 from parley.migrations.files import OtherFilesError, digest
+from parley.migrations.runner import _LOCK
 from testing.databases import ScratchDatabase
 from testing.functions import Functions
+
+
+class Migrate(Functions):
+    """The function with the time that template.yaml gives it."""
+
+    def invoke(self, name: str, event: Any, seconds: float = 900) -> Any:
+        return super().invoke(name, event, seconds)
 
 
 @pytest.fixture
 def migrate(environment: dict[str, str], empty_database: ScratchDatabase, postgres: Any) -> Iterator[Functions]:
     """The function over an empty database, as its owner."""
-    made = Functions(environment | {"DATABASE_URL": empty_database.owner_url})
+    made = Migrate(environment | {"DATABASE_URL": empty_database.owner_url})
     yield made
     made.close()
     # Without secrets the logins lose their passwords, which belong to the whole server.
@@ -221,5 +233,61 @@ def test_cloudformation_is_told_of_a_failure_and_no_secret_with_it(
     migrate = Functions(environment | {"DATABASE_URL": url})
     migrate.invoke("migrate", stack.event("Create"), seconds=11)
     [told] = stack.told
-    assert (told["Status"], told["Reason"]) == ("FAILED", "see the function's log")
+    assert told["Status"] == "FAILED"
+    assert told["Reason"].startswith("the database does not let the owner in")
+    assert "not-the-password" not in told["Reason"]
     migrate.close()
+
+
+def test_a_time_zone_that_there_is_not_is_named(
+    environment: dict[str, str], empty_database: ScratchDatabase, stack: Stack, tmp_path: Path
+) -> None:
+    variables = environment | {"DATABASE_URL": empty_database.owner_url, "PARLEY_TIMEZONE": "Europe/Stockholmm"}
+    with closing(Migrate(variables)) as migrate:
+        migrate.invoke("migrate", stack.event("Create"))
+    [told] = stack.told
+    assert (told["Status"], "'Europe/Stockholmm'" in told["Reason"]) == ("FAILED", True)
+
+
+def test_a_migration_is_ended_in_time_to_say_so(
+    migrate: Functions, empty_database: ScratchDatabase, stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "00_long.sql").write_text("create table early (id int);\nselect pg_sleep(600)")
+    monkeypatch.setattr(migrate.module("migrate"), "SCHEMA", tmp_path)
+    migrate.invoke("migrate", stack.event("Create"), seconds=33)
+    [told] = stack.told
+    assert told["Status"] == "FAILED"
+    assert "00_long.sql" in told["Reason"]
+    assert "time is up" in told["Reason"]
+    with empty_database.connect() as owner:
+        asleep = owner.execute("select from pg_stat_activity where query like '%pg_sleep(600)' and state = 'active'")
+        assert asleep.rowcount == 0
+        assert owner.execute("select to_regclass('early')").fetchone() == (None,)
+
+
+def test_a_migration_that_waits_for_another_one_is_ended_in_time_to_say_so(
+    migrate: Functions, empty_database: ScratchDatabase, stack: Stack
+) -> None:
+    with empty_database.connect(autocommit=False) as other:
+        other.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
+        migrate.invoke("migrate", stack.event("Update"), seconds=31)
+    [told] = stack.told
+    assert (told["Status"], "somebody else" in told["Reason"]) == ("FAILED", True)
+
+
+def test_cloudformation_is_told_where_the_driver_does_not_load(environment: dict[str, str], stack: Stack) -> None:
+    # As with layers for another processor: no function of such a build works, and the deletion is answered too.
+    script = (
+        "import app, json, sys\nfrom testing.functions import Context\n"
+        "for event in json.load(sys.stdin): app.lambda_handler(event, Context())"
+    )
+    paths = (CHECKOUT / "functions" / "migrate", CHECKOUT / "layers" / "parley", CHECKOUT)
+    variables = environment | {"PATH": os.environ["PATH"], "PYTHONPATH": ":".join(map(str, paths)), "PSYCOPG_IMPL": "c"}
+    events = json.dumps([stack.event(kind) for kind in ("Create", "Delete")])
+    subprocess.run(
+        [sys.executable, "-c", script], input=events, env=variables, check=True, capture_output=True, text=True
+    )
+    assert [(told["Status"], told["Reason"]) for told in stack.told] == [
+        ("FAILED", "ImportError: see the function's log"),
+        ("SUCCESS", ""),
+    ]

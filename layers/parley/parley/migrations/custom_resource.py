@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from parley.core.config import ConfigurationError
+from parley.core.errors import Problem
 from parley.core.observability import log_fault
 from parley.migrations.files import MigrationError, digest
 
@@ -42,7 +44,9 @@ def answer_cloudformation(event: dict[str, Any], folder: Path, apply: Callable[[
             reason = "there is no such RequestType"
     except Exception as error:
         log_fault("migrating for CloudFormation failed", error)
-        reason = str(error) if isinstance(error, MigrationError) else "see the function's log"
+        # What others say may hold a secret. A stack whose creation is rolled back takes the log with it.
+        ours = isinstance(error, (MigrationError, ConfigurationError, Problem))
+        reason = str(error) if ours else f"{type(error).__name__}: see the function's log"
     answer = {
         "Status": "FAILED" if reason else "SUCCESS",
         "Reason": reason[:500],  # an answer of more than 4096 bytes is refused

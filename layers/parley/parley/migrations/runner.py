@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import select
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -29,6 +31,9 @@ from parley.migrations.files import (
 # One number for all runners of all versions; taken from the first eight bytes of SHA-256("parley.migrations"), signed.
 _LOCK = 3702163473396093542
 _SHOWN = 300  # characters of a failing statement
+_LONGEST_WAIT = 3600.0  # seconds between two looks at the time
+_CANCELLED = "57014"  # SQLSTATE of a statement that was cancelled
+_TOO_LONG = "time is up; apply what takes longer before the deployment, with `make migrate` and DATABASE_URL"
 
 _LEDGER = b"""
 create schema if not exists app;
@@ -92,9 +97,18 @@ class Status:
 
 
 Progress = Callable[[Step], None]
+SecondsLeft = Callable[[], float]
 
 
-def up(conninfo: str, folder: Path, *, accept_newer: bool = False, progress: Progress | None = None) -> list[Step]:
+def without_end() -> float:
+    """A run that may take as long as it takes."""
+    return math.inf
+
+
+def up(
+    conninfo: str, folder: Path, *, accept_newer: bool = False, progress: Progress | None = None,
+    seconds_left: SecondsLeft = without_end,
+) -> list[Step]:  # fmt: skip
     """Apply what is pending, in order and in one transaction, so that a refusal or a crash leaves everything as it was.
 
     Where rights, owners or policies are not as the last run left them, as after a restore, the applied files run again.
@@ -107,10 +121,11 @@ def up(conninfo: str, folder: Path, *, accept_newer: bool = False, progress: Pro
         accept_newer: a database that has all files of the folder, and others, was migrated by a newer release and is
             left as it is. By default that is an error.
         progress: told of each file after it was committed.
+        seconds_left: how long the run may still take; what the server is at when there are none is cancelled.
 
     Raises:
         OtherFilesError: an applied file was changed or is not in the folder.
-        MigrationError: a file failed; nothing of its transaction stays.
+        MigrationError: a file failed, or time is up; nothing of its transaction stays.
         psycopg.OperationalError: the database cannot be reached.
     """
     migrations = read_migrations(folder)
@@ -118,7 +133,7 @@ def up(conninfo: str, folder: Path, *, accept_newer: bool = False, progress: Pro
     with _connect(conninfo) as connection:
         while True:
             done: list[Step] = []
-            with _transaction(connection):
+            with _transaction(connection, seconds_left):
                 if not _has_ledger(connection):
                     connection.execute(_LEDGER)
                 applied = _applied(connection)
@@ -131,7 +146,7 @@ def up(conninfo: str, folder: Path, *, accept_newer: bool = False, progress: Pro
                     again = Step("every file again: rights, owners or policies were not as they left them")
                     for migration in migrations:
                         if migration.version in applied and migration.script.transactional:
-                            step = _run(connection, conninfo, migration.label, migration.script)
+                            step = _run(connection, conninfo, migration.label, migration.script, seconds_left)
                             again.seconds += step.seconds
                             again.notices += step.notices
                     done.append(again)
@@ -140,7 +155,7 @@ def up(conninfo: str, folder: Path, *, accept_newer: bool = False, progress: Pro
                     return steps
                 together = list(takewhile(lambda migration: migration.script.transactional, pending)) or pending[:1]
                 for migration in together:
-                    done.append(_run(connection, conninfo, migration.label, migration.script))
+                    done.append(_run(connection, conninfo, migration.label, migration.script, seconds_left))
                     connection.execute(
                         "insert into app.schema_migrations (version, name, checksum) values (%s, %s, %s)",
                         (migration.version, migration.name, migration.checksum),
@@ -223,8 +238,8 @@ def _connect(conninfo: str) -> psycopg.Connection:
 
 
 @contextmanager
-def _transaction(connection: psycopg.Connection) -> Iterator[None]:
-    """A transaction that holds the runners' lock.
+def _transaction(connection: psycopg.Connection, seconds_left: SecondsLeft = without_end) -> Iterator[None]:
+    """A transaction that holds the runners' lock. Raises MigrationError where another runner has it for too long.
 
     The lock is polled, because a statement that waits for it keeps a snapshot, and `create index concurrently` in the
     runner that has the lock would wait for that snapshot for ever.
@@ -244,6 +259,8 @@ def _transaction(connection: psycopg.Connection) -> Iterator[None]:
             if row and row[0]:
                 yield
                 return
+        if seconds_left() <= 0:
+            raise MigrationError("somebody else has been migrating this database all the while; try again later")
         time.sleep(0.05)
 
 
@@ -309,7 +326,9 @@ def run_script(conninfo: str, label: str, script: Script) -> Step:
         return _run(connection, conninfo, label, script)
 
 
-def _run(connection: psycopg.Connection, conninfo: str, label: str, script: Script) -> Step:
+def _run(
+    connection: psycopg.Connection, conninfo: str, label: str, script: Script, seconds_left: SecondsLeft = without_end
+) -> Step:
     """Run one script: in the open transaction, or statement by statement beside it, under its lock."""
     step = Step(label)
 
@@ -322,7 +341,7 @@ def _run(connection: psycopg.Connection, conninfo: str, label: str, script: Scri
     if script.transactional:
         connection.add_notice_handler(note)
         try:
-            _send(connection, script, Statement(0, 1, script.sql))
+            _send(connection, script, Statement(0, 1, script.sql), seconds_left)
         finally:
             connection.remove_notice_handler(note)
         if connection.info.transaction_status != TransactionStatus.INTRANS:
@@ -331,16 +350,16 @@ def _run(connection: psycopg.Connection, conninfo: str, label: str, script: Scri
         with _connect(conninfo) as beside:
             beside.add_notice_handler(note)
             for statement in statements(script.sql):
-                _send(beside, script, statement)
+                _send(beside, script, statement, seconds_left)
     step.seconds = time.perf_counter() - started
     return step
 
 
-def _send(connection: psycopg.Connection, script: Script, part: Statement) -> None:
+def _send(connection: psycopg.Connection, script: Script, part: Statement, seconds_left: SecondsLeft) -> None:
     """Run a part of a script by the simple query protocol, which takes many statements as they are."""
     connection.pgconn.send_query(part.sql.encode())
     completed, failure = 0, None
-    while result := connection.pgconn.get_result():
+    for result in _results(connection, seconds_left):
         match result.status:
             case ExecStatus.COMMAND_OK | ExecStatus.TUPLES_OK:
                 completed += 1
@@ -351,6 +370,29 @@ def _send(connection: psycopg.Connection, script: Script, part: Statement) -> No
                 raise MigrationError(f"{script.path} uses copy with the client, which needs psql")
     if failure is not None:
         raise MigrationError(_explain(failure, script, part, completed))
+
+
+def _results(connection: psycopg.Connection, seconds_left: SecondsLeft) -> Iterator[PGresult]:
+    """What the server answers to a query that was sent. When time is up the server is told to stop, and answers that.
+
+    A statement_timeout would begin anew with each statement of a script.
+    """
+    pgconn = connection.pgconn
+    while pgconn.flush():
+        select.select([], [pgconn.socket], [])
+    may_be_cancelled = True
+    while True:
+        while pgconn.is_busy():
+            wait = min(max(0.0, seconds_left()), _LONGEST_WAIT) if may_be_cancelled else None
+            if select.select([pgconn.socket], [], [], wait)[0]:
+                pgconn.consume_input()
+            elif seconds_left() <= 0:
+                connection.cancel_safe()
+                may_be_cancelled = False
+        result = pgconn.get_result()
+        if result is None:
+            return
+        yield result
 
 
 def _explain(failure: PGresult, script: Script, part: Statement, completed: int) -> str:
@@ -372,6 +414,8 @@ def _explain(failure: PGresult, script: Script, part: Statement, completed: int)
     else:
         line, failing = 1, ""
     reason = field_of(DiagnosticField.MESSAGE_PRIMARY) or failure.get_error_message().strip()
+    if field_of(DiagnosticField.SQLSTATE) == _CANCELLED:
+        reason += f" ({_TOO_LONG})"
     lines = [f"{script.path}:{part.line + line - 1}: {reason}"]
     for title, name in (
         ("detail", DiagnosticField.MESSAGE_DETAIL),

@@ -73,7 +73,8 @@ build: ## sam build, as it is deployed (needs Python 3.13)
 	PATH="$$(dirname "$$(sh local/python.sh 3.13)"):$$PATH" SAM_CLI_TELEMETRY=0 $(SAM) build
 
 .PHONY: deploy
-deploy: build .local ## Build, and create or update a stack: make deploy ENV=dev (samconfig.toml has the environments)
+deploy: .local ## Build, and create or update a stack: make deploy ENV=dev (samconfig.toml has the environments)
+	@architecture=$$($(PYTHON) -m local deployment architecture "$(ENV)") && $(MAKE) build ARCHITECTURE=$$architecture
 	@$(PYTHON) -m local deployment deploy "$(ENV)"
 
 .PHONY: deploy-local

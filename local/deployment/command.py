@@ -32,6 +32,7 @@ def main(arguments: list[str]) -> int:
     emulating = commands.add_parser("local", help="deploy to an AWS emulated on this machine, until Ctrl-C")
     emulating.add_argument("--check", action="store_true", help="check what was deployed and end")
     for name, does in (
+        ("architecture", "print what to build for"),
         ("deploy", "create or update the stack from what was built"),
         ("secrets", "make the secrets that are missing"),
         ("migrate", "apply schema/ by hand"),
@@ -56,18 +57,22 @@ def main(arguments: list[str]) -> int:
 
 def _run(options: argparse.Namespace) -> None:
     environment = environments.read(options.environment)
+    if options.command == "architecture":
+        print(environment.architecture)
+        return
     account = _account(environment)
     stack, secrets = Stack(environment, account), Secrets(account, environment.name)
     match options.command:
         case "deploy":
             _deploy(stack, secrets)
         case "secrets":
-            for name in secrets.make(named_database() or "", provider_keys()):
-                print(f"made {name}")
+            made = secrets.make(named_database() or "", provider_keys())
+            print("\n".join(f"made {name}" for name in made) or "made nothing: what could be made is there")
         case "migrate":
             print("\n".join(operations.migrate(stack) or ["the schema is up to date"]))
         case "rotate":
             operations.rotate(stack, secrets, options.what, provider_keys())
+            print("changed; running containers follow within a minute")
         case "redrive":
             print(f"{operations.redrive(stack, options.what)} messages are tried again")
         case "undeploy":

@@ -33,6 +33,11 @@ class Environment:
     parameters: dict[str, str]
     tags: dict[str, str]
 
+    @property
+    def architecture(self) -> str:
+        """The processor that its functions are built for."""
+        return self.parameters.get("Architecture", "x86_64")
+
 
 def read(name: str, configuration: Path = CONFIGURATION) -> Environment:
     """An environment as it is configured. Raises UnknownEnvironment."""

@@ -8,13 +8,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
-from local.deployment.secrets import LOGINS, Secrets
+from local.deployment.secrets import LOGINS, PROVIDER_VARIABLES, Secrets
 from local.deployment.stack import DeploymentFailed, Stack
 from local.postgres.database import as_login
 
 QUEUES = {"usage": ("UsageDeadLetters", "UsageQueue"), "work": ("WorkDeadLetters", "WorkQueue")}
 _MIGRATE_SECONDS = 900
+_LOOK_SECONDS = 2  # without waiting, SQS looks at some of its servers only, and may find nothing
 
 
 def migrate(stack: Stack) -> list[str]:
@@ -35,7 +37,7 @@ def migrate(stack: Stack) -> list[str]:
 def rotate(stack: Stack, secrets: Secrets, name: str, provider_keys: Mapping[str, str]) -> None:
     """Give a secret another value: `jwt`, `logins` (both, and the database is told) or `provider-keys`.
 
-    Raises ValueError for another name, DeploymentFailed where the database was not told.
+    Raises ValueError for another name and without a key to give, DeploymentFailed where the database was not told.
     """
     match name:
         case "jwt":
@@ -43,8 +45,14 @@ def rotate(stack: Stack, secrets: Secrets, name: str, provider_keys: Mapping[str
         case "logins":
             for secret, login in LOGINS.items():
                 secrets.put(secret, _with_password(secrets.value(secret), login, random.token_hex(24)))
-            migrate(stack)
+            try:
+                migrate(stack)
+            except (BotoCoreError, ClientError, DeploymentFailed) as error:
+                again = f"make migrate ENV={stack.environment.name}"
+                raise DeploymentFailed(f"the database does not know the new passwords yet: {again}\n{error}") from error
         case "provider-keys":
+            if not provider_keys:
+                raise ValueError(f"the new keys are expected in {', '.join(PROVIDER_VARIABLES.values())}")
             secrets.put("provider-keys", json.dumps(json.loads(secrets.value("provider-keys")) | dict(provider_keys)))
         case _:
             raise ValueError(f"SECRET is jwt, logins or provider-keys, not {name!r}")
@@ -61,9 +69,8 @@ def redrive(stack: Stack, queue: str) -> int:
         raise ValueError(f"QUEUE is {' or '.join(QUEUES)}, not {queue!r}")
     dead, alive = (stack.resource(name) for name in QUEUES[queue])
     sqs, moved = stack.account.client("sqs"), 0
-    while messages := sqs.receive_message(QueueUrl=dead, MaxNumberOfMessages=10, MessageAttributeNames=["All"]).get(
-        "Messages"
-    ):
+    look = {"MaxNumberOfMessages": 10, "MessageAttributeNames": ["All"], "WaitTimeSeconds": _LOOK_SECONDS}
+    while messages := sqs.receive_message(QueueUrl=dead, **look).get("Messages"):
         for message in messages:
             attributes = message.get("MessageAttributes", {})
             sqs.send_message(QueueUrl=alive, MessageBody=message["Body"], MessageAttributes=attributes)

@@ -23,7 +23,7 @@ PARAMETERS = {
     "voice": "VoiceSecretArn",
 }
 LOGINS = {"database-app": "parley_app", "database-service": "parley_service"}
-_PROVIDER_VARIABLES = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY", "google": "GEMINI_API_KEY"}
+PROVIDER_VARIABLES = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY", "google": "GEMINI_API_KEY"}
 
 
 class Secrets:
@@ -34,7 +34,9 @@ class Secrets:
         self._prefix = f"parley/{environment}/"
 
     def parameters(self) -> dict[str, str]:
-        """The template's parameters that the secrets which exist give: ARNs."""
+        """The template's parameters that the secrets which exist give: ARNs. Raises ValueError for one that was deleted
+        and is still kept, as Secrets Manager does for a while.
+        """
         found = {name: self._arn(name) for name in PARAMETERS}
         return {PARAMETERS[name]: arn for name, arn in found.items() if arn}
 
@@ -81,9 +83,14 @@ class Secrets:
             if error.response["Error"]["Code"] == "ResourceNotFoundException":
                 return ""
             raise
+        if "DeletedDate" in found:
+            raise ValueError(
+                f"{found['Name']} is being deleted, and nobody can read it: "
+                f"aws secretsmanager restore-secret --secret-id {found['Name']}"
+            )
         return str(found["ARN"])
 
 
 def provider_keys(shell: Mapping[str, str] = os.environ) -> dict[str, str]:
     """The operator's provider keys in a shell's environment."""
-    return {name: shell[variable] for name, variable in _PROVIDER_VARIABLES.items() if shell.get(variable)}
+    return {name: shell[variable] for name, variable in PROVIDER_VARIABLES.items() if shell.get(variable)}

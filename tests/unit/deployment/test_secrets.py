@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 from moto import mock_aws
 
+from local.checkout import CHECKOUT
 from local.deployment import environments
 from local.deployment.account import Account
 from local.deployment.command import main
-from local.deployment.secrets import Secrets
+from local.deployment.secrets import PROVIDER_VARIABLES, Secrets
+from local.template import cloudformation
 from parley.core.config import Settings
 from parley.core.secrets import login_passwords
 from testing.aws import CREDENTIALS
@@ -23,7 +25,9 @@ URL = "postgresql://owner:pass%23word@db.example.com:5432/postgres?sslmode=requi
 
 @pytest.fixture
 def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[Account]:
-    """An account with nothing in it."""
+    """An account with nothing in it, and a shell without providers' keys."""
+    for name in PROVIDER_VARIABLES.values():
+        monkeypatch.delenv(name, raising=False)
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
     with mock_aws():
@@ -44,6 +48,15 @@ def test_what_is_missing_is_made_and_what_is_there_stays(account: Account) -> No
     assert secrets.make(URL, {"openai": "sk-2"}) == []
     assert secrets.value("jwt") == before
     assert json.loads(secrets.value("provider-keys")) == {"openai": "sk-1"}
+
+
+def test_a_secret_that_is_being_deleted_is_named_and_not_passed_on(account: Account) -> None:
+    secrets = Secrets(account, "dev")
+    secrets.make(URL, {})
+    account.client("secretsmanager").delete_secret(SecretId="parley/dev/jwt", RecoveryWindowInDays=7)
+    for ask in (secrets.parameters, lambda: secrets.make(URL, {})):
+        with pytest.raises(ValueError, match="restore-secret --secret-id parley/dev/jwt"):
+            ask()
 
 
 def test_an_environment_has_secrets_of_its_own(account: Account) -> None:
@@ -98,6 +111,17 @@ def test_parameters_and_tags_are_pairs(tmp_path: Path) -> None:
     assert environment.tags == {"a": "b"}
 
 
+def test_what_is_built_is_for_the_processor_of_the_environment(tmp_path: Path) -> None:
+    path = tmp_path / "samconfig.toml"
+    path.write_text(
+        '[arm.deploy.parameters]\nstack_name = "a"\nregion = "r"\nparameter_overrides = ["Architecture=arm64"]\n'
+        '[default-one.deploy.parameters]\nstack_name = "b"\nregion = "r"\n'
+    )
+    default = cloudformation.load(CHECKOUT / "template.yaml")["Parameters"]["Architecture"]["Default"]
+    assert environments.read("arm", path).architecture == "arm64"
+    assert environments.read("default-one", path).architecture == default
+
+
 @pytest.mark.usefixtures("account")
 def test_a_deployment_that_cannot_be_says_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["deploy", "nowhere"]) == 1
@@ -110,5 +134,7 @@ def test_a_deployment_that_cannot_be_says_what_to_do(capsys: pytest.CaptureFixtu
     assert "QUEUE is usage or work" in capsys.readouterr().err
     assert main(["rotate", "dev", "all"]) == 1
     assert "SECRET is jwt, logins or provider-keys" in capsys.readouterr().err
+    assert main(["rotate", "dev", "provider-keys"]) == 1
+    assert "the new keys are expected in OPENAI_API_KEY" in capsys.readouterr().err
     assert main(["undeploy", "prod", "parley-dev"]) == 1
     assert capsys.readouterr().err == "parley: say which: make undeploy ENV=prod STACK=parley\n"

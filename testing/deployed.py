@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from local.deployment.api import Answer, Api
 from local.deployment.stack import BUILD
@@ -67,3 +68,8 @@ def replace(path: Path, old: str, new: str) -> None:
     assert old in text
     path.unlink()
     path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def add_resource(build: Path, name: str, resource: dict[str, Any]) -> None:
+    """YAML takes JSON as it is."""
+    replace(build / "template.yaml", "\nResources:\n", f"\nResources:\n  {name}: {json.dumps(resource)}\n")

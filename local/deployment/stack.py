@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import tempfile
@@ -9,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, WaiterError
 
 from local.checkout import CHECKOUT
 from local.deployment import emulator_changes
@@ -18,6 +19,8 @@ from local.deployment.environments import Environment
 
 SAM = CHECKOUT / ".venv-sam" / "bin" / "sam"
 BUILD = CHECKOUT / ".aws-sam" / "build"
+# Network interfaces of functions in a VPC are given back within the hour.
+_DELETE_SECONDS, _POLL_SECONDS = 3600, 2
 
 
 class DeploymentFailed(RuntimeError):
@@ -34,30 +37,42 @@ class Stack:
         self._client = account.client("cloudformation")
 
     def deploy(self, parameters: Mapping[str, str], build: Path = BUILD) -> None:
-        """Create the stack, or update it.
+        """Create the stack, or update it. One whose creation failed is made anew.
 
         Args:
             parameters: the template's, beside those of the environment.
             build: what `sam build` left.
 
         Raises:
-            DeploymentFailed: it was rolled back, or the change set is refused.
+            DeploymentFailed: it was rolled back, the change set is refused, or an earlier creation left a database.
         """
+        if self.status() == "ROLLBACK_COMPLETE":  # which CloudFormation does not update
+            if left := self._left_behind():
+                name, stack = self.environment.name, self.environment.stack
+                raise DeploymentFailed(
+                    f"the stack's creation failed and left {', '.join(left)}, and would leave another one: delete that,"
+                    f" or give its secrets as parameters, and then make undeploy ENV={name} STACK={stack}"
+                )
+            self.delete()
         with tempfile.TemporaryDirectory() as folder:
             packaged = Path(folder) / "template.json"
             self._sam("package", "--template-file", str(build / "template.yaml"), "--resolve-s3",
                       "--output-template-file", str(packaged), "--use-json", "--no-progressbar")  # fmt: skip
-            if self.account.emulated:
-                template = json.loads(packaged.read_text())
-                emulator_changes.change(template, self.account)
-                packaged.write_text(json.dumps(template))
+            template = json.loads(packaged.read_text())
             pairs = {**parameters, **self.environment.parameters}
+            _publish_each_change(template, pairs)
+            if self.account.emulated:
+                emulator_changes.change(template, self.account)
+            packaged.write_text(json.dumps(template))
+            # On its command line SAM takes no empty value, and cuts others at a space. YAML takes JSON as it is.
+            values = Path(folder) / "parameters.yaml"
+            values.write_text(json.dumps(pairs))
             tags = self.environment.tags
             self._sam(
                 "deploy", "--template-file", str(packaged), "--stack-name", self.environment.stack, "--resolve-s3",
                 "--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND",
                 "--no-confirm-changeset", "--no-fail-on-empty-changeset",
-                *(["--parameter-overrides", *(f"{name}={value}" for name, value in pairs.items())] if pairs else []),
+                *(["--parameter-overrides", f"file://{values}"] if pairs else []),
                 *(["--tags", *(f"{name}={value}" for name, value in tags.items())] if tags else []),
             )  # fmt: skip
 
@@ -65,6 +80,10 @@ class Stack:
         """The stack's status as CloudFormation names it; empty where there is none."""
         found = self._describe()
         return str(found["StackStatus"]) if found else ""
+
+    def parameters(self) -> dict[str, str]:
+        """The template's parameters as they are; none where there is no stack."""
+        return {one["ParameterKey"]: one["ParameterValue"] for one in self._describe().get("Parameters", [])}
 
     def outputs(self) -> dict[str, str]:
         """The outputs by name; none where there is no stack."""
@@ -76,10 +95,33 @@ class Stack:
         return str(found["StackResourceDetail"]["PhysicalResourceId"])
 
     def delete(self) -> None:
-        """Delete the stack, but for what it keeps. Raises botocore's WaiterError where it stays."""
+        """Delete the stack, but for what it keeps. Raises DeploymentFailed where it stays."""
         self._client.delete_stack(StackName=self.environment.stack)
         waiter = self._client.get_waiter("stack_delete_complete")
-        waiter.wait(StackName=self.environment.stack, WaiterConfig={"Delay": 1})
+        patience = {"Delay": _POLL_SECONDS, "MaxAttempts": _DELETE_SECONDS // _POLL_SECONDS}
+        try:
+            waiter.wait(StackName=self.environment.stack, WaiterConfig=patience)
+        except WaiterError as error:
+            raise DeploymentFailed("\n".join([f"it is not deleted: {error}", *self._not_deleted()])) from None
+
+    def _left_behind(self) -> list[str]:
+        """The nested stacks that stayed when the creation was rolled back."""
+        pages = self._client.get_paginator("describe_stack_events").paginate(StackName=self.environment.stack)
+        return [
+            event["PhysicalResourceId"]
+            for page in pages
+            for event in page["StackEvents"]
+            if (event["ResourceType"], event["ResourceStatus"]) == ("AWS::CloudFormation::Stack", "DELETE_SKIPPED")
+        ]
+
+    def _not_deleted(self) -> list[str]:
+        """What resists deleting, and why."""
+        found = self._client.describe_stack_resources(StackName=self.environment.stack)["StackResources"]
+        return [
+            f"{one['LogicalResourceId']}: {one.get('ResourceStatusReason', '')}"
+            for one in found
+            if one["ResourceStatus"] == "DELETE_FAILED"
+        ]
 
     def _describe(self) -> dict[str, Any]:
         try:
@@ -99,3 +141,15 @@ class Stack:
         )  # fmt: skip
         if ran.returncode:
             raise DeploymentFailed(f"sam {command} failed" + (f":\n{ran.stdout}" if self._quiet else "; see above"))
+
+
+def _publish_each_change(template: dict[str, Any], parameters: Mapping[str, str]) -> None:
+    """Have SAM publish a new version of every function where anything of the deployment is new.
+
+    By itself it does so for what stands in the template. A parameter's value does not, and the aliases, which serve all
+    calls, would go on with the old one.
+    """
+    digest = hashlib.sha256(json.dumps([template, dict(parameters)], sort_keys=True).encode()).hexdigest()
+    for resource in template["Resources"].values():
+        if resource["Type"] == "AWS::Serverless::Function":
+            resource["Properties"]["AutoPublishCodeSha256"] = digest

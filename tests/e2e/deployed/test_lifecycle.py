@@ -18,7 +18,7 @@ from local.deployment.emulated import Deployed
 from local.deployment.secrets import PARAMETERS
 from local.deployment.stack import DeploymentFailed
 from parley.migrations.files import digest
-from testing.deployed import Load, release, replace
+from testing.deployed import Load, add_resource, release, replace
 
 USER = "loyal"
 
@@ -78,6 +78,17 @@ def new_title(build: Path, text: str) -> None:
     contract.write_text(json.dumps(document), encoding="utf-8")
 
 
+def window(api: Api) -> int:
+    """Something that callers see of the layer with Parley's package, where most of a release is."""
+    providers = api.request("GET", "/api/ai-providers").json["data"]
+    return int(providers[0]["models"][0]["context_window"])
+
+
+def new_layer(build: Path) -> None:
+    catalogue = build / "ParleyLayer" / "python" / "parley" / "providers" / "catalogue.json"
+    replace(catalogue, '"context_window": 1050000', '"context_window": 1050001')
+
+
 def new_schema(build: Path, name: str, sql: str) -> None:
     (build / "MigrateFunction" / "schema" / f"{name}.sql").write_text(sql, encoding="utf-8")
 
@@ -101,19 +112,31 @@ def test_it_answers_at_a_domain_of_its_own_below_a_base_path(deployed: Deployed,
         assert json.loads(response.read())["message"]["role"] == "assistant"
 
 
+def test_a_parameter_that_is_changed_reaches_callers_whatever_stands_in_it(deployed: Deployed, api: Api) -> None:
+    question = {"message": "What is a fjord?"}
+    assert api.request("POST", "/api/chat", question).status == 200
+    deployed.deploy(AnonymousCharacters="10", Models="one model, another", HostedZoneId="")
+    assert api.request("POST", "/api/chat", question).json["code"] == "request_too_large"
+    given = deployed.stack.parameters()
+    assert (given["Models"], given["HostedZoneId"]) == ("one model, another", "")
+
+
 def test_an_update_changes_the_schema_and_then_the_code_while_it_is_asked(
     deployed: Deployed, api: Api, load: Load, tmp_path: Path
 ) -> None:
     before = deployed.stack.outputs()["SchemaDigest"]
+    assert window(api) == 1050000
 
     def change(build: Path) -> None:
         new_title(build, "second release")
+        new_layer(build)
         new_schema(build, "9001_second", "create table app.second_release (id int); -- additive")
 
     deployed.deploy(release(tmp_path / "build", change))
     assert deployed.stack.status() == "UPDATE_COMPLETE"
     assert 9001 in versions(deployed)
     assert title(api) == "second release"
+    assert window(api) == 1050001
     assert deployed.stack.outputs()["SchemaDigest"] != before
 
 
@@ -155,11 +178,6 @@ def test_an_update_that_fails_after_its_migration_leaves_the_old_release_answeri
     assert deployed.stack.status() == "UPDATE_ROLLBACK_COMPLETE"
     assert versions(deployed) == had | {9004}
     assert title(api) == before
-
-
-def add_resource(build: Path, name: str, resource: dict[str, Any]) -> None:
-    """YAML takes JSON as it is."""
-    replace(build / "template.yaml", "\nResources:\n", f"\nResources:\n  {name}: {json.dumps(resource)}\n")
 
 
 def test_deleting_it_leaves_the_data_and_what_reads_it(deployed: Deployed, api: Api) -> None:

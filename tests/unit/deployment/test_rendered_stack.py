@@ -12,11 +12,12 @@ import pytest
 from local.checkout import CHECKOUT
 from local.openapi import CONTRACT
 from local.template import cloudformation
-from local.template.rendered import SAM_PYTHON, rendered
+from local.template.rendered import SAM_PYTHON, rendered, rendered_from
 
 pytestmark = pytest.mark.skipif(not SAM_PYTHON.exists(), reason="rendering needs .venv-sam (make build makes it)")
 
 MOST_RESOURCES = 350
+MOST_MANAGED_POLICIES = 10  # of a role, unless an account asks for more (IAM's quotas)
 LAMBDA = {"Service": ["lambda.amazonaws.com"]}
 # What SAM adds to a function's role: logs and traces for all, network interfaces in a VPC, polling for a queue's.
 FROM_SAM = {
@@ -91,6 +92,23 @@ def test_beside_the_stacks_own_policies_a_role_has_those_that_its_trigger_needs(
         allowed = {one for one, who in FROM_SAM.items() if who == "all" or queues_of(name)}
         assert added <= allowed, name
         assert set(re.findall(r'"Ref": "(\w+)"', text)) - {"AWS::Partition", "AWS::NoValue"} <= policies
+
+
+def test_a_role_has_no_more_managed_policies_than_iam_attaches() -> None:
+    for name, role in of("AWS::IAM::Role").items():
+        assert len(role.get("ManagedPolicyArns", ())) <= MOST_MANAGED_POLICIES, name
+
+
+@pytest.mark.parametrize("changed", ["AWS::Serverless::Function", "AWS::Serverless::LayerVersion"])
+def test_new_code_and_a_new_layer_each_publish_a_version_of_every_function(changed: str) -> None:
+    def versions(document: dict[str, Any]) -> dict[str, str]:
+        resources = document["Resources"].items()
+        return {named(one["Properties"]["FunctionName"]): name
+                for name, one in resources if one["Type"] == "AWS::Lambda::Version"}  # fmt: skip
+
+    before, after = versions(rendered()), versions(rendered_from({changed: "s3://bucket/another"}))
+    assert before.keys() == after.keys() == functions().keys()
+    assert [name for name in before if before[name] == after[name]] == []
 
 
 def test_each_function_logs_to_a_group_that_forgets_and_has_an_alarm() -> None:

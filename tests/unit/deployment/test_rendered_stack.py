@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from typing import Any
 
 import pytest
@@ -97,6 +98,17 @@ def test_beside_the_stacks_own_policies_a_role_has_those_that_its_trigger_needs(
 def test_a_role_has_no_more_managed_policies_than_iam_attaches() -> None:
     for name, role in of("AWS::IAM::Role").items():
         assert len(role.get("ManagedPolicyArns", ())) <= MOST_MANAGED_POLICIES, name
+
+
+def test_no_function_makes_a_log_group_that_outlives_the_stack() -> None:
+    for function in functions().values():
+        policies = of("AWS::IAM::Role")[named(function["Role"])]["Policies"]
+        (denied,) = [
+            one for policy in policies for one in policy["PolicyDocument"]["Statement"] if one["Effect"] == "Deny"
+        ]
+        assert denied["Action"] == "logs:CreateLogGroup"
+        group = of("AWS::Logs::LogGroup")[named(function["LoggingConfig"]["LogGroup"])]["LogGroupName"]["Fn::Sub"]
+        assert fnmatch(group, denied["Resource"]["Fn::Sub"].partition(":log-group:")[2])
 
 
 @pytest.mark.parametrize("changed", ["AWS::Serverless::Function", "AWS::Serverless::LayerVersion"])

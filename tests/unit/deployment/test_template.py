@@ -80,7 +80,7 @@ def _actions(function: str) -> set[str]:
     references = re.findall(r"'Ref': '(\w+)'", str(FUNCTIONS[function]["Policies"]))
     policies = [FUNCTIONS[function]["Policies"], *(RESOURCES[name] for name in references if name in RESOURCES)]
     found: set[str] = set()
-    for statement in _statements(policies):
+    for statement in (one for one in _statements(policies) if one["Effect"] == "Allow"):
         action = statement["Action"]
         found |= {action} if isinstance(action, str) else set(action)
     return found

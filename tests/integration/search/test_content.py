@@ -79,6 +79,16 @@ def test_what_has_not_changed_is_not_embedded_again(
     assert find(functions, "espresso", mode="keyword", types=["event"])[0]["id"] == LAKE
 
 
+def test_content_is_found_in_other_forms_where_nobody_said_the_language(
+    functions: Functions, write: Callable[..., Answer], read: Callable[..., Answer]
+) -> None:
+    said = {"title": "Up the tower", "description": "From the tower you can see the islands and the sea."}
+    for embedded in (1, 0):
+        assert write("PUT", f"route/{TOWER}", said).json == {"stored": 1, "embedded": embedded}
+        assert read(f"route/{TOWER}").json["language"] == "en"
+        assert [hit["id"] for hit in find(functions, "island", mode="keyword")] == [TOWER]
+
+
 def test_content_is_listed_in_pages_by_what_its_metadata_contains(
     write: Callable[..., Answer], read: Callable[..., Answer]
 ) -> None:

@@ -86,6 +86,20 @@ def test_deleting_counts_documents(search: Send, token: Token) -> None:
     assert deleted == {"deleted": 1}
 
 
+def test_words_are_found_in_other_forms_where_nobody_said_the_language(search: Send, token: Token) -> None:
+    said = {"content": "Refunds are paid to the card that you used."}
+    store(search, token("ada"), {"id": "recognised"} | said, {"id": "unstemmed", "language": "und"} | said)
+
+    def found(word: str) -> list[str]:
+        answer = search("POST", "/api/search", {"query": word, "mode": "keyword"}, token=token("ada"))
+        return [hit["id"] for hit in answer.json["data"]]
+
+    assert found("refunding") == ["recognised"]
+    assert found("refunds") == ["recognised", "unstemmed"]
+    read = [search("GET", f"/api/documents/{name}", token=token("ada")).json for name in ("recognised", "unstemmed")]
+    assert [document["language"] for document in read] == ["en", "und"]
+
+
 def test_a_row_that_sql_wrote_is_a_document_of_one_chunk(search: Send, token: Token, database: Any) -> None:
     store(search, token("ada"), {"content": "other"})
     with database.connect() as owner:

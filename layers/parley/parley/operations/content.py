@@ -19,6 +19,7 @@ from parley.operations.schemas import ContentBatch, ContentFields, NewContent, S
 from parley.providers.catalogue import Catalogue
 from parley.providers.protocol import Embeddings
 from parley.retrieval.kinds import ContentType
+from parley.retrieval.language import language_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +50,12 @@ class ContentKeeper:
         Raises Problem: 404 for a type that there is not, 503 where no provider embeds, 5xx where it fails.
         """
         _check(kind)
-        same = self._unchanged([item.id for item in batch.items], batch)
-        changed = [item for item in batch.items if item.id not in same]
-        statements = [_update(kind, [item for item in batch.items if item.id in same])]
+        items = [
+            item.model_copy(update={"language": item.language or language_of(item.description)}) for item in batch.items
+        ]
+        same = self._unchanged([item.id for item in items], batch)
+        changed = [item for item in items if item.id not in same]
+        statements = [_update(kind, [item for item in items if item.id in same])]
         if changed:
             texts = [f"{item.title}. {item.description}" for item in changed]
             embedded, attempt = self.embedder().embed_or_refuse(texts, self.operator_keys(), None, seconds)

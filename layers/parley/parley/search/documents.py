@@ -17,6 +17,7 @@ from parley.database.values import Vectors, jsonb
 from parley.embedding.call import EmbeddingCalls
 from parley.providers.protocol import Embeddings
 from parley.retrieval.chunking import chunks
+from parley.retrieval.language import language_of
 from parley.search.refused_writes import refused_writes
 from parley.search.schemas import (
     Answered,
@@ -164,11 +165,12 @@ def _rows(cut: Sequence[tuple[NewDocument, list[str]]], ids: Sequence[str]) -> l
     rows: list[dict[str, Any]] = []
     for document, parts in cut:
         document_id, starts_at = document.id or ids[len(rows)], 0
+        language = document.language or language_of(document.content)
         for position, part in enumerate(parts):
             rows.append(
                 {
                     "number": len(rows), "id": ids[len(rows)], "document_id": document_id, "position": position,
-                    "starts_at": starts_at, "title": document.title, "content": part, "language": document.language,
+                    "starts_at": starts_at, "title": document.title, "content": part, "language": language,
                     "document_hash": _hash(document), "metadata": document.metadata,
                 }
             )  # fmt: skip

@@ -24,7 +24,8 @@ _MOST_MEMBERS = 50  # of an interaction's metadata
 
 class NewDocument(BaseModel):
     """One document to store. Under an `id` of yours it replaces the one before; without, it is new. `language` is a tag
-    such as en, en-GB or sv: words are found in all their forms where it is known.
+    such as en, en-GB or sv: words are found in all their forms where it is known. Without it, twelve languages are
+    recognised by the content's small words; `und` says that there is none.
     """
 
     model_config = BODY

@@ -236,6 +236,18 @@ def test_passages_are_told_after_the_conversation_and_before_the_question(
     assert DOCUMENTS[0]["content"] in told[-2]["content"]
 
 
+def test_a_conversation_keeps_what_an_answer_cited(ask: Ask, functions: Functions, store: Callable[..., None]) -> None:
+    store()
+    answer = ask(conversation_id="new")
+    ask(conversation_id=answer["conversation_id"], message="Thanks.", search=None)
+    read = functions.request(
+        "account", "GET", f"/api/conversations/{answer['conversation_id']}", token=make_token("ada")
+    )
+    messages = read.json["messages"]
+    assert [message.get("citations") for message in messages] == [None, answer["citations"], None, None]
+    assert answer["citations"]
+
+
 def test_a_repeated_request_is_answered_the_same_without_a_search(
     functions: Functions, store: Callable[..., None], emulator: Emulator
 ) -> None:

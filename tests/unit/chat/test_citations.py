@@ -15,6 +15,7 @@ from parley.providers.protocol import Completion, Delta
 
 PASSAGES = 3
 TEXTS = st.text(alphabet="[]0123, a", max_size=40) | st.text(max_size=40)
+WITH_CODE = st.text(alphabet="[]019, `\n", max_size=60)
 MARKER = re.compile(r"\[([0-9]{1,6}(?:, ?[0-9]{1,6}){0,9})\]")
 
 
@@ -45,7 +46,7 @@ def test_no_marker_is_left_that_points_nowhere(text: str) -> None:
     assert numbers <= {1, 2, 3}
 
 
-@given(st.lists(TEXTS, max_size=8))
+@given(st.lists(TEXTS | WITH_CODE, max_size=8))
 def test_a_stream_in_any_pieces_says_what_the_whole_answer_says(pieces: list[str]) -> None:
     deltas, completion = streamed(pieces)
     assert "".join(deltas) == completion.text == whole("".join(pieces))
@@ -73,6 +74,26 @@ def test_a_text_without_brackets_stays_as_it_is(text: str) -> None:
 def test_markers(said: str, left: str) -> None:
     assert whole(said) == left
     assert streamed(list(said))[1].text == left
+
+
+@pytest.mark.parametrize(
+    ("said", "left", "cited"),
+    [
+        ("Use `rows[9]` [1], not `rows[2]`.", "Use `rows[9]` [1], not `rows[2]`.", {1}),
+        ("```py\nrows[9] = rows[1]\n``` [9] it says [2].", "```py\nrows[9] = rows[1]\n``` it says [2].", {2}),
+        ("``a`[9]`` [9]", "``a`[9]``", set()),
+        ("It`s [9] here.\nAnd it`s [2].", "It`s here.\nAnd it`s [2].", {2}),
+        ("A block that nothing ends ```rows[9]", "A block that nothing ends ```rows[9]", set()),
+        ("`" + "a" * 300 + "` [9]", "`" + "a" * 300 + "`", set()),
+    ],
+)
+def test_nothing_in_code_is_a_marker(said: str, left: str, cited: set[int]) -> None:
+    text = CitedText(lambda: PASSAGES)
+    for piece in said:
+        text.feed(piece)
+    text.end()
+    assert (text.whole, text.cited) == (left, cited)
+    assert whole(said) == left
 
 
 def test_what_cannot_become_a_marker_goes_out_at_once() -> None:

@@ -92,7 +92,8 @@ class Turn(NamedTuple):
     """One turn of a conversation.
 
     Attributes:
-        more: what it has beside its text, JSON values: `tool_calls`, `tool_call_id`, `failed`, `media`.
+        more: what it has beside its text, JSON values: `tool_calls`, `tool_call_id`, `failed`, `media`,
+            `citations`.
     """
 
     role: Literal["system", "user", "assistant", "tool"]

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, NotRequired
 from pydantic import BaseModel, Field, StringConstraints
 from typing_extensions import TypedDict
 
-from parley.chat.schemas import ToolCallAsked
+from parley.chat.schemas import Citation, ToolCallAsked
 from parley.core.fields import BODY, QUERY, Count, Tokens, Usd, Whole
 from parley.core.paging import Cursor
 
@@ -80,6 +80,7 @@ class ConversationMessage(TypedDict):
     tool_call_id: NotRequired[str]
     failed: NotRequired[bool]
     media: NotRequired[list[KeptMedia]]
+    citations: NotRequired[list[Citation]]
 
 
 class Conversation(TypedDict):

@@ -113,7 +113,11 @@ def _messages(kept: Any) -> list[ConversationMessage]:
         cast(
             "ConversationMessage",
             {"role": turn["role"], "content": turn["content"], "created_at": _time(turn.get("timestamp"))}
-            | {name: turn[name] for name in ("tool_calls", "tool_call_id", "failed", "media") if name in turn},
+            | {
+                name: turn[name]
+                for name in ("tool_calls", "tool_call_id", "failed", "media", "citations")
+                if name in turn
+            },
         )
         for turn in (kept if isinstance(kept, list) else ())
         if isinstance(turn, dict) and isinstance(turn.get("role"), str) and isinstance(turn.get("content"), str)

@@ -31,8 +31,12 @@ _LONGEST_LOGGED = 1_000  # characters of a query
 _MARKER = re.compile(r" ?\[([0-9]{1,6}(?:, ?[0-9]{1,6}){0,9})\]")
 _LONGEST_MARKER = 80  # characters, and more
 # What may still become one.
-_BEGUN = re.compile(r" ?(?:\[[0-9, ]{0,80})?\Z")
+_BEGUN = re.compile(r" ?\[[0-9, ]{0,80}\Z")
 _OPEN = re.compile(r"\[[0-9, ]*\Z")
+# Where a marker or code may begin. A space at the end may belong to either.
+_SIGN = re.compile(r"`+| ?\[| \Z")
+_FENCE = 3  # backticks, and more, begin and end a block of code
+_LONGEST_CODE = 200  # characters of code within a line
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +53,10 @@ class Grounds:
 
     def citations(self, answer: str) -> list[Citation]:
         """What the markers of an answer point to, by number."""
-        numbers = {int(number) for marker in _MARKER.finditer(answer) for number in marker[1].split(",")}
-        return [_citation(number, self.hits[number - 1]) for number in sorted(numbers)]
+        text = CitedText(lambda: len(self.hits))
+        text.feed(answer)
+        text.end()
+        return [_citation(number, self.hits[number - 1]) for number in sorted(text.cited)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,15 +114,20 @@ class Grounding:
 
 class CitedText:
     """A model's text piece by piece, without markers that point to no passage. However it is cut into pieces, the same
-    comes out.
+    comes out. In code, between backticks, nothing is a marker: `rows[9]` stays.
 
     Args:
         passages: gives how many there are; asked when a marker has come.
+
+    Attributes:
+        cited: the numbers that markers have pointed to.
     """
 
     def __init__(self, passages: Callable[[], int]) -> None:
+        self.cited: set[int] = set()
         self._passages = passages
         self._held = ""
+        self._in_block = False
         self._tail = ""
         self._out: list[str] = []
 
@@ -126,23 +137,49 @@ class CitedText:
         return "".join(self._out)
 
     def feed(self, delta: str) -> str:
-        """Take a piece and return what may go out: what may begin a marker waits."""
-        text = self._held + delta
-        begun = cast("re.Match[str]", _BEGUN.search(text))  # an empty one, where nothing else
-        self._held = begun[0]
-        before, done, end = len(self._out), 0, begun.start()
-        for marker in _MARKER.finditer(text, 0, end):
-            self._put(text[done : marker.start()])
-            self._put(self._checked(marker))
-            done = marker.end()
-        self._put(text[done:end])
-        return "".join(self._out[before:])
+        """Take a piece and return what may go out: what may begin a marker or code waits."""
+        return self._advance(self._held + delta, final=False)
 
     def end(self) -> str:
         """What was held back, after the last piece."""
-        rest, self._held = self._held, ""
-        self._put(rest)
-        return rest
+        return self._advance(self._held, final=True)
+
+    def _advance(self, text: str, *, final: bool) -> str:
+        before, at = len(self._out), 0
+        while sign := _SIGN.search(text, at):
+            self._put(text[at : sign.start()])
+            at = sign.start()
+            size = self._size(text, sign, final)
+            if size is None:
+                break
+            marker = None if self._in_block else _MARKER.match(text, at)
+            self._put(self._checked(marker) if marker else text[at : at + size])
+            at += size
+        else:
+            self._put(text[at:])
+            at = len(text)
+        self._held = text[at:]
+        return "".join(self._out[before:])
+
+    def _size(self, text: str, sign: re.Match[str], final: bool) -> int | None:
+        """How many characters from a sign on belong together; None where that is not known before more has come."""
+        at, end = sign.span()
+        if not sign[0].startswith("`"):
+            marker = _MARKER.match(text, at)
+            may_become = not final and not self._in_block and (sign[0] == " " or _BEGUN.match(text, at))
+            return marker.end() - at if marker and not self._in_block else None if may_become else end - at
+        if end == len(text) and not final:
+            return None
+        if end - at >= _FENCE:
+            self._in_block = not self._in_block
+        elif not self._in_block:
+            line = text[end : end + _LONGEST_CODE + 1].partition("\n")[0]
+            closed = re.search(f"(?<!`){sign[0]}(?!`)", line)
+            if closed and (final or end + closed.end() < len(text)):
+                return end - at + closed.end()
+            if not final and len(line) <= _LONGEST_CODE and end + len(line) == len(text):
+                return None
+        return end - at
 
     def _put(self, text: str) -> None:
         if text:
@@ -153,6 +190,7 @@ class CitedText:
         """The marker with the numbers that point to a passage, each in brackets; nothing where none does."""
         numbers = [number for text in marker[1].split(",") if 1 <= (number := int(text)) <= self._passages()]
         if numbers:
+            self.cited.update(numbers)
             return marker[0][: marker[0].index("[")] + "".join(f"[{number}]" for number in numbers)
         # In a bracket that is still open, what comes after must not make a marker of what stands before.
         return "-" if _OPEN.search(self._tail) else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -340,7 +340,8 @@ def _start(call: ModelCall, body: ChatAnswer | None) -> ChatStart:
 
 
 def _settle(call: ModelCall, request: ChatRequest, completion: Completion, grounds: Grounds | None) -> ChatAnswer:
-    conversation = _new_turns(call, request, completion)
+    found = _search(grounds, completion.text)
+    conversation = _new_turns(call, request, completion, found["citations"])
     body = ChatAnswer(
         id=call.request_id,
         message=_assistant(completion),
@@ -353,7 +354,7 @@ def _settle(call: ModelCall, request: ChatRequest, completion: Completion, groun
         cache="none",
         conversation_id=conversation.conversation_id if conversation else None,
         turns_left_out=call.turns_left_out,
-        **_search(grounds, completion.text),
+        **found,
         usage=call.usage,
     )
     call.settle(body, cache=call.cacheable(completion), conversation=conversation)
@@ -370,7 +371,9 @@ def _assistant(completion: Completion) -> AssistantMessage:
     return message
 
 
-def _new_turns(call: ModelCall, request: ChatRequest, completion: Completion) -> NewTurns | None:
+def _new_turns(
+    call: ModelCall, request: ChatRequest, completion: Completion, citations: Sequence[Citation]
+) -> NewTurns | None:
     """The turns to append: what is new, and the answer. A new conversation is named after its first message."""
     if request.conversation_id is None:
         return None
@@ -378,10 +381,12 @@ def _new_turns(call: ModelCall, request: ChatRequest, completion: Completion) ->
     asked = (
         [Turn("user", message)] if request.message is not None else kept_turns(map(_message, request.messages or ()))
     )
-    answer = Message("assistant", completion.text, tool_calls=completion.tool_calls)
+    (answer,) = kept_turns([Message("assistant", completion.text, tool_calls=completion.tool_calls)])
+    if citations:
+        answer = answer._replace(more={**answer.more, "citations": citations})
     return NewTurns(
         conversation_id=existing.id if existing else str(uuid.uuid4()),
-        turns=[*asked, *kept_turns([answer])],
+        turns=[*asked, answer],
         at=call.now,
         existed=existing is not None,
         title=None if existing else _title(message),

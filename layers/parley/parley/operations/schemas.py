@@ -65,8 +65,8 @@ class NewFaq(BaseModel):
 
 
 class ContentFields(BaseModel):
-    """An item of content; it is found by its title and description. `language` is a tag such as en, en-GB or sv; without
-    it, twelve languages are recognised by the description's small words.
+    """An item of content; it is found by its title and description. `language` is a tag such as en, en-GB or sv.
+    Without it, twelve languages are recognised by the description's small words.
     """
 
     model_config = ConfigDict(

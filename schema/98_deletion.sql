@@ -52,15 +52,16 @@ begin
   perform app.require_caller(p_user_id);
   -- Before the user's own row is locked, which the trigger would be too late for.
   perform app.forget_user(p_user_id);
-  -- A user's alone: a mistyped id is somebody's who may yet come.
+  -- Who asks for it is meant, also where nothing was ever kept; but an operator may mistype the id of somebody who yet comes.
   insert into app.deleted_subjects (subject_hash)
-  select app.subject_hash(u.id) from public."user" u where u.id = p_user_id
+  select app.subject_hash(p_user_id)
+  where p_user_id = app.user_id() or exists (select from public."user" u where u.id = p_user_id)
   on conflict do nothing;
   delete from public."user" where id = p_user_id;
   return found;
 end $$;
 comment on function app.delete_user(text) is
-  'Deletes a user and everything personal, remembers the subject''s hash; false, and nothing remembered, without such a user. Raises 42501 for '
+  'Deletes a user and everything personal, remembers the subject''s hash; false without such a user, whom the service has not remembered. Raises 42501 for '
   'another''s id, 55P03 where somebody holds a lock for over five seconds (ask again).';
 
 -- Supabase keeps accounts in auth.users: its users are mirrored. The trigger runs for nobody's claims, so its function

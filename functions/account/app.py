@@ -12,6 +12,7 @@ from parley.account.schemas import (
     CreatedAccessKey,
     HistoryQuery,
     NewAccessKey,
+    PersonalRecordList,
     ProviderList,
     ProviderReportQuery,
     ProviderReports,
@@ -244,6 +245,18 @@ def get_profile(request: Request) -> Profile:
 def update_profile(request: Request, body: ProfileChange) -> Profile:
     """Change name, time zone, opt-out, what is practised for, or the application's preferences."""
     return services.profiles.change(request.caller, body)
+
+
+@api.delete("/api/profile", access="user", status=204, answer=None, errors=["user_referenced"])
+def delete_profile(request: Request) -> None:
+    """Delete the account with everything personal; its tokens are refused from now on."""
+    services.personal_data.delete(request.caller)
+
+
+@api.get("/api/profile/export", access="user", answer=PersonalRecordList)
+def export_profile(request: Request, query: PageQuery) -> PersonalRecordList:
+    """Everything personal of the caller, to take along."""
+    return services.personal_data.page(request.caller, query)
 
 
 @api.get("/api/xp-events", access="user", answer=XpEventList)

@@ -17,6 +17,7 @@ _WITHOUT_CONTENT = {
     "delete_document",
     "delete_faq",
     "delete_interview",
+    "delete_profile",
     "delete_user",
     "revoke_access_key",
     "select_search_result",

@@ -13,6 +13,7 @@ from parley.core.config import Settings
 
 if TYPE_CHECKING:
     from parley.account.access_keys import AccessKeyKeeper
+    from parley.account.personal_data import PersonalData
     from parley.account.preferences import Preferences
     from parley.account.public_lists import PublicLists
     from parley.account.settings import Account
@@ -403,6 +404,13 @@ class Container:
         from parley.account.settings import Account
 
         return Account(self.database)
+
+    @cached_property
+    def personal_data(self) -> PersonalData:
+        """Export and deletion."""
+        from parley.account.personal_data import PersonalData
+
+        return PersonalData(self.database)
 
     @cached_property
     def profiles(self) -> Profiles:

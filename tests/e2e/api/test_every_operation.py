@@ -43,7 +43,8 @@ def test_every_operation_answers_as_it_says(api: Api, is_deployed: bool) -> None
         return answer
 
     ada, operator = api.token("ada", "acme", "admin"), api.token("op", role="service_role")
-    every_operation(partial(ask, ada), partial(ask, operator), webhook)
+    leaver = api.token("leaver")
+    every_operation(partial(ask, ada), partial(ask, operator), partial(ask, leaver), webhook)
     missing = set(NOT_DEPLOYED) if is_deployed else set()
     assert answered == contract().operations.keys() - missing
 

@@ -99,7 +99,10 @@ def test_every_operation_of_the_contract_answers_through_it(behind: Pooled) -> N
     token = behind.api.token
     with nothing_stays(behind, "parley_app", "parley_service"):
         every_operation(
-            partial(ask, token("ada", "acme", "admin")), partial(ask, token("op", role="service_role")), webhook
+            partial(ask, token("ada", "acme", "admin")),
+            partial(ask, token("op", role="service_role")),
+            partial(ask, token("leaver")),
+            webhook,
         )
     assert answered == contract().operations.keys()
 

@@ -64,8 +64,10 @@ def operator(environment: dict[str, str], database: Any, seen: Seen) -> Iterator
     made.close()
 
 
-def every_operation(ada: Ask, operator: Ask, webhook: Callable[[Any], Answer]) -> None:
-    """Call every operation of the contract with success: as an organization's admin, as the operator, as the vendor."""
+def every_operation(ada: Ask, operator: Ask, leaver: Ask, webhook: Callable[[Any], Answer]) -> None:
+    """Call every operation of the contract with success: as an organization's admin, as the operator, as somebody who
+    is gone afterwards, and as the vendor.
+    """
 
     def admin(method: str, path: str, body: Any = None) -> Answer:
         return operator("admin", method, f"/api/admin{path}", body)
@@ -141,7 +143,7 @@ def every_operation(ada: Ask, operator: Ask, webhook: Callable[[Any], Answer]) -
     ada("account", "DELETE", f"{keys}/{made['id']}")
     ada("account", "GET", "/api/usage/access-keys")
     ada("account", "PATCH", "/api/profile", {"timezone": "Europe/Stockholm"})
-    for path in ("profile", "xp-events", "achievements", "streaks", "user-progress", "leaderboard"):
+    for path in ("profile", "profile/export", "xp-events", "achievements", "streaks", "user-progress", "leaderboard"):
         ada("account", "GET", f"/api/{path}")
 
     key = "/api/settings/api-keys/openai"
@@ -170,6 +172,7 @@ def every_operation(ada: Ask, operator: Ask, webhook: Callable[[Any], Answer]) -
         ada("search", "GET", path)
     operator("admin", "DELETE", content)
     ada("account", "DELETE", conversation)
+    leaver("account", "DELETE", "/api/profile")
 
 
 def test_every_operation_answers_as_it_says(http: Functions, operator: Functions, seen: Seen) -> None:
@@ -183,7 +186,8 @@ def test_every_operation_answers_as_it_says(http: Functions, operator: Functions
         assert answer.status == 200, answer.text
         return answer
 
-    every_operation(partial(ask, http, ADA), partial(ask, operator, SERVICE), webhook)
+    leaver = partial(ask, http, make_token("leaver"))
+    every_operation(partial(ask, http, ADA), partial(ask, operator, SERVICE), leaver, webhook)
     declared = {
         (name, kind)
         for name, operation in contract().operations.items()

@@ -389,7 +389,7 @@ _BY_CALLER: Mapping[str, Access] = {
     "public.ai_usage_logs": Access(service=_ALL),
     "app.ai_usage_YYYY_MM": Access(),
     "app.ai_usage_rest": Access(),
-    "app.usage_archive": Access(),
+    "app.usage_archive": Access(definer={"user": "own: select"}),
     "public.user_ai_usage": Access(user="own: select", service="all: select", definer=_COUNTED),
     "app.usage_by_day": Access(admin="organization: select", service=_ALL),
     "app.rolled_up_days": Access(

@@ -230,7 +230,6 @@ ALLOWED: Mapping[str, frozenset[str]] = {
         {
             "app.ai_usage_YYYY_MM",
             "app.ai_usage_rest",
-            "app.usage_archive",
             "app.adopted_tables",
             "app.schema_migrations",
         }
@@ -277,6 +276,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
             "app.pad_embedding",
             "app.pattern_expression",
             "app.pay_xp",
+            "app.personal_records",
             "app.preferred_providers",
             "app.bring_counters_to_today",
             "app.score_bucket",

@@ -40,6 +40,46 @@ NOBODYS: Mapping[str, str] = {
     "app.adopted_tables": "the migrations'",
     "app.schema_migrations": "the migrations'",
 }
+# What a table's rows are called in an export.
+EXPORTED: Mapping[str, str] = {
+    "public.user": "user",
+    "public.profiles": "profile",
+    "public.user_ai_settings": "settings",
+    "public.ai_provider_preferences": "provider_preferences",
+    "app.provider_keys": "provider_keys",
+    "app.access_keys": "access_keys",
+    "app.access_key_usage": "access_key_usage",
+    "public.ai_conversations": "conversations",
+    "public.embeddings": "documents",
+    "public.ai_content_searches": "searches",
+    "public.user_interactions": "interactions",
+    "app.question_generations": "question_generations",
+    "public.interview_sessions": "interviews",
+    "public.interview_responses": "interview_responses",
+    "public.interview_feedback": "interview_feedback",
+    "public.voice_analytics": "voice_analytics",
+    "public.practice_attempts": "practice_attempts",
+    "public.user_progress": "progress",
+    "app.xp_events": "xp_events",
+    "public.achievements": "achievements",
+    "public.streaks": "streaks",
+    "public.leaderboard": "leaderboard",
+    "app.leaderboard_scores": "leaderboard_scores",
+    "public.ai_usage": "usage",
+    "app.usage_archive": "archived_usage",
+    "public.user_ai_usage": "usage_by_month",
+    "app.ai_requests": "requests",
+    "public.ai_response_cache": "stored_answers",
+}
+# Personal, and no part of an export.
+NOT_EXPORTED: Mapping[str, str] = {
+    "app.word_segments": "numbers of the documents in an index of their words",
+    "app.word_postings": "the words of the documents, which are exported",
+    "app.cache_fills": "a lease of some minutes on an answer that is being made",
+    "app.webhook_events": "a call's report on its way into the transcript, which is exported",
+    "public.ai_usage_logs": "an adopted application's own log; the ledger is exported",
+}
+SECRETS = {"ciphertext", "key_hash", "encrypted_api_keys", "embedding", "body_hash"}
 # Columns that the schema's functions write, from nothing that is personal, and that may outlive the user.
 IMPERSONAL: Mapping[str, set[str]] = {
     # About the call; the request's number is the gateway's.
@@ -162,11 +202,36 @@ def test_no_table_and_no_index_keeps_a_trace_of_a_deleted_user(
         before = _traces(owner)
         assert {name for name in before if name in tables} == set(tables), "a table has no row of the user's: see ROWS"
         assert {name for name in before if name.startswith("index ")}
+        assert_all_is_exported(owner, {table for table in tables if not table.startswith("app.adopted_")})
         ledger = "select (select count(*) from ai_usage) + (select count(*) from app.usage_archive)"
         calls = owner.execute(ledger).fetchone()
         delete(owner)
         assert _traces(owner) == set()
         assert owner.execute(ledger).fetchone() == calls
+
+
+def assert_all_is_exported(owner: psycopg.Connection[Any], tables: set[str]) -> None:
+    """What is planted in these tables is in its user's export, record by record, and in nobody else's."""
+    found: dict[str, dict[str, Any]] = {}
+    kind = key = None
+    while True:
+        with owner.transaction():
+            set_claims(owner, user(CANARY))
+            rows = owner.execute("select * from app.export_user(%s, %s, %s, 7)", (CANARY, kind, key)).fetchall()
+        for of_kind, _, record in rows:
+            assert SECRETS.isdisjoint(record)
+            if CANARY in json.dumps(record):
+                found[of_kind] = record
+        if len(rows) < 7:
+            break
+        kind, key, _ = rows[-1]
+    known = tables - NOT_EXPORTED.keys()
+    assert known - EXPORTED.keys() == set(), "a table with something personal is not exported: see schema/97"
+    assert {EXPORTED[table] for table in known} - found.keys() == set(), "an export has nothing of a table"
+    with owner.transaction():
+        set_claims(owner, user("somebody_else"))
+        other = owner.execute("select * from app.export_user('somebody_else', null, null, 1000)").fetchall()
+    assert CANARY not in str(other)
 
 
 def test_every_table_is_somebodys_or_nobodys(database: ScratchDatabase) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Annotated, Literal, NotRequired
+from typing import Annotated, Any, Literal, NotRequired
 
 from pydantic import BaseModel, Field, StringConstraints
 from typing_extensions import TypedDict
@@ -321,3 +321,17 @@ class AccessKeyUsageList(TypedDict):
 
     data: list[AccessKeyUsage]
     next_cursor: None
+
+
+class PersonalRecord(TypedDict):
+    """One record of the caller's, as it is kept. What is a secret is left out, and what is computed of the rest."""
+
+    kind: str
+    record: dict[str, Any]
+
+
+class PersonalRecordList(TypedDict):
+    """Everything personal of the caller, kind after kind; complete when `next_cursor` is null."""
+
+    data: list[PersonalRecord]
+    next_cursor: str | None

@@ -39,3 +39,9 @@ class Problem(Exception):
 def subject_deleted() -> Problem:
     """The answer (403) to a deleted user whose token has not expired yet."""
     return Problem("subject_deleted", "This account was deleted.", status=403)
+
+
+def user_referenced() -> Problem:
+    """The answer (409) where a foreign key of an adopted application's own table keeps a user."""
+    detail = "Rows of the application's own tables refer to this user; delete or change those first."
+    return Problem("user_referenced", detail, status=409)

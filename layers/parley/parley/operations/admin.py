@@ -8,7 +8,7 @@ from typing import Any, LiteralString, cast
 
 from parley.core.caller import SERVICE, Caller, is_identifier
 from parley.core.clock import Clock
-from parley.core.errors import Problem, subject_deleted
+from parley.core.errors import Problem, subject_deleted, user_referenced
 from parley.core.period import Period
 from parley.database.connection import Database
 from parley.database.errors import DatabaseError
@@ -69,8 +69,7 @@ class Admin:
         except DatabaseError as error:
             if error.sqlstate != "23503":  # foreign_key_violation
                 raise
-            detail = "Rows of the application's own tables refer to this user; delete or change those first."
-            raise Problem("user_referenced", detail, status=409) from None
+            raise user_referenced() from None
         if not rows[0]["known"]:
             raise _no_such_user()
 

@@ -1,0 +1,83 @@
+"""What is personal is taken along whole, page by page, and deleted on request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from testing.databases import ScratchDatabase
+from testing.functions import Answer, Functions
+from tests.integration.schema.activities import completed, record
+
+Ask = Callable[..., Answer]
+
+
+@pytest.fixture
+def ask(functions: Functions, token: Callable[..., str]) -> Ask:
+    """Ask a function something as a user."""
+
+    def send(method: str, path: str, body: Any = None, user: str = "ada", function: str = "account") -> Answer:
+        return functions.request(function, method, f"/api/{path}", body, token=token(user))
+
+    return send
+
+
+def exported(ask: Ask, user: str = "ada", limit: int = 100) -> list[Any]:
+    records, cursor = [], ""
+    while True:
+        page = ask("GET", f"profile/export?limit={limit}{cursor}", user=user).json
+        records += page["data"]
+        if page["next_cursor"] is None:
+            return records
+        cursor = f"&cursor={page['next_cursor']}"
+
+
+def use_everything(ask: Ask, database: ScratchDatabase, user: str) -> None:
+    """A chat, interactions, a machine key and an interview with feedback."""
+    ask("PATCH", "profile", {"display_name": user.title(), "preferences": {"theme": user}}, user)
+    ask("POST", "chat", {"message": f"Hello from {user}", "conversation_id": "new"}, user, function="chat")
+    seen = [{"interaction_type": "view", "item_type": "product", "item_id": f"{user}-{n}"} for n in range(5)]
+    ask("POST", "interactions", {"interactions": seen}, user)
+    ask("POST", "settings/access-keys", {"name": f"key of {user}", "scopes": ["chat"]}, user)
+    with database.connect() as owner, database.connect("app", autocommit=False) as app:
+        record(app, "interview", completed(owner, user, 70, answer=f"{user} measured it."), user=user)
+
+
+def test_an_export_has_everything_of_its_user_and_nothing_of_others(ask: Ask, database: ScratchDatabase) -> None:
+    for user in ("ada", "bob"):
+        use_everything(ask, database, user)
+    records = exported(ask)
+    kinds = {row["kind"] for row in records}
+    assert kinds >= {
+        "user", "profile", "settings", "access_keys", "conversations", "conversation_messages", "interactions",
+        "interviews", "interview_responses", "interview_feedback", "xp_events", "achievements", "streaks",
+        "leaderboard", "leaderboard_scores", "usage", "requests",
+    }  # fmt: skip
+    assert "bob" not in str(records).casefold()
+    said = [row["record"]["message"]["content"] for row in records if row["kind"] == "conversation_messages"]
+    assert said[0] == "Hello from ada"
+    points = [row["record"]["amount"] for row in records if row["kind"] == "xp_events"]
+    assert sum(points) == ask("GET", "profile").json["total_xp"]
+    # However it is cut into pages, it is the same.
+    assert exported(ask, limit=3) == records
+    assert ask("GET", "profile/export?cursor=x").status == 400
+
+
+def test_who_deletes_the_account_is_gone_and_is_told_so(ask: Ask, database: ScratchDatabase) -> None:
+    for user in ("ada", "bob"):
+        use_everything(ask, database, user)
+    assert ask("DELETE", "profile").status == 204
+    assert [row["display_name"] for row in ask("GET", "leaderboard", user="bob").json["data"]] == ["Bob"]
+    assert ask("GET", "profile").json["code"] == "subject_deleted"
+    assert ask("GET", "profile/export").json["data"] == []
+    assert ask("DELETE", "profile").status == 204
+    assert ask("GET", "profile", user="bob").json["total_xp"] > 0
+    with database.connect() as owner:
+        assert owner.execute('select id from "user"').fetchall() == [("bob",)]
+
+
+def test_who_was_never_seen_can_ask_not_to_be(ask: Ask) -> None:
+    assert ask("DELETE", "profile").status == 204
+    assert ask("GET", "profile").json["code"] == "subject_deleted"

@@ -59,10 +59,12 @@ alter table public.practice_attempts
   add column if not exists score numeric(5, 2) check (score between 0 and 100),
   add column if not exists feedback jsonb,
   add column if not exists duration_seconds integer,
+  add column if not exists organization_id text,
   add column if not exists metadata jsonb not null default '{}',
   add column if not exists created_at timestamptz not null default now();
 select app.adopt_user_column('public.practice_attempts', 'user_id', 'cascade');
 comment on table public.practice_attempts is 'Single practised questions. The score is the server''s.';
+comment on column public.practice_attempts.organization_id is 'Whom the user acted for, stamped from the claims.';
 comment on column public.practice_attempts.skill is 'Which row of user_progress the attempt counts towards.';
 create index if not exists idx_practice_attempts_user_id on public.practice_attempts (user_id, created_at desc, id);
 

@@ -12,11 +12,13 @@ create table if not exists app.xp_events (
   amount      integer not null check (amount >= 0),
   reason      text not null,
   ref_id      text,
+  organization_id text,
   local_date  date not null,
   created_at  timestamptz not null default now(),
   unique (user_id, event_key)
 );
 comment on table app.xp_events is 'The ledger of experience points. Keys: interview:{id}:completed, interview:{id}:judged, practice:{id}, achievement:{type}, daily:{date}, ...';
+comment on column app.xp_events.organization_id is 'Whom the user acted for when it was earned, by verified claims; whoever leaves takes no points along.';
 comment on column app.xp_events.local_date is 'The user''s own date when it happened; a later change of time zone does not move it.';
 create index if not exists idx_xp_events_user_id on app.xp_events (user_id, local_date, reason);
 
@@ -175,26 +177,29 @@ create index if not exists idx_leaderboard_total_score on public.leaderboard (to
 create index if not exists idx_leaderboard_rank on public.leaderboard (rank);
 
 create table if not exists app.leaderboard_scores (
+  organization_id text not null default '',
   period      text not null check (period in ('all_time', 'weekly', 'monthly')),
   period_key  text not null,
   user_id     text not null references public."user" (id) on delete cascade,
   score       integer not null check (score > 0),
   is_hidden   boolean not null default false,
   reached_at  timestamptz not null,
-  primary key (user_id, period, period_key)
+  primary key (user_id, organization_id, period, period_key)
 ) with (fillfactor = 80);
 comment on table app.leaderboard_scores is 'One score per user and window, past weeks included: 2026-W43, 2026-10, or empty for all time.';
+comment on column app.leaderboard_scores.organization_id is 'Empty: everything that the user earned. Else what was earned for that organization.';
 comment on column app.leaderboard_scores.reached_at is 'Of equal scores, who was there first stands first.';
 -- is_hidden is included for the policy, which would otherwise fetch each row that is counted.
 create index if not exists idx_leaderboard_scores_standing
-  on app.leaderboard_scores (period, period_key, score desc, reached_at, user_id) include (is_hidden) where not is_hidden;
+  on app.leaderboard_scores (organization_id, period, period_key, score desc, reached_at, user_id) include (is_hidden) where not is_hidden;
 
 create table if not exists app.leaderboard_histogram (
+  organization_id text not null default '',
   period      text not null,
   period_key  text not null,
   bucket      integer not null,
   members     integer not null,
-  primary key (period, period_key, bucket)
+  primary key (organization_id, period, period_key, bucket)
 ) with (fillfactor = 50);
 comment on table app.leaderboard_histogram is
   'How many stand in each range of scores: a rank is the buckets above plus what is above inside one bucket, not a scan.';
@@ -387,17 +392,19 @@ create or replace function app.count_leaderboard_score() returns trigger
 as $$
 begin
   -- Sorted, so that two transactions take the rows that they share in the same order.
-  insert into app.leaderboard_histogram as h (period, period_key, bucket, members)
-  select d.period, d.period_key, d.bucket, sum(d.delta)
+  insert into app.leaderboard_histogram as h (organization_id, period, period_key, bucket, members)
+  select d.organization_id, d.period, d.period_key, d.bucket, sum(d.delta)
   from (
-    select new.period, new.period_key, app.score_bucket(new.score), 1 where tg_op <> 'DELETE' and not new.is_hidden
+    select new.organization_id, new.period, new.period_key, app.score_bucket(new.score), 1
+    where tg_op <> 'DELETE' and not new.is_hidden
     union all
-    select old.period, old.period_key, app.score_bucket(old.score), -1 where tg_op <> 'INSERT' and not old.is_hidden
-  ) d (period, period_key, bucket, delta)
-  group by d.period, d.period_key, d.bucket
+    select old.organization_id, old.period, old.period_key, app.score_bucket(old.score), -1
+    where tg_op <> 'INSERT' and not old.is_hidden
+  ) d (organization_id, period, period_key, bucket, delta)
+  group by d.organization_id, d.period, d.period_key, d.bucket
   having sum(d.delta) <> 0
-  order by d.period, d.period_key, d.bucket
-  on conflict (period, period_key, bucket) do update set members = h.members + excluded.members;
+  order by d.organization_id, d.period, d.period_key, d.bucket
+  on conflict (organization_id, period, period_key, bucket) do update set members = h.members + excluded.members;
   return null;
 end $$;
 comment on function app.count_leaderboard_score() is 'Trigger: keeps the histogram of visible scores, also when a user is deleted.';
@@ -480,12 +487,14 @@ create policy "Everybody signed in can view what can be achieved" on app.achieve
 drop policy if exists "Standings are read where visible and written for the caller" on app.leaderboard_scores;
 create policy "Standings are read where visible and written for the caller" on app.leaderboard_scores for all to parley_definer
   using ((select app.claims()) is not null
-    and (not is_hidden or user_id = (select app.user_id()) or (select app.is_service())))
+    and (not is_hidden and organization_id in ('', (select app.organization_id()))
+      or user_id = (select app.user_id()) or (select app.is_service())))
   with check (user_id = (select app.user_id()) or (select app.is_service()));
--- Counts of nobody in particular behind public standings: any claims will do, an anonymous caller's too.
+-- Counts of nobody in particular: behind public standings any claims will do, an anonymous caller's too.
 drop policy if exists "Ranking reads the histogram" on app.leaderboard_histogram;
 create policy "Ranking reads the histogram" on app.leaderboard_histogram for select to parley_definer
-  using ((select app.claims()) is not null);
+  using ((select app.claims()) is not null
+    and (organization_id in ('', (select app.organization_id())) or (select app.is_service())));
 
 drop policy if exists "A profile's name and opt-out reach the standings" on public.leaderboard;
 create policy "A profile's name and opt-out reach the standings" on public.leaderboard
@@ -503,7 +512,7 @@ grant select, insert, update on public.achievements, public.user_progress, publi
   app.leaderboard_scores to parley_definer;
 grant select on app.leaderboard_histogram to parley_definer;
 grant select (id, user_id), update (display_name, opted_out) on public.leaderboard to parley_owner;
-grant select (user_id, period, period_key, is_hidden), update (is_hidden) on app.leaderboard_scores to parley_owner;
+grant select (user_id, organization_id, period, period_key, is_hidden), update (is_hidden) on app.leaderboard_scores to parley_owner;
 grant execute on function app.level_for_xp(bigint), app.skill_trend(numeric[]), app.weeks_between(date, date),
   app.candidate_spoke(uuid), app.streak_status(text, timestamptz), app.achievement_metrics(text),
   app.achievement_progress(text) to authenticated, service_role, parley_definer;

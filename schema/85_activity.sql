@@ -4,16 +4,17 @@
 -- Paying.
 
 create or replace function app.pay_xp(
-  p_user_id text, p_event_key text, p_amount integer, p_reason text, p_ref_id text, p_local_date date, p_at timestamptz
+  p_user_id text, p_organization_id text, p_event_key text, p_amount integer, p_reason text, p_ref_id text, p_local_date date,
+  p_at timestamptz
 ) returns integer
   language sql volatile
 begin atomic
-  insert into app.xp_events (user_id, event_key, amount, reason, ref_id, local_date, created_at)
-  values (p_user_id, p_event_key, p_amount, p_reason, p_ref_id, p_local_date, p_at)
+  insert into app.xp_events (user_id, organization_id, event_key, amount, reason, ref_id, local_date, created_at)
+  values (p_user_id, p_organization_id, p_event_key, p_amount, p_reason, p_ref_id, p_local_date, p_at)
   on conflict (user_id, event_key) do nothing
   returning amount;
 end;
-comment on function app.pay_xp(text, text, integer, text, text, date, timestamptz) is
+comment on function app.pay_xp(text, text, text, integer, text, text, date, timestamptz) is
   'Writes an event into the ledger; returns its amount, or null when its key was paid before.';
 
 create or replace function app.record_skill_score(p_user_id text, p_skill text, p_score numeric, p_at timestamptz) returns boolean
@@ -38,8 +39,10 @@ comment on function app.record_skill_score(text, text, numeric, timestamptz) is 
 -- What is cached of the ledger: a read of a profile or of the standings must not sum a user's events.
 --   1. The profile: points and level.
 --   2. The leaderboard's row, whose week and month start anew with their key.
---   3. The windows that ranks are counted in, of all time, this week and this month.
-create or replace function app.credit_xp(p_user_id text, p_amount integer, p_score numeric, p_at timestamptz) returns void
+--   3. The windows that ranks are counted in, of all time, this week and this month: everybody's and the organization's.
+create or replace function app.credit_xp(
+  p_user_id text, p_organization_id text, p_amount integer, p_score numeric, p_at timestamptz
+) returns void
   language plpgsql volatile set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -69,23 +72,25 @@ begin
 
   -- 3.
   if p_amount > 0 then
-    insert into app.leaderboard_scores as s (period, period_key, user_id, score, is_hidden, reached_at)
-    select w.period, w.period_key, p_user_id, p_amount, p.leaderboard_opt_out, p_at
-    from (values ('all_time', ''), ('weekly', v_week), ('monthly', v_month)) as w (period, period_key), public.profiles p
-    where p.id = p_user_id
+    insert into app.leaderboard_scores as s (organization_id, period, period_key, user_id, score, is_hidden, reached_at)
+    select o.id, w.period, w.period_key, p_user_id, p_amount, p.leaderboard_opt_out, p_at
+    from (values (''), (p_organization_id)) as o (id),
+      (values ('all_time', ''), ('weekly', v_week), ('monthly', v_month)) as w (period, period_key), public.profiles p
+    where p.id = p_user_id and o.id is not null
     -- As the primary key has them, and so a user's deletion: both count in the histogram's rows, which others share.
-    order by w.period
-    on conflict (user_id, period, period_key) do update set
+    order by o.id, w.period
+    on conflict (user_id, organization_id, period, period_key) do update set
       score = s.score + excluded.score, reached_at = greatest(s.reached_at, excluded.reached_at);
   end if;
 end $$;
-comment on function app.credit_xp(text, integer, numeric, timestamptz) is
+comment on function app.credit_xp(text, text, integer, numeric, timestamptz) is
   'Adds points (and an interview''s score) to what is cached of the ledger: profile, leaderboard and windows.';
 
 -- Points of an achievement may reach the next level, which is an achievement: so until nothing is new.
 --   1. What is reached and not unlocked yet is written down and paid.
 --   2. The points count before the next look.
-create or replace function app.unlock_achievements(p_user_id text, p_local_date date, p_at timestamptz) returns text[]
+create or replace function app.unlock_achievements(p_user_id text, p_organization_id text, p_local_date date, p_at timestamptz)
+  returns text[]
   language plpgsql volatile set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -108,17 +113,18 @@ begin
         v_achievement.xp_reward, p_at);
       v_unlocked := v_unlocked || v_achievement.achievement_type;
       v_amount := coalesce(v_amount, 0) + coalesce(app.pay_xp(
-        p_user_id => p_user_id, p_event_key => 'achievement:' || v_achievement.achievement_type,
-        p_amount => v_achievement.xp_reward, p_reason => 'achievement', p_ref_id => v_achievement.achievement_type,
+        p_user_id => p_user_id, p_organization_id => p_organization_id,
+        p_event_key => 'achievement:' || v_achievement.achievement_type, p_amount => v_achievement.xp_reward, p_reason => 'achievement', p_ref_id => v_achievement.achievement_type,
         p_local_date => p_local_date, p_at => p_at), 0);
     end loop;
     -- 2.
     exit when v_amount is null;
-    perform app.credit_xp(p_user_id, v_amount, null, p_at);
+    perform app.credit_xp(
+      p_user_id => p_user_id, p_organization_id => p_organization_id, p_amount => v_amount, p_score => null, p_at => p_at);
   end loop;
   return v_unlocked;
 end $$;
-comment on function app.unlock_achievements(text, date, timestamptz) is 'Unlocks and pays what a user has reached; returns the new types.';
+comment on function app.unlock_achievements(text, text, date, timestamptz) is 'Unlocks and pays what a user has reached; returns the new types.';
 
 -- Days are counted where the user was when it happened, and never again elsewhere.
 --   1. The zone follows the profile, once in seven days: a day is not moved at will.
@@ -168,7 +174,8 @@ end $$;
 comment on function app.count_streak_day(text, text, timestamptz) is 'Counts activity at an instant towards a user''s streak; returns its new state.';
 
 create or replace function app.reward_best(
-  p_user_id text, p_skill text, p_score numeric, p_ref text, p_local_date date, p_at timestamptz, p_is_paid boolean default true
+  p_user_id text, p_organization_id text, p_skill text, p_score numeric, p_ref text, p_local_date date, p_at timestamptz,
+  p_is_paid boolean default true
 ) returns integer
   language plpgsql volatile set search_path = pg_catalog, pg_temp
 as $$
@@ -177,10 +184,10 @@ begin
     return 0;
   end if;
   return coalesce(app.pay_xp(
-    p_user_id => p_user_id, p_event_key => pg_catalog.format('best:%s:%s', p_skill, p_ref), p_amount => 15,
+    p_user_id => p_user_id, p_organization_id => p_organization_id, p_event_key => pg_catalog.format('best:%s:%s', p_skill, p_ref), p_amount => 15,
     p_reason => 'personal_best', p_ref_id => p_ref, p_local_date => p_local_date, p_at => p_at), 0);
 end $$;
-comment on function app.reward_best(text, text, numeric, text, date, timestamptz, boolean) is
+comment on function app.reward_best(text, text, text, numeric, text, date, timestamptz, boolean) is
   'Records a score in a skill; returns the points for a personal best, 0 where it is none, was paid, or is not to be paid.';
 
 -- An activity counts when it is first seen, and once: its key is in the ledger from then on.
@@ -188,7 +195,7 @@ comment on function app.reward_best(text, text, numeric, text, date, timestamptz
 --   2. A practice pays, five times a day at most, and so does a completed interview; the rest comes with its feedback.
 --   3. The first activity of a day pays, and so does a streak of 7, 30 and 100 days.
 create or replace function app.reward_activity(
-  p_user_id text, p_kind text, p_ref text, p_timezone text, p_at timestamptz,
+  p_user_id text, p_organization_id text, p_kind text, p_ref text, p_timezone text, p_at timestamptz,
   out amount integer, out local_date date, out is_new boolean, out is_paid boolean
 )
   language plpgsql volatile set search_path = pg_catalog, pg_temp
@@ -211,20 +218,21 @@ begin
     select count(*) from app.xp_events e
     where e.user_id = p_user_id and e.local_date = v_streak.last_activity_date and e.reason = 'practice' and e.amount > 0) < 5;
   amount := app.pay_xp(
-    p_user_id => p_user_id, p_event_key => v_key, p_amount => case when is_paid then 10 else 0 end,
+    p_user_id => p_user_id, p_organization_id => p_organization_id, p_event_key => v_key, p_amount => case when is_paid then 10 else 0 end,
     p_reason => case p_kind when 'interview' then 'interview_completed' else 'practice' end, p_ref_id => p_ref,
     p_local_date => local_date, p_at => p_at);
   -- 3.
   amount := amount
     + coalesce(app.pay_xp(
-      p_user_id => p_user_id, p_event_key => 'daily:' || local_date, p_amount => 5,
+      p_user_id => p_user_id, p_organization_id => p_organization_id, p_event_key => 'daily:' || local_date, p_amount => 5,
       p_reason => 'daily', p_ref_id => null, p_local_date => local_date, p_at => p_at), 0)
     + coalesce(app.pay_xp(
-      p_user_id => p_user_id, p_event_key => pg_catalog.format('streak:%s:%s', v_streak.current_streak, v_streak.started_on),
+      p_user_id => p_user_id, p_organization_id => p_organization_id,
+      p_event_key => pg_catalog.format('streak:%s:%s', v_streak.current_streak, v_streak.started_on),
       p_amount => case v_streak.current_streak when 7 then 50 when 30 then 200 when 100 then 500 else 0 end,
       p_reason => 'streak', p_ref_id => null, p_local_date => local_date, p_at => p_at), 0);
 end $$;
-comment on function app.reward_activity(text, text, text, text, timestamptz) is
+comment on function app.reward_activity(text, text, text, text, text, timestamptz) is
   'What an interview or a practice earns by having happened: the points, the user''s date that they are paid on, whether it is seen '
   'for the first time, and whether the activity itself was worth any.';
 
@@ -245,7 +253,8 @@ declare
 begin
   -- 1.
   amount := app.pay_xp(
-    p_user_id => p_session.user_id, p_event_key => 'interview:' || v_ref || ':judged',
+    p_user_id => p_session.user_id, p_organization_id => p_session.organization_id,
+    p_event_key => 'interview:' || v_ref || ':judged',
     p_amount => case when not v_is_judged then 0 when p_session.interview_type = 'voice' then 50 else 40 end,
     p_reason => 'interview_judged', p_ref_id => v_ref, p_local_date => p_local_date, p_at => p_at);
   if amount is null then
@@ -256,7 +265,8 @@ begin
   score := coalesce(p_feedback.overall_score, 0);
   if v_is_judged then
     amount := amount + coalesce(app.pay_xp(
-      p_user_id => p_session.user_id, p_event_key => 'interview:' || v_ref || ':score',
+      p_user_id => p_session.user_id, p_organization_id => p_session.organization_id,
+      p_event_key => 'interview:' || v_ref || ':score',
       p_amount => pg_catalog.floor(least(score, 100) / 2)::integer,
       p_reason => 'interview_score', p_ref_id => v_ref, p_local_date => p_local_date, p_at => p_at), 0);
   end if;
@@ -268,7 +278,7 @@ begin
     where pg_catalog.jsonb_typeof(e.value -> 'score') = 'number' and e.value ->> 'key' is not null
   loop
     amount := amount + app.reward_best(
-      p_user_id => p_session.user_id, p_skill => v_skill.key, p_score => v_skill.score, p_ref => v_ref,
+      p_user_id => p_session.user_id, p_organization_id => p_session.organization_id, p_skill => v_skill.key, p_score => v_skill.score, p_ref => v_ref,
       p_local_date => p_local_date, p_at => p_at);
   end loop;
 end $$;
@@ -292,6 +302,7 @@ declare
   v_feedback public.interview_feedback;
   v_attempt public.practice_attempts;
   v_at timestamptz;
+  v_organization_id text;
   v_counts boolean := true;
   v_done record;
   v_amount integer := 0;
@@ -316,6 +327,7 @@ begin
     end if;
     select f.* into v_feedback from public.interview_feedback f where f.id = v_session.feedback_id;
     v_counts := app.candidate_spoke(p_ref_id);
+    v_organization_id := v_session.organization_id;
     -- Where time ended it, nobody was there at its end: what counts is when the candidate last was.
     v_at := coalesce(p_at, case when v_session.ended_reason in ('silence', 'time_limit')
       then v_session.last_activity_at else v_session.completed_at end);
@@ -325,6 +337,7 @@ begin
       raise exception 'no such practice attempt' using errcode = 'P0002';
     end if;
     v_at := coalesce(p_at, v_attempt.created_at);
+    v_organization_id := v_attempt.organization_id;
   else
     raise exception 'unknown kind of activity: %', p_kind using errcode = '22023';
   end if;
@@ -333,14 +346,15 @@ begin
   if v_counts then
     select r.* into v_done
     from app.reward_activity(
-      p_user_id => p_user_id, p_kind => p_kind, p_ref => p_ref_id::text, p_timezone => v_profile.timezone, p_at => v_at) r;
+      p_user_id => p_user_id, p_organization_id => v_organization_id, p_kind => p_kind, p_ref => p_ref_id::text,
+      p_timezone => v_profile.timezone, p_at => v_at) r;
     v_amount := v_done.amount;
     if v_feedback.id is not null then
       select r.amount, r.score into v_earned, v_score from app.reward_feedback(v_session, v_feedback, v_done.local_date, v_at) r;
       v_amount := v_amount + v_earned;
     elsif v_done.is_new and v_attempt.score is not null then
       v_amount := v_amount + app.reward_best(
-        p_user_id => p_user_id, p_skill => v_attempt.skill, p_score => v_attempt.score, p_ref => p_ref_id::text,
+        p_user_id => p_user_id, p_organization_id => v_organization_id, p_skill => v_attempt.skill, p_score => v_attempt.score, p_ref => p_ref_id::text,
         p_local_date => v_done.local_date, p_at => v_at, p_is_paid => v_done.is_paid);
     end if;
   end if;
@@ -353,12 +367,13 @@ begin
     from public.interview_sessions s where s.user_id = p_user_id)
   where p.id = p_user_id;
   if v_amount > 0 or v_score is not null then
-    perform app.credit_xp(p_user_id, v_amount, v_score, v_at);
+    perform app.credit_xp(
+      p_user_id => p_user_id, p_organization_id => v_organization_id, p_amount => v_amount, p_score => v_score, p_at => v_at);
   end if;
 
   -- 5.
   if v_counts then
-    v_unlocked := app.unlock_achievements(p_user_id, v_done.local_date, v_at);
+    v_unlocked := app.unlock_achievements(p_user_id, v_organization_id, v_done.local_date, v_at);
   end if;
 
   select p.* into v_now from public.profiles p where p.id = p_user_id;
@@ -391,7 +406,9 @@ create or replace trigger _50_reward after update of status on public.interview_
 
 -- Standings.
 
-create or replace function app.leaderboard_rank(p_period text, p_period_key text, p_score integer) returns bigint
+create or replace function app.leaderboard_rank(
+  p_period text, p_period_key text, p_score integer, p_organization_id text default ''
+) returns bigint
   language plpgsql stable security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -400,28 +417,34 @@ begin
   -- Row-level security would hide the scores and leave a rank that looks right.
   if app.claims() is null then
     raise exception 'a rank needs the claims of a caller' using errcode = '42501';
+  elsif p_organization_id not in ('', coalesce(app.organization_id(), '')) then
+    raise exception 'the organization is not the caller''s' using errcode = '42501';
   end if;
   return 1
     + coalesce((select sum(h.members) from app.leaderboard_histogram h
-        where h.period = p_period and h.period_key = p_period_key and h.bucket > v_bucket), 0)
+        where h.organization_id = p_organization_id and h.period = p_period and h.period_key = p_period_key
+          and h.bucket > v_bucket), 0)
     + (select count(*) from app.leaderboard_scores s
-        where s.period = p_period and s.period_key = p_period_key and not s.is_hidden
+        where s.organization_id = p_organization_id and s.period = p_period and s.period_key = p_period_key and not s.is_hidden
           and s.score > p_score and s.score < app.bucket_end(v_bucket));
 end $$;
-comment on function app.leaderboard_rank(text, text, integer) is
-  'The exact rank of a score among the visible ones of a window, now; equal scores share it. Raises 42501 without claims.';
+comment on function app.leaderboard_rank(text, text, integer, text) is
+  'The exact rank of a score among the visible ones of a window, now, of everybody or of the caller''s organization; equal scores share it. '
+  'Raises 42501 without claims and for another organization.';
 
 -- Who is shown around a caller. Ranks are exact at the time of reading (app.leaderboard_rank), never stored ones.
 --   1. The first places; equal scores share one, and who was there first stands first.
 --   2. Two before and two after the caller, who may be anywhere.
 --   3. Names come from the leaderboard, which hides nobody: hidden scores were left out above.
 create or replace function app.leaderboard_page(
-  p_user_id text, p_period text default 'all_time', p_period_key text default null, p_limit integer default 10
+  p_user_id text, p_period text default 'all_time', p_period_key text default null, p_limit integer default 10,
+  p_scope text default 'global'
 ) returns table (section text, rank bigint, display_name text, score integer, is_me boolean)
   language plpgsql stable security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_key text := coalesce(p_period_key, app.leaderboard_key(p_period, app.now()));
+  v_organization_id text := case p_scope when 'global' then '' when 'organization' then app.organization_id() end;
   v_me app.leaderboard_scores;
 begin
   if p_user_id is not null then
@@ -429,9 +452,11 @@ begin
   end if;
   if p_period not in ('all_time', 'weekly', 'monthly') then
     raise exception 'unknown period: %', p_period using errcode = '22023';
+  elsif v_organization_id is null then
+    raise exception 'no standings of this scope' using errcode = '22023';
   end if;
   select s.* into v_me from app.leaderboard_scores s
-  where s.user_id = p_user_id and s.period = p_period and s.period_key = v_key;
+  where s.user_id = p_user_id and s.organization_id = v_organization_id and s.period = p_period and s.period_key = v_key;
 
   return query
     -- 1.
@@ -439,36 +464,37 @@ begin
       select 'top' as section, s.user_id, s.score, s.reached_at, rank() over (order by s.score desc) as place
       from (
         select t.* from app.leaderboard_scores t
-        where t.period = p_period and t.period_key = v_key and not t.is_hidden
+        where t.organization_id = v_organization_id and t.period = p_period and t.period_key = v_key and not t.is_hidden
         order by t.score desc, t.reached_at, t.user_id limit app.search_limit(p_limit)
       ) s
     -- 2.
     ), beside as (
       (select s.* from app.leaderboard_scores s
-       where s.period = p_period and s.period_key = v_key and not s.is_hidden
+       where s.organization_id = v_organization_id and s.period = p_period and s.period_key = v_key and not s.is_hidden
          and s.score >= v_me.score and (s.score > v_me.score or (s.reached_at, s.user_id) < (v_me.reached_at, v_me.user_id))
        order by s.score, s.reached_at desc, s.user_id desc limit 2)
       union all
       (select s.* from app.leaderboard_scores s
-       where s.period = p_period and s.period_key = v_key and not s.is_hidden
+       where s.organization_id = v_organization_id and s.period = p_period and s.period_key = v_key and not s.is_hidden
          and s.score <= v_me.score and (s.score < v_me.score or (s.reached_at, s.user_id) > (v_me.reached_at, v_me.user_id))
        order by s.score desc, s.reached_at, s.user_id limit 2)
     ), shown as (
       select t.section, t.user_id, t.score, t.reached_at, t.place from top t
       union all
-      select 'me', v_me.user_id, v_me.score, v_me.reached_at, app.leaderboard_rank(p_period, v_key, v_me.score)
+      select 'me', v_me.user_id, v_me.score, v_me.reached_at, app.leaderboard_rank(p_period, v_key, v_me.score, v_organization_id)
       where v_me.user_id is not null
       union all
-      select 'neighbour', b.user_id, b.score, b.reached_at, app.leaderboard_rank(p_period, v_key, b.score) from beside b
+      select 'neighbour', b.user_id, b.score, b.reached_at, app.leaderboard_rank(p_period, v_key, b.score, v_organization_id) from beside b
     )
     -- 3.
     select h.section, h.place, l.display_name, h.score, h.user_id is not distinct from p_user_id
     from shown h left join public.leaderboard l on l.user_id = h.user_id
     order by case h.section when 'top' then 1 when 'me' then 2 else 3 end, h.score desc, h.reached_at, h.user_id;
 end $$;
-comment on function app.leaderboard_page(text, text, text, integer) is
+comment on function app.leaderboard_page(text, text, text, integer, text) is
   'The first p_limit of a window (by default the current one), the user and two neighbours on either side, with exact ranks. '
-  'p_user_id is null for anonymous callers; raises 42501 for another''s id, 22023 for an unknown period.';
+  'p_scope is global, or organization for what was earned for the caller''s. p_user_id is null for anonymous callers; raises 42501 for '
+  'another''s id, 22023 for an unknown period or scope, and for the scope of an organization where the caller has none.';
 
 -- What is not worth computing with every activity: last week's winners and the snapshot in leaderboard.rank.
 --   1. Last week is over: its first ten keep that. Nobody is rewarded for being early on a Monday.
@@ -489,16 +515,18 @@ begin
     select r.user_id
     from (
       select s.user_id, rank() over (order by s.score desc) as place from app.leaderboard_scores s
-      where s.period = 'weekly' and s.period_key = v_week and not s.is_hidden
+      where s.organization_id = '' and s.period = 'weekly' and s.period_key = v_week and not s.is_hidden
     ) r
     where r.place <= 10 and not exists (
       select from public.achievements a where a.user_id = r.user_id and a.achievement_type = 'top_10_week')
     order by r.user_id
   loop
     perform app.lock_standings(true);
-    perform app.credit_xp(v_user_id, app.pay_xp(
-      p_user_id => v_user_id, p_event_key => 'achievement:top_10_week', p_amount => c.xp_reward, p_reason => 'achievement',
-      p_ref_id => v_week, p_local_date => (p_at at time zone 'UTC')::date, p_at => p_at), null, p_at)
+    perform app.credit_xp(
+      p_user_id => v_user_id, p_organization_id => null, p_amount => app.pay_xp(
+        p_user_id => v_user_id, p_organization_id => null, p_event_key => 'achievement:top_10_week', p_amount => c.xp_reward,
+        p_reason => 'achievement', p_ref_id => v_week, p_local_date => (p_at at time zone 'UTC')::date, p_at => p_at),
+      p_score => null, p_at => p_at)
     from app.achievement_catalogue c where c.achievement_type = 'top_10_week';
     insert into public.achievements (user_id, achievement_type, title, description, icon, xp_reward, unlocked_at, metadata)
     select v_user_id, c.achievement_type, c.title, c.description, c.icon, c.xp_reward, p_at,
@@ -512,7 +540,7 @@ begin
     select b.user_id, s.place
     from public.leaderboard b left join (
       select t.user_id, rank() over (order by t.score desc)::integer as place from app.leaderboard_scores t
-      where t.period = 'all_time' and not t.is_hidden
+      where t.organization_id = '' and t.period = 'all_time' and not t.is_hidden
     ) s on s.user_id = b.user_id
   ) r
   where r.user_id = l.user_id and l.rank is distinct from r.place;
@@ -574,17 +602,17 @@ comment on function public.get_user_interview_stats(text) is
   'S5: one row of figures about a user''s interviews; score_trend is points per interview over the last ten. Sees what its caller may see.';
 
 select app.give_to('parley_definer',
-  'app.record_activity(text, text, uuid, timestamptz)', 'app.reward_completion()', 'app.leaderboard_rank(text, text, integer)',
-  'app.leaderboard_page(text, text, text, integer)', 'app.refresh_leaderboard_ranks(timestamptz)');
+  'app.record_activity(text, text, uuid, timestamptz)', 'app.reward_completion()', 'app.leaderboard_rank(text, text, integer, text)',
+  'app.leaderboard_page(text, text, text, integer, text)', 'app.refresh_leaderboard_ranks(timestamptz)');
 revoke all on function public.get_user_interview_stats(text) from public, anon, authenticated, service_role;
-grant execute on function app.pay_xp(text, text, integer, text, text, date, timestamptz),
-  app.record_skill_score(text, text, numeric, timestamptz), app.credit_xp(text, integer, numeric, timestamptz),
-  app.unlock_achievements(text, date, timestamptz), app.count_streak_day(text, text, timestamptz),
-  app.reward_best(text, text, numeric, text, date, timestamptz, boolean),
-  app.reward_activity(text, text, text, text, timestamptz),
+grant execute on function app.pay_xp(text, text, text, integer, text, text, date, timestamptz),
+  app.record_skill_score(text, text, numeric, timestamptz), app.credit_xp(text, text, integer, numeric, timestamptz),
+  app.unlock_achievements(text, text, date, timestamptz), app.count_streak_day(text, text, timestamptz),
+  app.reward_best(text, text, text, numeric, text, date, timestamptz, boolean),
+  app.reward_activity(text, text, text, text, text, timestamptz),
   app.reward_feedback(public.interview_sessions, public.interview_feedback, date, timestamptz) to parley_definer;
-grant execute on function app.record_activity(text, text, uuid, timestamptz), app.leaderboard_page(text, text, text, integer),
-  app.leaderboard_rank(text, text, integer) to parley_app, parley_service;
+grant execute on function app.record_activity(text, text, uuid, timestamptz), app.leaderboard_page(text, text, text, integer, text),
+  app.leaderboard_rank(text, text, integer, text) to parley_app, parley_service;
 grant execute on function app.refresh_leaderboard_ranks(timestamptz) to parley_service;
 grant execute on function public.get_user_interview_stats(text) to authenticated, service_role;
 revoke all on all functions in schema app from public;

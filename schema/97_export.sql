@@ -75,7 +75,7 @@ begin atomic
   union all
   select l.user_id, to_jsonb(l) from public.leaderboard l where p_kind = 'leaderboard' and l.user_id = p_user_id
   union all
-  select concat_ws(' ', s.period, s.period_key), to_jsonb(s)
+  select concat_ws(' ', s.organization_id, s.period, s.period_key), to_jsonb(s)
   from app.leaderboard_scores s where p_kind = 'leaderboard_scores' and s.user_id = p_user_id
   union all
   -- 4.

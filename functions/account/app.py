@@ -283,7 +283,7 @@ def list_progress(request: Request) -> ProgressList:
     return services.rewards.progress(request.caller)
 
 
-@api.get("/api/leaderboard", access="anyone", answer=Leaderboard)
+@api.get("/api/leaderboard", access="anyone", answer=Leaderboard, errors=["organization_required"])
 def get_leaderboard(request: Request, query: LeaderboardQuery) -> Leaderboard:
     """The first places of a window, the caller and its neighbours."""
     return services.standings.page(request.caller, query)

@@ -124,6 +124,36 @@ def test_the_leaderboard_is_read_without_a_token_and_hides_who_opted_out(ask: As
         assert ask("GET", f"leaderboard?{query}").status == 400
 
 
+def test_an_organizations_standings_are_what_was_earned_for_it_and_for_its_members_to_see(
+    ask: Ask, play: Callable[..., None], database: ScratchDatabase
+) -> None:
+    with database.connect() as owner:
+        owner.execute("insert into organization (id) values ('acme'), ('globex')")
+    play("ada", 90, organization_id="acme")
+    play("bob", 70, organization_id="acme")
+    play("bob", 80, organization_id="globex")
+    play("carol", 60)
+    acme, globex = {"organization_id": "acme"}, {"organization_id": "globex"}
+    for period in ("all_time", "weekly", "monthly"):
+        board = ask("GET", f"leaderboard?scope=organization&period={period}", user="ada", **acme).json
+        assert (board["scope"], len(board["data"]), board["me"]["rank"]) == ("organization", 2, 1)
+    # Who changes the organization takes no points along, and sees those of the organization that the token names.
+    moved = ask("GET", "leaderboard?scope=organization", user="bob", **globex).json
+    assert [row["is_me"] for row in moved["data"]] == [True]
+    of_acme = ask("GET", "leaderboard?scope=organization", user="bob", **acme).json["me"]["score"]
+    everything = ask("GET", "profile", user="bob").json["total_xp"]
+    assert moved["me"]["score"] + of_acme == everything
+    assert len(ask("GET", "leaderboard", user="carol").json["data"]) == 3
+    assert ask("GET", "leaderboard?scope=organization", user="carol", **acme).json["me"] is None
+    for user in ("carol", None):
+        refused = ask("GET", "leaderboard?scope=organization", user=user)
+        assert (refused.status, refused.json["code"]) == (403, "organization_required")
+    ask("PATCH", "profile", {"leaderboard_opt_out": True}, "ada")
+    board = ask("GET", "leaderboard?scope=organization", user="bob", **acme).json
+    assert [row["is_me"] for row in board["data"]] == [True]
+    assert board["me"]["rank"] == 1
+
+
 def test_progress_has_a_trend_of_the_last_ten_scores(ask: Ask, database: ScratchDatabase) -> None:
     with database.connect() as owner:
         owner.execute("insert into \"user\" (id) values ('ada')")

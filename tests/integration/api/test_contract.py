@@ -143,7 +143,16 @@ def every_operation(ada: Ask, operator: Ask, leaver: Ask, webhook: Callable[[Any
     ada("account", "DELETE", f"{keys}/{made['id']}")
     ada("account", "GET", "/api/usage/access-keys")
     ada("account", "PATCH", "/api/profile", {"timezone": "Europe/Stockholm"})
-    for path in ("profile", "profile/export", "xp-events", "achievements", "streaks", "user-progress", "leaderboard"):
+    for path in (
+        "profile",
+        "profile/export",
+        "xp-events",
+        "achievements",
+        "streaks",
+        "user-progress",
+        "leaderboard",
+        "leaderboard?scope=organization",
+    ):
         ada("account", "GET", f"/api/{path}")
 
     key = "/api/settings/api-keys/openai"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from parley.core.caller import Caller
+from parley.core.errors import Problem
 from parley.database.connection import Database
 
 if TYPE_CHECKING:
@@ -19,7 +20,12 @@ class Standings:
     database: Database
 
     def page(self, caller: Caller, query: LeaderboardQuery) -> Leaderboard:
-        """One window of it; without a token there is no place of one's own."""
+        """One window of it; without a token there is no place of one's own.
+
+        Raises Problem (403) for an organization's standings where the token names none.
+        """
+        if query.scope == "organization" and caller.organization_id is None:
+            raise Problem("organization_required", "Your token names no organization.", status=403)
         key, rows = self.database.batch(
             caller.claims,
             [
@@ -27,9 +33,9 @@ class Standings:
                 (
                     """
                     select p.section, p.rank, p.display_name, p.score, p.is_me
-                    from app.leaderboard_page(%s, %s, %s, %s) p
+                    from app.leaderboard_page(%s, %s, %s, %s, %s) p
                     """,
-                    (caller.user_id, query.period, query.period_key, query.limit),
+                    (caller.user_id, query.period, query.period_key, query.limit, query.scope),
                 ),
             ],
             idempotent=True,
@@ -38,6 +44,7 @@ class Standings:
         return {
             "period": query.period,
             "period_key": key[0]["key"],
+            "scope": query.scope,
             "data": [_standing(row) for row in rows if row["section"] == "top"],
             "me": mine[0] if mine else None,
             "neighbours": [_standing(row) for row in rows if row["section"] == "neighbour"],

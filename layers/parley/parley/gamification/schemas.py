@@ -18,6 +18,7 @@ _Technology = Annotated[str, StringConstraints(min_length=1, max_length=60, stri
 _MOST_MEMBERS = 50
 
 Period = Literal["all_time", "weekly", "monthly"]
+LeaderboardScope = Literal["global", "organization"]
 ExperienceLevel = Literal["intern", "junior", "mid", "senior", "lead"]
 Score = Annotated[float, Field(ge=0, le=100)]
 
@@ -150,11 +151,14 @@ class ProgressList(TypedDict):
 
 
 class LeaderboardQuery(BaseModel):
-    """Which window, and how many of its first places. `period_key` names a past one: `2026-W43`, `2026-10`."""
+    """Which window, and how many of its first places. `period_key` names a past one: `2026-W43`, `2026-10`. The scope
+    `organization` is what its members earned while they acted for it: points stay where they were earned.
+    """
 
     model_config = QUERY
     period: Period = "all_time"
     period_key: Annotated[str, StringConstraints(max_length=8, pattern=r"^\d{4}-(W\d{2}|\d{2})$")] | None = None
+    scope: LeaderboardScope = "global"
     limit: Annotated[int, Field(ge=1, le=100)] = 10
 
     @model_validator(mode="after")
@@ -181,6 +185,7 @@ class Leaderboard(TypedDict):
 
     period: Period
     period_key: str
+    scope: LeaderboardScope
     data: list[Standing]
     me: Standing | None
     neighbours: list[Standing]

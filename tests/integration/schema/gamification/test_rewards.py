@@ -47,11 +47,11 @@ from tests.integration.schema.activities import (
         "insert into achievements (user_id, achievement_type, title) values ('alice', 'level_20', 'x')",
         "insert into user_progress (user_id, skill, best_score) values ('alice', 'sql', 100)",
         "insert into app.xp_events (user_id, event_key, amount) values ('alice', 'x', 1)",
-        "insert into app.leaderboard_scores values ('all_time', '', 'alice', 1, false, now())",
+        "insert into app.leaderboard_scores values ('', 'all_time', '', 'alice', 1, false, now())",
         "delete from app.xp_events",
         "select * from app.leaderboard_scores",
-        "select app.credit_xp('alice', 1000, null, now())",
-        "select app.pay_xp('alice', 'free', 1000, 'x', null, current_date, now())",
+        "select app.credit_xp('alice', null, 1000, null, now())",
+        "select app.pay_xp('alice', null, 'free', 1000, 'x', null, current_date, now())",
     ],
 )
 def test_not_even_parleys_login_writes_what_is_earned(

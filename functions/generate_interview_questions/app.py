@@ -10,12 +10,13 @@ from parley.container import Container
 from parley.interviews.schemas import InterviewQuestions, QuestionsRequest
 
 services = Container.from_environment(calls_models=True)
-api = Api(services.settings)
+api = Api(services.settings, lambda: services.access_keys)
 
 
 @api.post(
     "/api/generate-interview-questions",
     access="anyone",
+    scope="chat",
     answer=InterviewQuestions,
     idempotent=True,
     errors=MODEL_CALL,

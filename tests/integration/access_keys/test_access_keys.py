@@ -14,27 +14,15 @@ import pytest
 from local.emulator.client import Emulator
 from parley.core.access_keys import is_access_key, new_access_key
 from parley.database.errors import DatabaseUnavailable
+from testing.access_keys import PATH as KEYS
+from testing.access_keys import make_access_key as new_key
 from testing.functions import Answer, Functions, make_token
 
-KEYS = "/api/settings/access-keys"
-ALL_SCOPES = ["chat", "embeddings", "search", "usage"]
 _addresses = itertools.count(1)
 
 
 def an_address() -> str:
     return f"198.51.100.{next(_addresses)}"
-
-
-def new_key(functions: Functions, user: str = "ada", *, claims: dict[str, Any] | None = None, **body: Any) -> Any:
-    answer = functions.request(
-        "account",
-        "POST",
-        KEYS,
-        {"name": "a program", "scopes": ALL_SCOPES} | body,
-        token=make_token(user, **claims or {}),
-    )
-    assert answer.status == 201, answer.text
-    return answer.json
 
 
 def chat(functions: Functions, key: str | None, message: str = "Hi", **options: Any) -> Answer:
@@ -73,6 +61,25 @@ def test_a_key_reaches_search_and_documents(functions: Functions) -> None:
     found = functions.request("search", "POST", "/api/search", {"query": "tea", "mode": "hybrid"}, token=key)
     assert [hit["content"] for hit in found.json["data"]] == ["Tea is hot."]
     assert functions.request("search", "GET", "/api/documents", token=make_token("eve")).json["data"] == []
+
+
+def test_a_key_generates_questions_as_its_user_and_no_longer_once_it_is_revoked(
+    functions: Functions, database: Any
+) -> None:
+    made = new_key(functions)
+
+    def generate() -> Answer:
+        body = {"role": "cook", "number": 2}
+        return functions.request(
+            "generate_interview_questions", "POST", "/api/generate-interview-questions", body, token=made["key"]
+        )
+
+    assert generate().status == 200
+    assert functions.request("account", "GET", "/api/usage", token=made["key"]).json["daily"]["used"] == 1
+    with psycopg.connect(database.owner_url) as owner:
+        assert owner.execute("select user_id from app.question_generations").fetchall() == [("ada",)]
+    functions.request("account", "DELETE", f"{KEYS}/{made['id']}", token=make_token("ada"))
+    assert code(generate()) == (401, "access_key_revoked")
 
 
 def test_a_key_is_shown_once_and_listed_renamed_and_revoked_by_its_user_alone(functions: Functions) -> None:

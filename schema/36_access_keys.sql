@@ -98,8 +98,9 @@ end $$;
 comment on function app.resolve_access_key(jsonb) is
   'Whose key has the hash in the claims {"access_key_hash", "caller_key", "scope"}: {"outcome": "resolved", "claims", "access_key"}, and the transaction acts as its user. Else access_key_unknown, _attempts_used_up, _revoked, _expired or _scope_missing, or subject_deleted.';
 
--- A key's own limit is what its rows of today say, so that nothing has to be given back to it. Its requests queue here, at a
--- lock of their own: the row of the key is locked before the request's (resolve_access_key), this comes after.
+-- A key's own limit is what its rows of today say, so that nothing has to be given back to it: what is held, what spent a
+-- unit, and what called a model where the tier takes no units. Its requests queue here, at a lock of their own: the row of
+-- the key is locked before the request's (resolve_access_key), this comes after.
 create or replace function app.access_key_has_room(p_request_id text) returns boolean
   language plpgsql set search_path = pg_catalog, pg_temp
 as $$
@@ -113,7 +114,8 @@ begin
   return v_limit > (
     select count(*) from app.ai_requests r
     where r.access_key_id = app.access_key_id() and r.id <> p_request_id and r.reserved_tokens is null
-      and (r.state = 'reserved' and r.lease_until > app.now() or r.state = 'settled' and r.provider is not null)
+      and (r.state = 'reserved' and r.lease_until > app.now()
+        or r.state = 'settled' and (r.reserved_day is not null or r.provider is not null))
       and coalesce(r.reserved_day, (r.created_at at time zone app.time_zone())::date) = app.today()
       and r.created_at > app.now() - interval '3 days');
 end $$;

@@ -1,11 +1,14 @@
-"""Users' own keys are nowhere to be found: canary keys through every kind of fault, and then a look into every sink.
+"""Users' own keys and machine keys are nowhere to be found: canaries through every kind of fault, and a look into every
+sink.
 
     python benchmarks/canary_keys.py [--keys 1000]
 
 Each key is stored, verified and called with while the provider fails in one way after another, sent in malformed
-bodies, paths and queries, and moved under a new KMS key (moto) while requests go on. Then the processes' output, every
-answer and a dump of every table are searched for the keys, whole, in part, or in base64. A row that was moved to
-another user must not open. Exits 1 when a key is found, a request of the rotation fails, or a moved row opens.
+bodies, paths and queries, and moved under a new KMS key (moto) while requests go on. Each user has a machine key too,
+which calls through the same faults and is sent where it does not belong. Then the processes' output, every answer but
+those that made machine keys, and a dump of every table are searched for the keys, whole, in part, or in base64. A row
+that was moved to another user must not open. Exits 1 when a key is found, a request of the rotation fails, or a moved
+row opens.
 """
 
 from __future__ import annotations
@@ -50,8 +53,8 @@ def container(connection: Connection, number: int, environment: dict[str, str], 
         if request is None:
             connection.send(schedules.invoke("rotate_keys", {}, seconds=300))
             continue
-        name, method, path, body, user = request
-        answer = functions.request(name, method, path, body, token=make_token(user))
+        name, method, path, body, token, headers = request
+        answer = functions.request(name, method, path, body, token=token, headers=headers)
         connection.send((answer.status, answer.text + json.dumps(answer.headers)))
 
 
@@ -64,12 +67,24 @@ class Client:
         self.statuses: Counter[int] = Counter()
 
     def ask(self, name: str, method: str, path: str, body: Any = None, *, user: str) -> int:
-        """One request; its status."""
-        self._worker.send((name, method, path, body, user))
+        """One request with the user's token; its status."""
+        return self.send(name, method, path, body, make_token(user))
+
+    def send(
+        self, name: str, method: str, path: str, body: Any, token: str | None, headers: dict[str, str] | None = None
+    ) -> int:
+        """One request with any credentials; its status."""
+        self._worker.send((name, method, path, body, token, headers))
         status, text = self._worker.receive()
         self.answers.append(text)
         self.statuses[status] += 1
         return int(status)
+
+    def machine_key(self, user: str) -> str:
+        """A new machine key of the user, out of an answer that is not kept."""
+        self.ask("account", "POST", "/api/settings/access-keys", {"name": "x", "scopes": ["chat"]}, user=user)
+        answer, _ = json.JSONDecoder().raw_decode(self.answers.pop())
+        return str(answer["key"])
 
     def path(self, provider: str) -> str:
         """Where a key is stored."""
@@ -98,7 +113,9 @@ def prove(database: ScratchDatabase, emulator: Emulator, verdict: Verdict, count
         ):
             # A lane for each provider, so that a fault meets the request that it was made for.
             clients = [Client(worker) for worker in running]
-            byok = sum(lanes.map(_through_faults, clients, [emulator] * 3, [keys] * 3, range(3), [seed] * 3))
+            lanes_done = lanes.map(_through_faults, clients, [emulator] * 3, [keys] * 3, range(3), [seed] * 3)
+            counts, machine_keys = zip(*lanes_done, strict=True)
+            byok = sum(counts)
             verdict(f"{count} keys: verified after their faults, and byok then", byok == count, byok)
             client = clients[0]
             with_operators = [r for r in emulator.requests() if OPERATORS in json.dumps(r["headers"])]
@@ -113,15 +130,21 @@ def prove(database: ScratchDatabase, emulator: Emulator, verdict: Verdict, count
         "answers": "\n".join(text for one in clients for text in one.answers),
         "database dump": _dump(database),
     }
+    keys += [key for made in machine_keys for key in made]
+    verdict("machine keys among them", len(set(keys)) == 2 * count, len(set(keys)) - count)
     for name, text in sinks.items():
         found = _found(text, keys)
         verdict(f"keys found in {len(text) / 1e6:.1f} MB of {name}", found == 0 and len(text) > 0, found)
 
 
-def _through_faults(client: Client, emulator: Emulator, keys: Sequence[str], lane: int, seed: int) -> int:
-    """Store, misuse, verify and use every key of one provider; how many made their user byok."""
+def _through_faults(
+    client: Client, emulator: Emulator, keys: Sequence[str], lane: int, seed: int
+) -> tuple[int, list[str]]:
+    """Store, misuse, verify and use every key of one provider, and a machine key beside it; how many made their user
+    byok, and the machine keys.
+    """
     chance, faults = random.Random(seed + lane), sorted(NAMES)
-    byok = 0
+    byok, machine_keys = 0, []
     for number, key in [*enumerate(keys)][lane :: len(PROVIDERS)]:
         user, provider = f"user-{number}", PROVIDERS[number % len(PROVIDERS)]
         path = client.path(provider)
@@ -146,10 +169,33 @@ def _through_faults(client: Client, emulator: Emulator, keys: Sequence[str], lan
         for fault in (faults[(number * 7 + 3) % len(faults)], "unauthorized"):
             emulator.fault(fault, provider=provider, delay=0.1)
             client.ask("chat", "POST", "/api/chat", {"message": f"hello {number} {fault}", "cache": "off"}, user=user)
+        machine_keys.append(client.machine_key(user))
+        _misuse_machine_key(client, emulator, chance, machine_keys[-1], user)
         client.ask(*chance.choice(misuse), user=user)
         client.ask("account", "GET", "/api/settings", user=user)
         byok += '"tier":"byok"' in client.answers[-1] and key[-4:] in client.answers[-1]
-    return byok
+    return byok, machine_keys
+
+
+def _misuse_machine_key(client: Client, emulator: Emulator, chance: random.Random, key: str, user: str) -> None:
+    """Call with a machine key through a fault, and send it where it does not belong, or broken."""
+    greeting = {"message": f"hello from {user}'s program", "cache": "off"}
+    client.send("chat", "POST", "/api/chat", greeting, None, {"x-api-key": key})
+    emulator.fault(chance.choice(sorted(NAMES)), delay=0.1)
+    client.send("chat", "POST", "/api/chat", greeting, key)
+    for name, method, path, body, token, headers in (
+        ("chat", "POST", "/api/chat", greeting, key[:-1], None),
+        ("chat", "POST", "/api/chat", greeting, key, {"x-api-key": key[::-1]}),
+        ("chat", "POST", "/api/chat", greeting | {"model": key}, key, None),
+        ("chat", "POST", "/api/chat", greeting | {key: key}, key, None),
+        ("chat", "POST", "/api/chat", json.dumps(greeting)[:-1] + key, key, None),
+        ("account", "GET", f"/api/usage?of={key}", None, key, None),
+        ("account", "GET", "/api/usage", None, key, {"Authorization": f"Basic {key}"}),
+        ("account", "DELETE", f"/api/settings/access-keys/{key}", None, make_token(user), None),
+        ("account", "PATCH", "/api/settings/access-keys/x", {"name": key}, make_token(user), None),
+        ("search", "GET", f"/api/documents/{key}", None, key, None),
+    ):
+        client.send(name, method, path, body, token, headers)
 
 
 def _through_rotation(client: Client, rotator: Worker, keys: Sequence[str], verdict: Verdict) -> int:
@@ -203,7 +249,7 @@ def _found(text: str, keys: Sequence[str]) -> int:
     """How many keys a text gives away: a run of their secret characters, or what base64 makes of them."""
     pieces: dict[str, str] = {}
     for key in keys:
-        secret = key.rpartition("-")[2]
+        secret = key[3:] if key.startswith("pk_") else key.rpartition("-")[2]
         pieces |= {secret[at : at + _PIECE]: key for at in range(len(secret) - _PIECE + 1)}
         pieces[base64.b64encode(key.encode()).decode()[:24]] = key
     # All pieces are as long as each other but for base64's: one pass over the text for each length.

@@ -2,10 +2,10 @@
 
     python benchmarks/idempotency.py [--processes 50] [--keys 20]
 
-Chat, search and import, each in the same way. Every process is a container with functions of its own; providers are
-emulated and count their calls. At once: all send the same request while the model takes a third of a second. After a
-crash: the process that got to call is killed before it has the answer; the clock passes the end of its lease; all
-others ask at once. Exits 1 when something differs.
+Chat, search and import, each in the same way. Every process is a container with functions of its own, and every second
+one calls with a machine key of the user instead of a token; providers are emulated and count their calls. At once: all
+send the same request while the model takes a third of a second. After a crash: the process that got to call is killed
+before it has the answer; the clock passes the end of its lease; all others ask at once. Exits 1 when something differs.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ if __package__ in (None, ""):  # run as a file
     sys.path[:0] = [str(Path(__file__).resolve().parents[1] / part) for part in ("", "layers/parley")]
 
 from local.emulator.client import Emulator
+from testing.access_keys import make_access_key
 from testing.databases import ScratchDatabase, migrated_server, set_clock
 from testing.figures import Verdict
 from testing.functions import Functions, function_environment, make_token
@@ -38,22 +39,23 @@ CASES: dict[str, tuple[str, str, Callable[[str], dict[str, Any]]]] = {
 
 
 def container(connection: Connection, _number: int, environment: dict[str, str]) -> None:
-    """A process with functions: takes (user, key, case, text), answers with (status, code, body)."""
+    """A process with functions: takes (token, key, case, text), answers with (status, code, body)."""
     silence()
     functions = Functions(environment)
     for function, _, _ in CASES.values():
         functions.module(function)
     connection.send("ready")
-    for user, key, case, text in messages(connection):
+    for token, key, case, text in messages(connection):
         function, path, body = CASES[case]
         headers = {"Idempotency-Key": key}
-        answer = functions.request(function, "POST", path, body(text), token=make_token(user), headers=headers)
+        answer = functions.request(function, "POST", path, body(text), token=token, headers=headers)
         connection.send((answer.status, answer.json.get("code"), answer.text if answer.status < 300 else None))
 
 
 def prove(database: ScratchDatabase, emulator: Emulator, verdict: Verdict, processes: int, keys: int) -> None:
     """Both parts of every case, with so many keys each."""
     environment = function_environment(database.app_url, emulator.url)
+    functions = Functions(environment)
     # From noon on, so that no day turns over between a crash and its retry.
     later = itertools.count(43_200 - int(time.time()) % 86_400, 120)
     with workers(processes, container, environment) as running, database.connect() as owner:
@@ -67,20 +69,21 @@ def prove(database: ScratchDatabase, emulator: Emulator, verdict: Verdict, proce
             kind = f"{case}-{'crash' if crash else 'once'}"
             for number in range(keys):
                 user, key = f"{kind}-{number}", f"key-{number}"
+                tokens = (make_token(user), make_access_key(functions, user)["key"])
                 text = f"What is fjord number {number}, sent {kind}?"
                 emulator.reset()
                 if crash:
-                    _crash(emulator, running, container, environment, (user, key, case, text))
+                    _crash(emulator, running, container, environment, (tokens[number % 2], key, case, text))
                     set_clock(owner, f"pg_catalog.now() + interval '{next(later)} seconds'")
                 emulator.fault("slow", delay=THINKING_SECONDS)
                 before = len(emulator.requests())
-                for worker in running:
-                    worker.send((user, key, case, text))
+                for place, worker in enumerate(running):
+                    worker.send((tokens[place % 2], key, case, text))
                 answers = gather(running)
                 codes |= {(status, code) for status, code, _ in answers}
                 bodies.append({body for _, _, body in answers if body})
                 calls.append(len(emulator.requests()) - before)
-                running[0].send((user, key, case, text + " Really?"))
+                running[0].send((tokens[1], key, case, text + " Really?"))
                 reused.add(running[0].receive()[:2])
             # Of each user: units, ledger rows, settled requests, searches, documents, and whether what was counted of
             # tokens to embed is what the ledger has.
@@ -110,6 +113,7 @@ def prove(database: ScratchDatabase, emulator: Emulator, verdict: Verdict, proce
                 set(rows),
             )
             verdict(f"{name}: another body", reused == {(422, "idempotency_key_reused")}, reused)
+    functions.close()
 
 
 def _crash(

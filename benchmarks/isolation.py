@@ -37,6 +37,7 @@ from local.emulator.client import Emulator
 from parley.database.connection import Database
 from parley.database.errors import DatabaseError, DatabaseUnavailable
 from parley.migrations.catalog import catalog_snapshot
+from testing.access_keys import make_access_key
 from testing.attacks import ATTACKS, LONELY_ATTACKS, Leak, Thief
 from testing.databases import ScratchDatabase, migrated_server, new_database
 from testing.figures import Verdict
@@ -92,7 +93,10 @@ def prove_trials(
     """So many random attempts of one tenant at what is another's."""
     populate(database, TENANTS)
     environment = function_environment(database.app_url, emulator.url)
-    with workers(processes, attempts, processes, database.app_url, environment, seed) as running:
+    functions = Functions(environment)
+    keys = [make_access_key(functions, str(tenant.caller.user_id))["key"] for tenant in tenants(TENANTS)]
+    functions.close()
+    with workers(processes, attempts, processes, database.app_url, environment, keys, seed) as running:
         for worker in running:
             worker.send(trials // processes)
         counts, leaks = zip(*gather(running), strict=True)
@@ -118,7 +122,13 @@ def populate(database: ScratchDatabase, count: int) -> None:
 
 
 def attempts(
-    connection: Connection, number: int, processes: int, url: str, environment: dict[str, str], seed: int
+    connection: Connection,
+    number: int,
+    processes: int,
+    url: str,
+    environment: dict[str, str],
+    keys: Sequence[str],
+    seed: int,
 ) -> None:
     """A process: makes the attempts it is told to, answers with how many it made and what leaked."""
     silence()
@@ -132,7 +142,7 @@ def attempts(
         victim = chance.choice([other for other in range(TENANTS) if other != me])
         try:
             if trial % ONE_IN == 0:
-                _over_http(functions, Tenant(me), Tenant(victim), chance)
+                _over_http(functions, Tenant(me), Tenant(victim), keys[me], chance)
             else:
                 thieves[me].attack(chance.choice(names), Tenant(victim), chance)
         except Leak as leak:
@@ -141,26 +151,31 @@ def attempts(
     connection.send((made, leaks))
 
 
-def _over_http(functions: Functions, me: Tenant, victim: Tenant, chance: random.Random) -> None:
-    """One request for what is the victim's, or for what is one's own where that could be mixed up."""
-    caller = me.caller
-    token = make_token(caller.user_id, organization_id=caller.organization_id)
+def _over_http(functions: Functions, me: Tenant, victim: Tenant, key: str, chance: random.Random) -> None:
+    """One request for what is the victim's, or for what is one's own where that could be mixed up; by a token, or by a
+    machine key, which carries no organization.
+    """
+    caller, by_key = me.caller, chance.random() < 0.5
+    token = key if by_key else make_token(caller.user_id, organization_id=caller.organization_id)
     name, method, target, body = chance.choice((
         ("account", "GET", f"/api/conversations/{victim.id('conversation')}", None),
         ("account", "GET", "/api/conversations", None),
         ("account", "GET", "/api/settings", None),
         ("account", "GET", "/api/interactions", None),
         ("account", "GET", "/api/usage/history?group_by=model", None),
+        ("account", "GET", "/api/usage/access-keys", None),
         ("search", "GET", f"/api/documents/{victim.id('document')}", None),
         ("chat", "POST", "/api/chat", {"message": "hello", "conversation_id": victim.id("conversation")}),
         ("chat", "POST", "/api/chat", {"message": f"What is fjord {chance.randrange(50)}?"}),
+        ("search", "POST", "/api/search", {"query": f"What is fjord {chance.randrange(50)}?", "mode": "keyword"}),
     ))  # fmt: skip
     answer = functions.request(name, method, target, body, token=token)
-    foreign = set(re.findall(r"belongs-to-[a-z]+-\d+", answer.text)) - {me.own, me.shared}
+    foreign = set(re.findall(r"belongs-to-[a-z]+-\d+", answer.text)) - ({me.own} if by_key else {me.own, me.shared})
+    refused = by_key and answer.status == 403 and answer.json["code"] == "access_key_not_accepted"
     if (
         foreign
-        or answer.status not in (200, 404, 409, 429)
-        or (victim.id("conversation") in target and answer.status != 404)
+        or (answer.status not in (200, 404, 409, 429) and not refused)
+        or (victim.id("conversation") in target and answer.status != 404 and not refused)
     ):
         raise Leak(f"{method} {target}: {answer.status} {answer.json.get('code')} {sorted(foreign)}")
 

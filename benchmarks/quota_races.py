@@ -2,11 +2,11 @@
 
     python benchmarks/quota_races.py [--processes 64] [--attempts 1000] [--night-attempts 10000]
 
-The race: a user for every four processes, with 10 or 100 units a day; every process asks for them in turn through
-parley.admission, holds what it got for up to ten milliseconds and then settles or gives back. A quarter of the
-processes are killed while they hold a unit, and replaced. At half-time the clock passes the end of the dead ones'
-leases. Every refusal is compared with a log that the processes keep: there must have been a moment within it in which
-the limit was held or spent.
+The race: a user for every four processes, with 10 or 100 units a day, and for every four of these a machine key with 20
+of its user's 100. Every process asks for them in turn through parley.admission, holds what it got for up to ten
+milliseconds and then settles or gives back. A quarter of the processes are killed while they hold a unit, and replaced.
+At half-time the clock passes the end of the dead ones' leases. Every refusal is compared with a log that the processes
+keep: there must have been a moment within it in which the limit was held or spent.
 
 The nights: eight processes ask for two users while the clock is moved, in the midst of it, over midnight, both
 daylight-saving nights and the end of a month. No schedule runs. Exits 1 when a unit is missing or over.
@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 if __package__ in (None, ""):  # run as a file
     sys.path[:0] = [str(Path(__file__).resolve().parents[1] / part) for part in ("", "layers/parley")]
@@ -36,7 +36,8 @@ from parley.admission.known_callers import KnownCallers
 from parley.admission.records import AdmittedModelCall, ModelCallRequest, Outcome
 from parley.admission.refusals import Refused
 from parley.admission.requests import Requests
-from parley.core.caller import Caller, RequestContext
+from parley.core.access_keys import access_key_hash, new_access_key
+from parley.core.caller import AccessKey, Caller, RequestContext
 from parley.core.clock import SystemClock
 from parley.database.connection import Database
 from testing.databases import ScratchDatabase, migrated_server, set_clock
@@ -46,6 +47,15 @@ from testing.workers import PROCESSES, Worker, gather, messages, workers
 NIGHT_PROCESSES = 8
 RACE_LEASE, NIGHT_LEASE = 3_600, 30 * 86_400  # seconds: the race goes on after its leases, the nights end within them
 LIMITS = {"free": 10, "premium": 100}
+LIMIT_OF_KEY = 20
+
+
+class Racer(NamedTuple):
+    """Somebody with a limit: a user, or a machine key of a user who has more."""
+
+    user: str
+    limit: int
+    caller: Caller
 
 
 @dataclass
@@ -53,9 +63,9 @@ class Log:
     """What one process saw of one half, in seconds of a clock that all processes share.
 
     Attributes:
-        refused: (user, began, ended) of each refusal.
-        held: (user, began, ended) of each hold; `ended` None where it was spent.
-        killed: (user, began) of the hold with which it was killed.
+        refused: (racer, began, ended) of each refusal.
+        held: (racer, began, ended) of each hold; `ended` None where it was spent.
+        killed: (racer, began) of the hold with which it was killed.
     """
 
     refused: list[tuple[int, float, float]] = field(default_factory=list)
@@ -63,20 +73,20 @@ class Log:
     killed: list[tuple[int, float]] = field(default_factory=list)
 
 
-def race(connection: Connection, number: int, url: str, users: int, seed: int) -> None:
+def race(connection: Connection, number: int, url: str, racers: Sequence[Racer], seed: int) -> None:
     """A process: takes (attempts, whether to be killed), answers with its `Log` and how many attempts are left."""
     requests = _requests(url)
     chance = random.Random(seed + number)
     for attempts, dies in messages(connection):
         log = Log()
         for left in range(attempts - 1, -1, -1):
-            user, began = chance.randrange(users), time.monotonic()
-            admitted = _begin(requests, f"user-{user}", RACE_LEASE)
+            racer, began = chance.randrange(len(racers)), time.monotonic()
+            admitted = _begin(requests, racers[racer].caller, RACE_LEASE)
             if admitted is None:
-                log.refused.append((user, began, time.monotonic()))
+                log.refused.append((racer, began, time.monotonic()))
                 continue
             if dies:
-                log.killed.append((user, began))
+                log.killed.append((racer, began))
                 connection.send((log, left))
                 time.sleep(3600)
             time.sleep(chance.random() / 100)
@@ -88,19 +98,32 @@ def race(connection: Connection, number: int, url: str, users: int, seed: int) -
                 occurred_at=datetime.now(UTC),
                 state="settled" if spent else "released",
             )
-            assert requests.finish(Caller(user_id=f"user-{user}"), outcome).state == outcome.state
-            log.held.append((user, began, None if spent else time.monotonic()))
+            assert requests.finish(admitted.caller, outcome).state == outcome.state
+            log.held.append((racer, began, None if spent else time.monotonic()))
         connection.send((log, 0))
 
 
 def prove_race(database: ScratchDatabase, verdict: Verdict, processes: int, attempts: int, seed: int = 1) -> None:
     """The race, in two halves with the end of the leases between them."""
     victims = users = processes // 4
+    racers = [Racer(f"user-{user}", _limit(user), Caller(user_id=f"user-{user}")) for user in range(users)]
+    keys = [new_access_key() for _ in range(max(1, users // 4))]
+    racers += [
+        Racer(f"of-key-{number}", LIMIT_OF_KEY, Caller(address_hash="here", access_key=_access_key(key)))
+        for number, key in enumerate(keys)
+    ]
     logs: list[Log] = []
-    with database.connect() as owner, workers(processes, race, database.app_url, users, seed) as running:
+    with database.connect() as owner, workers(processes, race, database.app_url, racers, seed) as running:
         set_clock(owner, "'2026-05-12 10:00+02'::timestamptz")
         for user in range(users):
             _add_user(owner, f"user-{user}", _tier(user))
+        for racer, key in zip(racers[users:], keys, strict=True):
+            _add_user(owner, racer.user, "premium")
+            owner.execute(
+                "insert into app.access_keys (user_id, name, key_hash, last_four, scopes, daily_units)"
+                " values (%s, 'x', decode(%s, 'hex'), %s, '{chat}', %s)",
+                (racer.user, access_key_hash(key), key[-4:], racer.limit),
+            )
         for half in (1, 2):
             for number, worker in enumerate(running):
                 worker.send((attempts // 2, half == 1 and number < victims))
@@ -109,7 +132,7 @@ def prove_race(database: ScratchDatabase, verdict: Verdict, processes: int, atte
                 logs.append(log)
                 if log.killed:
                     worker.kill()
-                    running[number] = Worker(race, processes + number, database.app_url, users, seed)
+                    running[number] = Worker(race, processes + number, database.app_url, racers, seed)
                     running[number].send((left, False))
                     logs.append(running[number].receive()[0])
             if half == 1:
@@ -123,32 +146,32 @@ def prove_race(database: ScratchDatabase, verdict: Verdict, processes: int, atte
             owner.execute("select user_id, daily_usage from public.user_ai_settings").fetchall()
         )
     spent = {user: units for user, units, _ in rows}
-    right = sum(spent.get(f"user-{user}") == counted[f"user-{user}"] == _limit(user) for user in range(users))
+    right = sum(spent.get(racer.user) == counted[racer.user] == racer.limit for racer in racers)
     killed = sum(len(log.killed) for log in logs)
     tried = sum(len(log.refused) + len(log.held) + len(log.killed) for log in logs)
     verdict(
-        f"{processes} processes, {tried} attempts, {killed} killed with a unit in hand: users at their limit",
-        right == users and killed == victims,
-        f"{right} of {users} ({sum(spent.values())} units)",
+        f"{processes} processes, {tried} attempts, {killed} killed with a unit in hand: users and keys at their limit",
+        right == len(racers) and killed == victims,
+        f"{right} of {len(racers)} ({sum(spent.values())} units)",
     )
     verdict("holds of the dead that did not return", not any(held for _, _, held in rows), sum(row[2] for row in rows))
-    early, refusals = _early_refusals(logs, expired, users)
+    early, refusals = _early_refusals(logs, expired, racers)
     verdict(f"refusals below the limit, of {refusals}", early == 0, early)
 
 
-def _early_refusals(logs: Sequence[Log], expired: float, users: int) -> tuple[int, int]:
+def _early_refusals(logs: Sequence[Log], expired: float, racers: Sequence[Racer]) -> tuple[int, int]:
     """Refusals during which the limit was at no moment reached, and all refusals."""
     early = total = 0
-    for user in range(users):
-        holds = [hold for log in logs for hold in log.held if hold[0] == user]
-        holds += [(user, began, expired) for log in logs for who, began in log.killed if who == user]
+    for number, racer in enumerate(racers):
+        holds = [hold for log in logs for hold in log.held if hold[0] == number]
+        holds += [(number, began, expired) for log in logs for who, began in log.killed if who == number]
         for log in logs:
             for who, began, ended in log.refused:
-                if who != user:
+                if who != number:
                     continue
                 total += 1
                 held = sum(1 for _, taken, back in holds if taken <= ended and (back is None or back >= began))
-                early += held < _limit(user)
+                early += held < racer.limit
     return early, total
 
 
@@ -186,7 +209,7 @@ def ask(connection: Connection, _number: int, url: str, done: Any) -> None:
     for users, attempts in messages(connection):
         admitted = 0
         for attempt in range(attempts):
-            admitted += _begin(requests, users[attempt % len(users)], NIGHT_LEASE) is not None
+            admitted += _begin(requests, Caller(user_id=users[attempt % len(users)]), NIGHT_LEASE) is not None
             with done.get_lock():
                 done.value += 1
         connection.send(admitted)
@@ -234,16 +257,20 @@ def _requests(url: str) -> Requests:
     return Requests(database, clock, KnownCallers(), AccessKeys(database, clock))
 
 
-def _begin(requests: Requests, user: str, lease_seconds: int) -> AdmittedModelCall | None:
+def _begin(requests: Requests, caller: Caller, lease_seconds: int) -> AdmittedModelCall | None:
     """Take a unit for at least so long; None at the limit."""
-    context = RequestContext(Caller(user_id=user), request_id=str(uuid.uuid4()), seconds=lease_seconds)
+    context = RequestContext(caller, request_id=str(uuid.uuid4()), seconds=lease_seconds)
     request = ModelCallRequest(operation="chat", default_provider="openai", default_models={"openai": "gpt"})
     try:
         return requests.begin_model_call(context, request, time.monotonic() + 60)
     except Refused as refused:
-        if refused.code != "quota_exceeded":
+        if refused.code != ("quota_exceeded" if caller.access_key is None else "access_key_limit_used_up"):
             raise
         return None
+
+
+def _access_key(key: str) -> AccessKey:
+    return AccessKey(access_key_hash(key), "chat")
 
 
 def _tier(user: int) -> str:

@@ -141,8 +141,10 @@ def replay(connection: Connection, _number: int, environment: dict[str, str], qu
         connection.send(delivered)
 
 
-def prove(database: ScratchDatabase, emulator: Emulator, verdict: Verdict, cycles: int, containers: int) -> None:
-    """So many outages in a row, and the accounts after them."""
+def prove(
+    database: ScratchDatabase, emulator: Emulator, verdict: Verdict, cycles: int, containers: int
+) -> tuple[list[Seen], list[tuple[float, float]]]:
+    """So many outages in a row, and the accounts after them; what was seen, and when the outages began and ended."""
     import boto3
 
     with workers(1, serve_aws) as (cloud,), database.connect() as owner:
@@ -181,6 +183,7 @@ def prove(database: ScratchDatabase, emulator: Emulator, verdict: Verdict, cycle
             queued = replayer.receive(120)
     _judge_answers(verdict, seen, outages)
     _judge_accounts(database, emulator, verdict, seen, queued)
+    return seen, outages
 
 
 def _outage(database: ScratchDatabase, pid_file: Path, *, immediate: bool) -> tuple[float, float]:
@@ -216,6 +219,9 @@ def _judge_answers(verdict: Verdict, seen: list[Seen], outages: list[tuple[float
     )  # fmt: skip
     expected = {("fan", "gemini", "user"), ("fan", "gemini", "memory"), ("stranger", "openai", "environment")}
     verdict("preferences read", set(choices) <= expected, dict(choices))
+
+
+def _judge_times(verdict: Verdict, seen: list[Seen], outages: list[tuple[float, float]]) -> None:
     slowest = max(seen, key=lambda one: one.ended - one.began)
     took = slowest.ended - slowest.began
     verdict(f"slowest answer, at most {LONGEST_SECONDS:g} s", took <= LONGEST_SECONDS, f"{took:.2f} s ({slowest.kind})")
@@ -264,7 +270,8 @@ def main() -> int:
     options = parser.parse_args()
     verdict = Verdict()
     with migrated_server(durable=True) as database, Emulator() as emulator:
-        prove(database, emulator, verdict, options.cycles, options.containers)
+        seen, outages = prove(database, emulator, verdict, options.cycles, options.containers)
+        _judge_times(verdict, seen, outages)
     return verdict.status
 
 

@@ -282,7 +282,7 @@ def test_what_was_embedded_when_the_database_went_away_reaches_the_ledger_once(
         ]
 
 
-def test_outages_under_load_lose_nothing_and_end_at_once(data_dir: Path, emulator: Emulator) -> None:
+def test_outages_under_load_lose_nothing_and_answer_what_they_can(data_dir: Path, emulator: Emulator) -> None:
     verdict = Verdict()
     with Server(data_dir) as server:
         prove(migrated(server), emulator, verdict, cycles=2, containers=2)

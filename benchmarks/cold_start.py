@@ -35,9 +35,9 @@ BUILD = Path(".aws-sam") / "build"
 LAYERS = ("ParleyLayer", "DependenciesLayer")
 TARGETS = {"get_provider": 0.6, "chat": 1.3, "usage_reset": 0.35, "cache_cleanup": 0.35}
 # The stored key is what verify_key verifies.
-FUNCTIONS = ("get_provider", "set_provider", "chat", "chat_stream", "generate_interview_questions", "interviews",
-             "search", "account", "store_key", "verify_key", "admin", "health", "usage_reset", "cache_cleanup",
-             "rotate_keys", "usage_replay", "migrate")  # fmt: skip
+FUNCTIONS = ("get_provider", "set_provider", "chat", "chat_stream", "wire", "generate_interview_questions",
+             "interviews", "search", "account", "store_key", "verify_key", "admin", "health", "usage_reset",
+             "cache_cleanup", "rotate_keys", "usage_replay", "migrate")  # fmt: skip
 PROMPTS = ("message", "objective", "query")
 SERVICE = ("admin", "usage_reset", "cache_cleanup", "rotate_keys", "usage_replay")
 # Of what another checkout's build takes.
@@ -149,6 +149,8 @@ def event_of(checkout: Path, name: str) -> dict[str, Any]:
         # Another caller with another question each time: neither a quota nor the cache may answer.
         context["identity"]["sourceIp"] = ".".join(("10", *map(str, fresh.bytes[:3])))
         body = json.loads(str(event["body"] or "{}"))
+        for message in body.get("messages", ()):
+            message["content"] += f" ({fresh})"
         event["body"] = json.dumps(body | {key: f"{body[key]} ({fresh})" for key in PROMPTS if key in body})
     if "Records" in event:
         event["Records"] = []  # the sample message names a call that was never made

@@ -50,6 +50,7 @@ _WHO: dict[Access, str] = {
 # By the first parts of a path, the longest that fits: what the operation is filed under.
 _TAGS = {
     "/api/chat": ("Chat", "One answer, whole or streamed."),
+    "/v1": ("OpenAI", "What OpenAI's clients ask for, over the same models and quotas."),
     "/api/conversations": ("Conversations", "What chat keeps."),
     "/api/generate-interview-questions": ("Interviews", "Interview practice: questions, interviews, feedback."),
     "/api/interviews": ("Interviews", ""),
@@ -132,8 +133,28 @@ _HEADERS: dict[str, dict[str, Any]] = {
         "description": "Seconds until it starts anew.",
         "schema": {"type": "string", "pattern": r"^\d+$"},
     },
+    "X-Parley-Ignored": {
+        "description": "The members of the request that had no effect, with commas between.",
+        "schema": {"type": "string"},
+    },
 }
-_QUOTA_HEADERS = ("RateLimit-Policy", "RateLimit", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
+_HEADERS |= {
+    f"X-RateLimit-{name}-{what}": {
+        "description": f"{meaning}, by OpenAI's name.",
+        "schema": {"type": "string", "pattern": r"^\d+s?$"},
+    }
+    for what, of in (("Requests", "answers"), ("Tokens", "tokens to embed"))
+    for name, meaning in (
+        ("Limit", f"The limit of {of}"),
+        ("Remaining", f"What is left of it, of {of}"),
+        ("Reset", f"Seconds until the limit of {of} starts anew"),
+    )
+}
+_QUOTA_HEADERS = (
+    "RateLimit-Policy", "RateLimit", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset",
+    "X-RateLimit-Limit-Requests", "X-RateLimit-Remaining-Requests", "X-RateLimit-Reset-Requests",
+)  # fmt: skip
+_TOKEN_HEADERS = ("X-RateLimit-Limit-Tokens", "X-RateLimit-Remaining-Tokens", "X-RateLimit-Reset-Tokens")
 
 
 def document() -> dict[str, Any]:
@@ -331,6 +352,9 @@ def _answer(route: Route, schemas: _Schemas) -> dict[str, Any]:
         headers.append("Idempotency-Replayed")
     if "quota_exceeded" in route.errors:
         headers += ["X-Parley-Degraded", *_QUOTA_HEADERS]
+    if route.path.startswith("/v1/") and route.body is not None:
+        headers.append("X-Parley-Ignored")
+        headers += _TOKEN_HEADERS if "embedding_quota_exceeded" in route.errors else ()
     response["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in headers}
     for media_type, answer in _answers(route).items():
         if media_type == sse.MEDIA_TYPE:

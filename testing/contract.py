@@ -98,12 +98,14 @@ class Contract:
 
 
 def events(stream: str) -> list[tuple[str, Any]]:
-    """The events of a stream's text, with their data read; comments are left out."""
+    """The events of a stream's text, with their data read; `message` is one without a name. Comments are left out, and
+    the word with which OpenAI's streams end.
+    """
     found = []
     for block in stream.split("\n\n"):
         fields = dict(line.split(": ", 1) for line in block.split("\n") if line and not line.startswith(":"))
-        if fields:
-            found.append((fields["event"], json.loads(fields["data"])))
+        if fields and fields["data"] != "[DONE]":
+            found.append((fields.get("event", "message"), json.loads(fields["data"])))
     return found
 
 

@@ -62,6 +62,9 @@ if TYPE_CHECKING:
     from parley.search.documents import Documents
     from parley.search.interactions import Interactions
     from parley.search.service import Search
+    from parley.wire.chat_completions import ChatCompletions
+    from parley.wire.embeddings import OpenAIEmbeddings
+    from parley.wire.models import Models
 
 
 class Container:
@@ -232,6 +235,28 @@ class Container:
         from parley.chat.service import Chat
 
         return Chat(self.completions, lambda: self.grounding)
+
+    @cached_property
+    def chat_completions(self) -> ChatCompletions:
+        """OpenAI's format of chat."""
+        from parley.wire.chat_completions import ChatCompletions
+
+        return ChatCompletions(self.completions)
+
+    @cached_property
+    def openai_embeddings(self) -> OpenAIEmbeddings:
+        """OpenAI's format of embeddings."""
+        from parley.wire.embeddings import OpenAIEmbeddings
+
+        return OpenAIEmbeddings(self.embedding_calls, self.catalogue)
+
+    @cached_property
+    def openai_models(self) -> Models:
+        """OpenAI's list of models."""
+        from parley.completion.operator_models import OperatorModels
+        from parley.wire.models import Models
+
+        return Models(self.catalogue, OperatorModels(self.catalogue, self.settings))
 
     @cached_property
     def grounding(self) -> Grounding:

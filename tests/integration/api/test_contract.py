@@ -86,6 +86,12 @@ def every_operation(ada: Ask, operator: Ask, leaver: Ask, webhook: Callable[[Any
     context = {"page": "home"}
     talk = ada("chat", "POST", "/api/chat", {"message": "Hi", "conversation_id": "new", "context": context}).json
     ada("chat_stream", "POST", "/api/chat/stream", {"message": "And now?", "provider": "auto"})
+    hi = {"model": "auto", "messages": [{"role": "user", "content": "Hi"}]}
+    for stream in (False, True):
+        ada("wire", "POST", "/v1/chat/completions", hi | {"stream": stream})
+    ada("wire", "POST", "/v1/embeddings", {"model": "auto", "input": "A fjord.", "dimensions": 8})
+    for path in ("/v1/models", "/v1/models/auto"):
+        ada("wire", "GET", path)
     ada("generate_interview_questions", "POST", "/api/generate-interview-questions", QUESTIONS)
     conversation = f"/api/conversations/{talk['conversation_id']}"
     ada("account", "PATCH", conversation, {"title": "Greetings"})
@@ -223,6 +229,11 @@ def test_a_stream_that_breaks_off_ends_with_a_problem_as_it_is_declared(
         ("chat", "/api/chat", {"message": "What is a fjord?"}),
         ("chat", "/api/chat", {"message": "What is Parley?"}),
         ("chat_stream", "/api/chat/stream", {"message": "What is a fjord?"}),
+        (
+            "wire",
+            "/v1/chat/completions",
+            {"model": "auto", "messages": [{"role": "user", "content": "What is a fjord?"}]},
+        ),
         ("generate_interview_questions", "/api/generate-interview-questions", QUESTIONS),
         ("search", "/api/documents", {"documents": [{"content": "A fjord."}]}),
         ("search", "/api/search", {"query": "fjord"}),

@@ -20,6 +20,8 @@ CALLS: list[tuple[str, str, dict[str, Any]]] = [
     ("chat", "/api/chat", {"message": "What is a fjord?", "conversation_id": "new"}),
     ("chat", "/api/chat", {"message": "What is a glacier?", "cache": "off"}),
     ("chat_stream", "/api/chat/stream", {"message": "What is a fjord?"}),
+    ("wire", "/v1/chat/completions", {"model": "auto", "messages": [{"role": "user", "content": "What is a fjord?"}]}),
+    ("wire", "/v1/embeddings", {"model": "auto", "input": ["A fjord.", "A floe."]}),
     ("generate_interview_questions", "/api/generate-interview-questions", {"objective": "Find out", "number": 1}),
     ("search", "/api/documents", {"documents": [{"content": "A fjord is a deep inlet."}]}),
     ("search", "/api/documents", {"documents": [{"content": "A glacier is ice."}, {"content": "So is a floe."}]}),

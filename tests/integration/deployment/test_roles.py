@@ -140,6 +140,11 @@ def outage(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     return lambda: monkeypatch.setattr(Requests, "finish", away)
 
 
+def asked_of_openai(text: str) -> dict[str, Any]:
+    """A request as OpenAI's clients send it."""
+    return {"model": "auto", "messages": [{"role": "user", "content": text}]}
+
+
 def test_each_role_allows_what_its_function_asks_and_nothing_else(
     stack: Aws, database: Any, emulator: Emulator, outage: Callable[[], None], request: pytest.FixtureRequest
 ) -> None:
@@ -187,6 +192,7 @@ def test_each_role_allows_what_its_function_asks_and_nothing_else(
     for token in (BO, ADA):
         send("chat", "POST", "/api/chat", {"message": "What is a fjord?"}, token)
         send("chat_stream", "POST", "/api/chat/stream", {"message": "What is a strait?"}, token)
+        send("wire", "POST", "/v1/chat/completions", asked_of_openai("What is a sound?"), token)
         send("generate_interview_questions", "POST", "/api/generate-interview-questions", INTERVIEW, token)
         one = f"/api/interviews/{send('interviews', 'POST', '/api/interviews', QUESTION, token).json['id']}"
         number = send("interviews", "POST", f"{one}/start", None, token).json["answer_sequence_number"]
@@ -234,6 +240,7 @@ def test_each_role_allows_what_its_function_asks_and_nothing_else(
         use("worker", partial(lambda record, functions: functions.invoke("worker", record, 120), record))
     send("chat", "POST", "/api/chat", {"message": "And a lake?"})
     send("chat_stream", "POST", "/api/chat/stream", {"message": "And a lake?"})
+    send("wire", "POST", "/v1/chat/completions", asked_of_openai("And a lake?"))
     send("generate_interview_questions", "POST", "/api/generate-interview-questions", INTERVIEW | {"number": 4})
     send("interviews", "POST", f"{one}/responses", reply | {"sequence_number": number})
     refused = {name: beyond for name in folders if (beyond := asked[name] - stack.allowed(name))}

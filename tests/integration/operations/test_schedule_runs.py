@@ -171,6 +171,7 @@ REQUESTS = (
     ("set_provider", "POST", "/api/ai-provider", {"provider": "openai"}),
     ("chat", "POST", "/api/chat", {"message": "What is a fjord?"}),
     ("chat_stream", "POST", "/api/chat/stream", {"message": "What is a fjord?"}),
+    ("wire", "POST", "/v1/chat/completions", {"model": "auto", "messages": [{"role": "user", "content": "Hi"}]}),
     (
         "generate_interview_questions",
         "POST",

@@ -67,7 +67,7 @@ def test_the_posts_that_create_or_spend_take_an_idempotency_key_and_say_when_the
     }
     assert takers == {
         "create_chat_completion", "stream_chat_completion", "store_documents", "generate_interview_questions",
-        "record_interactions", "search", "create_interview", "retry_interview",
+        "record_interactions", "search", "create_interview", "retry_interview", "create_openai_chat_completion",
     }  # fmt: skip
     assert takers == {name for name, _, response in successes() if "Idempotency-Replayed" in response["headers"]}
 
@@ -83,6 +83,15 @@ def test_each_event_of_a_stream_has_a_schema() -> None:
         "done": "ChatDone",
         "error": "ProblemDocument",
     }
+
+
+def test_openais_stream_has_events_without_a_name_but_for_errors() -> None:
+    content = OPERATIONS["create_openai_chat_completion"]["responses"]["200"]["content"]
+    assert {name: one["$ref"].rpartition("/")[2] for name, one in content["text/event-stream"]["x-events"].items()} == {
+        "message": "ChatCompletionChunk",
+        "error": "ProblemDocument",
+    }
+    assert content["application/json"]["schema"]["$ref"].endswith("/ChatCompletion")
 
 
 def test_a_conversation_comes_as_json_or_as_a_document() -> None:

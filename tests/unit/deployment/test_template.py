@@ -158,7 +158,7 @@ def test_each_way_to_use_the_key_belongs_to_the_functions_that_need_it() -> None
     held = {function: {action for action in _actions(function) if action.startswith("kms:")} for function in FUNCTIONS}
     models = (
         "ChatFunction", "ChatStreamFunction", "GenerateInterviewQuestionsFunction", "InterviewsFunction",
-        "VerifyKeyFunction", "WorkerFunction",
+        "VerifyKeyFunction", "WireFunction", "WorkerFunction",
     )  # fmt: skip
     assert {function: actions for function, actions in held.items() if actions} == {
         "StoreKeyFunction": {"kms:Encrypt"},
@@ -204,11 +204,14 @@ def test_what_runs_without_a_caller_retries_and_then_leaves_a_message() -> None:
     assert RESOURCES["UsageQueue"]["Properties"]["RedrivePolicy"]["maxReceiveCount"] > 0
 
 
-def test_only_the_streaming_route_streams_and_its_function_takes_no_snapshot() -> None:
-    streaming = {name for name in FUNCTIONS for route in _events(name, "Api") if "ResponseTransferMode" in route}
+def test_all_routes_of_a_streaming_function_stream_and_it_takes_no_snapshot() -> None:
     wrapped = {name for name in FUNCTIONS if "AWS_LAMBDA_EXEC_WRAPPER" in str(FUNCTIONS[name].get("Environment"))}
-    assert streaming == wrapped == {"ChatStreamFunction"}
-    assert FUNCTIONS["ChatStreamFunction"]["SnapStart"] == {"ApplyOn": "None"}
+    assert wrapped == {"ChatStreamFunction", "WireFunction"}
+    for name in FUNCTIONS:
+        for route in _events(name, "Api"):
+            assert ("ResponseTransferMode" in route) == (name in wrapped)
+    for name in wrapped:
+        assert FUNCTIONS[name]["SnapStart"] == {"ApplyOn": "None"}
 
 
 def test_access_logs_hold_nothing_of_the_query_and_not_the_callers_address() -> None:

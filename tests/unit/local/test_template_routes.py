@@ -46,8 +46,11 @@ def test_no_route_is_declared_twice(template: Template) -> None:
     assert len(routes) == len(set(routes))
 
 
-def test_chat_streams_and_only_there(template: Template) -> None:
-    assert [route.path for route in template.api.routes if route.streams] == ["/api/chat/stream"]
+def test_streamed_chat_and_all_of_v1_stream_and_nothing_else(template: Template) -> None:
+    streaming = {route.path for route in template.api.routes if route.streams}
+    assert streaming == {"/api/chat/stream"} | {
+        route.path for route in template.api.routes if route.path.startswith("/v1/")
+    }
 
 
 def test_a_function_behind_the_api_ends_before_the_gateway_gives_up(template: Template) -> None:

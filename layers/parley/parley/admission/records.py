@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 CacheScope = Literal["tenant", "user"]
 Operation = Literal["chat", "question_generation", "interview", "interview_follow_up", "interview_feedback"]
-EmbeddingOperation = Literal["search", "documents"]
+EmbeddingOperation = Literal["search", "documents", "embeddings"]
 
 _LARGEST_MESSAGE = 250_000  # bytes; SQS takes 256 KiB
 
@@ -63,7 +63,7 @@ class ModelCallRequest(NamedTuple):
 
 
 class EmbeddingRequest(NamedTuple):
-    """What begin_request needs to know of a search or an import, which hold tokens to embed."""
+    """What begin_request needs to know of a search, an import or texts to embed, which hold tokens."""
 
     operation: EmbeddingOperation
     embedding_tokens: int

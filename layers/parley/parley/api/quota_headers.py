@@ -11,7 +11,8 @@ _WINDOW_SECONDS = {"daily": 86_400, "monthly": 2_592_000}
 
 def quota_headers(quota: Quota) -> dict[str, str]:
     """`RateLimit-Policy` and `RateLimit` (draft-ietf-httpapi-ratelimit-headers-10) for every limited window, and
-    `X-RateLimit-*` for the one that ends first. Empty for unlimited callers."""
+    `X-RateLimit-*` for the one that ends first, also by OpenAI's names. Empty for unlimited callers.
+    """
     windows: dict[str, Window] = {}
     for name, window in (("daily", quota.daily), ("monthly", quota.monthly)):
         if window is not None and window.limit is not None:
@@ -29,6 +30,22 @@ def quota_headers(quota: Quota) -> dict[str, str]:
         "X-RateLimit-Limit": str(first.limit),
         "X-RateLimit-Remaining": str(first.remaining),
         "X-RateLimit-Reset": str(_seconds_until(first.resets_at)),
+        **_openai_headers(first, "Requests"),
+    }
+
+
+def embedding_headers(quota: Quota) -> dict[str, str]:
+    """What is left of the day's tokens to embed, by OpenAI's names."""
+    window = quota.embedding_tokens
+    return {} if window is None or window.limit is None else _openai_headers(window, "Tokens")
+
+
+def _openai_headers(window: Window, what: str) -> dict[str, str]:
+    """https://platform.openai.com/docs/guides/rate-limits#rate-limits-in-headers"""
+    return {
+        f"X-RateLimit-Limit-{what}": str(window.limit),
+        f"X-RateLimit-Remaining-{what}": str(window.remaining),
+        f"X-RateLimit-Reset-{what}": f"{_seconds_until(window.resets_at)}s",
     }
 
 

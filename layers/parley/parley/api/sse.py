@@ -17,8 +17,9 @@ HEARTBEAT = b": still thinking\n\n"
 # json.dumps would make an encoder for every event.
 _encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
-# A piece of the answer's text, which becomes a `delta`, or the name and the data of any other event.
-Event = str | tuple[str, Mapping[str, Any]]
+# A piece of the answer's text, which becomes a `delta`, the name and the data of any other event, or what is sent as it
+# is: another vendor's format.
+Event = str | tuple[str, Mapping[str, Any]] | bytes
 Events = Generator[Event, None, None]
 
 
@@ -32,6 +33,8 @@ def encoded(
         for event in events:
             if isinstance(event, str):  # a string is encoded in C, an object ten times slower in Python
                 yield f'event: delta\ndata: {{"text":{encode_basestring(event)}}}\n\n'.encode()
+            elif isinstance(event, bytes):
+                yield event
             else:
                 yield _event(*event)
     except Exception as error:
@@ -39,7 +42,8 @@ def encoded(
         document = problems.document(problem, request_id)
         if problem.retry_after is not None:  # the headers are gone
             document["retry_after"] = max(1, problem.retry_after)
-        yield _event("error", document)
+        # OpenAI's clients look for `error`; some read no further than the beginning.
+        yield _event("error", {"error": document.pop("error"), **document})
 
 
 def _event(name: str, data: Mapping[str, Any]) -> bytes:

@@ -7,6 +7,18 @@ from typing import Annotated, Any, Literal, NotRequired
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag, model_validator
 from typing_extensions import TypedDict
 
+from parley.completion.asked import (
+    LONGEST_DATA,
+    CallId,
+    ImageType,
+    JsonSchema,
+    SchemaName,
+    ToolName,
+    check_arguments,
+    check_choice,
+    check_data,
+    check_results,
+)
 from parley.completion.prompt import CacheMode
 from parley.core.fields import (
     BODY,
@@ -20,8 +32,7 @@ from parley.core.fields import (
 )
 from parley.core.provider_names import ProviderName
 from parley.providers.fitting import Adjustable
-from parley.providers.protocol import CacheLifetime, FinishReason, ReasoningEffort
-from parley.providers.tool_calls import arguments_object
+from parley.providers.protocol import CacheLifetime, FinishReason, NamedTool, ReasoningEffort, ToolChoice
 from parley.retrieval.kinds import Filter, Found, Mode
 
 Text = Annotated[str, StringConstraints(min_length=1, max_length=100_000, pattern=r"\S")]
@@ -52,16 +63,8 @@ _ONE_QUESTION: dict[str, Any] = {
 }
 
 
-# What every provider takes for a tool's name.
-ToolName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$")]
-CallId = Annotated[str, StringConstraints(min_length=1, max_length=255)]
-JsonSchema = dict[str, Any]
-Base64 = Annotated[
-    str,
-    StringConstraints(min_length=4, max_length=4 * 1024 * 1024, pattern=r"^[A-Za-z0-9+/]+={0,2}$"),
-]
+Base64 = Annotated[str, StringConstraints(min_length=4, max_length=LONGEST_DATA, pattern=r"^[A-Za-z0-9+/]+={0,2}$")]
 Url = Annotated[str, StringConstraints(max_length=2_048, pattern=r"^https://[^\s\x00-\x1f]+$")]
-ImageType = Literal["image/png", "image/jpeg", "image/webp", "image/gif"]
 
 
 class TextPart(BaseModel):
@@ -110,23 +113,10 @@ class DocumentPart(NullIsAbsent, BaseModel):
         return self
 
 
-# How the base64 of a file of this type begins.
-_BEGINNINGS = {
-    "image/png": "iVBORw0KGg",
-    "image/jpeg": "/9j/",
-    "image/webp": "UklGR",
-    "image/gif": "R0lGOD",
-    "application/pdf": "JVBERi0",
-}
-
-
 def _check_data(data: str, media_type: str | None) -> None:
     if media_type is None:
         raise ValueError("data needs its media_type")
-    if len(data) % 4:
-        raise ValueError("data is not base64: its length is no multiple of four")
-    if not data.startswith(_BEGINNINGS[media_type]):
-        raise ValueError("data is not of its media_type")
+    check_data(data, media_type)
 
 
 class ToolCallMade(NullIsAbsent, BaseModel):
@@ -140,10 +130,7 @@ class ToolCallMade(NullIsAbsent, BaseModel):
 
     @model_validator(mode="after")
     def _is_an_object(self) -> ToolCallMade:
-        try:
-            arguments_object(self.arguments)
-        except (ValueError, RecursionError):
-            raise ValueError("arguments is the JSON text of an object") from None
+        check_arguments(self.arguments)
         return self
 
 
@@ -219,7 +206,7 @@ class SchemaFormat(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, serialize_by_alias=True)
     type: Literal["json_schema"]
-    name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = "answer"
+    name: SchemaName = "answer"
     json_schema: Annotated[JsonSchema, Field(alias="schema")]
 
 
@@ -289,34 +276,14 @@ class ChatRequest(NullIsAbsent, BaseModel):
             if roles != ["user"] and set(roles) != {"tool"}:
                 raise ValueError("a conversation keeps its own history: send a user message, or tool results")
         elif self.messages is not None:
-            _check_results(self.messages)
-        if isinstance(self.tool_choice, ToolChosen):
-            names = {tool.name for tool in self.tools or ()}
-            if self.tool_choice.name not in names:
-                raise ValueError("tool_choice names none of the tools")
-        elif self.tool_choice == "required" and self.tools is None:
-            raise ValueError("tool_choice is required, but there are no tools")
-        if self.tools is not None and len({tool.name for tool in self.tools}) < len(self.tools):
-            raise ValueError("two tools have the same name")
+            check_results(self.messages)
+        check_choice([tool.name for tool in self.tools or ()], self.chosen_tool)
         return self
 
-
-def _check_results(messages: list[ChatMessage]) -> None:
-    """Raises ValueError unless every call has one result right after it, and every result its call."""
-    open_calls: set[str] = set()
-    for message in messages:
-        if message.role == "tool":
-            if message.tool_call_id not in open_calls:
-                raise ValueError("a tool message answers no call of the assistant's turn before it")
-            open_calls.remove(message.tool_call_id)
-        elif open_calls:
-            break
-        for call in message.tool_calls or ():
-            if call.id in open_calls:
-                raise ValueError("two calls of a turn have the same id")
-            open_calls.add(call.id)
-    if open_calls:
-        raise ValueError("each of an assistant's tool_calls needs its tool message right after it")
+    @property
+    def chosen_tool(self) -> ToolChoice:
+        """`tool_choice`, as `ToolUse` has it."""
+        return NamedTool(self.tool_choice.name) if isinstance(self.tool_choice, ToolChosen) else self.tool_choice
 
 
 class ToolCallAsked(TypedDict):

@@ -27,8 +27,8 @@ from parley.chat.schemas import (
     SchemaFormat,
     SearchState,
     TextPart,
-    ToolChosen,
 )
+from parley.completion.asked import checked_schema, checked_tools
 from parley.completion.call import ModelAnswer, ModelCall
 from parley.completion.completions import Completions
 from parley.completion.history import kept_turns
@@ -42,7 +42,6 @@ from parley.providers.protocol import (
     Delta,
     Media,
     Message,
-    NamedTool,
     ToolCall,
     ToolCallDelta,
     ToolDefinition,
@@ -198,7 +197,9 @@ def _prompt(caller: Caller, request: ChatRequest) -> Prompt:
         temperature=request.temperature,
         top_p=request.top_p,
         stop=request.stop,
-        schema=_schema(answer_format) if isinstance(answer_format, SchemaFormat) else None,
+        schema=checked_schema(answer_format.json_schema, "response_format.schema")
+        if isinstance(answer_format, SchemaFormat)
+        else None,
         schema_name=answer_format.name if isinstance(answer_format, SchemaFormat) else "answer",
         json_object=answer_format is not None and answer_format.type == "json_object",
         must_fit=answer_format is not None and answer_format.type != "text",
@@ -245,26 +246,11 @@ def _part(part: TextPart | ImagePart | DocumentPart) -> str | Media:
 
 
 def _tools(request: ChatRequest) -> ToolUse:
-    from parley.providers.json_schema import UnsupportedSchema, check_arguments
-
-    definitions = []
-    for number, tool in enumerate(request.tools or ()):
-        try:
-            parameters = None if tool.parameters is None else check_arguments(tool.parameters)
-        except UnsupportedSchema as error:
-            raise error.problem(f"tools.{number}.parameters") from None
-        definitions.append(ToolDefinition(tool.name, tool.description, parameters, tool.strict))
-    choice = NamedTool(request.tool_choice.name) if isinstance(request.tool_choice, ToolChosen) else request.tool_choice
-    return ToolUse(definitions, choice, request.parallel_tool_calls)
-
-
-def _schema(answer_format: SchemaFormat) -> dict[str, Any]:
-    from parley.providers.json_schema import UnsupportedSchema, check
-
-    try:
-        return check(answer_format.json_schema)
-    except UnsupportedSchema as error:
-        raise error.problem("response_format.schema") from None
+    definitions = [
+        ToolDefinition(tool.name, tool.description, tool.parameters, tool.strict) for tool in request.tools or ()
+    ]
+    tools = ToolUse(definitions, request.chosen_tool, request.parallel_tool_calls)
+    return checked_tools(tools, "tools.{}.parameters")
 
 
 def _ground(grounding: Callable[[], Grounding], call: ModelCall, request: ChatRequest) -> Grounds | None:

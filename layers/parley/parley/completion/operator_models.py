@@ -63,7 +63,7 @@ class OperatorModels:
         model = prompt.model
         if model is None:
             return None
-        offered = [one for one in self._offered(caller) if self._may_be_at(prompt.provider, one)]
+        offered = [one for one in self.offered(caller) if self._may_be_at(prompt.provider, one)]
         known = self.catalogue.find(model)
         names = {name.lower() for name in offered}
         return None if model.lower() in names or (known is not None and known.id.lower() in names) else offered
@@ -73,7 +73,7 @@ class OperatorModels:
         known = self.catalogue.find(model)
         return provider in (None, "auto") or known is None or known.provider == provider
 
-    def _offered(self, caller: Caller) -> list[str]:
+    def offered(self, caller: Caller) -> list[str]:
         """The operator's list, or the catalogue's chat models; without a token a list of its own, or the defaults
         alone. A default is always among them: it is what answers where nobody names a model.
         """

@@ -1,4 +1,4 @@
-"""One call for embeddings within the tier's daily token limit, on behalf of a search or an import.
+"""Texts embedded within the tier's daily token limit: for a search, an import, or a client's own index.
 
 Embeddings take no unit, and the operator's key makes them for every tier (docs/decisions/0003): the limit bounds them.
 """
@@ -6,19 +6,19 @@ Embeddings take no unit, and the operator's key makes them for every tier (docs/
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from parley.admission.held_request import Admission, HeldRequest
 from parley.admission.records import Admitted, EmbeddingOperation, EmbeddingRequest
 from parley.core.caller import RequestContext
 from parley.core.provider_names import ProviderName
-from parley.embedding.embedder import Embedder, estimated_tokens
+from parley.embedding.embedder import ANY, MOST_TEXTS, Embedder, Wanted, estimated_tokens
 from parley.providers.protocol import Embeddings
 
 
 @dataclass(frozen=True, slots=True)
 class EmbeddingCalls:
-    """Admits searches and imports.
+    """Admits searches, imports and texts to embed.
 
     Args:
         operator_keys: the operator's own provider keys, resolved at first use.
@@ -37,7 +37,7 @@ class EmbeddingCalls:
 
 
 class EmbeddingCall(HeldRequest):
-    """An admitted search or import. Either `replay` serves it, or `embed` and then `settle` do.
+    """An admitted search, import or embedding. Either `replay` serves it, or `embed` and then `settle` do.
 
     Attributes:
         provider: which one embedded; None before that.
@@ -58,13 +58,25 @@ class EmbeddingCall(HeldRequest):
         self._texts = texts
         self.provider: ProviderName | None = None
 
-    def embed(self) -> Embeddings:
-        """Vectors for the texts, in their order. Raises Problem: 403 where the organization forbids it, 5xx when
-        providers fail.
+    def embed(self, wanted: Wanted = ANY) -> Embeddings:
+        """Vectors for the texts, in their order, of as many calls as that takes. Raises Problem: 403 where the
+        organization forbids it, 5xx when providers fail.
         """
-        embeddings, attempt = self._embedder.embed_or_refuse(
-            self._texts, self._operator_keys(), self._admitted.allowed_providers, self.seconds_left
+        made: list[Embeddings] = []
+        for start in range(0, len(self._texts), MOST_TEXTS):
+            embeddings, attempt = self._embedder.embed_or_refuse(
+                self._texts[start : start + MOST_TEXTS],
+                self._operator_keys(),
+                self._admitted.allowed_providers,
+                self.seconds_left,
+                wanted,
+            )
+            self.provider = attempt.provider
+            self.charge(attempt, "embedding")
+            made.append(embeddings)
+        counts = [one.input_tokens for one in made if one.input_tokens is not None]
+        return replace(
+            made[0],
+            vectors=[vector for one in made for vector in one.vectors],
+            input_tokens=sum(counts) if len(counts) == len(made) else None,
         )
-        self.provider = attempt.provider
-        self.charge(attempt, "embedding")
-        return embeddings

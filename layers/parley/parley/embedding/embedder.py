@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from parley.admission.records import Attempt
 from parley.core.errors import Problem
@@ -18,6 +18,22 @@ if TYPE_CHECKING:
     from parley.providers.catalogue import Catalogue
 
 _CHARACTERS_PER_TOKEN = 4
+MOST_TEXTS = 256  # in one call
+
+
+class Wanted(NamedTuple):
+    """Which vectors are wanted, where that is not the deployment's to say.
+
+    Attributes:
+        model: one of the providers' embedding models; None takes the first provider's.
+        dimensions: their length; None takes the one that documents are stored with.
+    """
+
+    model: str | None = None
+    dimensions: int | None = None
+
+
+ANY = Wanted()
 
 
 def estimated_tokens(text: str) -> int:
@@ -46,10 +62,12 @@ class Embedder:
         keys: Mapping[ProviderName, str],
         allowed: Collection[str] | None,
         seconds: float,
+        wanted: Wanted = ANY,
     ) -> tuple[Embeddings, Attempt] | None:
         """Vectors in the order of `texts`, and the call that made them.
 
         Args:
+            texts: up to `MOST_TEXTS`.
             allowed: providers that the organization allows; None allows all.
 
         None where no key's provider has embeddings. Raises ProviderError, and Problem (403) where none of them is
@@ -60,11 +78,13 @@ class Embedder:
             model = self.catalogue.default_embedding_model(name)
             if name not in self.providers or name not in keys or model is None or model.dimensions is None:
                 continue
+            if wanted.model not in (None, model.id):
+                continue
             if not may_be_called(name, allowed):
                 forbidden = True
                 continue
             started = self.clock.monotonic()
-            embed = partial(self.providers[name].embed, texts, model.id, model.dimensions)
+            embed = partial(self.providers[name].embed, texts, model.id, wanted.dimensions or model.dimensions)
             try:
                 found = embed(keys[name], seconds)
             except ProviderError as error:
@@ -85,12 +105,13 @@ class Embedder:
         keys: Mapping[ProviderName, str],
         allowed: Collection[str] | None,
         seconds: float,
+        wanted: Wanted = ANY,
     ) -> tuple[Embeddings, Attempt]:
         """As `embed`, for what cannot go on without vectors. Raises Problem: 403 where none is allowed, 503 where no
         provider embeds, 5xx where it fails.
         """
         try:
-            embedded = self.embed(texts, keys, allowed, seconds)
+            embedded = self.embed(texts, keys, allowed, seconds, wanted)
         except ProviderError as error:
             from parley.providers.problems import problem_for
 

@@ -1,0 +1,119 @@
+"""What callers send for a prompt, in whatever wire format: the fields of its parts, and what is checked of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal, Protocol
+
+from pydantic import StringConstraints
+
+from parley.providers.protocol import NamedTool, ToolDefinition, ToolUse
+from parley.providers.tool_calls import arguments_object
+
+# What every provider takes for a tool's name.
+ToolName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$")]
+CallId = Annotated[str, StringConstraints(min_length=1, max_length=255)]
+SchemaName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+JsonSchema = dict[str, Any]
+ImageType = Literal["image/png", "image/jpeg", "image/webp", "image/gif"]
+LONGEST_DATA = 4 * 1024 * 1024  # characters of base64
+
+# How the base64 of a file of this type begins.
+_BEGINNINGS = {
+    "image/png": "iVBORw0KGg",
+    "image/jpeg": "/9j/",
+    "image/webp": "UklGR",
+    "image/gif": "R0lGOD",
+    "application/pdf": "JVBERi0",
+}
+
+
+class _Call(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+class _Turn(Protocol):
+    @property
+    def role(self) -> str: ...
+
+    @property
+    def tool_calls(self) -> Sequence[_Call] | None: ...
+
+    @property
+    def tool_call_id(self) -> str | None: ...
+
+
+def check_data(data: str, media_type: str) -> None:
+    """Raises ValueError for base64 that cannot be of its media type."""
+    if len(data) % 4:
+        raise ValueError("data is not base64: its length is no multiple of four")
+    if not data.startswith(_BEGINNINGS[media_type]):
+        raise ValueError("data is not of its media_type")
+
+
+def check_arguments(arguments: str) -> None:
+    """Raises ValueError for a call's arguments that are no JSON text of an object."""
+    try:
+        arguments_object(arguments)
+    except (ValueError, RecursionError):
+        raise ValueError("arguments is the JSON text of an object") from None
+
+
+def check_results(turns: Sequence[_Turn]) -> None:
+    """Raises ValueError unless every call has one result right after it, and every result its call."""
+    open_calls: set[str] = set()
+    for turn in turns:
+        if turn.role == "tool":
+            if turn.tool_call_id not in open_calls:
+                raise ValueError("a tool message answers no call of the assistant's turn before it")
+            open_calls.remove(turn.tool_call_id)
+        elif open_calls:
+            break
+        for call in turn.tool_calls or ():
+            if call.id in open_calls:
+                raise ValueError("two calls of a turn have the same id")
+            open_calls.add(call.id)
+    if open_calls:
+        raise ValueError("each of an assistant's tool_calls needs its tool message right after it")
+
+
+def check_choice(names: Sequence[str], choice: str | NamedTool) -> None:
+    """Raises ValueError where two tools have one name, or where the choice cannot be made among them."""
+    if isinstance(choice, NamedTool):
+        if choice.name not in names:
+            raise ValueError("tool_choice names none of the tools")
+    elif choice == "required" and not names:
+        raise ValueError("tool_choice is required, but there are no tools")
+    if len(set(names)) < len(names):
+        raise ValueError("two tools have the same name")
+
+
+def checked_tools(tools: ToolUse, place: str) -> ToolUse:
+    """The tools with schemas that every provider can be given.
+
+    Args:
+        place: where in the body the schema of a tool's arguments is; `{}` stands for the tool's position.
+
+    Raises Problem (400) that names the keyword that is not handled.
+    """
+    from parley.providers import json_schema
+
+    definitions: list[ToolDefinition] = []
+    for number, tool in enumerate(tools.definitions):
+        try:
+            parameters = None if tool.parameters is None else json_schema.check_arguments(tool.parameters)
+        except json_schema.UnsupportedSchema as error:
+            raise error.problem(place.format(number)) from None
+        definitions.append(tool._replace(parameters=parameters))
+    return tools._replace(definitions=definitions)
+
+
+def checked_schema(schema: JsonSchema, place: str) -> JsonSchema:
+    """The schema of an answer, as `CompletionRequest` takes it. Raises Problem (400) as `checked_tools`."""
+    from parley.providers import json_schema
+
+    try:
+        return json_schema.check(schema)
+    except json_schema.UnsupportedSchema as error:
+        raise error.problem(place) from None

@@ -1,0 +1,84 @@
+"""POST /v1/embeddings: texts embedded for a client's own index, within the day's tokens."""
+
+from __future__ import annotations
+
+import base64
+import sys
+from array import array
+from dataclasses import dataclass
+
+from parley.admission.quota import Quota
+from parley.core.caller import RequestContext
+from parley.core.encoding import LARGEST_ANSWER
+from parley.core.errors import Problem
+from parley.core.provider_names import PROVIDERS
+from parley.embedding.call import EmbeddingCalls
+from parley.embedding.embedder import Wanted, estimated_tokens
+from parley.providers.catalogue import Catalogue, Model
+from parley.wire.models import AUTO, named
+from parley.wire.schemas import EmbeddingList, EmbeddingsRequest
+
+# What a number of a vector takes of an answer, at most: its digits, or four bytes in base64.
+_BYTES = {"float": 26.0, "base64": 5.4}
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAIEmbeddings:
+    """Embeds for OpenAI's clients."""
+
+    calls: EmbeddingCalls
+    catalogue: Catalogue
+
+    def answer(self, context: RequestContext, request: EmbeddingsRequest) -> tuple[EmbeddingList, Quota]:
+        """The vectors, and the caller's quota with them counted. Raises Problem: 429 beyond the day's tokens."""
+        model = self._model(request.model)
+        dimensions = request.dimensions or (model.dimensions if model is not None else None) or 0
+        if len(request.input) * dimensions * _BYTES[request.encoding_format] > LARGEST_ANSWER:
+            raise Problem(
+                "answer_too_large",
+                "The answer would have more than 6 MB. Send fewer texts at a time, or ask for fewer dimensions, or for "
+                "`encoding_format` base64.",
+                status=413,
+            )
+        with self.calls.admit(context, "embeddings", request.input) as call:
+            found = call.embed(Wanted(model.id if model is not None else None, request.dimensions))
+            call.settle({})
+            quota = call.quota
+        tokens = found.input_tokens
+        if tokens is None:
+            tokens = sum(map(estimated_tokens, request.input))
+        as_text = request.encoding_format == "base64"
+        return {
+            "object": "list",
+            "data": [
+                {"object": "embedding", "index": index, "embedding": _base64(vector) if as_text else vector}
+                for index, vector in enumerate(found.vectors)
+            ],
+            "model": found.model,
+            "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
+        }, quota
+
+    def _model(self, name: str) -> Model | None:
+        """The model that a client names; None for `auto`. Raises Problem (400) for one that embeds nothing here."""
+        provider, model = named(name)
+        if provider == AUTO:
+            return None
+        offered = [one for one in map(self.catalogue.default_embedding_model, PROVIDERS) if one is not None]
+        known = self.catalogue.find(model or "")
+        for one in offered:
+            if one == known and provider in (None, one.provider):
+                return one
+        raise Problem(
+            "invalid_model",
+            f"No model of this name embeds here; choose one of {', '.join(one.id for one in offered)}, or auto.",
+            status=400,
+            param="model",
+            extra={"models": [one.id for one in offered]},
+        )
+
+
+def _base64(vector: list[float]) -> str:
+    floats = array("f", vector)
+    if sys.byteorder == "big":
+        floats.byteswap()
+    return base64.b64encode(floats.tobytes()).decode()

@@ -1,0 +1,219 @@
+"""POST /v1/chat/completions in one process: what is told to the model, kept, counted and refused."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from local.emulator.client import Emulator
+from testing.contract import events
+from testing.functions import Answer, Functions
+
+Token = Callable[..., str]
+PATH = "/v1/chat/completions"
+CALL = {"id": "call_1", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Lund"}'}}
+
+
+@pytest.fixture
+def ask(functions: Functions, token: Token) -> Callable[..., Answer]:
+    """Sends messages, or one of the user's."""
+
+    def send(messages: Any, headers: dict[str, str] | None = None, **more: Any) -> Answer:
+        said = [{"role": "user", "content": messages}] if isinstance(messages, str) else messages
+        body = {"model": "auto", "messages": said} | more
+        return functions.request("wire", "POST", PATH, body, token=token("ada"), headers=headers)
+
+    return send
+
+
+def text_of(stream: Answer) -> str:
+    """The text that a stream's chunks say together."""
+    return "".join(chunk["choices"][0]["delta"].get("content", "") for _, chunk in events(stream.text))
+
+
+def told(emulator: Emulator) -> Any:
+    """The body of the last request to a provider."""
+    return emulator.requests()[-1]["body"]
+
+
+def test_a_request_reaches_the_provider_with_what_was_asked(ask: Callable[..., Answer], emulator: Emulator) -> None:
+    messages = [
+        {"role": "developer", "content": [{"type": "text", "text": "Be brief."}]},
+        {"role": "user", "content": [{"type": "text", "text": "What is"}, {"type": "text", "text": "a fjord?"}]},
+    ]
+    more = {"temperature": 0.5, "top_p": 0.9, "stop": "END", "seed": 2**40 + 7, "max_tokens": 5, "user": "ada@example"}
+    answer = ask(messages, model="openai/gpt-6-luna", frequency_penalty=1, **more)
+    assert answer.status == 200, answer.text
+    body = told(emulator)
+    assert [message["role"] for message in body["messages"]] == ["system", "user"]
+    assert body["messages"][1]["content"] == "What is\n\na fjord?"
+    assert body["max_completion_tokens"] == 5
+    assert body["seed"] == 7
+    assert "ada@example" not in json.dumps(body)
+
+
+def test_an_answer_without_a_limit_may_be_long_and_a_longer_one_is_lowered_and_says_so(
+    ask: Callable[..., Answer], emulator: Emulator
+) -> None:
+    assert ask("What is a fjord?", model="gpt-6-luna").json["parley"]["adjusted"] == []
+    assert told(emulator)["max_completion_tokens"] == 16_384
+    assert ask("What is a floe?", model="gpt-6-luna", max_tokens=60_000).json["parley"]["adjusted"] == ["max_tokens"]
+    assert told(emulator)["max_completion_tokens"] == 16_384
+
+
+def test_instructions_may_stand_anywhere_and_alone(ask: Callable[..., Answer], emulator: Emulator) -> None:
+    instructions = {"role": "system", "content": "Be brief."}
+    assert ask([{"role": "user", "content": "What is a fjord?"}, instructions], model="gpt-6-luna").status == 200
+    assert [message["role"] for message in told(emulator)["messages"]] == ["system", "user"]
+    for model in ("gpt-6-luna", "claude-haiku-5-5", "gemini-3.8-flash"):
+        assert ask([instructions], model=model).status == 200
+
+
+def test_turns_that_say_nothing_are_left_out(ask: Callable[..., Answer], emulator: Emulator) -> None:
+    messages = [
+        {"role": "system", "content": ""},
+        {"role": "user", "content": "What is a fjord?"},
+        {"role": "assistant", "content": None, "refusal": None},
+        {"role": "user", "content": "And a floe?"},
+    ]
+    for model in ("gpt-6-luna", "claude-haiku-5-5", "gemini-3.8-flash"):
+        assert ask(messages, model=model).status == 200
+    assert ask([{"role": "user", "content": ""}]).json["code"] == "invalid_request"
+
+
+@pytest.mark.parametrize("model", ["gpt-6-luna", "claude-haiku-5-5", "gemini-3.8-flash"])
+def test_a_result_of_a_tool_and_parts_of_every_kind_are_told(ask: Callable[..., Answer], model: str) -> None:
+    png = "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(31)).decode()
+    pdf = "data:application/pdf;base64,JVBERi0xLjcK"
+    messages = [
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "What is the weather?"},
+                {"type": "image_url", "image_url": {"url": png, "detail": "low"}},
+                {"type": "file", "file": {"file_data": pdf, "filename": "a.pdf"}},
+            ],
+        },
+        {"role": "assistant", "content": None, "tool_calls": [CALL]},
+        {"role": "tool", "tool_call_id": "call_1", "content": [{"type": "text", "text": "Rain."}]},
+    ]
+    answer = ask(messages, model=model)
+    assert answer.status == 200, answer.text
+    assert answer.json["choices"][0]["finish_reason"] == "stop"
+
+
+@pytest.mark.parametrize(
+    ("change", "param"),
+    [
+        ({"n": 2}, "n"),
+        ({"messages": []}, "messages"),
+        ({"messages": [{"role": "function", "content": "x"}]}, "messages.0"),
+        ({"messages": [{"role": "assistant", "content": "Hi"}]}, None),
+        ({"messages": [{"role": "tool", "content": "x", "tool_call_id": "a"}]}, None),
+        ({"messages": [{"role": "user", "content": [{"type": "input_audio"}]}]}, "messages.0.content.0"),
+        ({"tools": [{"type": "custom", "custom": {"name": "x"}}]}, "tools.0.type"),
+        ({"tool_choice": "required"}, None),
+        ({"model": ""}, "model"),
+        ({"metadata": {"a": 1}}, "metadata.a"),
+        (
+            {"response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": {"type": "array"}}}},
+            "response_format.json_schema.schema",
+        ),
+    ],
+)
+def test_what_cannot_be_asked_is_400_and_names_the_member(
+    ask: Callable[..., Answer], emulator: Emulator, change: dict[str, Any], param: str | None
+) -> None:
+    answer = ask(**({"messages": "Hi"} | change))
+    assert answer.status == 400, answer.text
+    assert answer.json["error"]["param"] == param
+    assert answer.json["error"]["type"] == "invalid_request_error"
+    assert emulator.requests() == []
+
+
+def test_without_a_token_nothing_is_answered(functions: Functions) -> None:
+    answer = functions.request("wire", "POST", PATH, {"model": "auto", "messages": [{"role": "user", "content": "Hi"}]})
+    assert (answer.status, answer.json["error"]["type"]) == (401, "authentication_error")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_call_is_counted_and_booked_as_any_other(ask: Callable[..., Answer], database: Any, stream: bool) -> None:
+    assert ask("What is a fjord?", model="gpt-6-luna", stream=stream).status == 200
+    with database.connect() as owner:
+        assert owner.execute("select daily_usage from user_ai_settings where user_id = 'ada'").fetchone() == (1,)
+        rows = owner.execute("select user_id, model, operation_type, cost > 0 from ai_usage").fetchall()
+    assert rows == [("ada", "gpt-6-luna", "chat", True)]
+
+
+def test_an_answer_of_chat_serves_from_the_cache_and_takes_no_unit(
+    functions: Functions, token: Token, ask: Callable[..., Answer]
+) -> None:
+    body = {"message": "What is a fjord?", "model": "gpt-6-luna", "max_tokens": 16_384}
+    first = functions.request("chat", "POST", "/api/chat", body, token=token("ada"))
+    answer = ask("What is a fjord?", model="gpt-6-luna")
+    assert answer.json["parley"]["cache"] == "exact"
+    assert answer.json["choices"][0]["message"]["content"] == first.json["message"]["content"]
+    assert answer.json["usage"]["total_tokens"] == 0
+    assert answer.headers["X-RateLimit-Remaining-Requests"] == first.headers["X-RateLimit-Remaining-Requests"] == "9"
+    streamed = [data for _, data in events(ask("What is a fjord?", model="gpt-6-luna", stream=True).text)]
+    assert (
+        "".join(one["choices"][0]["delta"].get("content", "") for one in streamed) == first.json["message"]["content"]
+    )
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_keyed_answer_is_given_again_and_is_not_that_of_another_format(
+    functions: Functions, token: Token, ask: Callable[..., Answer], stream: bool
+) -> None:
+    key = {"Idempotency-Key": "one"}
+    said = [{"role": "user", "content": "What is a fjord?"}]
+    first, again = (ask(said, key, stream=stream, model="gpt-6-luna") for _ in range(2))
+    assert again.headers["Idempotency-Replayed"] == "true"
+    if not stream:
+        assert again.text == first.text
+        body = {"model": "gpt-6-luna", "messages": said}
+        other = {"Idempotency-Key": "two"}
+        assert functions.request("chat", "POST", "/api/chat", body, token=token("ada"), headers=other).status == 200
+        same = functions.request("wire", "POST", PATH, body, token=token("ada"), headers=other)
+        assert (same.status, same.json["code"]) == (422, "idempotency_key_reused")
+    else:
+        texts = [
+            "".join(d["choices"][0]["delta"].get("content", "") for _, d in events(one.text)) for one in (first, again)
+        ]
+        assert texts[0] == texts[1] != ""
+
+
+@pytest.mark.parametrize("key", ["bearer", "x-api-key"])
+def test_a_machine_key_is_taken_where_its_scope_reaches(functions: Functions, token: Token, key: str) -> None:
+    made = functions.request(
+        "account", "POST", "/api/settings/access-keys", {"name": "a program", "scopes": ["chat"]}, token=token("ada")
+    ).json["key"]
+    sent: dict[str, Any] = {"token": made} if key == "bearer" else {"headers": {"x-api-key": made}}
+    body = {"model": "auto", "messages": [{"role": "user", "content": "Hi"}]}
+    assert functions.request("wire", "POST", PATH, body, **sent).status == 200
+    assert functions.request("wire", "GET", "/v1/models", **sent).status == 200
+    refused = functions.request("wire", "POST", "/v1/embeddings", {"model": "auto", "input": "Hi"}, **sent)
+    assert (refused.status, refused.json["code"]) == (403, "access_key_scope_missing")
+
+
+def test_a_refused_prompt_is_a_refusal_and_not_content(ask: Callable[..., Answer], emulator: Emulator) -> None:
+    emulator.fault("refusal")
+    (choice,) = ask("Do something bad", model="gpt-6-luna").json["choices"]
+    assert choice["finish_reason"] == "content_filter"
+    assert choice["message"]["content"] is None
+    assert choice["message"]["refusal"]
+
+
+def test_a_stream_that_breaks_off_ends_with_an_error_and_without_the_word_for_the_end(
+    ask: Callable[..., Answer], emulator: Emulator
+) -> None:
+    emulator.fault("mid_stream_error")
+    text = ask("Tell me a long story", model="gpt-6-luna", stream=True).text
+    name, problem = events(text)[-1]
+    assert (name, problem["error"]["code"]) == ("error", "upstream_error")
+    assert text.rpartition("data: ")[2].startswith('{"error":')
+    assert "[DONE]" not in text

@@ -54,6 +54,7 @@ _TAGS = {
     "/api/conversations": ("Conversations", "What chat keeps."),
     "/api/generate-interview-questions": ("Interviews", "Interview practice: questions, interviews, feedback."),
     "/api/interviews": ("Interviews", ""),
+    "/api/practice-attempts": ("Interviews", ""),
     "/api/webhooks": ("Interviews", ""),
     "/api/documents": ("Search", "Documents in, found again by meaning, by words, or both."),
     "/api/search": ("Search", ""),

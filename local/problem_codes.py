@@ -49,6 +49,7 @@ CODES: dict[str, tuple[int, str]] = {
     "interview_not_completed": (409, "The interview was not completed, so there is no feedback to ask for."),
     "feedback_limit_reached": (409, "The interview's feedback was written anew as often as it may be."),
     "feedback_not_found": (404, "The interview has no feedback of this version."),
+    "practice_attempt_not_found": (404, "There is no such practice attempt of the caller's."),
     "generation_not_found": (404, "No questions of the caller's were generated under this id."),
     "sequence_conflict": (409, "The answer is not to what was asked last."),
     "submission_id_reused": (422, "This submission_id was used with another answer."),

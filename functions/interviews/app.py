@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from parley.api.problems import MODEL_CALL
-from parley.api.quota_headers import quota_headers
+from parley.api.quota_headers import model_headers, quota_headers
 from parley.api.request import Request
 from parley.api.router import Api, Reply
 from parley.container import Container
 from parley.core.paging import PageQuery
 from parley.interviews.feedback_schemas import FeedbackQuery, FeedbackRequest, FeedbackState
+from parley.interviews.practice_schemas import PracticeAttempt, PracticeAttemptList, PracticeRequest
 from parley.interviews.session_export import as_csv, as_markdown, as_transcript
 from parley.interviews.session_schemas import (
     AnswerRequest,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
 services = Container.from_environment(calls_models=True)
 api = Api(services.settings)
-_NOT_FOUND = "interview_not_found"
+_NOT_FOUND, _NO_ATTEMPT = "interview_not_found", "practice_attempt_not_found"
 _ENDS = (_NOT_FOUND, "interview_not_in_progress")
 _MOVES = (*_ENDS, "sequence_conflict", "request_in_progress")
 
@@ -200,6 +201,32 @@ def get_interview_feedback(request: Request, query: FeedbackQuery) -> Reply:
 def request_interview_feedback(request: Request, body: FeedbackRequest) -> FeedbackState:
     """Have feedback written anew, or again after it failed."""
     return services.feedback.request(request.caller, request.path["interview_id"], body.samples)
+
+
+@api.post(
+    "/api/practice-attempts",
+    access="user",
+    status=201,
+    answer=PracticeAttempt,
+    idempotent=True,
+    errors=[*MODEL_CALL, _NO_ATTEMPT],
+)
+def create_practice_attempt(request: Request, body: PracticeRequest) -> Reply:
+    """Have an answer to a single question graded."""
+    answered = services.practice.attempt(request.context, body)
+    return Reply(answered.body, model_headers(answered.quota, answered.degraded), replayed=answered.replayed)
+
+
+@api.get("/api/practice-attempts", access="user", answer=PracticeAttemptList)
+def list_practice_attempts(request: Request, query: PageQuery) -> PracticeAttemptList:
+    """The caller's graded answers, the newest first."""
+    return services.practice.page(request.caller, query)
+
+
+@api.get("/api/practice-attempts/{attempt_id}", access="user", answer=PracticeAttempt, errors=[_NO_ATTEMPT])
+def get_practice_attempt(request: Request) -> PracticeAttempt:
+    """One graded answer."""
+    return services.practice.read(request.caller, request.path["attempt_id"])
 
 
 def _made(made: Made) -> Reply:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from parley.interviews.conduct import Conduct
     from parley.interviews.feedback import FeedbackRequests
     from parley.interviews.feedback_writer import FeedbackWriter
+    from parley.interviews.practice import Practice
     from parley.interviews.service import QuestionGenerator
     from parley.interviews.sessions import Interviews
     from parley.interviews.voice_assistant import VoiceAssistants
@@ -287,6 +288,13 @@ class Container:
         from parley.interviews.conduct import Conduct
 
         return Conduct(self.database, self.completions, self.feedback_queue, lambda: self.voice_assistants)
+
+    @cached_property
+    def practice(self) -> Practice:
+        """Practice: single answers, graded."""
+        from parley.interviews.practice import Practice
+
+        return Practice(self.database, self.completions)
 
     @cached_property
     def feedback_queue(self) -> WorkQueue:

@@ -18,6 +18,7 @@ ADA = make_token("ada", organization_id="acme", organization_role="admin")
 SERVICE = make_token(None, role="service_role")
 QUESTIONS = {"name": "Backend", "objective": "Find a colleague", "number": "2", "context": ""}
 INTERVIEW = {"questions": [{"question": "Which ledger would you choose?"}, {"question": "What broke last?"}]}
+PRACTICE = {"question": "What is a ledger?", "answer": "A book that only grows.", "skill": "technical_knowledge"}
 VIEW = {"interaction_type": "view", "item_type": "product", "item_id": "p1"}
 
 
@@ -119,6 +120,10 @@ def every_operation(ada: Ask, operator: Ask, leaver: Ask, webhook: Callable[[Any
     by_voice = ada("interviews", "POST", "/api/interviews", INTERVIEW | {"interview_type": "voice"}).json["id"]
     started = ada("interviews", "POST", f"/api/interviews/{by_voice}/start").json
     webhook(make_call(Random(1), "call", started, [one["question"] for one in INTERVIEW["questions"]]).report())
+
+    attempt = ada("interviews", "POST", "/api/practice-attempts", PRACTICE).json["id"]
+    for path in ("", f"/{attempt}"):
+        ada("interviews", "GET", f"/api/practice-attempts{path}")
 
     documents = {"documents": [{"content": "Espresso needs nine bars."}, {"content": "A fjord.", "metadata": {"a": 1}}]}
     ids = [row["id"] for row in ada("search", "POST", "/api/documents", documents).json["data"]]

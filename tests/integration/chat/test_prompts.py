@@ -27,7 +27,7 @@ PROMPTS: dict[str, tuple[type[BaseModel], str, str, dict[str, Any]]] = {
     ),
 }  # fmt: skip
 # Made of an interview and what is said in it; starting one (`interview`) makes no prompt.
-OF_INTERVIEWS = {"interview_follow_up", "interview_feedback"}
+OF_INTERVIEWS = {"interview_follow_up", "interview_feedback", "practice"}
 INTERVIEW: dict[str, Any] = {
     "title": MARKER,
     "description": MARKER,
@@ -109,7 +109,8 @@ def instructions(emulator: Emulator) -> str:
 def test_every_prompt_that_is_made_of_a_callers_text_is_looked_at() -> None:
     assert set(PROMPTS) | OF_INTERVIEWS | {"interview"} == set(get_args(Operation))
     without_text = {
-        "generation_id", "number", "level", "category", "difficulty", "purpose", "follow_up_depth", "time_limit_seconds"
+        "interview_type", "generation_id", "number", "level", "category", "difficulty", "purpose", "follow_up_depth",
+        "time_limit_seconds",
     }  # fmt: skip
     assert set(InterviewRequest.model_fields) == set(INTERVIEW) | without_text
 

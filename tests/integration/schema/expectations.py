@@ -439,7 +439,8 @@ _BY_CALLER: Mapping[str, Access] = {
     # Interviews.
     "public.profiles": Access(user=_WRITES, service=_ALL, definer=_COUNTED),
     "public.practice_attempts": Access(
-        user="own: select update delete", service=_ALL, definer={"user": "own: select", "service": "all: select"}
+        user="own: select update delete", service=_ALL,
+        definer={"user": "own: select insert", "service": "all: select"},
     ),
     "public.interview_sessions": Access(user="own: select update delete", service=_ALL, definer=_COUNTED),
     "public.interview_responses": Access(

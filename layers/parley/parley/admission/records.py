@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from parley.providers.protocol import Usage
 
 CacheScope = Literal["tenant", "user"]
-Operation = Literal["chat", "question_generation", "interview", "interview_follow_up", "interview_feedback"]
+Operation = Literal[
+    "chat", "question_generation", "interview", "interview_follow_up", "interview_feedback", "practice"
+]  # fmt: skip
 EmbeddingOperation = Literal["search", "documents", "embeddings"]
 
 _LARGEST_MESSAGE = 250_000  # bytes; SQS takes 256 KiB

@@ -108,6 +108,12 @@ def rubric_for(category: str, own: Any = ()) -> Rubric:
     return Rubric(version, [criteria[key] for key in categories.get(category, categories["mixed"])])
 
 
+def rubric_of(key: str) -> Rubric:
+    """One competency of the shipped rubric alone. Raises KeyError."""
+    version, _, criteria = _shipped()
+    return Rubric(version, [criteria[key]])
+
+
 @cache
 def _shipped() -> tuple[str, dict[str, list[str]], dict[str, Criterion]]:
     data = tomllib.loads(Path(__file__).with_name("rubric.toml").read_text(encoding="utf-8"))

@@ -102,15 +102,22 @@ class Feedback:
         return all(competency.is_evidenced for competency in self.competencies)
 
 
-def feedback_from(samples: Sequence[Assessment], rubric: Rubric, record: InterviewRecord) -> Feedback:
-    """The feedback that assessments of the same interview give together; at least one, unless nothing was said."""
+def feedback_from(
+    samples: Sequence[Assessment], rubric: Rubric, record: InterviewRecord, least_words: int = _LEAST_WORDS
+) -> Feedback:
+    """The feedback that assessments of the same interview give together; at least one, unless nothing was said.
+
+    Args:
+        least_words: with fewer there is too little to judge by.
+    """
     if not samples:
         return _without_words(rubric, record)
     competencies = tuple(_over_all(position, samples, rubric) for position in range(len(rubric.criteria)))
     nearest = min(samples, key=lambda sample: _distance(sample, competencies))
     coverage = sum(competency.level is not None for competency in competencies) / len(competencies)
     score = _overall_score(competencies, rubric, record)
-    recommendation = _recommendation(score, competencies, coverage, record)
+    has_words = record.words >= least_words
+    recommendation = _recommendation(score, competencies, coverage, record) if has_words else "insufficient_evidence"
     spreads = [competency.spread for competency in competencies if competency.spread is not None]
     return Feedback(
         overall_score=None if recommendation == "insufficient_evidence" else score,
@@ -195,7 +202,7 @@ def _recommendation(
     score: int, competencies: Sequence[ScoredCompetency], coverage: float, record: InterviewRecord
 ) -> Recommendation:
     least_answers = min(_LEAST_ANSWERS, len(record.questions))
-    if len(record.answered) < least_answers or record.words < _LEAST_WORDS or coverage < _LEAST_COVERAGE:
+    if len(record.answered) < least_answers or coverage < _LEAST_COVERAGE:
         return "insufficient_evidence"
     lowest = min(competency.counted for competency in competencies if competency.counted is not None)
     if score >= 80 and lowest >= 3:

@@ -254,6 +254,9 @@ ANSWERED: dict[str, Schema] = {
         "required": ["shape"],
     },
     "a type beside a union": closed(code={"type": "string", "anyOf": [{"pattern": "^[0-9]{3}$"}, {"const": "none"}]}),
+    "words of editors and forms": closed(
+        name=_TEXT | {"markdownDescription": "**Name**", "errorMessage": "Required.", "x-order": 1, "ui:widget": "text"}
+    ),
     "other members allowed": {
         "type": "object",
         "properties": {"id": _WHOLE},

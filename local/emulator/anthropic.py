@@ -25,7 +25,7 @@ from local.emulator.call import (
     texts_of,
 )
 from local.emulator.http import Reply, Request
-from local.emulator.schema import refused
+from local.emulator.schema import refused, refused_arguments
 from local.emulator.tools import Tool, ToolCalling
 
 _ID: Final = re.compile(r"[a-zA-Z0-9_-]+")
@@ -246,8 +246,9 @@ def _calling(body: Json) -> ToolCalling:
     spoken = max((n for n, message in enumerate(messages) if _speaks(message)), default=-1)
     since = messages[spoken + 1 :]
     named = {"auto": "auto", "any": "required", "none": "none"}.get(choice["type"])
-    if any(tool["input_schema"].get("type") != "object" for tool in body.get("tools") or ()):
-        raise CallError("bad_request", "tools.0.custom.input_schema.type: Input should be 'object'")
+    for number, tool in enumerate(body.get("tools") or ()):
+        if fault := refused_arguments(tool["input_schema"], "anthropic", strict=bool(tool.get("strict"))):
+            raise CallError("bad_request", f"tools.{number}.custom.input_schema: {fault}")
     return ToolCalling(
         tools=tuple(Tool(tool["name"], tool["input_schema"]) for tool in body.get("tools") or ()),
         choice=named or choice["name"],

@@ -26,7 +26,7 @@ from local.emulator.call import (
 )
 from local.emulator.embeddings import embed
 from local.emulator.http import Reply, Request
-from local.emulator.schema import free_form, refused
+from local.emulator.schema import free_form, refused, refused_arguments
 from local.emulator.tools import Tool, ToolCalling
 
 MODELS: Final = ("gpt-6-luna", "gpt-6", "gpt-4o-mini", "text-embedding-3-small", "text-embedding-3-large")
@@ -259,6 +259,11 @@ def _calling(body: Json, messages: list[Json]) -> ToolCalling:
     if not body.get("tools") and body.get("tool_choice"):
         raise CallError("bad_request", "Invalid value for 'tool_choice': 'tool_choice' is only allowed with 'tools'.")
     choice = body.get("tool_choice") or "auto"
+    for one in body.get("tools") or ():
+        function = one["function"]
+        schema = function.get("parameters") or {"type": "object", "properties": {}, "additionalProperties": False}
+        if fault := refused_arguments(schema, "openai", strict=bool(function.get("strict"))):
+            raise CallError("bad_request", f"Invalid schema for function '{function['name']}': {fault}")
     spoken = max((n for n, message in enumerate(messages) if message.get("role") == "user"), default=-1)
     since = messages[spoken + 1 :]
     return ToolCalling(

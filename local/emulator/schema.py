@@ -109,6 +109,15 @@ def refused(schema: Schema, provider: str) -> str | None:
     return _refused(schema, schema, provider, frozenset())
 
 
+def refused_arguments(schema: Schema, provider: str, *, strict: bool) -> str | None:
+    """Why a provider refuses the schema of a tool's arguments; None where it does not."""
+    if schema.get("type") != "object":
+        return "schema must be a JSON Schema of 'type: \"object\"'"
+    if choice := next((name for name in ("anyOf", "oneOf", "allOf", "enum", "not") if name in schema), None):
+        return f"'{choice}' is not supported at the top level"
+    return refused(schema, provider) if strict else None
+
+
 def _refused(schema: Any, root: Schema, provider: str, inside: frozenset[str]) -> str | None:
     if not isinstance(schema, dict) or (not schema and provider == "openai"):
         return "schema must have a 'type' key"

@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 
 from local.emulator.client import Emulator
@@ -62,6 +63,31 @@ def test_a_tool_is_called_and_its_result_answered_in_a_conversation_that_keeps_b
     assert again.status == 200, again.text
     stray = ask(result, conversation_id=conversation, tools=[WEATHER])
     assert (stray.status, stray.json["code"]) == (400, "invalid_request")
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic", "google"])
+@pytest.mark.parametrize("tool", ["closed", "optional", "bounded", "a map", "a choice", "nothing"])
+def test_whatever_schema_a_tools_arguments_have_they_reach_the_provider_and_what_comes_back_fits(
+    ask: Callable[..., Answer], emulator: Emulator, provider: str, tool: str
+) -> None:
+    city: dict[str, Any] = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+    place = {"type": "object", "properties": {"lat": {"type": "number"}}, "required": ["lat"]}
+    parameters = {
+        "closed": city | {"additionalProperties": False},
+        "optional": city | {"properties": city["properties"] | {"days": {"type": "integer"}}},
+        "bounded": city | {"properties": {"city": {"type": "string", "maxLength": 40}}, "additionalProperties": False},
+        "a map": city | {"properties": city["properties"] | {"tags": {"type": "object"}}, "$id": "https://x.test"},
+        "a choice": {"oneOf": [{"$ref": "#/$defs/city"}, place], "$defs": {"city": city}, "description": "One."},
+        "nothing": {},
+    }[tool]
+    made = WEATHER | {"parameters": parameters, "strict": True}
+    answer = ask("What is the weather in the city of Lund?", tools=[made], provider=provider, cache="off")
+    assert (answer.status, answer.json.get("provider")) == (200, provider), answer.text
+    arguments = json.loads(answer.json["message"]["tool_calls"][0]["arguments"])
+    jsonschema.validate(arguments, parameters)
+    sent = json.dumps(emulator.requests()[-1]["body"])
+    enforced = {"openai": ["closed"], "anthropic": ["closed", "optional"], "google": []}[provider]
+    assert ('"strict": true' in sent) is (tool in enforced)
 
 
 def test_images_and_documents_reach_the_model_and_of_them_hash_and_size_are_kept(

@@ -14,7 +14,7 @@ from parley.providers.protocol import Message
 
 if TYPE_CHECKING:
     from parley.providers.catalogue import Model
-    from parley.providers.protocol import Completion, CompletionRequest, Media
+    from parley.providers.protocol import Completion, CompletionRequest, Media, ToolUse
 
 # The members of a caller's request that can be changed.
 Adjustable = Literal["temperature", "top_p", "max_tokens"]
@@ -64,6 +64,8 @@ def fitted(
     )
     if fitted_request.must_fit:
         fitted_request = _formed(fitted_request, provider)
+    if request.tools is not None:
+        fitted_request = replace(fitted_request, tools=_tools(request.tools, provider))
     return fitted_request, tuple(adjusted)
 
 
@@ -136,6 +138,19 @@ def _formed(request: CompletionRequest, provider: ProviderName) -> CompletionReq
         messages = [Message("system", _JSON_ALONE), *request.messages]
         return replace(request, messages=messages, may_not_fit=True)
     return request
+
+
+def _tools(tools: ToolUse, provider: ProviderName) -> ToolUse:
+    """The tools with their arguments as the provider takes them."""
+    from parley.providers.json_schema import for_tool
+
+    definitions = []
+    for tool in tools.definitions:
+        if tool.parameters is not None:
+            parameters, strict = for_tool(tool.parameters, provider, strict=tool.strict)
+            tool = tool._replace(parameters=parameters, strict=strict)
+        definitions.append(tool)
+    return tools._replace(definitions=definitions)
 
 
 def fitting_answer(provider: ProviderName, request: CompletionRequest, completion: Completion) -> Completion:

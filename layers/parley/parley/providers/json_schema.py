@@ -1,7 +1,8 @@
 """A caller's JSON schema: what of it is handled, how each provider takes it, and whether an answer fits it.
 
-Handled are the keywords of `_HANDLED`, with references inside the schema. What a provider does not enforce itself it is
-told in the description, and the answer is checked against the caller's own schema, whoever gave it. Sources:
+Handled are the keywords of `_HANDLED`, with references inside the schema; those of `_UNHANDLED` are refused, and any
+other is left out. What a provider does not enforce itself it is told in the description, and the answer is checked
+against the caller's own schema, whoever gave it. Sources:
 https://platform.openai.com/docs/guides/structured-outputs (supported schemas),
 https://platform.claude.com/docs/en/build-with-claude/structured-outputs (JSON schema limitations),
 https://ai.google.dev/gemini-api/docs/structured-output (JSON schema support).
@@ -50,6 +51,14 @@ _HANDLED = (
     | {
         "type", "enum", "const", "anyOf", "oneOf", "allOf", "properties", "required", "additionalProperties", "items",
         "prefixItems", "nullable", "$ref", *_DEFINITIONS,
+    }
+)  # fmt: skip
+# Keywords of JSON Schema that are not handled. Any other is a note (2020-12, 4.3.1).
+_UNHANDLED = frozenset(
+    {
+        "not", "if", "then", "else", "dependentRequired", "dependentSchemas", "dependencies", "patternProperties",
+        "propertyNames", "contains", "minContains", "maxContains", "unevaluatedProperties", "unevaluatedItems",
+        "additionalItems", "$anchor", "$dynamicRef", "$dynamicAnchor", "$recursiveRef", "$recursiveAnchor",
     }
 )  # fmt: skip
 _TYPES = frozenset({"object", "array", "string", "integer", "number", "boolean", "null"})
@@ -147,7 +156,7 @@ class _Checker:
         if depth > _DEEPEST:
             raise UnsupportedSchema(path[-1] if path else "properties", path, "is nested too deep")
         for keyword in schema:
-            if keyword not in _HANDLED and not keyword.startswith("x-"):
+            if keyword in _UNHANDLED:
                 raise UnsupportedSchema(keyword, path)
         checked = {name: value for name, value in schema.items() if name in _HANDLED and value is not None}
         checked = {name: value for name, value in schema.items() if name in checked or name in ("const", "default")}
@@ -272,6 +281,59 @@ def for_provider(schema: Schema, provider: ProviderName) -> tuple[Schema, bool]:
     if provider == "anthropic" and (keyword_path := _recursion(schema)) is not None:
         raise UnsupportedSchema("$ref", keyword_path, "leads back to itself, which Anthropic does not take")
     return fitter.schema(schema, []), fitter.exact
+
+
+def for_tool(parameters: Schema, provider: ProviderName, *, strict: bool) -> tuple[Schema, bool]:
+    """The arguments of a tool as a provider takes them, and whether it makes a model keep to them: only where it
+    enforces all of the caller's schema.
+    """
+    if strict:
+        try:
+            fitted, exact = for_provider(parameters, provider)
+        except UnsupportedSchema:
+            exact = False
+        if exact and "anyOf" not in fitted:
+            return fitted, True
+    if not parameters.keys() & {"anyOf", "oneOf", "allOf"}:
+        return parameters, False
+    # Providers take no choice at the root: what fits the choice fits this too, and the model is told of it.
+    properties, required = _members_of(parameters, parameters, {})
+    rest = {name: part for name, part in parameters.items() if name in _NOTES or name in _DEFINITIONS}
+    choices = {name: parameters[name] for name in ("anyOf", "oneOf") if name in parameters}
+    if choices:
+        told = "; ".join(f"{name}: {json.dumps(parts, ensure_ascii=False)}" for name, parts in choices.items())
+        rest["description"] = f"{rest['description']} ({told})" if "description" in rest else told
+    return rest | {"type": "object", "properties": properties, "required": sorted(required)}, False
+
+
+_Members = tuple[dict[str, Schema], frozenset[str]]
+
+
+def _members_of(schema: Schema, root: Schema, known: dict[str, _Members]) -> _Members:
+    """The members that an object which fits the schema may have, and those that it must have."""
+
+    def of(part: Schema) -> _Members:
+        if part.keys() != {"$ref"}:
+            return _members_of(part, root, known)
+        if part["$ref"] not in known:
+            known[part["$ref"]] = _members_of(resolve(root, part["$ref"]), root, known)
+        return known[part["$ref"]]
+
+    required = frozenset(schema.get("required", ()))
+    all_of = [of(part) for part in (*schema.get("allOf", ()), *({"$ref": schema[n]} for n in ("$ref",) if n in schema))]
+    found = [(schema.get("properties", {}), required), *all_of]
+    required = required.union(*(must for _, must in all_of))
+    for name in ("anyOf", "oneOf"):
+        if name in schema:
+            choices = [of(part) for part in schema[name]]
+            found += choices
+            required |= frozenset.intersection(*(must for _, must in choices))
+    properties: dict[str, list[Schema]] = {}
+    for may, _ in found:
+        for name, part in may.items():
+            if part not in properties.setdefault(name, []):
+                properties[name].append(part)
+    return {name: parts[0] if len(parts) == 1 else {"anyOf": parts} for name, parts in properties.items()}, required
 
 
 class _Fitter:

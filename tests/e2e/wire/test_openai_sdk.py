@@ -118,6 +118,12 @@ def test_a_texts_vector_is_the_same_as_numbers_and_as_base64(client: OpenAI) -> 
     assert numbers.usage.prompt_tokens > 0
 
 
+def test_a_thousand_texts_are_embedded_at_once(client: OpenAI) -> None:
+    found = client.embeddings.create(model="auto", input=[f"text {number}" for number in range(1_000)])
+    assert {len(row.embedding) for row in found.data} == {1_536}
+    assert len(found.data) == 1_000
+
+
 def test_the_models_that_are_listed_can_be_read_and_asked(client: OpenAI) -> None:
     names = [model.id for model in client.models.list()]
     assert {*MODELS, "auto", "text-embedding-3-small"} <= {*names}

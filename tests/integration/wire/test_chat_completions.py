@@ -217,3 +217,41 @@ def test_a_stream_that_breaks_off_ends_with_an_error_and_without_the_word_for_th
     assert (name, problem["error"]["code"]) == ("error", "upstream_error")
     assert text.rpartition("data: ")[2].startswith('{"error":')
     assert "[DONE]" not in text
+
+
+def test_a_list_of_models_is_asked_in_its_order(ask: Callable[..., Answer], emulator: Emulator) -> None:
+    listed = ["claude-haiku-5-5", "google/gemini-3.8-flash"]
+    emulator.fault("unavailable", provider="openai", times=1)
+    emulator.fault("overloaded", provider="anthropic", times=1)
+    answer = ask("What is a fjord?", model="gpt-6-luna", models=listed)
+    assert answer.status == 200, answer.text
+    assert answer.json["model"] == "gemini-3.8-flash"
+    assert answer.json["parley"] == {"provider": "google", "fallback": True, "adjusted": [], "cache": "none"}
+    assert [request["provider"] for request in emulator.requests()] == ["openai", "anthropic", "google"]
+    assert ask("What is a floe?", model="auto", models=listed).json["model"] == "claude-haiku-5-5"
+
+
+def test_a_model_of_a_list_that_may_not_be_named_is_400_and_gives_its_unit_back(
+    ask: Callable[..., Answer], emulator: Emulator, database: Any
+) -> None:
+    answer = ask("What is a fjord?", model="gpt-6-luna", models=["gpt-1"])
+    assert (answer.status, answer.json["code"]) == (400, "invalid_model")
+    assert '"gpt-1"' in answer.json["detail"]
+    assert ask("Hi", models=["auto"]).status == 400
+    assert emulator.requests() == []
+    with database.connect() as owner:
+        assert owner.execute("select daily_usage from user_ai_settings where user_id = 'ada'").fetchone() == (0,)
+
+
+def test_auto_asks_the_cheapest_and_the_next_where_it_fails(ask: Callable[..., Answer], emulator: Emulator) -> None:
+    first = ask("What is a fjord?").json
+    assert first["parley"]["fallback"] is False
+    emulator.fault("unavailable", provider=first["parley"]["provider"], times=2)
+    second = ask("What is a floe?").json
+    assert second["parley"]["fallback"] is True
+    assert second["parley"]["provider"] != first["parley"]["provider"]
+
+
+def test_a_conversation_of_more_than_a_hundred_messages_is_answered(ask: Callable[..., Answer]) -> None:
+    turns = [{"role": role, "content": "More."} for _ in range(150) for role in ("user", "assistant")]
+    assert ask([*turns, {"role": "user", "content": "And?"}]).status == 200

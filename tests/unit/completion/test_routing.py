@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast
 
@@ -575,3 +577,95 @@ def test_an_attempt_tells_what_was_adjusted_and_which_model_answered() -> None:
         ((), DEFAULTS["openai"]),
         (("temperature",), DEFAULTS["anthropic"]),
     ]
+
+
+# Lists of models, and the cheapest one
+
+
+SOL = Candidate("openai", "gpt-6-sol")
+LUNA = Candidate("openai", "gpt-6-luna")
+HAIKU = Candidate("anthropic", "claude-haiku-5-5")
+
+
+def in_order(world: World, *candidates: Candidate, allowed: list[str] | None = None) -> Plan:
+    return world.router.in_order(candidates, KEYS, allowed, own_keys=False)
+
+
+@given(SCRIPTS, st.lists(st.sampled_from([SOL, LUNA, *ALL]), min_size=2, max_size=8))
+def test_a_list_is_asked_in_its_order_once_each_and_nobody_else_is(
+    scripts: dict[str, list[Step]], listed: list[Candidate]
+) -> None:
+    world = World(0.0, **scripts)
+    with contextlib.suppress(ProviderError):
+        world.complete(in_order(world, *listed), 1_000.0)
+    order = [candidate.model for candidate in dict.fromkeys(listed)]
+    if len(order) > 1:
+        asked = iter(order)
+        assert all(model in asked for model in world.models)
+
+
+def test_a_model_that_its_provider_does_not_know_gives_way_to_the_next_of_the_list() -> None:
+    world = World(openai=[Step("model_not_found")])
+    assert world.complete(in_order(world, SOL, LUNA)).model == LUNA.model
+    assert world.models == [SOL.model, LUNA.model]
+
+
+def test_a_long_list_is_asked_to_its_end() -> None:
+    world = World(0.0, **{name: [Step("upstream_error")] * 9 for name in PROVIDERS})
+    chat = [Candidate(model.provider, model.id) for model in CATALOGUE.models("chat")]
+    with pytest.raises(ProviderError):
+        world.complete(in_order(world, *chat), 1_000.0)
+    assert world.models == [candidate.model for candidate in chat]
+    assert len(chat) > MAX_ATTEMPTS
+
+
+def test_what_an_organization_forbids_is_left_out_of_a_list() -> None:
+    world = World()
+    assert in_order(world, LUNA, HAIKU, allowed=["anthropic"]).candidates == (HAIKU,)
+    with pytest.raises(Problem, match="no_provider_available"):
+        in_order(world, LUNA, allowed=["google"])
+
+
+def cheapest(world: World, tokens: int = 100, health: Any = None, **changes: Any) -> list[str]:
+    models = [model.id for model in CATALOGUE.models("chat")]
+    request = replace(REQUEST, **changes)
+    plan = world.router.cheapest(request, models, KEYS, None, health or {}, prompt_tokens=tokens, own_keys=False)
+    return [candidate.model for candidate in plan.candidates]
+
+
+def dollars(model: str, tokens: int = 100) -> Decimal:
+    cost = CATALOGUE.cost(model, Usage(tokens, 100), datetime(2026, 11, 21, tzinfo=UTC))
+    return Decimal("Infinity") if cost is None else cost
+
+
+def test_the_cheapest_model_of_each_provider_is_asked_the_cheapest_first() -> None:
+    chosen = cheapest(World())
+    assert len({CATALOGUE.find(model).provider for model in chosen}) == len(chosen) == 3  # type: ignore[union-attr]
+    assert chosen == sorted(chosen, key=dollars)
+    for model in CATALOGUE.models("chat"):
+        ours = next(one for one in chosen if CATALOGUE.find(one).provider == model.provider)  # type: ignore[union-attr]
+        assert dollars(ours) <= dollars(model.id)
+
+
+def test_a_provider_that_failed_half_its_calls_is_asked_last_however_cheap() -> None:
+    first = cheapest(World())[0]
+    provider = CATALOGUE.find(first).provider  # type: ignore[union-attr]
+    assert cheapest(World(), health={provider: {"calls": 10, "errors": 5}})[-1] == first
+    assert cheapest(World(), health={provider: {"calls": 10, "errors": 4}})[0] == first
+
+
+def test_a_prompt_goes_to_a_model_that_it_fits_and_to_any_where_it_fits_none() -> None:
+    windows = {model.id: model.context_window for model in CATALOGUE.models("chat")}
+    least, most = min(windows.values()), max(windows.values())
+    for tokens in (least - 50, least, most - 200):
+        assert all(windows[model] >= tokens + 100 for model in cheapest(World(), tokens))
+    assert cheapest(World(), most * 2)
+
+
+def test_a_retired_model_is_not_the_cheapest() -> None:
+    document = json.loads(CATALOGUE_FILE.read_text())
+    luna = next(row for row in document["models"] if row["id"] == LUNA.model)
+    luna["retires"] = "2026-11-20"
+    world = World()
+    world.router = router(cast("Any", world.providers), Catalogue(document), world.clock)
+    assert LUNA.model not in cheapest(world)

@@ -334,8 +334,11 @@ def _response(reply: Reply, status: int, request_id: str) -> Response[str]:
     if body is not None and not isinstance(body, str):
         body = encode(body) + "\n"
     # A character takes at most twelve bytes, so that a short body need not be measured.
-    if body and len(body) > LARGEST_ANSWER // 12 and size_in_answer(body) > LARGEST_ANSWER:
-        raise Problem("answer_too_large", "The answer has more than 6 MB. Ask for less, or for a part.", status=413)
+    if body and len(body) > LARGEST_ANSWER // 12:
+        from parley.runtime.response import largest_answer
+
+        if size_in_answer(body) > largest_answer():
+            raise Problem("answer_too_large", "The answer has more than 6 MB. Ask for less, or for a part.", status=413)
     headers = {"X-Request-Id": request_id, "Cache-Control": "no-store", **reply.headers}
     if reply.replayed:
         headers["Idempotency-Replayed"] = "true"

@@ -15,7 +15,7 @@ from parley.admission.requests import semantic_reply
 from parley.completion.cache import SemanticCache, cache_entry
 from parley.completion.history import fit, message_tokens, told, tools_tokens
 from parley.completion.prompt import Prompt, context_message
-from parley.completion.routing import Plan, Router
+from parley.completion.routing import Candidate, Plan, Router
 from parley.core.caller import RequestContext
 from parley.core.errors import Problem
 from parley.core.fields import LONGEST_TEXT, CallUsage, ProviderSource
@@ -58,6 +58,7 @@ class ModelCall(HeldRequest):
         keys: gives the keys to call with, by provider.
         default_spelling: the deployment's default provider, as the operator spelled it.
         prompt_hash: what the exact cache finds the answer by; None keeps it out of both caches.
+        models: those that the caller may be given where the choice is the router's.
         history_tokens: how much of its conversation a model is told at most.
 
     Attributes:
@@ -78,6 +79,7 @@ class ModelCall(HeldRequest):
         keys: Callable[[], Mapping[ProviderName, str]],
         default_spelling: str,
         prompt_hash: str | None,
+        models: Sequence[str],
         history_tokens: int,
     ) -> None:
         super().__init__(admission, context, admitted, prompt.operation, deadline, own_key=admitted.tier == "byok")
@@ -88,13 +90,14 @@ class ModelCall(HeldRequest):
         self._keys = keys
         self._default_spelling = default_spelling
         self._prompt_hash = prompt_hash
+        self._models = models
         self._history_tokens = history_tokens
         self.turns_left_out = 0
         self.passages_told = 0
         self._passages: Sequence[Passage] | None = None
         self._fingerprint: str | None = None
         self._question: Embeddings | None = None
-        self._chosen: ProviderName = admitted.provider
+        self._chosen = Candidate(admitted.provider, admitted.model)
 
     @property
     def provider(self) -> ProviderName:
@@ -130,8 +133,14 @@ class ModelCall(HeldRequest):
 
     @property
     def fell_back(self) -> bool:
-        """Whether another provider answered than the one that was asked for, or that `auto` chose."""
-        return self.answered_by is not None and self.answered_by.provider != self._chosen
+        """Whether another provider answered than the one that was asked for, or that `auto` chose; of a list of models,
+        whether it was not the first.
+        """
+        answered = self.answered_by
+        if answered is None:
+            return False
+        other = bool(self._prompt.fallbacks) and answered.model != self._chosen.model
+        return other or answered.provider != self._chosen.provider
 
     @property
     def adjusted(self) -> list[Adjustable]:
@@ -333,19 +342,6 @@ class ModelCall(HeldRequest):
     def _plan(self, messages: Sequence[Message] | None) -> tuple[Plan, CompletionRequest, Mapping[ProviderName, str]]:
         route, prompt = self._route, self._prompt
         keys = self._keys()
-        automatic = prompt.chooses_automatically
-        plan = self._router.plan(
-            provider=route.provider,
-            model=route.model,
-            pinned_model=prompt.model is not None,
-            automatic=automatic,
-            allowed=route.allowed_providers,
-            keys=keys,
-            health=route.health,
-            own_keys=self._own_key,
-        )
-        if automatic:
-            self._chosen = plan.candidates[0].provider
         request = CompletionRequest(
             model=route.model,
             messages=self._messages() if messages is None else messages,
@@ -365,9 +361,43 @@ class ModelCall(HeldRequest):
             presence_penalty=prompt.presence_penalty,
             cache_key=prompt.cache_key,
         )
+        plan = self._candidates(request, keys)
         if messages is None and (self.conversation is not None or self._passages is not None):
             plan = plan._replace(for_model=self._for_model)
         return plan, request, keys
+
+    def _candidates(self, request: CompletionRequest, keys: Mapping[ProviderName, str]) -> Plan:
+        """Who may answer, in which order. Raises Problem where nobody may."""
+        route, prompt = self._route, self._prompt
+        allowed, own_keys = route.allowed_providers, self._own_key
+        if prompt.fallbacks:
+            listed = [self._chosen, *(self._named(name, model) for name, model in prompt.fallbacks)]
+            return self._router.in_order(listed, keys, allowed, own_keys=own_keys)
+        automatic = prompt.chooses_automatically
+        if automatic and prompt.cheapest:
+            tokens = sum(map(message_tokens, request.messages)) + tools_tokens(request.tools)
+            plan = self._router.cheapest(
+                request, self._models, keys, allowed, route.health, prompt_tokens=tokens, own_keys=own_keys
+            )
+        else:
+            plan = self._router.plan(
+                provider=route.provider,
+                model=route.model,
+                pinned_model=prompt.model is not None,
+                automatic=automatic,
+                allowed=allowed,
+                keys=keys,
+                health=route.health,
+                own_keys=own_keys,
+            )
+        if automatic:
+            self._chosen = plan.candidates[0]
+        return plan
+
+    def _named(self, provider: ProviderName | None, model: str) -> Candidate:
+        """A model by its name; where that does not say whose it is, it is the catalogue's or the asked provider's."""
+        known = self._admission.catalogue.find(model)
+        return Candidate(provider or (known.provider if known else self._route.provider), model)
 
     def _messages(self) -> list[Message]:
         """The prompt, and after its system messages the context: the conversation's where this request has none of its

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from parley.admission.held_request import Admission
 from parley.admission.records import AdmittedModelCall, ModelCallRequest
+from parley.admission.refusals import refusal
 from parley.completion.cache import SemanticCache, cache_mode, prompt_hash
 from parley.completion.call import ModelCall, embedding_tokens
 from parley.completion.history import CHARACTERS_PER_TOKEN
@@ -99,8 +100,12 @@ class Completions:
             keys=partial(self._keys, admitted),
             default_spelling=self.settings.default_spelling,
             prompt_hash=exact_hash,
+            models=operator_models.offered(caller) if prompt.cheapest else (),
             history_tokens=self.settings.history_tokens,
         )
+        if admitted.tier != "byok" and (unoffered := operator_models.unoffered_fallback(caller, prompt)) is not None:
+            with call:
+                raise refusal(unoffered)
         if mode == "semantic":
             call.look_in_semantic_cache(self.embedder(), self.semantic_cache)
         if prompt.grounding is None:

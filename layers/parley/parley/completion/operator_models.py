@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from parley.completion.prompt import Prompt
 from parley.core.caller import Caller
@@ -29,15 +30,16 @@ class OperatorModels:
 
     def check(self, caller: Caller, prompt: Prompt) -> None:
         """Raises Problem (400) for a name that no model has, and for what is too much without a token."""
-        if prompt.model is not None and looks_like_a_key(prompt.model):
-            raise Problem("invalid_model", "This takes the name of a model, not a key.", status=400, param="model")
-        if prompt.model is not None and not _MODEL_NAME.fullmatch(prompt.model):
-            raise Problem(
-                "invalid_model",
-                "A model's name has letters, digits and . _ : @ + - only, also after a slash.",
-                status=400,
-                param="model",
-            )
+        for model in (prompt.model, *(model for _, model in prompt.fallbacks)):
+            if model is not None and looks_like_a_key(model):
+                raise Problem("invalid_model", "This takes the name of a model, not a key.", status=400, param="model")
+            if model is not None and not _MODEL_NAME.fullmatch(model):
+                raise Problem(
+                    "invalid_model",
+                    "A model's name has letters, digits and . _ : @ + - only, also after a slash.",
+                    status=400,
+                    param="model",
+                )
         told = _told(prompt)
         if sum(map(len, told)) > _LARGEST_TEXT // 4 and sum(len(text.encode()) for text in told) > _LARGEST_TEXT:
             raise Problem(
@@ -60,10 +62,18 @@ class OperatorModels:
 
     def instead_of(self, caller: Caller, prompt: Prompt) -> list[str] | None:
         """The models that the caller may name; None where the prompt's is one of them, or where it names none."""
-        model = prompt.model
-        if model is None:
-            return None
-        offered = [one for one in self.offered(caller) if self._may_be_at(prompt.provider, one)]
+        return None if prompt.model is None else self._instead_of(caller, prompt.provider, prompt.model)
+
+    def unoffered_fallback(self, caller: Caller, prompt: Prompt) -> dict[str, Any] | None:
+        """The first of the prompt's fallbacks that the caller may not name, as begin_request refuses a model."""
+        for provider, model in prompt.fallbacks:
+            if (offered := self._instead_of(caller, provider, model)) is not None:
+                names = {"provider": provider or "any provider", "model": model, "offered_models": offered}
+                return {"outcome": "model_not_offered", **names}
+        return None
+
+    def _instead_of(self, caller: Caller, provider: str | None, model: str) -> list[str] | None:
+        offered = [one for one in self.offered(caller) if self._may_be_at(provider, one)]
         known = self.catalogue.find(model)
         names = {name.lower() for name in offered}
         return None if model.lower() in names or (known is not None and known.id.lower() in names) else offered

@@ -30,6 +30,9 @@ class Prompt(NamedTuple):
             needs the database.
         grounding: how passages are searched for that the answer is to rest on, `query` and `mode` among it;
             `ModelCall.ground` takes those. It then serves this user only, and only with the same passages.
+        fallbacks: provider and model of those that answer in the place of `model` where it fails, in this order; nobody
+            else does then.
+        cheapest: whether, of the choice that is left to the router, price alone decides among the models that fit.
         takes_unit: whether the caller is charged a unit; False for a step of an interview, whose start took one.
         cache_mode: what the caller wants; `cache.cache_mode` decides what it gets.
         least_similarity: raises the semantic cache's threshold (0 to 1); a lower value changes nothing.
@@ -59,6 +62,8 @@ class Prompt(NamedTuple):
     least_similarity: float | None = None
     conversation_id: str | None = None
     keeps_turns: bool = False
+    fallbacks: Sequence[tuple[ProviderName | None, str]] = ()
+    cheapest: bool = False
     takes_unit: bool = True
     grounding: Mapping[str, Any] | None = None
 

@@ -5,9 +5,10 @@ A request may try several candidates. Nothing is tried again once a first delta 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Generator, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Literal, NamedTuple
 
 from parley.admission.records import Attempt
@@ -16,7 +17,7 @@ from parley.core.clock import Clock
 from parley.core.errors import Problem
 from parley.core.observability import log_fault, logger
 from parley.core.provider_names import PROVIDERS, ProviderName, may_be_called
-from parley.providers.catalogue import Catalogue
+from parley.providers.catalogue import Catalogue, Model
 from parley.providers.errors import (
     ACCOUNT_FAULTS,
     PROVIDER_FAULTS,
@@ -45,6 +46,8 @@ LEAST_CALL_SECONDS = 0.2
 BACKOFF_BASE_SECONDS = 0.25
 BACKOFF_CAP_SECONDS = 4.0
 
+# Tokens of an answer, for comparing prices.
+_USUAL_ANSWER = 500
 # Taken of a model that the catalogue does not know, in tokens; few have less.
 _UNKNOWN_CONTEXT_WINDOW = 128_000
 # What a provider's call ends with where `cancel` broke its connection.
@@ -73,6 +76,7 @@ class Plan(NamedTuple):
     Attributes:
         pinned: whether the caller named the first candidate's model.
         own_keys: whether the keys are the caller's own.
+        each: how often one candidate may be tried.
         for_model: a request with as much as fits into a model's context window (tokens) of what it is told beside the
             prompt.
     """
@@ -80,6 +84,7 @@ class Plan(NamedTuple):
     candidates: tuple[Candidate, ...]
     pinned: bool = False
     own_keys: bool = False
+    each: int = MAX_ATTEMPTS_EACH
     for_model: Callable[[CompletionRequest, ProviderName, int], CompletionRequest] | None = None
 
 
@@ -191,11 +196,9 @@ class Router:
 
         Raises Problem where nobody is left.
         """
-        usable = [
-            name for name in PROVIDERS if name in self._providers and name in keys and may_be_called(name, allowed)
-        ]
+        usable = [name for name in PROVIDERS if self._is_usable(name, keys, allowed)]
         if not usable:
-            raise Problem("no_provider_available", "No model provider is configured for this request.", status=503)
+            raise _nobody()
         defaults = self._catalogue.default_chat_models()
         health = health or {}
         automatic = automatic or provider == "auto"
@@ -212,6 +215,70 @@ class Router:
             candidates[kept:], key=lambda candidate: _unhealthy(health.get(candidate.provider, {}))
         )
         return Plan(tuple(candidates), pinned_model and not automatic, own_keys)
+
+    def in_order(
+        self,
+        candidates: Sequence[Candidate],
+        keys: Mapping[ProviderName, str],
+        allowed: Collection[str] | None,
+        *,
+        own_keys: bool,
+    ) -> Plan:
+        """These candidates and nobody else, each tried once. Raises Problem where none of them can be asked."""
+        usable = [one for one in dict.fromkeys(candidates) if self._is_usable(one.provider, keys, allowed)]
+        if not usable:
+            raise _nobody()
+        return Plan(tuple(usable), own_keys=own_keys, each=1 if len(usable) > 1 else MAX_ATTEMPTS_EACH)
+
+    def cheapest(
+        self,
+        request: CompletionRequest,
+        models: Sequence[str],
+        keys: Mapping[ProviderName, str],
+        allowed: Collection[str] | None,
+        health: Mapping[str, Mapping[str, Any]],
+        *,
+        prompt_tokens: int,
+        own_keys: bool,
+    ) -> Plan:
+        """Of each provider the cheapest of these models that the request fits, the cheapest first, and who failed half
+        of five or more calls in the last minute last. Where it fits none, any may try.
+
+        Args:
+            prompt_tokens: an upper bound.
+
+        Raises Problem where nobody can be asked.
+        """
+        now = self._clock.now()
+        known = [model for model in map(self._catalogue.find, models) if model is not None]
+        usable = [
+            model
+            for model in known
+            if self._is_usable(model.provider, keys, allowed) and not (model.retires and model.retires <= now.date())
+        ]
+        if not usable:
+            raise _nobody()
+
+        def fits(model: Model) -> bool:
+            most = model.max_output_tokens or model.context_window
+            wanted = min(request.max_output_tokens, most)
+            return prompt_tokens + wanted <= model.context_window and unmet_by(request, model.provider, model) is None
+
+        def dollars(model: Model) -> tuple[bool, Decimal]:
+            used = Usage(input_tokens=prompt_tokens, output_tokens=min(request.max_output_tokens, _USUAL_ANSWER))
+            cost = self._catalogue.cost(model.id, used, now)
+            return cost is None, cost or Decimal()
+
+        by_price = sorted(filter(fits, usable) if any(map(fits, usable)) else usable, key=dollars)
+        first = {model.provider: model for model in reversed(by_price)}
+        candidates = [model for model in by_price if first[model.provider] is model]
+        candidates.sort(key=lambda model: _unhealthy(health.get(model.provider, {})))
+        return Plan(tuple(Candidate(model.provider, model.id) for model in candidates), own_keys=own_keys)
+
+    def _is_usable(
+        self, provider: ProviderName, keys: Mapping[ProviderName, str], allowed: Collection[str] | None
+    ) -> bool:
+        return provider in self._providers and provider in keys and may_be_called(provider, allowed)
 
     def complete(
         self,
@@ -337,8 +404,8 @@ class Router:
         """
         now = self._clock.monotonic()
         tries = sum(one.tries for one in state.candidates)
-        if tries < MAX_ATTEMPTS and state.final_error is None and not self._given_up:
-            left = [one for one in state.candidates if not one.ruled_out and one.tries < MAX_ATTEMPTS_EACH]
+        if tries < max(MAX_ATTEMPTS, len(state.candidates)) and state.final_error is None and not self._given_up:
+            left = [one for one in state.candidates if not one.ruled_out and one.tries < state.plan.each]
             # An open circuit fails fast, unless the provider just told this very request how long to wait.
             left = [one for one in left if one.stated_wait or self._open_until(state, one) <= now]
             in_time = [one for one in left if max(one.not_before, now) + LEAST_CALL_SECONDS <= state.deadline]
@@ -462,7 +529,7 @@ class Router:
         """Whether `other` cannot help with an error that waiting does not cure."""
         if error.code == "context_length_exceeded":
             return not self._is_wider(other.model, failed.model)
-        return other.provider == failed.provider
+        return other.provider == failed.provider and error.code != "model_not_found"
 
     def _is_wider(self, model: str, than: str) -> bool:
         one, other = self._catalogue.find(model), self._catalogue.find(than)
@@ -527,6 +594,10 @@ def _provider_error(candidate: Candidate, error: Exception) -> ProviderError:
         return error
     log_fault("a provider's adapter failed", error)
     return ProviderError(candidate.provider, "unforeseen")
+
+
+def _nobody() -> Problem:
+    return Problem("no_provider_available", "No model provider is configured for this request.", status=503)
 
 
 def _unhealthy(seen: Mapping[str, Any]) -> bool:

@@ -6,6 +6,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from parley.core.encoding import LARGEST_ANSWER
+
+# A stream may have 200 MB, and leaves at 2 MB/s beyond the first 6; one answer in a function's memory has less.
+# https://docs.aws.amazon.com/lambda/latest/dg/configuration-response-streaming.html
+LARGEST_STREAMED = 20_000_000
+
 _state = {"streaming": False}
 
 
@@ -48,6 +54,11 @@ class StreamingResponse:
 def is_streaming() -> bool:
     """Whether this process can send a StreamingResponse; elsewhere (`sam local`) a handler returns `whole()`."""
     return _state["streaming"]
+
+
+def largest_answer() -> int:
+    """Bytes of the largest answer that this process can give."""
+    return LARGEST_STREAMED if is_streaming() else LARGEST_ANSWER
 
 
 def enable_streaming() -> None:

@@ -48,6 +48,7 @@ from parley.wire.schemas import (
     ToolCallAnswered,
     ToolMessage,
     UserMessage,
+    is_auto,
 )
 
 _DONE = b"data: [DONE]\n\n"
@@ -194,7 +195,8 @@ def _extra_content(signature: str) -> ExtraAnswered:
 
 
 def _prompt(request: ChatCompletionRequest) -> Prompt:
-    provider, model = named(request.model)
+    names = [name for name in (request.model, *(request.models or ())) if not is_auto(name)]
+    listed = [named(name) for name in dict.fromkeys(names)]
     messages = _messages(request)
     tools = _tools(request)
     answer_format = request.response_format
@@ -204,8 +206,10 @@ def _prompt(request: ChatCompletionRequest) -> Prompt:
         operation="chat",
         messages=messages,
         max_output_tokens=min(request.max_completion_tokens or request.max_tokens or MOST_TOKENS, MOST_TOKENS),
-        provider=provider,
-        model=model,
+        provider=listed[0].provider if listed else "auto",
+        model=listed[0].model if listed else None,
+        fallbacks=listed[1:],
+        cheapest=not listed,
         temperature=request.temperature,
         top_p=request.top_p,
         stop=[request.stop] if isinstance(request.stop, str) and request.stop else list(request.stop),

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 from parley.admission.quota import Quota
 from parley.core.caller import RequestContext
-from parley.core.encoding import LARGEST_ANSWER
 from parley.core.errors import Problem
 from parley.core.provider_names import PROVIDERS
 from parley.embedding.call import EmbeddingCalls
 from parley.embedding.embedder import Wanted, estimated_tokens
 from parley.providers.catalogue import Catalogue, Model
-from parley.wire.models import AUTO, named
-from parley.wire.schemas import EmbeddingList, EmbeddingsRequest
+from parley.runtime.response import largest_answer
+from parley.wire.models import named
+from parley.wire.schemas import EmbeddingList, EmbeddingsRequest, is_auto
 
 # What a number of a vector takes of an answer, at most: its digits, or four bytes in base64.
 _BYTES = {"float": 26.0, "base64": 5.4}
@@ -32,12 +32,13 @@ class OpenAIEmbeddings:
     def answer(self, context: RequestContext, request: EmbeddingsRequest) -> tuple[EmbeddingList, Quota]:
         """The vectors, and the caller's quota with them counted. Raises Problem: 429 beyond the day's tokens."""
         model = self._model(request.model)
-        dimensions = request.dimensions or (model.dimensions if model is not None else None) or 0
-        if len(request.input) * dimensions * _BYTES[request.encoding_format] > LARGEST_ANSWER:
+        dimensions = request.dimensions or max(one.dimensions or 0 for one in ([model] if model else self._offered))
+        most = largest_answer()
+        if len(request.input) * dimensions * _BYTES[request.encoding_format] > most:
             raise Problem(
                 "answer_too_large",
-                "The answer would have more than 6 MB. Send fewer texts at a time, or ask for fewer dimensions, or for "
-                "`encoding_format` base64.",
+                f"The answer would have more than {most // 1_000_000} MB. Send fewer texts at a time, or ask for fewer "
+                "dimensions, or for `encoding_format` base64.",
                 status=413,
             )
         with self.calls.admit(context, "embeddings", request.input) as call:
@@ -58,22 +59,25 @@ class OpenAIEmbeddings:
             "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
         }, quota
 
+    @property
+    def _offered(self) -> list[Model]:
+        return [one for one in map(self.catalogue.default_embedding_model, PROVIDERS) if one is not None]
+
     def _model(self, name: str) -> Model | None:
         """The model that a client names; None for `auto`. Raises Problem (400) for one that embeds nothing here."""
-        provider, model = named(name)
-        if provider == AUTO:
+        if is_auto(name):
             return None
-        offered = [one for one in map(self.catalogue.default_embedding_model, PROVIDERS) if one is not None]
-        known = self.catalogue.find(model or "")
-        for one in offered:
+        provider, model = named(name)
+        known = self.catalogue.find(model)
+        for one in self._offered:
             if one == known and provider in (None, one.provider):
                 return one
         raise Problem(
             "invalid_model",
-            f"No model of this name embeds here; choose one of {', '.join(one.id for one in offered)}, or auto.",
+            f"No model of this name embeds here; choose one of {', '.join(one.id for one in self._offered)}, or auto.",
             status=400,
             param="model",
-            extra={"models": [one.id for one in offered]},
+            extra={"models": [one.id for one in self._offered]},
         )
 
 

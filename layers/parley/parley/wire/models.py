@@ -4,29 +4,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from parley.completion.operator_models import OperatorModels
 from parley.core.caller import Caller
 from parley.core.errors import Problem
 from parley.core.provider_names import PROVIDERS, ProviderName, canonical_provider
 from parley.providers.catalogue import Catalogue, Model
-from parley.wire.schemas import ModelEntry, ModelList
-
-AUTO = "auto"
+from parley.wire.schemas import AUTO, ModelEntry, ModelList
 
 
 class Named(NamedTuple):
-    """What a name stands for; with `auto` no model."""
+    """What a name stands for.
 
-    provider: ProviderName | Literal["auto"] | None
-    model: str | None
+    Attributes:
+        provider: None where the name does not say whose the model is.
+    """
+
+    provider: ProviderName | None
+    model: str
 
 
 def named(name: str) -> Named:
-    """The provider and the model that a client names; which provider has a model without one, the catalogue says."""
-    if name.strip().lower() == AUTO:
-        return Named("auto", None)
+    """The provider and the model that a client names, where that is not `auto`."""
     prefix, slash, rest = name.partition("/")
     provider = canonical_provider(prefix) if slash and rest else None
     return Named(provider, rest if provider else name)
@@ -45,8 +45,8 @@ class Models:
 
     def one(self, caller: Caller, name: str) -> ModelEntry:
         """One of them, by any spelling of its name. Raises Problem (404)."""
-        known = self.catalogue.find(named(name).model or name)
-        wanted = known.id if known is not None else named(name).model or AUTO
+        known = self.catalogue.find(named(name).model)
+        wanted = known.id if known is not None else named(name).model
         for entry in self._entries(caller):
             if entry["id"] == wanted:
                 return entry

@@ -40,6 +40,7 @@ from parley.providers.protocol import CacheLifetime, Media, NamedTool, Reasoning
 
 _SENT = ConfigDict(extra="allow", strict=True, defer_build=True)
 
+AUTO = "auto"
 MOST_TOKENS = 16_384  # of an answer, as for /api/chat
 MOST_INPUTS = 2_048
 _MOST_NAMED = 20
@@ -49,6 +50,11 @@ _DATA_URL = re.compile(r"data:([a-z]+/[a-z0-9.+-]+);base64,([A-Za-z0-9+/]+={0,2}
 Text = Annotated[str, StringConstraints(max_length=512 * 1024)]
 ModelName = Annotated[str, StringConstraints(min_length=1, max_length=100)]
 _Source = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_DATA)]
+
+
+def is_auto(name: str) -> bool:
+    """Whether a name leaves the choice of the model to Parley."""
+    return name.strip().lower() == AUTO
 
 
 def ignored(sent: BaseModel) -> list[str]:
@@ -338,13 +344,16 @@ class StreamOptions(NullIsAbsent, BaseModel):
 class ChatCompletionRequest(NullIsAbsent, BaseModel):
     """OpenAI's request, answered by any provider.
 
-    Of an answer that is asked to be longer, 16,384 tokens are written. `metadata` is checked and kept nowhere. `user`
-    groups prompts in OpenAI's prompt cache where there is no `prompt_cache_key`. `cache` and `cache_threshold` are
-    Parley's own, as for /api/chat.
+    `model` is the vendor's own name, `provider/model`, or `auto`: the cheapest model that the request fits and whose
+    provider is well. `models` are asked after it, in their order, where it fails; nobody else is then. Of an answer
+    that is asked to be longer, 16,384 tokens are written. `metadata` is checked and kept nowhere. `user` groups prompts
+    in OpenAI's prompt cache where there is no `prompt_cache_key`. `cache` and `cache_threshold` are Parley's own, as
+    for /api/chat.
     """
 
     model_config = _SENT
     model: ModelName
+    models: Annotated[list[ModelName], Field(max_length=8)] | None = None
     messages: Annotated[list[SentMessage], Field(min_length=1, max_length=1_000)]
     stream: bool = False
     stream_options: StreamOptions | None = None
@@ -385,6 +394,8 @@ class ChatCompletionRequest(NullIsAbsent, BaseModel):
         turns = [message for message in self.messages if not isinstance(message, SystemMessage)]
         if turns and turns[-1].role == "assistant":
             raise ValueError("the last of messages must be the user's, or a tool's result")
+        if any(is_auto(name) for name in self.models or ()):
+            raise ValueError("models names models, so auto is not among them")
         check_results([_Turn(message) for message in self.messages])
         check_choice([tool.function.name for tool in self.tools or ()], self.chosen_tool)
         return self

@@ -27,7 +27,7 @@ run: ## Serve everything at http://127.0.0.1:3000 (PORT=...) with an embedded Po
 	@exec $(PYTHON) -m local run --parent $$PPID
 
 .PHONY: test
-test: .development .sam ## The whole suite (ARGS="tests/unit -k name" for a part of it)
+test: .development .sam .clients ## The whole suite (ARGS="tests/unit -k name" for a part of it)
 ifdef ARGS
 	@$(PYTHON) -m pytest $(ARGS)
 else
@@ -65,6 +65,7 @@ lock: .development ## Resolve requirements/ from pyproject.toml (ARGS=--upgrade 
 	$(LOCK) --group contract -o requirements/contract.txt
 	$(LOCK) --group templates -o requirements/templates.txt
 	$(LOCK) --group ministack -o requirements/ministack.txt
+	$(LOCK) --group clients -o requirements/clients.txt
 
 .PHONY: build
 build: ## sam build, as it is deployed (needs Python 3.13)
@@ -132,11 +133,12 @@ psql: .local ## Open psql on DATABASE_URL, or on the embedded database
 .PHONY: clean
 clean: ## Remove environments, builds, caches and the embedded database, unless a stack runs
 	@python=$$(sh local/python.sh) && "$$python" local/in_use.py
-	@rm -rf .venv .venv-sam .venv-contract .venv-ministack .venv-templates .parley .aws-sam .coverage .coverage.* .hypothesis .import_linter_cache \
+	@rm -rf .venv .venv-sam .venv-contract .venv-ministack .venv-templates .venv-clients \
+	  requirements/node/node_modules .parley .aws-sam .coverage .coverage.* .hypothesis .import_linter_cache \
 	  .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: .local .development .sam .contract .ministack .templates
+.PHONY: .local .development .sam .contract .ministack .templates .clients
 .local:
 	@$(call environment,.venv,local)
 
@@ -151,6 +153,12 @@ clean: ## Remove environments, builds, caches and the embedded database, unless 
 
 .templates:
 	@$(call environment,.venv-templates,templates)
+
+.clients:
+	@$(call environment,.venv-clients,clients)
+	@if command -v npm >/dev/null && ! cmp -s requirements/node/package-lock.json requirements/node/node_modules/.lock; then \
+	  npm ci --prefix requirements/node --silent --no-audit --no-fund && \
+	  cp requirements/node/package-lock.json requirements/node/node_modules/.lock; fi
 
 .ministack:
 	@$(call environment,.venv-ministack,ministack,3.13)

@@ -21,6 +21,7 @@ PAGES = sorted([*CHECKOUT.glob("*.md"), *CHECKOUT.glob("docs/*.md"), *CHECKOUT.g
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<language>\w+)\n(?P<text>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL)
 # What is shown, and not run.
 SHOWN = {"text", "json"}
+CLIENTS = "tests/e2e/wire/test_clients_page.py"
 # Page and first words -> the test that runs the block, or why none can.
 ELSEWHERE = {
     "README.md: make run": "tests/e2e/local/test_make_run.py starts the same, in an environment that is there already",
@@ -28,12 +29,18 @@ ELSEWHERE = {
     "tests/e2e/local/test_local_gateway.py sends what it sends",
     "README.md: # One answer;": "tests/e2e/local/test_readme.py",
     "README.md: curl -s http://127.0.0.1:3000/api/chat -d": "tests/e2e/local/test_readme.py",
+    "docs/clients.md: curl -s http://127.0.0.1:3000/api/settings/access-keys": CLIENTS,
+    'docs/clients.md: curl -s "$PARLEY_URL/chat/completions': CLIENTS,
+    "docs/clients.md: import os": CLIENTS,
+    "docs/clients.md: import OpenAI": CLIENTS,
+    "docs/clients.md: import { createOpenAI": CLIENTS,
     "docs/deployment.md: export OPENAI_API_KEY": "it makes secrets in an AWS account; "
     "tests/unit/deployment/test_secrets.py makes them in an emulated one",
     "docs/operations.md: pg_dump": "tests/integration/migrations/test_restore.py",
     "docs/seeds.md: createdb": "tests/integration/schema/test_real_databases.py",
     "docs/seeds.md: psql -qc": "tests/integration/schema/test_real_databases.py",
     "docs/testing.md: make test": "a suite cannot run the suite",
+    "docs/voice.md: const interview": "it runs in a page, with a microphone and the voice service's SDK",
 }
 
 
@@ -101,7 +108,8 @@ def test_a_test_that_a_page_shows_passes(block: Block, functions: Functions, tok
 
 
 def test_every_block_is_run_or_has_its_reason() -> None:
-    assert {block.language for block in BLOCKS} == {"sh", "sql", "python"}
+    assert {block.language for block in BLOCKS} == {"sh", "sql", "python", "js"}
+    assert not _of("js")
     assert {block.elsewhere for block in BLOCKS} - {None} == set(ELSEWHERE), "an entry of no block"
     for reason in ELSEWHERE.values():
         assert all((CHECKOUT / name).is_file() for name in re.findall(r"tests/\S+\.py", reason)), reason

@@ -295,6 +295,19 @@ create or replace function app.weeks_between(p_from date, p_to date) returns int
   return (date_trunc('week', p_to::timestamp)::date - date_trunc('week', p_from::timestamp)::date) / 7;
 comment on function app.weeks_between(date, date) is 'How many ISO weeks the week of the second date is after that of the first.';
 
+create or replace function app.start_of_day(p_day date, p_timezone text) returns timestamptz
+  language sql stable parallel safe
+begin atomic
+  -- Where clocks go back over midnight it comes twice, and Postgres takes the second one: the first is told by the offset
+  -- of the day before.
+  select case when (e.earlier at time zone p_timezone)::date = p_day then least(m.midnight, e.earlier) else m.midnight end
+  from (select p_day::timestamp at time zone p_timezone as midnight) m,
+    lateral (select m.midnight - interval '1 day' as before) b,
+    lateral (select (p_day::timestamp - ((b.before at time zone p_timezone) - (b.before at time zone 'UTC'))) at time zone 'UTC'
+      as earlier) e;
+end;
+comment on function app.start_of_day(date, text) is 'The first instant of a day in a zone, which need not be midnight.';
+
 create or replace function app.streak_status(p_user_id text, p_at timestamptz default app.now())
   returns table (current_streak integer, longest_streak integer, status text, freezes integer, last_activity_date date,
     expires_at timestamptz, weekly_streak integer, longest_weekly_streak integer, week_expires_at timestamptz, timezone text)
@@ -303,9 +316,9 @@ begin atomic
   select case when t.missed > s.freezes then 0 else s.current_streak end, s.longest_streak,
     case when t.missed > s.freezes then 'broken' when t.missed > 0 then 'frozen' when t.missed = 0 then 'at_risk' else 'active' end,
     greatest(0, s.freezes - greatest(0, t.missed)), s.last_activity_date,
-    case when t.missed <= s.freezes then (s.last_activity_date + 2 + s.freezes)::timestamp at time zone s.timezone end,
+    case when t.missed <= s.freezes then app.start_of_day(s.last_activity_date + 2 + s.freezes, s.timezone) end,
     case when t.weeks > 1 then 0 else s.weekly_streak end, s.longest_weekly_streak,
-    case when t.weeks <= 1 then date_trunc('week', (s.last_activity_date + 14)::timestamp) at time zone s.timezone end,
+    case when t.weeks <= 1 then app.start_of_day(date_trunc('week', (s.last_activity_date + 14)::timestamp)::date, s.timezone) end,
     s.timezone
   from public.streaks s,
     lateral (select n.today - s.last_activity_date - 1 as missed, app.weeks_between(s.last_activity_date, n.today) as weeks
@@ -314,7 +327,7 @@ begin atomic
 end;
 comment on function app.streak_status(text, timestamptz) is
   'A user''s streak at an instant: active (today counts already), at_risk, frozen (freezes cover the missed days) or broken (0). '
-  'expires_at is the local midnight at which it breaks, week_expires_at that at which the weekly streak does. No row before the '
+  'expires_at is when the local day begins on which it breaks, week_expires_at that at which the weekly streak does. No row before the '
   'first activity.';
 
 create or replace function app.candidate_spoke(p_interview_id uuid) returns boolean
@@ -514,7 +527,7 @@ grant select on app.leaderboard_histogram to parley_definer;
 grant select (id, user_id), update (display_name, opted_out) on public.leaderboard to parley_owner;
 grant select (user_id, organization_id, period, period_key, is_hidden), update (is_hidden) on app.leaderboard_scores to parley_owner;
 grant execute on function app.level_for_xp(bigint), app.skill_trend(numeric[]), app.weeks_between(date, date),
-  app.candidate_spoke(uuid), app.streak_status(text, timestamptz), app.achievement_metrics(text),
+  app.candidate_spoke(uuid), app.start_of_day(date, text), app.streak_status(text, timestamptz), app.achievement_metrics(text),
   app.achievement_progress(text) to authenticated, service_role, parley_definer;
 grant execute on function app.leaderboard_key(text, timestamptz) to anon, authenticated, service_role, parley_definer;
 grant execute on function app.lock_standings(boolean), app.score_bucket(integer), app.bucket_end(integer),

@@ -3,6 +3,7 @@ drop function if exists app.achievement_progress(text);
 drop function if exists app.achievement_metrics(text);
 drop function if exists app.candidate_spoke(uuid);
 drop function if exists app.streak_status(text, timestamptz);
+drop function if exists app.start_of_day(date, text);
 drop function if exists app.weeks_between(date, date);
 drop function if exists app.advance_streak(date, date, integer, integer, integer, date);
 drop function if exists app.leaderboard_key(text, timestamptz);

@@ -281,6 +281,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
             "app.bring_counters_to_today",
             "app.score_bucket",
             "app.search_limit",
+            "app.start_of_day",
             "app.stemmer",
             "app.skill_trend",
             "app.streak_status",

@@ -104,7 +104,7 @@ class AchievementList(TypedDict):
 
 class DailyStreak(TypedDict):
     """Days in a row as of now. `none` before the first one; `at_risk` while today does not count yet; `frozen` while
-    freezes cover missed days. `expires_at` is the local midnight at which it breaks.
+    freezes cover missed days. `expires_at` is when the local day begins on which it breaks.
     """
 
     current: Count

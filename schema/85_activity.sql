@@ -488,7 +488,10 @@ begin
     )
     -- 3.
     select h.section, h.place, l.display_name, h.score, h.user_id is not distinct from p_user_id
-    from shown h left join public.leaderboard l on l.user_id = h.user_id
+    from shown h left join lateral (
+      -- One by one: the planner does not know how few they are, and would read everybody's.
+      select n.display_name from public.leaderboard n where n.user_id = h.user_id limit 1
+    ) l on true
     order by case h.section when 'top' then 1 when 'me' then 2 else 3 end, h.score desc, h.reached_at, h.user_id;
 end $$;
 comment on function app.leaderboard_page(text, text, text, integer, text) is

@@ -329,6 +329,59 @@ def test_deleting_a_user_beside_its_requests_never_deadlocks(database: ScratchDa
     assert left == (0, 0, 0, 0)
 
 
+def test_deleting_a_user_beside_the_end_of_its_interviews_never_deadlocks(database: ScratchDatabase) -> None:
+    rounds = 30
+    failures: list[BaseException] = []
+    with database.connect() as owner:
+        owner.execute(sql.SQL("alter database {} set deadlock_timeout = '20ms'").format(sql.Identifier(database.name)))
+        owner.execute("insert into \"user\" (id) select 'user-' || n from generate_series(0, %s) n", (rounds - 1,))
+        owner.execute(
+            """
+            with made as (
+              insert into interview_sessions (user_id, status, started_at, last_activity_at)
+              select u.id, 'in_progress', now() - interval '2 days', now() - interval '25 hours'
+              from "user" u, generate_series(1, 2) returning id
+            )
+            insert into interview_responses (interview_id, role, stage, content, sequence_number)
+            select id, 'user', 'answer', 'We measured it.', 2 from made
+            """
+        )
+        interviews: dict[str, str] = dict(
+            owner.execute("select user_id, min(id::text) from interview_sessions group by 1").fetchall()
+        )
+
+    def acting(role: str, claims: Callable[[str], Mapping[str, str]], statement: str) -> None:
+        """Run a statement once a round, at the same time as the others; what is deleted already is no failure."""
+        with database.connect(role) as connection:
+            for turn in range(rounds):
+                who = f"user-{turn}"
+                barrier.wait()
+                try:
+                    with connection.transaction():
+                        set_claims(connection, claims(who))
+                        connection.execute(statement.encode(), {"user": who, "interview": interviews[who]})
+                except psycopg.errors.NoDataFound:
+                    pass
+                except psycopg.Error as error:
+                    failures.append(error)
+
+    barrier = threading.Barrier(3, timeout=60)
+    work: list[tuple[str, Callable[[str], Mapping[str, str]], str]] = [
+        ("app", user, "select app.move_interview(%(user)s, %(interview)s, 'complete')"),
+        ("service", lambda _: SERVICE, "select app.close_silent_interview()"),
+        ("service", lambda _: SERVICE, "select app.delete_user(%(user)s)"),
+    ]
+    threads = [threading.Thread(target=acting, args=one) for one in work]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    with database.connect() as owner:
+        left = 'select (select count(*) from "user"), (select count(*) from app.xp_events)'
+        assert owner.execute(left).fetchone() == (0, 0)
+
+
 def test_a_user_whose_account_stays_elsewhere_is_not_brought_back_by_applying_the_schema_again(
     empty_database: ScratchDatabase,
 ) -> None:

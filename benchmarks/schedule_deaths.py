@@ -1,39 +1,47 @@
-"""Schedules that are killed at any moment: running one again ends as if it had never died.
+"""What nobody calls, killed at any moment: running it again ends as if it had never died.
 
     python benchmarks/schedule_deaths.py [--only usage_reset]
 
-Each schedule runs in a real process over a database with a week's worth of work, and is killed before each statement
-that it sends and after each answer, for every statement that a whole run has; then it runs again. The database must end
-as a run leaves it that nobody killed. Exits with 1 where something differs.
+Each schedule, and the queue's `usage_replay`, runs in a real process over a database with a week's worth of work. It is
+killed before each statement and each message that it sends and after each answer, for every one that a whole run has;
+then it runs again. The database must end as a run leaves it that nobody killed, and when another hour has passed, the
+worker must have been asked for every feedback that is due. Exits with 1 where something differs.
 """
 
 from __future__ import annotations
 
 import argparse
 import base64
+import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import boto3
 
 if __package__ in (None, ""):  # run as a file
     sys.path[:0] = [str(Path(__file__).resolve().parents[1] / part) for part in ("", "layers/parley")]
 
 from local.postgres.server import Server
+from parley.core.queues import Queue
 from testing.aws import CREDENTIALS, serve_aws
 from testing.databases import ScratchDatabase, migrated_server, new_database, set_clock
 from testing.figures import Verdict
 from testing.functions import Functions, function_environment
 from testing.workers import Death, Worker, silence
 
-SCHEDULES = ("usage_reset", "cache_cleanup", "rotate_keys")
-NOW = "2026-11-29 00:05:00+01"
+SCHEDULES = ("usage_reset", "cache_cleanup", "rotate_keys", "usage_replay")
+NOW, AN_HOUR_LATER = "2026-11-29 00:05:00+01", "2026-11-29 01:05:00+01"
 _SECONDS = 120  # a run may take
 _KEYS = ("ada", "bo", "cy")
+_MADE: dict[str, Any] = {
+    "region_name": CREDENTIALS["AWS_DEFAULT_REGION"], "aws_access_key_id": "none", "aws_secret_access_key": "none",
+}  # fmt: skip
 
 # What a week leaves that nobody tidied up. Some of it is more than one batch.
 _WEEK = """
@@ -80,15 +88,51 @@ union all select 'months', to_jsonb(inhrelid::regclass::text) from pg_inherits
 """
 
 
+# Calls that were answered while the database was away; the second one is there twice, as queues may have it.
+_OFFLINE = [
+    json.dumps({
+        "claims": {"sub": user, "role": "authenticated"}, "admitted_offline": True,
+        "outcome": {
+            "request_id": f"offline-{user}", "operation": "chat", "occurred_at": "2026-11-28T20:00:00+00:00",
+            "takes_unit": True,
+            "calls": [{"provider": "openai", "model": "gpt", "operation": "chat", "input_tokens": 9}],
+        },
+    })
+    for user in ("ada", "bo", "bo", "cy")
+]  # fmt: skip
+
+
 def run(connection: Connection, environment: dict[str, str], schedule: str, dies_at: float) -> None:
-    """A process that runs a schedule and is killed at a statement, as `Death` counts; sends how many there were."""
+    """A process that runs a schedule and is killed at a statement or a message, as `Death` counts; sends how many there
+    were.
+    """
     silence()
     os.environ |= environment
     functions = Functions(environment)
     death = Death(functions.module(schedule).services.database, dies_at)
-    report = functions.invoke(schedule, {}, _SECONDS)
-    assert report["finished"], report
+    Queue.send = death.counting(Queue.send)  # type: ignore[method-assign]
+    # What is not done is delivered again, all of it after a death.
+    records = [{"messageId": str(number), "body": body} for number, body in enumerate(_OFFLINE)]
+    report = functions.invoke(schedule, {"Records": records}, _SECONDS)
+    assert report.get("finished", True), report
+    assert not report.get("batchItemFailures"), report
     connection.send(death.sent)
+
+
+class End(NamedTuple):
+    """What is there after runs of a schedule.
+
+    Attributes:
+        state: the rows that a schedule may have written, in an order of their own.
+        sent: how many statements and messages the last run sent.
+        died: how many of the others did.
+        asked: the interviews that the worker was asked to judge, once another hour had passed.
+    """
+
+    state: list[Any]
+    sent: int
+    died: int
+    asked: set[str]
 
 
 @dataclass(frozen=True)
@@ -119,13 +163,12 @@ class Stage:
                     )
             yield made
 
-    def state_after(self, schedule: str, *deaths: float) -> tuple[list[Any], int, int]:
-        """What is there after a run, and before it one for each of these deaths; how many statements the last one sent,
-        and how many of the others died. One that has no such statement ends as it should.
-        """
+    def state_after(self, schedule: str, *deaths: float) -> End:
+        """What is there after a run, and before it one for each of these deaths, which may come after its end."""
         died = sent = 0
-        with self.database() as database:
-            environment = self.environment | {"DATABASE_URL": database.service_url}
+        with self.database() as database, closing(self._sqs()) as sqs:
+            queue = sqs.create_queue(QueueName=f"work-{database.name}")["QueueUrl"]
+            environment = self.environment | {"DATABASE_URL": database.service_url, "PARLEY_WORK_QUEUE_URL": queue}
             for dies_at in (*deaths, 0.0):
                 process = Worker(run, environment, schedule, dies_at)
                 try:
@@ -135,23 +178,28 @@ class Stage:
                 process.kill()
             with database.connect() as owner:
                 found = owner.execute(_STATE.encode()).fetchall()
-        return sorted(found, key=repr), sent, died
+                set_clock(owner, f"timestamptz '{AN_HOUR_LATER}'")
+            process = Worker(run, environment, schedule, 0.0)
+            process.receive(_SECONDS)
+            process.kill()
+            asked = set()
+            while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"):
+                asked |= {json.loads(message["Body"])["id"] for message in messages}
+        return End(sorted(found, key=repr), sent, died, asked)
+
+    def _sqs(self) -> Any:
+        return boto3.client("sqs", endpoint_url=self.environment["AWS_ENDPOINT_URL"], **_MADE)
 
 
 @contextmanager
 def stage(server: Server, template: str) -> Iterator[Stage]:
-    """A stage over a server's migrated database `template`, with KMS and the worker's queue."""
-    import boto3
-
+    """A stage over a server's migrated database `template`, with KMS and SQS."""
     aws = Worker(serve_aws, 0)
     try:
         endpoint = aws.receive(60)
         variables = CREDENTIALS | {"AWS_ENDPOINT_URL": endpoint}
-        made: dict[str, Any] = {
-            "region_name": CREDENTIALS["AWS_DEFAULT_REGION"], "endpoint_url": endpoint,
-            "aws_access_key_id": "none", "aws_secret_access_key": "none",
-        }  # fmt: skip
-        kms, sqs = boto3.client("kms", **made), boto3.client("sqs", **made)
+        kms: Any = boto3.client("kms", endpoint_url=endpoint, **_MADE)
+        sqs: Any = boto3.client("sqs", endpoint_url=endpoint, **_MADE)
         before, now = (kms.create_key()["KeyMetadata"]["Arn"] for _ in range(2))
         old_keys = {
             user: base64.b64encode(
@@ -171,16 +219,25 @@ def stage(server: Server, template: str) -> Iterator[Stage]:
 
 def prove(on: Stage, verdict: Verdict, schedule: str, every: int = 1) -> None:
     """Kill a schedule at every moment, or at every so manieth."""
-    whole, statements, _ = on.state_after(schedule)
-    # In halves: before a statement is sent, and after its answer has come.
-    moments = [half / 2 for half in range(2, 2 * statements + 2)][every // 2 :: every]
+    whole = on.state_after(schedule)
+    asks = schedule == "cache_cleanup"
+    verdict(f"{schedule}: interviews that the worker was asked for", bool(whole.asked) == asks, len(whole.asked))
+    # In halves: before a statement or a message is sent, and after its answer has come.
+    moments = [half / 2 for half in range(2, 2 * whole.sent + 2)][every // 2 :: every]
     ends = [on.state_after(schedule, moment) for moment in moments]
-    wrong = [moment for moment, (state, _, died) in zip(moments, ends, strict=True) if (state, died) != (whole, 1)]
+    wrong = [
+        moment
+        for moment, end in zip(moments, ends, strict=True)
+        if (end.state, end.asked, end.died) != (whole.state, whole.asked, 1)
+    ]
     verdict(
-        f"{schedule}: killed at {len(moments)} moments of {statements} statements, ends that differ", not wrong, wrong
+        f"{schedule}: killed at {len(moments)} moments of {whole.sent} statements and messages, ends that differ",
+        not wrong,
+        wrong,
     )
-    state, _, died = on.state_after(schedule, *moments[:: max(1, len(moments) // 4)])
-    verdict(f"{schedule}: killed {died} times in a row, and the end is right", state == whole, state == whole)
+    end = on.state_after(schedule, *moments[:: max(1, len(moments) // 4)])
+    right = (end.state, end.asked) == (whole.state, whole.asked)
+    verdict(f"{schedule}: killed {end.died} times in a row, and the end is right", right, right)
 
 
 def main() -> int:

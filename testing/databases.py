@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import itertools
+import os
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,6 +94,31 @@ def migrated_server(*, durable: bool = False) -> Iterator[ScratchDatabase]:
         server = Server(Path(folder) / "data") if durable else Server.throwaway()
         with server:
             yield migrated(server)
+
+
+@contextmanager
+def paused(database: ScratchDatabase) -> Iterator[None]:
+    """The whole server says nothing within the block, like a cluster that resumes: it takes what it is sent."""
+    with database.connect() as owner:
+        row = owner.execute("select pg_backend_pid()").fetchone()
+        assert row is not None
+        postmaster = _parent(int(row[0]))
+    os.kill(postmaster, signal.SIGSTOP)  # from here on it makes no more processes
+    stopped = [int(entry.name) for entry in Path("/proc").glob("[0-9]*") if _parent(int(entry.name)) == postmaster]
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in (*stopped, postmaster):
+            os.kill(pid, signal.SIGCONT)
+
+
+def _parent(pid: int) -> int:
+    """A process's parent; 0 where it has gone."""
+    with suppress(OSError):
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return 0
 
 
 def migrated(server: Server) -> ScratchDatabase:

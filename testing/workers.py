@@ -84,29 +84,33 @@ def messages(connection: Connection) -> Iterator[Any]:
 
 
 class Death:
-    """Kills this process at a statement of a database, as `kill -9` does.
+    """Kills this process at a statement of a database, or at another call that is counted, as `kill -9` does.
 
     Args:
         at: 1 is before the first statement is sent, 1.5 after its answer has come; 0 is never.
 
     Attributes:
-        sent: how many statements or batches were sent.
+        sent: how many statements, batches and other calls were sent.
     """
 
     def __init__(self, database: Any, at: float = 0) -> None:
-        self._run = database._run
         self.expect(at)
-        database._run = self._counted
+        database._run = self.counting(database._run)
 
     def expect(self, at: float) -> None:
         """Count anew, up to another statement."""
         self.sent, self._at = 0, at
 
-    def _counted(self, work: Any, idempotent: bool) -> Any:
-        self.sent += 1
-        if self.sent == self._at:
-            os.kill(os.getpid(), signal.SIGKILL)
-        result = self._run(work, idempotent)
-        if self.sent + 0.5 == self._at:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return result
+    def counting(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        """The same call, counted."""
+
+        def counted(*arguments: Any) -> Any:
+            self.sent += 1
+            if self.sent == self._at:
+                os.kill(os.getpid(), signal.SIGKILL)
+            result = call(*arguments)
+            if self.sent + 0.5 == self._at:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return result
+
+        return counted

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import socket
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -19,7 +19,7 @@ from local.checkout import CHECKOUT
 from local.postgres.server import Server
 from local.template import cloudformation
 from local.template.schedules import following
-from testing.databases import set_clock
+from testing.databases import migrated_server, paused, set_clock
 from testing.figures import Verdict
 from testing.functions import Functions, function_environment
 
@@ -102,7 +102,7 @@ def test_two_runs_at_once_do_the_work_once(on: Stage) -> None:
     assert sum(report["rotated"] for report in rotations) == 3
 
 
-@pytest.mark.parametrize(("schedule", "every"), [*zip(SCHEDULES, (32, 8, 10), strict=True)])
+@pytest.mark.parametrize(("schedule", "every"), [*zip(SCHEDULES, (32, 3, 10, 3), strict=True)])
 def test_a_schedule_that_is_killed_ends_right_the_next_time(schedule: str, every: int, on: Stage) -> None:
     verdict = Verdict()
     prove(on, verdict, schedule, every)
@@ -187,18 +187,29 @@ REQUESTS = (
 )
 
 
+@pytest.mark.parametrize("connected", [False, True], ids=["a new container", "a container with a connection"])
 def test_the_first_request_to_a_paused_database_is_told_to_come_back_or_answered_without_it(
-    emulator: Any, token: Callable[..., str]
+    connected: bool, emulator: Any, token: Callable[..., str]
 ) -> None:
-    # A cluster that resumes takes connections and says nothing for a while.
-    with socket.create_server(("127.0.0.1", 0), backlog=64) as paused:
-        url = f"postgresql://parley_app:x@127.0.0.1:{paused.getsockname()[1]}/parley"
-        functions = Functions(function_environment(url, emulator.url))
-        for name, *_ in REQUESTS:
-            functions.module(name)
-        with closing(functions), ThreadPoolExecutor(len(REQUESTS)) as threads:
-            answers = list(threads.map(lambda one: functions.request(one[0], *one[1:], token=token("ada")), REQUESTS))
-    for (name, *_), answer in zip(REQUESTS, answers, strict=True):
+    def answers(functions: Functions) -> list[Any]:
+        with ThreadPoolExecutor(len(REQUESTS)) as threads:
+            return list(threads.map(lambda one: functions.request(one[0], *one[1:], token=token("ada")), REQUESTS))
+
+    with migrated_server() as database:
+        environment = function_environment(database.app_url, emulator.url)
+        with closing(Functions(environment)) as functions:
+            for name, *_ in REQUESTS:
+                functions.module(name)
+            if connected:
+                assert [answer.status for answer in answers(functions) if answer.status >= 500] == []
+            with paused(database):
+                during = answers(functions)
+            tries = 0
+            while (after := {answer.status for answer in answers(functions)}) & {502, 503} and tries < 30:
+                time.sleep(1)  # as Retry-After asks
+                tries += 1
+    for (name, *_), answer in zip(REQUESTS, during, strict=True):
         degraded = answer.status == 200 and (answer.headers.get("X-Parley-Degraded") or name == "get_provider")
         told = answer.status == 503 and int(answer.headers["Retry-After"]) > 0
         assert degraded or told, f"{name}: {answer}"
+    assert max(after) < 500

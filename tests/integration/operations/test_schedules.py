@@ -6,7 +6,14 @@ import json
 import threading
 from typing import Any
 
+import pytest
+
+from parley.admission.records import QueuedOutcome
+from parley.admission.requests import Requests
+from parley.database.errors import DatabaseUnavailable
 from testing.functions import Functions
+
+OFFLINE = {"claims": {"sub": "ada", "role": "authenticated"}, "admitted_offline": True}
 
 
 def test_the_usage_reset_can_run_any_number_of_times(schedules: Functions, database: Any) -> None:
@@ -96,3 +103,20 @@ def test_usage_of_an_outage_enters_the_ledger_once(schedules: Functions, databas
 def test_a_message_that_cannot_be_read_is_delivered_again(schedules: Functions) -> None:
     event = {"Records": [{"messageId": "m1", "body": "not json"}]}
     assert schedules.invoke("usage_replay", event) == {"batchItemFailures": [{"itemIdentifier": "m1"}]}
+
+
+def test_while_the_database_is_away_a_batch_waits_for_it_once(
+    schedules: Functions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def away(_: Any, queued: QueuedOutcome) -> str:
+        asked.append(queued.outcome["request_id"])
+        raise DatabaseUnavailable("away")
+
+    monkeypatch.setattr(Requests, "replay", away)
+    bodies = ["not json", *(json.dumps(OFFLINE | {"outcome": {"request_id": name}}) for name in "abc")]
+    event = {"Records": [{"messageId": f"m{number}", "body": body} for number, body in enumerate(bodies)]}
+    answer = schedules.invoke("usage_replay", event)
+    assert [one["itemIdentifier"] for one in answer["batchItemFailures"]] == ["m0", "m1", "m2", "m3"]
+    assert asked == ["a"]

@@ -18,15 +18,17 @@ class UsageReplay:
     requests: Requests
 
     def replay(self, records: list[dict[str, Any]]) -> list[str]:
-        """Write SQS records; returns the message ids to be delivered again."""
-        failed = []
-        for record in records:
+        """Write SQS records; returns the message ids to be delivered again. While the database is away, the rest is not
+        tried: each would wait for it, and together longer than the function may run.
+        """
+        failed: list[str] = []
+        for number, record in enumerate(records):
             try:
                 queued = QueuedOutcome.decode(record["body"])
                 state = self.requests.replay(queued)
                 logger.info("usage replayed", request=queued.outcome["request_id"], outcome=state)
             except DatabaseUnavailable:
-                failed.append(record["messageId"])
+                return failed + [left["messageId"] for left in records[number:]]
             except Exception as error:
                 # The queue moves it to the dead-letter queue after its last delivery.
                 log_fault("usage could not be replayed", error)

@@ -97,6 +97,30 @@ def test_a_call_loads_its_own_providers_sdk_alone(environment: dict[str, str], p
     assert loaded == {sdk, "httpx2"}
 
 
+def test_a_first_chat_loads_less_than_half_of_openais_types_and_the_rest_is_there_for_whoever_asks(
+    environment: dict[str, str],
+) -> None:
+    script = f"""
+import json, sys
+sys.path.insert(0, {str(CHECKOUT / "functions" / "chat")!r})
+import app
+provider = app.services.providers["openai"]
+provider.load()
+count = sum(name.startswith("openai.types.") for name in sys.modules)
+import openai
+client = openai.OpenAI(api_key="x", base_url={environment["OPENAI_BASE_URL"]!r})
+said = client.chat.completions.create(model="gpt-5-mini", messages=[{{"role": "user", "content": "Hello"}}])
+print(json.dumps([count, type(said).__name__, openai.types.Batch.__name__, openai.types.responses.Response.__name__,
+    type(client.responses).__name__, sum(name.startswith("openai.types.") for name in sys.modules)]))
+"""
+    variables = {"PATH": os.environ["PATH"], "PYTHONPATH": str(CHECKOUT / "layers" / "parley")} | environment
+    run = subprocess.run([sys.executable, "-c", script], env=variables, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    first, *found, in_the_end = json.loads(run.stdout.strip().splitlines()[-1])
+    assert first < in_the_end / 2
+    assert found == ["ChatCompletion", "Batch", "Response", "Responses"]
+
+
 def test_a_snapshot_holds_every_sdk(environment: dict[str, str]) -> None:
     _, loaded = fresh(environment, "chat", chat("What is Parley?"), snapshot=True)
     assert loaded == {"openai", "anthropic", "google.genai", "httpx2"}

@@ -14,7 +14,9 @@ from parley.operations.schemas import (
     Analytics,
     CacheCleanup,
     ContentBatch,
+    ContentDeleteQuery,
     ContentFields,
+    DeletedContent,
     Faq,
     FaqList,
     MaintenanceRequest,
@@ -90,6 +92,12 @@ def store_content(request: Request, body: ContentBatch) -> StoredContent:
 def put_content(request: Request, body: ContentFields) -> StoredContent:
     """Embed and store one item of content."""
     return services.content_keeper.put(request.path["type"], request.path["content_id"], body, request.seconds)
+
+
+@api.delete("/api/content/{type}", access="service", answer=DeletedContent)
+def delete_matching_content(request: Request, query: ContentDeleteQuery) -> DeletedContent:
+    """Delete content of a type by metadata, or all of it."""
+    return services.content_keeper.delete_matching(request.path["type"], query)
 
 
 @api.delete("/api/content/{type}/{content_id}", access="service", status=204, answer=None)

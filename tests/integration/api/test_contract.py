@@ -191,6 +191,7 @@ def every_operation(ada: Ask, operator: Ask, leaver: Ask, webhook: Callable[[Any
         operator("admin", "PUT", path, body)
         ada("search", "GET", path)
     operator("admin", "DELETE", content)
+    operator("admin", "DELETE", "/api/content/route?all=true")
     ada("account", "DELETE", conversation)
     leaver("account", "DELETE", "/api/profile")
 

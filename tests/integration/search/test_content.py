@@ -103,6 +103,30 @@ def test_content_is_listed_in_pages_by_what_its_metadata_contains(
     assert read('route?metadata={"even":{"$or":[]}}').status == 400
 
 
+def test_content_is_deleted_by_what_its_metadata_matches_or_all_of_a_type(
+    write: Callable[..., Answer], read: Callable[..., Answer], functions: Functions
+) -> None:
+    items = [{"id": LAKE, **WALK}, {"id": TOWER, **CLIMB}]
+    write("PUT", "route", {"items": items})
+    write("PUT", f"event/{uuid.UUID(int=3)}", WALK)
+    for query in (
+        "",
+        "?metadata={}",
+        '?all=true&metadata={"level":1}',
+        "?metadata=[]",
+        '?metadata={"level":{"$or":[]}}',
+    ):
+        assert write("DELETE", f"route{query}").status == 400
+    assert write("DELETE", 'route?metadata={"level":{"$lt":2}}').json == {"deleted": 1}
+    assert [each["id"] for each in read("route").json["data"]] == [LAKE]
+    assert find(functions, "tower", mode="keyword") == []
+    assert write("DELETE", "route?all=true").json == {"deleted": 1}
+    assert write("DELETE", "route?all=true").json == {"deleted": 0}
+    assert len(read("event").json["data"]) == 1, "another type stays"
+    assert write("DELETE", "table?all=true").status == 404
+    assert write("DELETE", "route?all=true", token=make_token("ada")).status == 403
+
+
 def test_only_the_service_role_writes(
     functions: Functions, write: Callable[..., Answer], read: Callable[..., Answer]
 ) -> None:

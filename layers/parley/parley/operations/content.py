@@ -15,9 +15,17 @@ from parley.core.provider_names import ProviderName
 from parley.database.connection import Database, Statement
 from parley.database.values import Vectors, jsonb
 from parley.embedding.embedder import Embedder
-from parley.operations.schemas import ContentBatch, ContentFields, NewContent, StoredContent
+from parley.operations.schemas import (
+    ContentBatch,
+    ContentDeleteQuery,
+    ContentFields,
+    DeletedContent,
+    NewContent,
+    StoredContent,
+)
 from parley.providers.catalogue import Catalogue
 from parley.providers.protocol import Embeddings
+from parley.retrieval.filters import filter_of
 from parley.retrieval.kinds import ContentType
 from parley.retrieval.language import language_of
 
@@ -72,6 +80,30 @@ class ContentKeeper:
         )
         if not rows:
             raise _not_found()
+
+    def delete_matching(self, kind: str, query: ContentDeleteQuery) -> DeletedContent:
+        """Delete the items of a type that match, or all; returns how many. Raises Problem: 404 for a type that there is
+        not, 400 without a choice.
+        """
+        _check(kind)
+        if query.all == bool(query.metadata):
+            raise Problem(
+                "invalid_request", "Send a non-empty metadata filter, or all=true for every item.", status=400
+            )
+        contained, matching = filter_of(query.metadata or {})
+        rows = self.database.query(
+            SERVICE.claims,
+            """
+            with deleted as (
+              delete from public.content_items
+              where content_type = %s and metadata @> %s and (%s::jsonpath is null or metadata @@ %s::jsonpath)
+              returning id
+            )
+            select count(*) as n from deleted
+            """,
+            (kind, contained, matching, matching),
+        )
+        return {"deleted": rows[0]["n"]}
 
     def _unchanged(self, ids: Sequence[str], batch: ContentBatch) -> set[str]:
         """Of these items, those whose vectors are there already."""

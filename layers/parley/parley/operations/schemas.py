@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal, NotRequired
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Json, StringConstraints
 from typing_extensions import TypedDict
 
 from parley.core.fields import (
@@ -23,6 +23,7 @@ from parley.core.fields import (
     Usd,
     Whole,
 )
+from parley.retrieval.kinds import Filter
 
 Limit = Annotated[int, Field(ge=0, le=1_000_000_000), Whole] | None
 Task = Literal["usage_reset", "cache_cleanup"]
@@ -102,6 +103,14 @@ class ContentBatch(BaseModel):
     items: Annotated[list[NewContent], Field(min_length=1, max_length=100), AfterValidator(_ids_once)]
 
 
+class ContentDeleteQuery(BaseModel):
+    """A non-empty filter on metadata (JSON, as that of a search), or `all=true`; not both."""
+
+    model_config = QUERY
+    metadata: Json[Annotated[Filter, Field(min_length=1)]] | None = None
+    all: bool = False
+
+
 class MaintenanceRequest(BaseModel):
     """Which schedule's work to do now."""
 
@@ -149,6 +158,12 @@ class UserTier(TypedDict):
     user_id: str
     tier: TierName
     is_new: bool
+
+
+class DeletedContent(TypedDict):
+    """How many items were deleted."""
+
+    deleted: Count
 
 
 class StoredContent(TypedDict):

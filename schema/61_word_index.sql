@@ -62,13 +62,38 @@ create or replace function app.fold_marks(p_query tsquery, p_stemmer text) retur
   return case when p_stemmer = 'simple' then p_query else app.fold_marks(p_query::text, p_stemmer)::tsquery end;
 comment on function app.fold_marks(tsquery, text) is 'The same for a query.';
 
+do $$
+begin
+  -- A database whose locale is C knows no capitals beyond ASCII. What does comes with PostgreSQL 17.
+  execute pg_catalog.format(
+    'create or replace function app.lower_case(p_text text) returns text language sql immutable parallel safe return lower(p_text%s)',
+    case when exists (select from pg_catalog.pg_collation where collname = 'pg_c_utf8') then ' collate pg_c_utf8' end);
+end $$;
+comment on function app.lower_case(text) is 'The text in small letters, whatever the locale of the database.';
+
+create or replace function app.parted(p_text text) returns text
+  language sql immutable parallel safe
+  -- A text of ASCII alone needs no more than the first step.
+  return case
+    when octet_length(p_text) = length(p_text) then translate(p_text, '/<>@', '    ')
+    else regexp_replace(
+      app.lower_case(normalize(
+        translate(p_text, '/<>@“”„‚‘‹›«»—–…·•。、・「」『』【】！？（）：；，．¿¡’'
+          || U&'\00A0\2009\200B\202F\3000',
+          '                                     ''     '), nfc)),
+      '([\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff])', chr(31) || '\1' || chr(31), 'g') end;
+comment on function app.parted(text) is
+  'A text whose words the parser tells apart in any locale: it would take and/or, an address or what looks like a tag for one thing, '
+  'quotes and dashes beyond ASCII for letters, and a sentence of Chinese or Japanese for one word (each character is one here, between '
+  'separators). Accents are composed with their letters.';
+
 create or replace function app.words_of(p_text text, p_stemmer text) returns tsvector
   language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp
 as $$
 declare
   -- The first 100 000 characters: a tsvector may not exceed 1 MB.
   v_text constant text := pg_catalog.left(p_text, 100000);
-  v_words constant tsvector := pg_catalog.to_tsvector(p_stemmer::regconfig, v_text);
+  v_words constant tsvector := pg_catalog.to_tsvector(p_stemmer::regconfig, app.parted(v_text));
 begin
   -- Without a mark in the text there is none in its words.
   if pg_catalog.octet_length(v_text) = pg_catalog.length(v_text) then
@@ -93,7 +118,8 @@ declare
   v_phrase tsquery;
 begin
   for v_number in 1 .. pg_catalog.cardinality(p_phrases || p_excluded) loop
-    v_phrase := app.fold_marks(pg_catalog.phraseto_tsquery(p_stemmer::regconfig, (p_phrases || p_excluded)[v_number]), p_stemmer);
+    v_phrase := app.fold_marks(pg_catalog.phraseto_tsquery(
+      p_stemmer::regconfig, app.parted((p_phrases || p_excluded)[v_number])), p_stemmer);
     -- Of stop words nothing is left, and nothing would match that.
     if pg_catalog.numnode(v_phrase) > 0 then
       v_query := v_query && case when v_number <= pg_catalog.cardinality(p_phrases) then v_phrase else !!v_phrase end;
@@ -110,16 +136,18 @@ as $$
 declare
   v_query constant tsquery := (
     select pg_catalog.string_agg('''' || replace(replace(w.lexeme, '\', '\\'), '''', '''''') || '''', ' | ')::tsquery
-    from pg_catalog.unnest(pg_catalog.to_tsvector(p_stemmer::regconfig, p_query)) w);
+    from pg_catalog.unnest(pg_catalog.to_tsvector(p_stemmer::regconfig, app.fold_marks(app.parted(p_query), p_stemmer))) w);
 begin
   if v_query is null or pg_catalog.length(p_text) > 20000 then
     return null;
   end if;
-  return pg_catalog.ts_headline(p_stemmer::regconfig, p_text, v_query,
-    'HighlightAll=true, StartSel=' || U&'\E000' || ', StopSel=' || U&'\E001');
+  return pg_catalog.replace(
+    pg_catalog.ts_headline(p_stemmer::regconfig, app.fold_marks(app.parted(p_text), p_stemmer), v_query,
+      'HighlightAll=true, StartSel=' || U&'\E000' || ', StopSel=' || U&'\E001'), pg_catalog.chr(31), '');
 end $$;
 comment on function app.marked(text, text, text) is
-  'The text with U+E000 before and U+E001 after each word that the query has too, stemmed; null without such words, and for long texts.';
+  'The text as its words are told apart, with U+E000 before and U+E001 after each that the query has too, stemmed: beside the marks as '
+  'long as the text, where nothing had to be composed. Null without such words, and for long texts.';
 
 -- The index.
 
@@ -392,7 +420,8 @@ end $$;
 select app.own_tables('app.word_segments', 'app.word_postings');
 select app.give_to('parley_owner', 'app.index_document_words()');
 grant select on app.word_segments, app.word_postings to parley_definer;
-grant execute on function app.stemmer(text), app.own_letters(text), app.fold_marks(text, text), app.words_of(text, text)
+grant execute on function app.stemmer(text), app.own_letters(text), app.fold_marks(text, text), app.parted(text), app.lower_case(text),
+  app.words_of(text, text)
   to authenticated, service_role, parley_definer, parley_owner;
 grant execute on function app.fold_marks(tsquery, text), app.phrase_query(text[], text[], text) to parley_definer;
 grant execute on function app.marked(text, text, text) to authenticated, service_role, parley_definer;

@@ -80,6 +80,24 @@ def test_matches_are_offsets_into_the_passage(search: Send, token: Token, mode: 
     assert answer["took_ms"] >= 0
 
 
+@pytest.mark.parametrize(
+    ("content", "language", "query", "matched"),
+    [
+        ("Le café de Jérôme", "fr", "jerome cafe", ["café", "Jérôme"]),
+        ("“Refunds” reach help@example.com and/or you…", "en", "refund help or", ["Refunds", "help"]),
+        ("See https://example.com/docs/install-guide", None, "install-guide", ["install", "guide"]),
+        ("メモリを増やす方法。", "ja", "方法", ["方", "法"]),
+    ],
+)
+def test_matches_are_those_words_that_search_by_words_found(
+    search: Send, token: Token, content: str, language: str | None, query: str, matched: list[str]
+) -> None:
+    document = {"content": content, "language": language}
+    assert search("POST", "/api/documents", {"documents": [document]}, token=token("ada")).status == 201
+    (hit,) = find(search, token("ada"), query=query, mode="keyword")["data"]
+    assert [hit["content"][span["start"] : span["end"]] for span in hit["matches"]] == matched
+
+
 def test_the_snippet_of_a_long_passage_is_around_its_matches(search: Send, token: Token) -> None:
     content = "Nothing of the kind. " * 60 + "The okapi eats leaves. " + "Nothing of the kind. " * 20
     search("POST", "/api/documents", {"documents": [{"content": content}]}, token=token("ada"))

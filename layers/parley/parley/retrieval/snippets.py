@@ -21,8 +21,10 @@ class Match(NamedTuple):
 
 
 def matches_of(marked: str | None, content: str) -> list[Match]:
-    """Where the marks were, in the content itself; none where the marked text is not the content with marks."""
-    if marked is None or _MARKED.sub(r"\1", marked) != content:
+    """Where the marks were, in the content itself; none where the marked text is not as long as the content beside its
+    marks. Its letters may be others: those of accented ones without their accents.
+    """
+    if marked is None or len(_MARKED.sub(r"\1", marked)) != len(content):
         return []
     return [
         Match(found.start() - 2 * before, found.end() - 2 * (before + 1))

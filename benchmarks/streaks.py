@@ -33,9 +33,9 @@ START, END = datetime(2023, 11, 1, tzinfo=UTC), datetime(2026, 11, 1, tzinfo=UTC
 AFTERWARDS = END + timedelta(days=60)  # the last streaks have ended
 # Clocks that change at midnight, by half an hour or by two hours, and zones at the ends of the day.
 HARD = (
-    "America/Havana", "Antarctica/Troll", "Australia/Lord_Howe", "America/Asuncion", "America/Santiago", "Asia/Beirut",
-    "Africa/Cairo", "Pacific/Kiritimati", "Pacific/Apia", "America/Scoresbysund", "America/Adak", "Asia/Kathmandu",
-    "Africa/Casablanca", "Atlantic/Azores", "Europe/Stockholm", "America/New_York", "UTC",
+    "America/Havana", "Atlantic/Azores", "Africa/Cairo", "America/Santiago", "Australia/Lord_Howe", "Antarctica/Troll",
+    "America/Asuncion", "Asia/Beirut", "Pacific/Kiritimati", "Pacific/Apia", "America/Scoresbysund", "America/Adak",
+    "Asia/Kathmandu", "Africa/Casablanca", "Europe/Stockholm", "America/New_York", "UTC",
 )  # fmt: skip
 DAY = timedelta(days=1)
 SECOND = timedelta(seconds=1)

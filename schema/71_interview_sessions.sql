@@ -184,7 +184,7 @@ begin
     when v_last.role = 'user' then 'interviewer'
     else 'answer' end;
   return pg_catalog.jsonb_build_object(
-    'session', pg_catalog.to_jsonb(v_session) - 'request_hash', 'awaits', v_awaits, 'now', app.now(),
+    'session', pg_catalog.to_jsonb(v_session) - '{request_hash,feedback_requests}'::text[], 'awaits', v_awaits, 'now', app.now(),
     'last_sequence_number', coalesce(v_last.sequence_number, 0), 'question_index', v_last.question_index,
     'follow_ups_left', case when v_session.status = 'in_progress' then app.follow_ups_left(v_session, v_last.question_index) end,
     'answer_ends_at', app.answer_ends_at(v_session, v_last),

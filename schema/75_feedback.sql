@@ -9,6 +9,7 @@ alter table public.interview_sessions
   add column if not exists feedback_lease_until timestamptz,
   add column if not exists feedback_fence integer not null default 0,
   add column if not exists feedback_error text,
+  add column if not exists feedback_requests jsonb not null default '[]',
   drop constraint if exists interview_sessions_feedback_check;
 alter table public.interview_feedback
   add column if not exists samples smallint not null default 1,
@@ -20,6 +21,8 @@ comment on column public.interview_sessions.feedback_fence is 'How many workers 
 comment on column public.interview_sessions.feedback_error is 'Why there is no feedback: a problem''s code.';
 comment on column public.interview_feedback.samples is 'How many assessments it rests on; 0 where the candidate said nothing.';
 comment on column public.interview_feedback.rubric_version is 'Of the shipped rubric, or own.';
+comment on column public.interview_sessions.feedback_requests is
+  'The last fifty requests for feedback that came with an Idempotency-Key: {"id", "samples"}, the id derived from the key.';
 
 alter table public.interview_sessions add constraint interview_sessions_feedback_check check (
   feedback_samples between 1 and 5
@@ -58,14 +61,19 @@ comment on function app.feedback_takes_unit(uuid, integer) is
 -- The interview's unit covers three assessments. Feedback beyond them takes a unit, whatever number it asks for: it is held
 -- when it is written, and who has none left is told here. One that failed has cost nothing and is asked for again.
 --   1. The interview, which must be over.
---   2. What is due already stays as it is.
---   3. Three times written anew is enough, and so are forty tries: models that refuse an interview are not asked for ever.
---   4. Nobody waits for what would be refused in the end.
-create or replace function app.request_feedback(p_user_id text, p_interview_id uuid, p_samples integer) returns jsonb
+--   2. Who repeats a request asks for nothing more, unless what it asked for has failed.
+--   3. What is due already stays as it is.
+--   4. Three times written anew is enough, and so are forty tries: models that refuse an interview are not asked for ever.
+--   5. Nobody waits for what would be refused in the end.
+create or replace function app.request_feedback(
+  p_user_id text, p_interview_id uuid, p_samples integer, p_request_id uuid default null
+) returns jsonb
   language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_session public.interview_sessions;
+  v_request constant jsonb := pg_catalog.jsonb_build_object('id', p_request_id, 'samples', p_samples);
+  v_requests jsonb;
   v_written integer;
   v_quota jsonb;
   v_window jsonb;
@@ -79,15 +87,29 @@ begin
     return '{"outcome": "interview_not_completed"}';
   end if;
   -- 2.
-  if v_session.feedback_status = 'pending' then
-    return pg_catalog.jsonb_build_object('outcome', 'pending', 'requested_at', v_session.feedback_requested_at);
+  v_requests := v_session.feedback_requests;
+  if v_requests @> pg_catalog.jsonb_build_array(pg_catalog.jsonb_build_object('id', p_request_id)) then
+    if not v_requests @> pg_catalog.jsonb_build_array(v_request) then
+      return '{"outcome": "idempotency_key_reused"}';
+    elsif v_session.feedback_status <> 'failed' then
+      return '{"outcome": "repeated"}';
+    end if;
+  elsif p_request_id is not null then
+    v_requests := case when pg_catalog.jsonb_array_length(v_requests) < 50 then v_requests else v_requests - 0 end || v_request;
   end if;
   -- 3.
+  if v_session.feedback_status = 'pending' then
+    if p_request_id is not null then
+      update public.interview_sessions set feedback_requests = v_requests where id = p_interview_id;
+    end if;
+    return pg_catalog.jsonb_build_object('outcome', 'pending', 'requested_at', v_session.feedback_requested_at);
+  end if;
+  -- 4.
   v_written := (select count(*) from public.interview_feedback where interview_id = p_interview_id);
   if v_written > 3 or v_session.feedback_fence >= 40 then
     return '{"outcome": "feedback_limit_reached"}';
   end if;
-  -- 4.
+  -- 5.
   v_quota := app.quota();
   v_window := v_quota -> case
     when (v_quota #>> '{monthly,used}')::integer >= (v_quota #>> '{monthly,limit}')::integer then 'monthly' else 'daily' end;
@@ -98,13 +120,15 @@ begin
         1, pg_catalog.ceil(extract(epoch from (v_window ->> 'resets_at')::timestamptz - app.now()))));
   end if;
   update public.interview_sessions
-  set feedback_status = 'pending', feedback_samples = p_samples, feedback_requested_at = app.now(), feedback_error = null
+  set feedback_status = 'pending', feedback_samples = p_samples, feedback_requested_at = app.now(), feedback_error = null,
+      feedback_requests = v_requests
   where id = p_interview_id;
   return pg_catalog.jsonb_build_object('outcome', 'requested', 'requested_at', app.now());
 end $$;
-comment on function app.request_feedback(text, uuid, integer) is
-  'Asks for feedback on a completed interview, anew or after it failed: {"outcome": requested or pending (with "requested_at"), '
-  'interview_not_found, interview_not_completed, feedback_limit_reached, or quota_exceeded (with "tier", "quota" and "retry_after")}. Raises 42501 for another''s user id.';
+comment on function app.request_feedback(text, uuid, integer, uuid) is
+  'Asks for feedback on a completed interview, anew or after it failed, once by p_request_id: {"outcome": requested or pending '
+  '(with "requested_at"), repeated, idempotency_key_reused, interview_not_found, interview_not_completed, feedback_limit_reached, '
+  'or quota_exceeded (with "tier", "quota" and "retry_after")}. Raises 42501 for another''s user id.';
 
 -- A queue delivers a message more than once, and a worker may die: whoever comes asks here first.
 --   1. The interview's row, locked: two who come at the same time do so one after the other.
@@ -188,13 +212,13 @@ comment on function app.overdue_feedback(integer) is
   'The interviews whose feedback is due and whose message may be lost, the oldest first. For the schedule, which sends another one.';
 
 select app.give_to('parley_definer',
-  'app.request_feedback(text, uuid, integer)', 'app.begin_feedback(uuid, integer)',
+  'app.request_feedback(text, uuid, integer, uuid)', 'app.begin_feedback(uuid, integer)',
   'app.fail_feedback(uuid, integer, text)', 'app.overdue_feedback(integer)');
 grant update (feedback_status, feedback_samples, feedback_requested_at, feedback_lease_until, feedback_fence, feedback_error,
-    feedback_id, overall_score)
+    feedback_requests, feedback_id, overall_score)
   on public.interview_sessions to parley_definer;
 grant execute on function app.feedback_takes_unit(uuid, integer) to parley_definer;
-grant execute on function app.request_feedback(text, uuid, integer) to parley_app, parley_service;
+grant execute on function app.request_feedback(text, uuid, integer, uuid) to parley_app, parley_service;
 grant execute on function app.begin_feedback(uuid, integer), app.fail_feedback(uuid, integer, text), app.overdue_feedback(integer)
   to parley_service;
 revoke all on all functions in schema app from public;

@@ -196,11 +196,13 @@ def get_interview_feedback(request: Request, query: FeedbackQuery) -> Reply:
     access="user",
     status=202,
     answer=FeedbackState,
+    idempotent=True,
     errors=[_NOT_FOUND, "interview_not_completed", "feedback_limit_reached", "quota_exceeded"],
 )
-def request_interview_feedback(request: Request, body: FeedbackRequest) -> FeedbackState:
+def request_interview_feedback(request: Request, body: FeedbackRequest) -> Reply:
     """Have feedback written anew, or again after it failed."""
-    return services.feedback.request(request.caller, request.path["interview_id"], body.samples)
+    state, repeated = services.feedback.request(request.context, request.path["interview_id"], body.samples)
+    return Reply(state, replayed=repeated)
 
 
 @api.post(

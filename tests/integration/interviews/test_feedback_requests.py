@@ -23,9 +23,12 @@ NOBODYS = "00000000-0000-4000-8000-000000000000"
 def ask(functions: Functions, token: Callable[..., str]) -> Ask:
     """A request about an interview's feedback, as its user unless somebody else is named."""
 
-    def send(method: str, interview: str, body: Any = None, query: str = "", user: str = USER) -> Answer:
+    def send(
+        method: str, interview: str, body: Any = None, query: str = "", user: str = USER, key: str | None = None
+    ) -> Answer:
         path = f"/api/interviews/{interview}/feedback{query}"
-        return functions.request("interviews", method, path, body, token=token(user))
+        headers = {} if key is None else {"Idempotency-Key": key}
+        return functions.request("interviews", method, path, body, token=token(user), headers=headers)
 
     return send
 
@@ -110,6 +113,51 @@ def test_feedback_is_written_anew_three_times_and_every_version_stays(
     assert rows(database, "select total_xp from profiles") == paid
     # Three are the interview's, the fourth took a unit.
     assert rows(database, "select daily_usage from user_ai_settings where user_id = %s", USER) == [1]
+
+
+def test_a_repeated_request_asks_for_nothing_more_however_late_it_comes(
+    ask: Ask, schedules: Functions, database: Any
+) -> None:
+    interview, other = complete(database), complete(database)
+    # The first one comes while feedback is due already, the second one when it is there.
+    for key, version in (("one", 1), ("two", 2)):
+        first = ask("POST", interview, {}, key=key)
+        assert (first.status, first.json["feedback_status"]) == (202, "pending")
+        assert "Idempotency-Replayed" not in first.headers
+        run_worker(schedules, interview)
+        before = session(database, interview)
+        for repeated in (ask("POST", interview, {}, key=key), ask("POST", interview, {"samples": 1}, key="one")):
+            assert (repeated.status, repeated.headers["Idempotency-Replayed"]) == (202, "true")
+            assert (repeated.json["feedback_status"], repeated.json["versions"]) == ("ready", version)
+        assert session(database, interview) == before
+    changed = ask("POST", interview, {"samples": 2}, key="two")
+    assert (changed.status, changed.json["code"]) == (422, "idempotency_key_reused")
+    assert session(database, interview) == before
+    # A key is its interview's.
+    assert "Idempotency-Replayed" not in ask("POST", other, {}, key="two").headers
+
+
+def test_what_failed_is_asked_for_again_under_the_same_key(
+    ask: Ask, schedules: Functions, database: Any, emulator: Emulator
+) -> None:
+    interview = complete(database)
+    run_worker(schedules, interview)
+    ask("POST", interview, {}, key="one")
+    emulator.fault("missing_keys", times=100)
+    run_worker(schedules, interview)
+    emulator.reset()
+    assert ask("POST", interview, {}, key="one").json["feedback_status"] == "pending"
+    run_worker(schedules, interview)
+    assert ask("POST", interview, {}, key="one").json["versions"] == 2
+
+
+def test_an_interview_knows_its_last_fifty_keys(ask: Ask, schedules: Functions, database: Any) -> None:
+    interview = complete(database)
+    for number in range(51):
+        ask("POST", interview, {}, key=str(number))
+    assert len(session(database, interview)["feedback_requests"]) == 50
+    run_worker(schedules, interview)
+    assert ask("POST", interview, {}, key="50").json["feedback_status"] == "ready"
 
 
 def test_samples_count_as_as_many_and_what_goes_beyond_takes_a_unit(

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from parley.admission.refusals import refusal
-from parley.core.caller import Caller
+from parley.core.caller import Caller, RequestContext
 from parley.core.errors import Problem
 from parley.core.queues import WorkQueue
 from parley.database.connection import Database
@@ -22,6 +23,11 @@ _MOST_REGENERATIONS = 3
 
 # By request_feedback's outcome: code, status, and what the caller can do.
 _REFUSALS = {
+    "idempotency_key_reused": (
+        "idempotency_key_reused",
+        422,
+        "This Idempotency-Key was used with another body; use a new key.",
+    ),
     "interview_not_completed": (
         "interview_not_completed",
         409,
@@ -46,15 +52,18 @@ class FeedbackRequests:
         self._database = database
         self._queue = queue
 
-    def request(self, caller: Caller, interview_id: str, samples: int) -> FeedbackState:
-        """Have feedback written, anew or after it failed; while some is written, nothing more is asked for.
+    def request(self, context: RequestContext, interview_id: str, samples: int) -> tuple[FeedbackState, bool]:
+        """Have feedback written, anew or after it failed; while some is written, nothing more is asked for. Also says
+        whether an earlier request with this idempotency key has asked.
 
-        Raises Problem (404, 409, 429).
+        Raises Problem (404, 409, 422, 429).
         """
+        caller = context.caller
+        request_id = None if context.idempotency_key is None else UUID(context.new_ids(1)[0])
         found: dict[str, Any] = self._database.query(
             caller.claims,
-            "select app.request_feedback(%s, %s, %s) as found",
-            (caller.user_id, interview_uuid(interview_id), samples),
+            "select app.request_feedback(%s, %s, %s, %s) as found",
+            (caller.user_id, interview_uuid(interview_id), samples, request_id),
             idempotent=True,
         )[0]["found"]
         outcome = found["outcome"]
@@ -67,7 +76,7 @@ class FeedbackRequests:
             raise Problem(code, detail, status=status)
         # Also where it was due already: its message may be lost, and one too many changes nothing.
         self._queue.send(interview_id)
-        return self.read(caller, interview_id)
+        return self.read(caller, interview_id), outcome == "repeated"
 
     def read(self, caller: Caller, interview_id: str, version: int | None = None) -> FeedbackState:
         """Where the feedback is, with the version that is asked for, or the latest. Raises Problem (404)."""

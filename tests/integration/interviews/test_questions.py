@@ -86,6 +86,33 @@ def test_the_bank_serves_and_nothing_is_spent_when_every_provider_is_down(
         assert owner.execute("select daily_usage from user_ai_settings").fetchone() == (0,)
 
 
+@pytest.mark.parametrize(("language", "status"), [("en-GB", 200), ("EN", 200), ("sv", 503), ("enm", 503)])
+def test_nobody_is_asked_in_english_who_asked_for_another_language(
+    functions: Functions, token: Token, emulator: Emulator, database: Any, language: str, status: int
+) -> None:
+    emulator.fault("unavailable", provider="*", times=40)
+    answer = ask(functions, FOLOUP | {"language": language}, token("ada"))
+    assert (answer.status, answer.json.get("degraded")) == (status, True if status == 200 else None)
+    with database.connect() as owner:
+        assert owner.execute("select daily_usage from user_ai_settings").fetchone() == (0,)
+
+
+def test_in_another_language_too_few_questions_are_none(
+    functions: Functions, token: Token, emulator: Emulator, database: Any
+) -> None:
+    emulator.answer(generated("Vad gick s\u00f6nder senast?"))
+    answer = ask(functions, FOLOUP | {"language": "sv"}, token("ada"))
+    assert (answer.status, answer.json["code"]) == (502, "upstream_bad_response")
+    with database.connect() as owner:
+        assert owner.execute("select daily_usage from user_ai_settings").fetchone() == (0,)
+        assert owner.execute("select count(*) from ai_usage").fetchone() == (2,)
+        assert owner.execute("select count(*) from app.question_generations").fetchone() == (0,)
+    emulator.reset()
+    emulator.answer(generated("Vad gick s\u00f6nder senast?").replace("You will talk.", ""))
+    answer = ask(functions, FOLOUP | {"language": "sv", "number": 1}, token("ada"))
+    assert (answer.status, answer.json["description"]) == (200, FOLOUP["name"])
+
+
 def test_a_repetition_gets_the_banks_questions_again(
     functions: Functions, token: Token, emulator: Emulator, database: Any
 ) -> None:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
+
+# Nobody who asks for questions in another language is served by these.
+LANGUAGE: Final = "en"
 
 # What each kind of interview looks at (facts: structured interviews use five to eight competencies).
 COMPETENCIES: dict[str, tuple[str, ...]] = {

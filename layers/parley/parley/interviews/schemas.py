@@ -145,8 +145,9 @@ class InterviewQuestion(TypedDict):
 class InterviewQuestions(TypedDict):
     """Exactly as many questions as were asked for.
 
-    `degraded` says that some come from the question bank, because the models gave too few. `response` is the questions
-    and the description once more, as JSON text.
+    `degraded` says that some come from the question bank, because the models gave too few. The bank is in English: in
+    another language too few are an error, which costs no unit. `response` is the questions and the description once
+    more, as JSON text.
     """
 
     id: str

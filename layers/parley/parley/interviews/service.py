@@ -1,7 +1,8 @@
 """Interview questions: FoloUp's request and response, and the fuller contract around them.
 
 Whatever the model returns, the answer holds exactly the number of questions asked for, none twice, each at most 30
-words; one further call fills a gap, and a question bank serves when every provider is down.
+words, in the language asked for; one further call fills a gap. When every provider is down a question bank serves in
+English; in other languages there are no questions then.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from parley.core.observability import logger
 from parley.core.provider_names import canonical_provider, requested_provider
 from parley.database.connection import Database, Statement
 from parley.database.errors import DatabaseUnavailable
-from parley.interviews.question_bank import COMPETENCIES, bank
+from parley.interviews.question_bank import COMPETENCIES, LANGUAGE, bank
 from parley.interviews.schemas import (
     GeneratedQuestion,
     InterviewQuestion,
@@ -120,11 +121,17 @@ class QuestionGenerator:
             try:
                 self._ask(call, questions)
             except Problem as problem:
-                if problem.status not in _PROVIDERS_DOWN:
+                if problem.status not in _PROVIDERS_DOWN or not questions.has_bank:
                     raise
                 logger.warning("questions come from the bank", code=problem.code)
                 by_model = False
             missing = questions.missing > 0
+            if missing and not questions.has_bank:
+                raise Problem(
+                    "upstream_bad_response",
+                    "The models gave too few questions that can be asked; try again, or ask for fewer.",
+                    status=502,
+                )
             questions.fill_from_bank()
             body = _body(call, request, questions, degraded=missing)
             self._settle(call, context.caller, request, body, takes_unit=by_model)
@@ -202,6 +209,11 @@ class _Questions:
     def known(self) -> list[str]:
         """What is not to be asked again."""
         return [*self._known, *(question.question for question in self._usable)]
+
+    @property
+    def has_bank(self) -> bool:
+        """Whether there is a question bank in the language that was asked for."""
+        return self.request.language.partition("-")[0].lower() == LANGUAGE
 
     @property
     def missing(self) -> int:
@@ -322,9 +334,9 @@ def _body(call: ModelCall, request: QuestionsRequest, questions: _Questions, *, 
         cast("InterviewQuestion", {"id": f"q{number}", **question.model_dump()})
         for number, question in enumerate(questions.chosen(), start=1)
     ]
-    description = questions.description
-    if not description:
-        subject = request.role or request.name or "the position"
+    description = questions.description or request.role or request.name
+    if not questions.description and questions.has_bank:
+        subject = description or "the position"
         description = f"You will talk about {subject} and how you work. Take your time and answer from experience."
     answered_by = call.answered_by
     if answered_by is None or answered_by.provider == call.provider:

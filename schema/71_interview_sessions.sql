@@ -276,7 +276,7 @@ comment on function app.start_interview(text, uuid) is
 --      more is asked when the interview's time is over: this answer was on its way.
 create or replace function app.move_interview(
   p_user_id text, p_id uuid, p_move text, p_sequence_number integer default null, p_submission_id text default null,
-  p_content text default null
+  p_content text default null, p_words integer default null
 ) returns jsonb
   language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
@@ -311,8 +311,7 @@ begin
         p_interview_id => p_id, p_role => 'user', p_stage => case p_move when 'answer' then 'answer' else 'skipped' end,
         p_question_index => v_last.question_index, p_content => coalesce(p_content, ''), p_submission_id => p_submission_id,
         p_analysis => case when p_move = 'answer' then pg_catalog.jsonb_build_object(
-          'words', pg_catalog.cardinality(pg_catalog.regexp_split_to_array(pg_catalog.btrim(p_content, E' \t\r\n'), '\s+')),
-          'seconds', pg_catalog.round(extract(epoch from app.now() - v_last."timestamp"), 1)) end);
+          'words', p_words, 'seconds', pg_catalog.round(extract(epoch from app.now() - v_last."timestamp"), 1)) end);
       update public.interview_sessions set last_activity_at = app.now() where id = p_id;
       if app.interview_ends_at(v_session) < app.now() then
         perform app.end_interview(v_session, 'completed', 'time_limit');
@@ -341,10 +340,10 @@ begin
     'completed', v_before <> 'completed' and exists (
       select from public.interview_sessions where id = p_id and status = 'completed'));
 end $$;
-comment on function app.move_interview(text, uuid, text, integer, text, text) is
+comment on function app.move_interview(text, uuid, text, integer, text, text, integer) is
   'Carries out answer, skip, complete, abandon or look, what time has done first: {"outcome": done, repeated, submission_id_reused, '
   'sequence_conflict or not_in_progress, "state": app.interview_state, "completed": whether it is from now on}. An answer and a '
-  'skip name the sequence number that they get. Raises P0002 where there is no such interview, 42501 for another''s user id, 22023 for another move.';
+  'skip name the sequence number that they get; p_words is how many words the answer has. Raises P0002 where there is no such interview, 42501 for another''s user id, 22023 for another move.';
 
 create or replace function app.ask_follow_up(p_user_id text, p_id uuid, p_after integer, p_content text) returns void
   language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
@@ -416,7 +415,7 @@ create policy "Turns are written for the caller or the service" on public.interv
 
 select app.give_to('parley_definer',
   'app.create_interview(text, jsonb, integer)', 'app.start_interview(text, uuid)',
-  'app.move_interview(text, uuid, text, integer, text, text)', 'app.ask_follow_up(text, uuid, integer, text)',
+  'app.move_interview(text, uuid, text, integer, text, text, integer)', 'app.ask_follow_up(text, uuid, integer, text)',
   'app.close_silent_interview()');
 grant insert (id, user_id, interview_type, title, description, questions, category, role, experience_level, language, purpose, competencies,
     follow_up_depth, time_limit_seconds, retry_of, metadata, request_hash, last_activity_at, created_at, organization_id),
@@ -431,7 +430,7 @@ grant execute on function app.follow_up_budget(text), app.lock_interview(text, u
   app.follow_ups_left(public.interview_sessions, integer), app.apply_time_limits(public.interview_sessions),
   app.interview_state(uuid) to parley_definer;
 grant execute on function app.create_interview(text, jsonb, integer), app.start_interview(text, uuid),
-  app.move_interview(text, uuid, text, integer, text, text), app.ask_follow_up(text, uuid, integer, text)
+  app.move_interview(text, uuid, text, integer, text, text, integer), app.ask_follow_up(text, uuid, integer, text)
   to parley_app, parley_service;
 grant execute on function app.close_silent_interview() to parley_service;
 revoke all on all functions in schema app from public;

@@ -1,7 +1,7 @@
 -- Undoes 71_interview_sessions.sql; the columns go with the table, or stay with an adopted one.
 drop function if exists app.close_silent_interview();
 drop function if exists app.ask_follow_up(text, uuid, integer, text);
-drop function if exists app.move_interview(text, uuid, text, integer, text, text);
+drop function if exists app.move_interview(text, uuid, text, integer, text, text, integer);
 drop function if exists app.start_interview(text, uuid);
 drop function if exists app.create_interview(text, jsonb, integer);
 drop function if exists app.interview_state(uuid);

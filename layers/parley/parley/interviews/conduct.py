@@ -23,6 +23,7 @@ from parley.core.observability import logger
 from parley.core.queues import WorkQueue
 from parley.database.connection import Database, Statement
 from parley.database.errors import DatabaseError
+from parley.interviews.record import words_in
 from parley.interviews.session_follow_ups import follow_up, follow_up_prompt
 from parley.interviews.session_records import Stage, State, Turn
 from parley.interviews.session_schemas import (
@@ -91,7 +92,7 @@ class Conduct:
         Raises Problem: 404; 409 where it answers another turn or the interview is over; 422 where the id was used with
         another answer.
         """
-        parameters = (answer.sequence_number, answer.submission_id, answer.content)
+        parameters = (answer.sequence_number, answer.submission_id, answer.content, words_in(answer.content))
         return _shown(self._go_on(context, self._move(context.caller, interview_id, "answer", *parameters)))
 
     def skip(self, caller: Caller, interview_id: str, skip: SkipRequest) -> InterviewState:
@@ -114,12 +115,21 @@ class Conduct:
         sequence_number: int | None = None,
         submission_id: str | None = None,
         content: str | None = None,
+        words: int | None = None,
     ) -> State:
-        parameters = (caller.user_id, interview_uuid(interview_id), move, sequence_number, submission_id, content)
+        parameters = (
+            caller.user_id,
+            interview_uuid(interview_id),
+            move,
+            sequence_number,
+            submission_id,
+            content,
+            words,
+        )
         with _refused_moves():
             moved = self.database.query(
                 caller.claims,
-                "select app.move_interview(%s, %s, %s, %s, %s, %s) as moved",
+                "select app.move_interview(%s, %s, %s, %s, %s, %s, %s) as moved",
                 parameters,
                 idempotent=True,
             )[0]["moved"]

@@ -338,7 +338,11 @@ def _response(reply: Reply, status: int, request_id: str) -> Response[str]:
         from parley.runtime.response import largest_answer
 
         if size_in_answer(body) > largest_answer():
-            raise Problem("answer_too_large", "The answer has more than 6 MB. Ask for less, or for a part.", status=413)
+            raise Problem(
+                "answer_too_large",
+                "The answer has more than 6 MB. Ask for less, or for the list of what is in it, which comes in pages.",
+                status=413,
+            )
     headers = {"X-Request-Id": request_id, "Cache-Control": "no-store", **reply.headers}
     if reply.replayed:
         headers["Idempotency-Replayed"] = "true"

@@ -1,4 +1,4 @@
-"""An interview as something to keep: a transcript to read, Markdown, or CSV."""
+"""An interview as something to keep: JSON, CSV, Markdown, or a transcript to read."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from parley.interviews.session_schemas import ExportedFeedback, InterviewExport, InterviewTurn
 
@@ -19,13 +19,24 @@ _FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _MARKUP = re.compile(r"[\\`*_\[\]<>&#|~]|(?<=\n)[-+=]|(?<=\n)\d+(?=[.)])")
 
 
-def as_transcript(turns: Sequence[InterviewTurn]) -> str:
+def exported(export: InterviewExport, form: Literal["json", "csv", "md", "txt"]) -> tuple[InterviewExport | str, str]:
+    """The interview in this form (`txt`: the transcript), and its content type."""
+    if form == "csv":
+        return _as_csv(export["turns"]), "text/csv; charset=utf-8"
+    if form == "md":
+        return _as_markdown(export), "text/markdown; charset=utf-8"
+    if form == "txt":
+        return _as_transcript(export["turns"]), "text/plain; charset=utf-8"
+    return export, "application/json"
+
+
+def _as_transcript(turns: Sequence[InterviewTurn]) -> str:
     """What was said, a paragraph a turn; further lines are indented, so that no answer can pass for another turn."""
     indented = ("\n    ".join(_said(turn).splitlines()) for turn in turns)
     return "".join(f"{_SPEAKERS[turn['role']]}: {said}\n\n" for turn, said in zip(turns, indented, strict=True))
 
 
-def as_csv(turns: Sequence[InterviewTurn]) -> str:
+def _as_csv(turns: Sequence[InterviewTurn]) -> str:
     """One line a turn, RFC 4180; text that a spreadsheet would calculate has an apostrophe before it."""
     written = io.StringIO()
     lines = csv.writer(written)
@@ -45,7 +56,7 @@ def as_csv(turns: Sequence[InterviewTurn]) -> str:
     return written.getvalue()
 
 
-def as_markdown(export: InterviewExport) -> str:
+def _as_markdown(export: InterviewExport) -> str:
     """A document: what the interview was, what was said question by question, and what the feedback says in short.
 
     Headings are the document's only: in what people and models wrote, markup is text.

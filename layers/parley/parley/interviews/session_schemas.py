@@ -176,7 +176,9 @@ class RecentQuery(BaseModel):
 
 
 class ExportQuery(BaseModel):
-    """`csv` has one line a turn; `md` is a document to read, with the feedback in short."""
+    """`csv` has one line a turn; `md` is a document to read, with the feedback in short. What is larger than 6 MB is
+    refused (413): `/responses` has the turns in pages, `/feedback` the feedback.
+    """
 
     model_config = QUERY
     format: Literal["json", "csv", "md"] = "json"

@@ -144,11 +144,13 @@ def test_whether_a_question_was_asked_and_answered_is_read_from_the_transcript()
     assert [item.status for item in found.questions] == ["answered", "not_answered", "not_asked"]
 
 
+@pytest.mark.parametrize("text", ["word ", "\u0441\u043b\u043e\u0432\u043e ", "\u8a9e", "\U0001f600", "\x01"])
 @pytest.mark.parametrize("turns", [2, 240])
-def test_a_prompt_is_bounded_however_much_is_said(turns: int) -> None:
-    said = [make_turn(number, "user", "word " * 4_000, 0) for number in range(1, turns + 1)]
+def test_a_prompt_is_bounded_in_bytes_however_much_is_said(turns: int, text: str) -> None:
+    said = [make_turn(number, "user", (text * 20_000)[:20_000], 0) for number in range(1, turns + 1)]
     told = "".join(message.content for message in messages_for(RUBRIC, replace(RECORD, turns=said)))
-    assert len(told) < 250_000
+    assert len(told.encode()) < 300_000
+    assert json.dumps(text * 50, ensure_ascii=False)[1:-1] in told
 
 
 def prompts(record: InterviewRecord) -> list[list[Any]]:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from parley.interviews.assessment import read
 from parley.interviews.evidence import OwnWords
+from parley.interviews.record import words_in
 from parley.interviews.rubric import rubric_for
 from parley.interviews.scoring import feedback_from
 from testing.interviews import as_json, fabricated, make_answer, make_record, make_turn, paraphrased, verbatim
@@ -105,6 +106,30 @@ def test_of_a_quote_the_words_beside_each_other_are_counted(quote: str, words: i
     assert found.words_in_a_row == words
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ('You said "we cut latency" and "we doubled revenue".', 'You said "we cut latency" and we doubled revenue.'),
+        (
+            "\u201eWe cut latency\u201c, then \u00abwe flew to work\u00bb.",
+            "\u201eWe cut latency\u201c, then we flew to work.",
+        ),
+        ("It's 'we cut latency', not 'we don't cut latency'.", "It's 'we cut latency', not we don't cut latency."),
+        (
+            "\u300c\u79c1\u306fKafka\u300d\u3068\u300c\u6bce\u65e5\u30c6\u30b9\u30c8\u3092\u66f8\u304f\u300d",
+            "\u300c\u79c1\u306fKafka\u300d\u3068\u6bce\u65e5\u30c6\u30b9\u30c8\u3092\u66f8\u304f",
+        ),
+        ('A "retry storm" and 5" of rain.', 'A "retry storm" and 5" of rain.'),
+        ("The owners' caf\u00e9 and the teams' plan.", "The owners' caf\u00e9 and the teams' plan."),
+        ('He said "no', 'He said "no'),
+        ('"I flew \u201cdon\u2019t\u201d to work"', "I flew \u201cdon\u2019t\u201d to work"),
+        ('"I flew, \u201cas we all did\u201d, to work"', "I flew, as we all did, to work"),
+    ],
+)
+def test_what_nobody_said_stands_in_no_quotation_marks(text: str, shown: str) -> None:
+    assert OwnWords(TURNS).without_invented(text) == shown
+
+
 @pytest.mark.parametrize("blank", [" ", "( ", "[", "(\n"])
 def test_a_quote_that_is_almost_blank_does_not_hold_the_worker_up(blank: str) -> None:
     """Where looking takes cubic time, this test does not end."""
@@ -146,10 +171,17 @@ def test_no_invented_quote_is_shown_and_no_true_one_lost(seed: int) -> None:
         true = [verbatim(record, random) for _ in range(random.randint(0, 2))]
         false = [random.choice((fabricated, paraphrased))(record, random) for _ in range(2)]
         competency["evidence"] = random.sample(true + false, len(true + false))
+        texts = [quote["quote"].replace('"', "\u201d") for quote in (false[0], *true)]
+        competency["reasoning"] = " and ".join(f'"{text}"' for text in texts)
         dropped += len(false)
         own_words = OwnWords(record.said)
         kept += len({own_words.find(quote["quote"], quote["turn"]) for quote in true})
+    answer["strengths"] = [f'You said "{fabricated(record, random)["quote"]}"']
     feedback = feedback_from([read(as_json(answer), rubric, record)], rubric, record)
+    transcript = OwnWords(record.turns)
+    for text in (*(one.reasoning for one in feedback.competencies), *feedback.strengths):
+        quoted = [quote for quote in re.findall('"([^"]+)"', text) if words_in(quote) > 2]
+        assert all(transcript.find(quote) for quote in quoted)
     shown = [evidence for competency in feedback.competencies for evidence in competency.evidence]
     said = {turn.sequence_number: turn.content for turn in record.said}
     for evidence in shown:

@@ -6,6 +6,7 @@ that the candidate did not say (`evidence`).
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -25,9 +26,10 @@ from parley.providers.text import storable
 # Feedback keeps the version it was written by; whoever changes the prompt or the schema changes it.
 PROMPT_VERSION: Final = "2026-11-29.2"
 
-# A model sees so many characters of one turn, and of all. Nobody is judged better for saying more.
+# A model sees so many characters of one turn, and fewer where all turns together have more bytes than this, since there
+# is a limit of a prompt's bytes. Nobody is judged better for saying more.
 _LONGEST_TURN = 4_000
-_LONGEST_TRANSCRIPT = 200_000
+_LARGEST_TRANSCRIPT = 200_000
 _LONGEST_TEXT = 2_000
 _MOST_POINTS = 5
 _MOST_QUOTES = 10  # of a competency: each is looked up in all that was said
@@ -38,7 +40,8 @@ You assess a job interview and help the candidate to improve.
 For each competency in the data, exactly once: first quote what the candidate said that shows the level, word for word,
 3 to 25 words a quote, with the number of the turn; then reason; then choose the level whose description fits best.
 Choose "{_NOT_OBSERVED}" where the candidate said nothing that shows the competency.
-Quote candidate turns only, never the interviewer, and change no word; leave words out only with an ellipsis.
+Quote candidate turns only, never the interviewer, and change no word; leave words out only with an ellipsis. Quote in
+the evidence only.
 For each question in the data, exactly once: what the candidate answered, what was missing, and how a better answer
 would go, in two or three sentences.
 Then up to five strengths, up to five improvements with what to do about each, up to five next steps for practice, and a
@@ -201,6 +204,7 @@ def read(text: str, rubric: Rubric, record: InterviewRecord) -> Assessment:
     if faults:
         raise InvalidAnswer(text, faults)
     own_words = OwnWords(_told(record, record.said))
+    said = OwnWords(_told(record, record.turns))
     competencies, quotes = {item.key: item for item in answer.competencies}, 0
     assessed = []
     for key in rubric.keys:
@@ -209,32 +213,40 @@ def read(text: str, rubric: Rubric, record: InterviewRecord) -> Assessment:
         quotes += found.count(None)
         evidence = dict.fromkeys(evidence for evidence in found if evidence is not None)
         level = None if item.level == _NOT_OBSERVED else int(item.level)
-        assessed.append(AssessedCompetency(key, level, item.reasoning, tuple(evidence)))
+        assessed.append(AssessedCompetency(key, level, said.without_invented(item.reasoning), tuple(evidence)))
     questions = {item.question: item for item in answer.questions}
     return Assessment(
         competencies=tuple(assessed),
-        questions=tuple(_question(index, questions[name], record) for index, name in enumerate(names)),
-        strengths=tuple(answer.strengths),
-        improvements=tuple(Improvement(item.what, item.action) for item in answer.improvements),
+        questions=tuple(_question(index, questions[name], said, record) for index, name in enumerate(names)),
+        strengths=tuple(map(said.without_invented, answer.strengths)),
+        improvements=tuple(Improvement(said.without_invented(item.what), item.action) for item in answer.improvements),
         next_steps=tuple(answer.next_steps),
-        summary=answer.summary,
+        summary=said.without_invented(answer.summary),
         rejected=quotes,
     )
 
 
 def _told(record: InterviewRecord, turns: Sequence[Turn]) -> list[Turn]:
     """Turns of the interview, as far as a model is told them."""
-    longest = min(_LONGEST_TURN, _LONGEST_TRANSCRIPT // max(1, len(record.turns)))
+    longest = _LONGEST_TURN
+    while sum(_size(turn.content[:longest]) for turn in record.turns) > _LARGEST_TRANSCRIPT:
+        longest = longest * 3 // 4
     return [replace(turn, content=turn.content[:longest]) for turn in turns]
 
 
-def _question(index: int, item: _Question, record: InterviewRecord) -> AssessedQuestion:
+def _size(text: str) -> int:
+    return len(json.dumps(text, ensure_ascii=False).encode())
+
+
+def _question(index: int, item: _Question, said: OwnWords, record: InterviewRecord) -> AssessedQuestion:
     status: Literal["answered", "partial", "not_answered", "not_asked"] = item.status
     if index not in record.asked:
         status = "not_asked"
     elif index not in record.answered:
         status = "not_answered"
-    return AssessedQuestion(index, status, item.summary, tuple(item.missing_points), item.better_answer)
+    return AssessedQuestion(
+        index, status, said.without_invented(item.summary), tuple(item.missing_points), item.better_answer
+    )
 
 
 def _question_names(record: InterviewRecord) -> list[str]:

@@ -28,6 +28,13 @@ _QUOTATION_MARKS = frozenset(
 _MARK = "'"
 # Models set other dashes than people type.
 _DASHES = frozenset("\u2010\u2011\u2012\u2013\u2014\u2015\u2212")
+# What a text says that somebody said, in the marks of several languages; an apostrophe within a word is none.
+_PAIRS = ('""', "\u201c\u201d", "\u201e\u201c", "\u201e\u201d", "\u00ab\u00bb", "\u300c\u300d", "\u300e\u300f")
+_QUOTATION = re.compile(
+    "|".join([*(f"{pair[0]}([^{pair[1]}]+){pair[1]}" for pair in _PAIRS), "(?<!\\w)['\u2018](.+?)['\u2019](?!\\w)"]),
+    re.DOTALL,
+)
+_SHORTEST_QUOTATION = 3  # words; fewer are a name or a term
 # A quote is a part of a sentence, and a model that ends it with a stop changes no word.
 _AT_THE_ENDS = f"{_MARK} .,;:\u3001\u3002\uff0c"
 
@@ -54,10 +61,10 @@ class Evidence:
 
 
 class OwnWords:
-    """What the candidate said, to look quotes up in.
+    """What was said, to look quotes up in.
 
     Args:
-        turns: the candidate's.
+        turns: the candidate's for evidence.
     """
 
     def __init__(self, turns: Sequence[Turn]) -> None:
@@ -78,6 +85,18 @@ class OwnWords:
             if found is not None:
                 return found
         return None
+
+    def without_invented(self, text: str) -> str:
+        """The text without quotation marks around what none of the turns has: there it is no quote any more."""
+
+        def checked(found: re.Match[str]) -> str:
+            inside = next(group for group in found.groups() if group)
+            return inside if words_in(inside) >= _SHORTEST_QUOTATION and self.find(inside) is None else found[0]
+
+        before = ""
+        while text != before:  # one may stand in another
+            before, text = text, _QUOTATION.sub(checked, text)
+        return text
 
 
 class _Text:

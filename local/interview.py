@@ -24,7 +24,7 @@ _PATIENCE = 300.0  # seconds for the feedback
 
 
 class Refused(RuntimeError):
-    """The API refused a request; the message is its problem in one line."""
+    """The API refused a request, or nothing answers there; the message says it in one line."""
 
 
 class Client:
@@ -41,7 +41,7 @@ class Client:
     def send(self, method: str, path: str, body: Mapping[str, Any] | None = None, **headers: str) -> Any:
         """The answer's body. What says when to try again is sent again; every request here may be.
 
-        Raises Refused; OSError where nobody listens.
+        Raises Refused; OSError where the connection breaks.
         """
         tries = 0
         while True:
@@ -61,6 +61,10 @@ class Client:
                     problem = json.load(error)
                     raise Refused(f"{error.code} {problem['code']}: {problem['detail']}") from None
                 time.sleep(float(wait))
+            except urllib.error.URLError as error:
+                raise Refused(
+                    f"nothing answers at {self._address} ({error.reason}); is `make run` running, with this PORT?"
+                ) from error
 
 
 def candidate(question: str, language: str, number: int) -> str:

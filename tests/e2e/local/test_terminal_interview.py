@@ -30,6 +30,11 @@ def test_a_refusal_is_one_line(platform: Platform) -> None:
         interview(Client(platform.url, platform.token("ada")), {"role": "Train driver", "number": 99})
 
 
+def test_where_nothing_answers_it_says_what_to_start() -> None:
+    with pytest.raises(Refused, match=r"nothing answers at http://127\.0\.0\.1:9 .*`make run`"):
+        interview(Client("http://127.0.0.1:9", "token"), {"role": "Train driver"})
+
+
 def test_a_candidate_answers_about_what_was_asked_in_the_interviews_language() -> None:
     assert "ledgers" in candidate("How do you test ledgers?", "en", 1)
     assert "jag" in candidate("Hur testar du bokföring?", "sv", 0)

@@ -28,6 +28,7 @@ ELSEWHERE = {
     "README.md: AWS_ACCESS_KEY_ID=local": "the AWS CLI is not part of the development environment; "
     "tests/e2e/local/test_local_gateway.py sends what it sends",
     "README.md: # One answer;": "tests/e2e/local/test_readme.py",
+    "README.md: ID=$(curl": "tests/e2e/local/test_readme.py",
     "README.md: curl -s http://127.0.0.1:3000/api/chat -d": "tests/e2e/local/test_readme.py",
     "docs/clients.md: curl -s http://127.0.0.1:3000/api/settings/access-keys": CLIENTS,
     'docs/clients.md: curl -s "$PARLEY_URL/chat/completions': CLIENTS,

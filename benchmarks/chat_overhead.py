@@ -44,6 +44,7 @@ CPU_MS, ADDED_P50_MS, ADDED_P99_MS, HIT_P50_MS = 6.0, 6.0, 18.0, 3.0
 LITELLM = "1.106.2"
 CPU_SHARE_OF_LITELLM = 40.0  # percent
 FAQ = "What is Parley?"
+GROUNDED = "What do my documents say?"
 
 
 class Container:
@@ -160,6 +161,8 @@ def round_trips(parley: Parley, container: Container, figures: Figures) -> None:
         ("an FAQ hit", 1, container.trips("faq", one_user(parley, FAQ))),
         ("an exact hit", 1, container.trips("exact", one_user(parley, "Is this the first time?"))),
         ("a semantic lookup", 3, container.trips("none", parley.chat_event(cache="semantic"))),
+        ("a grounded answer", 3, container.trips("none", one_user(parley, GROUNDED, search={}))),
+        ("a grounded answer out of the cache", 3, container.trips("exact", one_user(parley, GROUNDED, search={}))),
     ):
         figures.show(f"Round trips of {name}", trips, "", "Database.round_trips", at_most=most)
 

@@ -154,6 +154,16 @@ def measure_searches(
             )
 
 
+def measure_round_trips(functions: Functions, texts: Texts, verdict: Verdict) -> None:
+    """How often a search waits for the database."""
+    database, token = functions.module("search").services.database, make_token(USER)
+    for mode, most in (("keyword", 1), ("semantic", 3), ("hybrid", 3)):
+        before = database.round_trips
+        functions.request("search", "POST", "/api/search", {"query": texts.draw(8), "mode": mode}, token=token)
+        trips = database.round_trips - before
+        verdict(f"{mode}, round trips <= {most}", trips <= most, trips)
+
+
 def measure_bare(owner: psycopg.Connection, queries: int, figures: Figures) -> None:
     """pgvector alone: the nearest ten of the user's by its own index, and of the public ones by theirs."""
     taken = []
@@ -322,6 +332,7 @@ def run(chunks: int, queries: int) -> int:
                     owner.execute(statement)
                 figures.show("Making the user's index", time.perf_counter() - began, "s", "concurrently")
                 measure_searches(functions, postmaster, texts, queries, verdict, timed=chunks >= FULL_SIZE)
+                measure_round_trips(functions, texts, verdict)
                 measure_bare(owner, queries, figures)
                 measure_neighbour(database, functions, texts, verdict, FOREIGN if chunks >= FULL_SIZE else chunks)
                 functions.close()

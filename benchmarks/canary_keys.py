@@ -35,7 +35,7 @@ from local.emulator.faults import NAMES
 from testing.aws import CREDENTIALS, serve_aws
 from testing.databases import ScratchDatabase, migrated_server
 from testing.figures import Verdict
-from testing.functions import Functions, function_environment, make_token
+from testing.functions import Functions, function_environment, make_token, openai_request
 from testing.workers import Worker, messages, workers
 
 PROVIDERS = ("openai", "anthropic", "google")
@@ -159,6 +159,9 @@ def _through_faults(
             ("chat", "POST", f"/api/chat?key={key}", {"message": "hello", "provider": key}),
             ("chat", "POST", "/api/chat", {"message": "hello", "temperature": key}),
             ("chat", "POST", "/api/chat", {"message": "hello", "provider": provider, "model": key, "cache": "off"}),
+            ("wire", "POST", "/v1/chat/completions", openai_request("hello", key)),
+            ("wire", "POST", "/v1/chat/completions", openai_request("hello", **{key: key})),
+            ("wire", "POST", "/v1/embeddings", {"model": key, "input": "hello"}),
             ("get_provider", "GET", f"/api/ai-provider?scope={key}", None),
         ]
         client.ask(*chance.choice(misuse), user=user)
@@ -183,7 +186,13 @@ def _misuse_machine_key(client: Client, emulator: Emulator, chance: random.Rando
     client.send("chat", "POST", "/api/chat", greeting, None, {"x-api-key": key})
     emulator.fault(chance.choice(sorted(NAMES)), delay=0.1)
     client.send("chat", "POST", "/api/chat", greeting, key)
+    said = openai_request(greeting["message"], cache="off")
+    client.send("wire", "POST", "/v1/chat/completions", said, None, {"x-api-key": key})
+    client.send("wire", "POST", "/v1/chat/completions", said | {"stream": True}, key)
     for name, method, path, body, token, headers in (
+        ("wire", "POST", "/v1/chat/completions", said | {key: key}, key, None),
+        ("wire", "POST", "/v1/chat/completions", said | {"models": [key]}, key, None),
+        ("wire", "GET", f"/v1/models/{key}", None, key, None),
         ("chat", "POST", "/api/chat", greeting, key[:-1], None),
         ("chat", "POST", "/api/chat", greeting, key, {"x-api-key": key[::-1]}),
         ("chat", "POST", "/api/chat", greeting | {"model": key}, key, None),

@@ -38,22 +38,24 @@ from testing.figures import Figures, cpu_ms, median_of_rounds, percentile, show_
 from testing.running import OPERATOR_KEY, Client, Function, Parley, running_parley
 
 ROUND = 25
+V1 = "/v1/chat/completions"
 WARM_UP = 4 * ROUND
 WARM_UP_LITELLM = 150  # its lazy imports take that many
 CPU_MS, ADDED_P50_MS, ADDED_P99_MS, HIT_P50_MS = 6.0, 6.0, 18.0, 3.0
 LITELLM = "1.106.2"
 CPU_SHARE_OF_LITELLM = 40.0  # percent
+MORE_CPU_OVER_V1 = 10.0  # percent
 FAQ = "What is Parley?"
 GROUNDED = "What do my documents say?"
 
 
 class Container:
-    """The chat handler in a process, called by hand; see `testing.handler_process`."""
+    """A handler in a process, called by hand; see `testing.handler_process`."""
 
-    def __init__(self, parley: Parley) -> None:
+    def __init__(self, parley: Parley, function: str = "chat") -> None:
         self._parley = parley
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "testing.handler_process", str(CHECKOUT / "functions" / "chat")],
+            [sys.executable, "-m", "testing.handler_process", str(CHECKOUT / "functions" / function)],
             cwd=CHECKOUT,
             env=parley.environment,
             stdin=subprocess.PIPE,
@@ -151,6 +153,28 @@ def hits(parley: Parley, container: Container, figures: Figures, rounds: int) ->
 def one_user(parley: Parley, message: str, **body: Any) -> dict[str, Any]:
     """A request of always the same user: the exact cache is its tenant's."""
     return parley.chat_event(message, user="regular", **body)
+
+
+def over_v1(parley: Parley, figures: Figures, rounds: int) -> None:
+    """The same question in OpenAI's format: CPU beside /api/chat's in turns, and round trips."""
+    chat, wire = Container(parley), Container(parley, "wire")
+    sides: dict[str, tuple[Container, str]] = {"/api/chat": (chat, "/api/chat"), "/v1": (wire, V1)}
+    spent: dict[str, list[float]] = {name: [] for name in sides}
+    try:
+        for number in range(WARM_UP // ROUND + rounds):
+            for name, (container, path) in sides.items():
+                measured = container.round([parley.chat_event(path=path) for _ in range(ROUND)])
+                if number >= WARM_UP // ROUND:
+                    spent[name].append(measured["cpu_ms"] / ROUND)
+        trips = wire.trips("none", *(parley.chat_event(path=V1) for _ in range(ROUND)))
+    finally:
+        for container, _ in sides.values():
+            container.close()
+    ours, theirs = (statistics.median(spent[name]) for name in ("/v1", "/api/chat"))
+    how = f"process_time around the handlers, median of {rounds} interleaved rounds: {ours:.2f} and {theirs:.2f} ms"
+    figures.show("CPU per request over /v1 beyond /api/chat's", 100 * (ours / theirs - 1), "%", how,
+                 at_most=MORE_CPU_OVER_V1)  # fmt: skip
+    figures.show("Round trips over /v1", trips, "", "Database.round_trips", at_most=2)
 
 
 def round_trips(parley: Parley, container: Container, figures: Figures) -> None:
@@ -283,6 +307,7 @@ def main() -> int:
     show_load(figures)
     with running_parley() as parley:
         ours(parley, figures, options.rounds)
+        over_v1(parley, figures, options.rounds)
         if not options.without_litellm:
             beside_litellm(parley, figures, options.rounds)
     return int(figures.missed)

@@ -24,6 +24,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 if __package__ in (None, ""):  # run as a file
@@ -37,6 +38,8 @@ from testing.running import OPERATOR_KEY, Client, Function, Parley, running_parl
 
 LONG, SHORT = 800, 20  # words, which are chunks
 CHUNK_CPU_MS, FIRST_TOKEN_MS = 0.1, 6.0
+V1 = "/v1/chat/completions"
+MORE_CPU_OVER_V1_MS = 0.02
 ROUND = 25
 WARM_UP = 30
 
@@ -47,16 +50,17 @@ def script(parley: Parley) -> None:
         parley.emulator.answer(" ".join(f"word{number}" for number in range(words)), match=f"A {name} answer")
 
 
-def stream(function: Function, parley: Parley, message: str) -> float:
+def stream(function: Function, parley: Parley, message: str, path: str = "/api/chat/stream") -> float:
     """Read a stream to its end; milliseconds until its first text. Raises RuntimeError when it does not end well."""
-    event = parley.chat_event(message, path="/api/chat/stream", cache="off")
+    over_v1: dict[str, Any] = {"stream": True} if path == V1 else {}
+    event = parley.chat_event(message, path=path, cache="off", **over_v1)
     first = 0.0
     began = time.perf_counter()
     posted = function.invoke(event)
     while (chunk := posted.next_chunk()) is not None:
         if not first and chunk.startswith(b"event: delta"):
             first = (time.perf_counter() - began) * 1000
-    if b"event: done" not in posted.chunks[-1]:
+    if (b"event: done" if path != V1 else b"data: [DONE]") not in posted.chunks[-1]:
         raise RuntimeError(f"the stream ended with {posted.chunks[-1]!r}")
     return first
 
@@ -106,7 +110,11 @@ def process_cpu(pid: int) -> float:
 
 def chunks(figures: Figures, streams: int, between: float) -> None:
     """CPU per chunk of the function, and of what is in it: waking up, and the SDK's raw iterator."""
-    with running_parley(between=between) as parley, Function(parley, "chat_stream", "parley.runtime") as function:
+    with (
+        running_parley(between=between) as parley,
+        Function(parley, "chat_stream", "parley.runtime") as function,
+        Function(parley, "wire", "parley.runtime") as wire,
+    ):
         script(parley)
         url = parley.environment["OPENAI_BASE_URL"]
         sdk = OpenAI(api_key=OPERATOR_KEY, base_url=url, max_retries=0)
@@ -138,6 +146,7 @@ def chunks(figures: Figures, streams: int, between: float) -> None:
 
         readers = {
             "all": Reader(lambda message: stream(function, parley, message), lambda: process_cpu(function.pid)),
+            "v1": Reader(lambda message: stream(wire, parley, message, V1), lambda: process_cpu(wire.pid)),
             "bare": Reader(bare, time.thread_time),
             "raw": Reader(raw, time.thread_time),
             "typed": Reader(typed, time.thread_time),
@@ -153,6 +162,9 @@ def chunks(figures: Figures, streams: int, between: float) -> None:
     figures.show("of it the SDK and its HTTP library", raw_reader - bare_reader, "ms", how)
     how = f"in all less the SDK's raw iterator, {pace}"
     figures.show("of it Parley, sending included", whole - raw_reader, "ms", how, at_most=CHUNK_CPU_MS)
+    how = f"in all, less /api/chat/stream's, least of {streams} answers in turns, {pace}"
+    figures.show("CPU per chunk over /v1 beyond /api/chat/stream's", spent.per_chunk("v1") - whole, "ms", how,
+                 at_most=MORE_CPU_OVER_V1_MS)  # fmt: skip
     how = f"its loop alone, {pace}"
     figures.show("CPU per chunk of the SDK's typed iterator", spent.per_chunk("typed"), "ms", how)
 

@@ -26,13 +26,14 @@ from local.emulator.client import Emulator
 from testing.access_keys import make_access_key
 from testing.databases import ScratchDatabase, migrated_server, set_clock
 from testing.figures import Verdict
-from testing.functions import Functions, function_environment, make_token
+from testing.functions import Functions, function_environment, make_token, openai_request
 from testing.workers import Worker, gather, messages, silence, workers
 
 THINKING_SECONDS = 0.3
 # What creates or spends: the function, the path, and the body for a text.
 CASES: dict[str, tuple[str, str, Callable[[str], dict[str, Any]]]] = {
     "chat": ("chat", "/api/chat", lambda text: {"message": text}),
+    "wire": ("wire", "/v1/chat/completions", openai_request),
     "search": ("search", "/api/search", lambda text: {"query": text}),
     "documents": ("search", "/api/documents", lambda text: {"documents": [{"content": text}, {"content": text * 2}]}),
 }
@@ -102,7 +103,7 @@ def prove(database: ScratchDatabase, emulator: Emulator, verdict: Verdict, proce
                 (f"{kind}-%",),
             ).fetchall()
             status = 201 if case == "documents" else 200
-            left = (int(case == "chat"), 1, 1, int(case == "search"), 2 * int(case == "documents"), True)
+            left = (int(case in ("chat", "wire")), 1, 1, int(case == "search"), 2 * int(case == "documents"), True)
             name = f"{case}, {keys} keys, {processes} processes at once" + (", after a crash" if crash else "")
             verdict(f"{name}: calls of a model for each key", set(calls) == {1}, sorted(set(calls)))
             verdict(f"{name}: answers", codes == {(status, None)}, codes)

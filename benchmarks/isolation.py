@@ -41,7 +41,7 @@ from testing.access_keys import make_access_key
 from testing.attacks import ATTACKS, LONELY_ATTACKS, Leak, Thief
 from testing.databases import ScratchDatabase, migrated_server, new_database
 from testing.figures import Verdict
-from testing.functions import Functions, function_environment, make_token
+from testing.functions import Functions, function_environment, make_token, openai_request
 from testing.stolen_login import LOGINS, POSSIBLE, REFUSED, SERVICE_ONLY, attempt, shadowed_calls
 from testing.tenants import Tenant, fingerprint, furnish, settle, tenants
 from testing.workers import gather, silence, workers
@@ -167,6 +167,8 @@ def _over_http(functions: Functions, me: Tenant, victim: Tenant, key: str, chanc
         ("search", "GET", f"/api/documents/{victim.id('document')}", None),
         ("chat", "POST", "/api/chat", {"message": "hello", "conversation_id": victim.id("conversation")}),
         ("chat", "POST", "/api/chat", {"message": f"What is fjord {chance.randrange(50)}?"}),
+        ("wire", "POST", "/v1/chat/completions", openai_request(f"What is fjord {chance.randrange(50)}?")),
+        ("wire", "GET", "/v1/models", None),
         ("search", "POST", "/api/search", {"query": f"What is fjord {chance.randrange(50)}?", "mode": "keyword"}),
     ))  # fmt: skip
     answer = functions.request(name, method, target, body, token=token)

@@ -30,7 +30,7 @@ from local.emulator.client import Emulator
 from testing.aws import CREDENTIALS, serve_aws
 from testing.databases import ScratchDatabase, migrated_server
 from testing.figures import Verdict
-from testing.functions import Functions, function_environment, make_token
+from testing.functions import Functions, function_environment, make_token, openai_request
 from testing.workers import gather, silence, workers
 
 LONGEST_SECONDS = 2.0
@@ -66,7 +66,7 @@ def container(connection: Connection, number: int, environment: dict[str, str]) 
     """A process that asks until it is told to stop, then sends what it saw."""
     silence()
     functions = Functions(environment)
-    for name in ("chat", "get_provider", "account"):
+    for name in ("chat", "wire", "get_provider", "account"):
         functions.module(name)
     chance = random.Random(number)
     fan = f"fan-{number}"
@@ -79,8 +79,8 @@ def container(connection: Connection, number: int, environment: dict[str, str]) 
         user = f"user-{number}-{len(seen) // 3}"
         kind = chance.choices(
             ["chat", "chat with an idempotency key", "chat in a conversation", "preference of a stranger",
-             "preference of a fan", "chat by a machine key"],
-            [6, 1, 1, 2, 2, 3],
+             "preference of a fan", "chat by a machine key", "chat in OpenAI's format"],
+            [4, 1, 1, 2, 2, 3, 2],
         )[0]  # fmt: skip
         token = make_token(user)
         if kind == "chat by a machine key":
@@ -95,7 +95,10 @@ def container(connection: Connection, number: int, environment: dict[str, str]) 
         if kind == "chat in a conversation":
             body["conversation_id"] = "new"
         began = time.monotonic()
-        if kind.startswith("chat"):
+        if kind == "chat in OpenAI's format":
+            asked = openai_request(body["message"])
+            answer = functions.request("wire", "POST", "/v1/chat/completions", asked, token=token)
+        elif kind.startswith("chat"):
             answer = functions.request("chat", "POST", "/api/chat", body, token=token, headers=headers)
         elif kind == "making of a machine key":
             wanted = {"name": "a program", "scopes": ["chat"]}
@@ -241,7 +244,9 @@ def _judge_times(verdict: Verdict, seen: list[Seen], outages: list[tuple[float, 
 def _judge_accounts(
     database: ScratchDatabase, emulator: Emulator, verdict: Verdict, seen: list[Seen], queued: int
 ) -> None:
-    answered = [one.body["id"] for one in seen if one.kind.startswith("chat") and one.status == 200]
+    answered = [
+        one.body["id"].removeprefix("chatcmpl-") for one in seen if one.kind.startswith("chat") and one.status == 200
+    ]
     calls = sum(count for name, count in emulator.counts().items() if name.startswith("openai"))
     with database.connect() as owner:
         ledger = Counter(request for (request,) in owner.execute("select request_id from public.ai_usage").fetchall())

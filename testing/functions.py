@@ -90,6 +90,11 @@ def api_event(
     }
 
 
+def openai_request(text: str, model: str = "auto", **more: Any) -> dict[str, Any]:
+    """A body for /v1/chat/completions with one message."""
+    return {"model": model, "messages": [{"role": "user", "content": text}], **more}
+
+
 _inside: list[dict[str, str]] = []  # for each thread that is inside, the environment as it came
 _entering = threading.Lock()
 

@@ -42,7 +42,8 @@ def main() -> None:
         for answer in answers:
             if answer["statusCode"] != 200:
                 raise RuntimeError(answer["body"])
-            caches.append(json.loads(answer["body"])["cache"])
+            body = json.loads(answer["body"])
+            caches.append(body["cache"] if "cache" in body else body["parley"]["cache"])
         trips = function.services.database.round_trips - trips
         replies.write(json.dumps({"taken": taken, "cpu_ms": cpu, "trips": trips, "caches": caches}) + "\n")
         replies.flush()

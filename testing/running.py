@@ -25,6 +25,7 @@ from local.postgres.server import Server
 from local.run import tokens
 from parley.migrations.logins import create_logins
 from parley.migrations.runner import up
+from testing.functions import openai_request
 from testing.runtime_api import Posted, RuntimeApi
 
 JWT_SECRET = "a secret for this benchmark, 32 bytes or more"
@@ -58,7 +59,9 @@ class Parley:
         event["multiValueHeaders"]["Authorization"] = [bearer]
         event["path"] = event["resource"] = path
         event["requestContext"]["requestId"] = str(uuid.uuid4())
-        event["body"] = json.dumps({"message": message or question} | body)
+        said = message or question
+        asked = openai_request(said) if path.startswith("/v1/") else {"message": said}
+        event["body"] = json.dumps(asked | body)
         return event
 
 

@@ -219,6 +219,101 @@ def test_a_stream_that_breaks_off_ends_with_an_error_and_without_the_word_for_th
     assert "[DONE]" not in text
 
 
+# What was reported of other gateways
+
+
+@pytest.mark.parametrize(("fault", "status"), [("rate_limit", 429), ("quota_exhausted", 502), ("context_length", 400)])
+def test_a_provider_that_fails_before_its_first_word_is_told_by_the_status(
+    ask: Callable[..., Answer], emulator: Emulator, database: Any, fault: str, status: int
+) -> None:
+    """As an event of a 200 the SDKs would not try again (secretgate/secretgate 31, BerriAI/litellm 33222)."""
+    for provider in ("openai", "anthropic", "google"):
+        emulator.fault(fault, provider=provider, times=9, retry_after="60")
+    answer = ask("What is a fjord?", model="gpt-6-luna", stream=True)
+    assert (answer.status, answer.json["status"]) == (status, status)
+    assert answer.headers["Content-Type"].startswith("application/problem+json")
+    assert ("Retry-After" in answer.headers) is (status == 429)
+    with database.connect() as owner:
+        assert owner.execute("select daily_usage from user_ai_settings where user_id = 'ada'").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("model", ["gpt-6-luna", "claude-haiku-5-5", "gemini-3.8-flash"])
+def test_parallel_calls_have_an_index_each_and_arguments_that_are_text(ask: Callable[..., Answer], model: str) -> None:
+    """One index for two calls makes one broken call of them (ai-dynamo/dynamo 4723, BerriAI/litellm 37792), and a
+    reason `stop` ends an agent's loop (googleapis/python-genai 2868).
+    """
+    tools = [
+        {"type": "function", "function": {"name": name, "parameters": {"type": "object", "properties": {"n": {}}}}}
+        for name in ("alpha", "beta")
+    ]
+    more = {"tools": tools, "model": model, "cache": "off"}
+    (whole,) = ask("Call alpha(1) and beta(2)", **more).json["choices"]
+    chunks = [chunk for _, chunk in events(ask("Call alpha(1) and beta(2)", stream=True, **more).text)]
+    calls: dict[int, dict[str, str]] = {}
+    for chunk in chunks:
+        for piece in chunk["choices"][0]["delta"].get("tool_calls", ()):
+            call = calls.setdefault(piece["index"], {"arguments": ""})
+            if "id" in piece:
+                assert piece.keys() >= {"index", "id", "type", "function"}
+                assert "id" not in call
+                call |= {"id": piece["id"], "name": piece["function"]["name"]}
+            call["arguments"] += piece["function"]["arguments"]
+    assert [call["name"] for call in calls.values()] == ["alpha", "beta"]
+    assert [*calls] == [0, 1]
+    assert len({call["id"] for call in calls.values()}) == 2
+    asked = [(one["function"]["name"], one["function"]["arguments"]) for one in whole["message"]["tool_calls"]]
+    assert [(call["name"], call["arguments"]) for call in calls.values()] == asked
+    assert whole["message"]["content"] is None
+    assert [chunks[-1]["choices"][0]["finish_reason"], whole["finish_reason"]] == ["tool_calls", "tool_calls"]
+    assert len({(chunk["id"], chunk["created"]) for chunk in chunks}) == 1
+
+
+@pytest.mark.parametrize("model", ["gpt-6-luna", "claude-haiku-5-5", "gemini-3.8-flash"])
+def test_what_clients_leave_empty_in_a_history_is_taken(ask: Callable[..., Answer], model: str) -> None:
+    """`content` null or missing beside calls (lmstudio-bug-tracker 261, mistral-common 324), an answer that was empty
+    (tashfeenahmed/freellmapi 165), no tools and no calls as empty lists, and every member null.
+    """
+    without_content = {"role": "assistant", "tool_calls": [CALL | {"function": {"name": "weather", "arguments": ""}}]}
+    result = {"role": "tool", "tool_call_id": "call_1", "content": ""}
+    user = {"role": "user", "content": [{"type": "text", "text": ""}, {"type": "text", "text": "And now?"}]}
+    messages = [
+        {"role": "user", "content": "What is the weather?"},
+        without_content,
+        result,
+        {"role": "assistant", "content": "", "tool_calls": []},
+        user,
+        {"role": "assistant", "content": None, "tool_calls": [CALL], "refusal": None, "audio": None},
+        result,
+        {"role": "assistant", "content": []},
+        user,
+    ]
+    nulls = dict.fromkeys(
+        ("max_tokens", "stop", "tool_choice", "response_format", "stream_options", "seed", "user", "metadata", "models")
+    )
+    answer = ask(messages, model=model, tools=[], **nulls)
+    assert answer.status == 200, answer.text
+    assert "X-Parley-Ignored" not in answer.headers
+
+
+def test_usage_comes_in_a_chunk_without_choices_only_to_who_asks_for_it(ask: Callable[..., Answer]) -> None:
+    """Clients that do not expect it read choices[0] (pydantic/logfire 64, KiCad-AI-Assistant 90)."""
+    for options, expected in ((None, 0), ({"include_usage": False}, 0), ({"include_usage": True}, 1)):
+        answer = ask("What is a fjord?", model="gpt-6-luna", stream=True, stream_options=options, cache="off")
+        chunks = [chunk for _, chunk in events(answer.text)]
+        assert sum(not chunk["choices"] for chunk in chunks) == expected
+        assert all(("usage" in chunk) is bool(expected) for chunk in chunks)
+        assert answer.text.endswith("data: [DONE]\n\n")
+
+
+def test_no_character_of_an_answer_ends_a_line_of_its_event(ask: Callable[..., Answer], emulator: Emulator) -> None:
+    """Readers that split text, and not bytes, into lines break a chunk at these."""
+    said = "One\x85two\u2028three\u2029four, and ä."
+    emulator.answer(said, match="lines")
+    answer = ask("What are lines?", model="gpt-6-luna", stream=True)
+    assert text_of(answer) == said
+    assert all(line.startswith("data: ") for line in answer.text.splitlines() if line)
+
+
 def test_a_list_of_models_is_asked_in_its_order(ask: Callable[..., Answer], emulator: Emulator) -> None:
     listed = ["claude-haiku-5-5", "google/gemini-3.8-flash"]
     emulator.fault("unavailable", provider="openai", times=1)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import closing
-from json.encoder import encode_basestring
+from json.encoder import encode_basestring, encode_basestring_ascii
 from typing import Any, cast
 
 from parley.completion.asked import checked_schema, checked_tools
@@ -59,8 +60,11 @@ _FINISHED: dict[FinishReason, FinishedBecause] = {
     "refusal": "content_filter",
 }
 
+# What some readers of events take for the end of a line, although only CR and LF are.
+_SEPARATOR = re.compile("[\x85\u2028\u2029]")
+
 # json.dumps would make an encoder for every chunk.
-_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+_encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class ChatCompletions:
@@ -78,7 +82,9 @@ class ChatCompletions:
             return call.answered(body)
 
     def stream(self, context: RequestContext, request: ChatCompletionRequest) -> ChatCompletionStream:
-        """Admit, and answer piece by piece. Raises Problem where the request is refused."""
+        """Admit, and answer piece by piece. Raises Problem where the request is refused, and where no model begins to
+        answer: OpenAI's clients look at the status to know what to do about it.
+        """
         return ChatCompletionStream(self._admit(context, request), request)
 
     def _admit(self, context: RequestContext, request: ChatCompletionRequest) -> ModelCall:
@@ -100,7 +106,9 @@ class ChatCompletionStream:
         self.quota = call.quota
         self.degraded = call.degraded
         self.replayed = call.replayed
-        self.events = self._answer()
+        self._answering = self._answer()
+        self._first = next(self._answering)
+        self.events = self._events()
 
     def cancel(self) -> None:
         """End a wait for the model; may be called from another thread."""
@@ -109,19 +117,26 @@ class ChatCompletionStream:
     def close(self) -> None:
         """Close the upstream connection and settle what was delivered; a stream that never began releases its unit."""
         self.events.close()
+        self._answering.close()
         self._call.release()
 
+    def _events(self) -> Generator[bytes, None, None]:
+        yield self._first
+        yield from self._answering
+
     def _answer(self) -> Generator[bytes, None, None]:
+        """The chunks; the first one comes with the first piece of the answer."""
         with self._call as call:
             body = _body_without_model(call)
             asked = _head(call) if body is None else body
             options = self._request.stream_options
             chunks = _Chunks(asked, with_usage=options is not None and options.include_usage)
-            yield chunks.delta({"role": "assistant", "content": "", "refusal": None})
+            begin = chunks.delta({"role": "assistant", "content": "", "refusal": None})
             if body is not None:
+                yield begin
                 yield from _pieces_of(body, chunks)
             else:
-                body = _settle(call, self._request, (yield from _pieces(call, chunks)))
+                body = _settle(call, self._request, (yield from _pieces(call, chunks, begin)))
             yield from chunks.end(body)
 
 
@@ -138,7 +153,8 @@ class _Chunks:
 
     def text(self, text: str) -> bytes:
         """A piece of the text."""
-        return f"{self._before}{encode_basestring(text)}{self._after}".encode()
+        encode = encode_basestring_ascii if _SEPARATOR.search(text) else encode_basestring
+        return f"{self._before}{encode(text)}{self._after}".encode()
 
     def delta(self, delta: ChunkDelta) -> bytes:
         """Any other piece."""
@@ -159,14 +175,19 @@ class _Chunks:
         return _encode({**self._members, "model": self._model, "choices": [choice], **self._usage, **more})
 
 
-def _pieces(call: ModelCall, chunks: _Chunks) -> Generator[bytes, None, Completion]:
-    """A model's answer as it arrives."""
+def _pieces(call: ModelCall, chunks: _Chunks, begin: bytes) -> Generator[bytes, None, Completion]:
+    """A model's answer as it arrives, after `begin`."""
     with closing(call.stream()) as stream:
         while True:
             try:
                 delta = next(stream)
             except StopIteration as end:
+                if begin:
+                    yield begin
                 return cast("Completion", end.value)
+            if begin:
+                yield begin
+                begin = b""
             yield chunks.text(delta) if isinstance(delta, str) else chunks.delta({"tool_calls": [_piece(delta)]})
 
 
@@ -264,7 +285,8 @@ def _messages(request: ChatCompletionRequest) -> list[Message]:
 
 def _message(sent: SystemMessage | UserMessage | AssistantTurn | ToolMessage) -> Message:
     content = sent.content
-    parts = [] if isinstance(content, str) else [_part(part) for part in content]
+    # Claude takes no empty text beside an image.
+    parts = [] if isinstance(content, str) else [part for part in map(_part, content) if part]
     text = content if isinstance(content, str) else "\n\n".join(part for part in parts if isinstance(part, str))
     cache = _cache(() if isinstance(content, str) else content)
     if isinstance(sent, SystemMessage):

@@ -99,9 +99,7 @@ def get_interview_transcript(request: Request) -> Reply:
 
 @api.get(f"{_ONE}/export", access="user", answer=_EXPORTS, errors=_MISSING)
 def export_interview(request: Request, query: schemas.ExportQuery) -> Reply:
-    """All there is of an interview, as JSON, CSV or Markdown. What is larger than 6 MB comes from /responses and
-    /feedback.
-    """
+    """All there is of an interview, as JSON, CSV or Markdown; /responses and /feedback have what exceeds 6 MB."""
     export = services.interviews.export(request.caller, request.path["interview_id"])
     body, content_type = exported(export, query.format)
     return Reply(body, content_type=content_type)

@@ -68,7 +68,7 @@ def test_the_posts_that_create_or_spend_take_an_idempotency_key_and_say_when_the
     assert takers == {
         "create_chat_completion", "stream_chat_completion", "store_documents", "generate_interview_questions",
         "record_interactions", "search", "create_interview", "retry_interview", "create_openai_chat_completion",
-        "create_practice_attempt",
+        "create_practice_attempt", "request_interview_feedback",
     }  # fmt: skip
     assert takers == {name for name, _, response in successes() if "Idempotency-Replayed" in response["headers"]}
 

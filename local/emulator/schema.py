@@ -77,11 +77,19 @@ def asked_for(texts: Sequence[str]) -> int | None:
     return None
 
 
+_MEMBERS: Final = re.compile(r"\b(?:keys?|members?|fields?|properties)\b", re.IGNORECASE)
+_QUOTED_NAME: Final = re.compile(r"[`'\"]([A-Za-z_]\w*)[`'\"]")
+
+
 def free_form(texts: Sequence[str]) -> Schema:
-    """A schema for a prompt that wants JSON without saying which: questions if it speaks of them, else an answer."""
+    """A schema for a prompt that wants JSON without a schema: of the members that it names; otherwise questions if it
+    speaks of them, else an answer.
+    """
     text: Schema = {"type": "string"}
-    properties: Schema = {"answer": text}
-    if "question" in " ".join(texts).lower():
+    said = " ".join(texts)
+    named = _QUOTED_NAME.findall(said) if _MEMBERS.search(said) else []
+    properties: Schema = dict.fromkeys(named, text) or {"answer": text}
+    if not named and "question" in " ".join(texts).lower():
         item = {"type": "object", "properties": {"question": text}, "required": ["question"]}
         properties = {"questions": {"type": "array", "items": item}, "description": text}
     return {"type": "object", "properties": properties, "required": list(properties)}

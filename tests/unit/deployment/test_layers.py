@@ -100,5 +100,21 @@ def test_all_packages_load_from_the_layers_alone_and_nothing_is_compiled(layers:
     assert found["compiled"] == []
 
 
+def test_no_package_looks_its_own_version_up_and_all_know_it(layers: Path) -> None:
+    script = """
+import sys
+sys.path[:0] = sys.argv[1].split(":")
+import httpcore2, httpx2, psycopg, psycopg_binary
+print("importlib.metadata" in sys.modules)
+from importlib.metadata import version
+for package in (httpcore2, httpx2, psycopg, psycopg_binary):
+    print(package.__version__ == version(package.__name__.replace("_", "-")))
+"""
+    path = ":".join(str(layers / name / "python") for name in NAMES)
+    command = [sys.executable, "-I", "-S", "-c", script, path]
+    said = subprocess.run(command, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=True).stdout
+    assert said.split() == ["False", *["True"] * 4]
+
+
 def test_the_streaming_wrapper_is_where_lambda_looks_and_may_be_run(layers: Path) -> None:
     assert os.access(layers / "ParleyLayer" / "parley-stream", os.X_OK)

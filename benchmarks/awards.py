@@ -82,16 +82,16 @@ def completing(connection: Connection, _number: int, environment: dict[str, str]
         connection.send(answer.status)
 
 
-def telling(connection: Connection, _number: int, service_url: str) -> None:
+def telling(connection: Connection, _number: int, owner_url: str) -> None:
     """A process that records an interview as whoever writes its feedback does."""
-    with psycopg.connect(service_url, autocommit=True) as service:
+    with psycopg.connect(owner_url, autocommit=True) as owner:
         for user, interview in messages(connection):
             refused = 0
             while True:
                 try:
-                    with service.transaction():
-                        set_claims(service, SERVICE)
-                        service.execute("select app.record_activity(%s, 'interview', %s)", (user, interview))
+                    with owner.transaction():
+                        set_claims(owner, SERVICE)
+                        owner.execute("select app.record_activity(%s, 'interview', %s)", (user, interview))
                 except psycopg.errors.ObjectNotInPrerequisiteState:  # it is not completed yet
                     refused += 1
                     time.sleep(0.005)
@@ -153,7 +153,7 @@ def prove(database: ScratchDatabase, verdict: Verdict, *, processes: int, interv
     began = time.monotonic()
     with (
         workers(WATCHERS, watching, database.owner_url) as watchers,
-        workers(TELLERS, telling, database.service_url) as tellers,
+        workers(TELLERS, telling, database.owner_url) as tellers,
         workers(processes, completing, environment) as completers,
     ):
         for one in held:

@@ -614,7 +614,8 @@ grant execute on function app.pay_xp(text, text, text, integer, text, text, date
   app.reward_best(text, text, text, numeric, text, date, timestamptz, boolean),
   app.reward_activity(text, text, text, text, text, timestamptz),
   app.reward_feedback(public.interview_sessions, public.interview_feedback, date, timestamptz) to parley_definer;
-grant execute on function app.record_activity(text, text, uuid, timestamptz), app.leaderboard_page(text, text, text, integer, text),
+grant execute on function app.record_activity(text, text, uuid, timestamptz) to parley_definer;
+grant execute on function app.leaderboard_page(text, text, text, integer, text),
   app.leaderboard_rank(text, text, integer, text) to parley_app, parley_service;
 grant execute on function app.refresh_leaderboard_ranks(timestamptz) to parley_service;
 grant execute on function public.get_user_interview_stats(text) to authenticated, service_role;

@@ -82,12 +82,12 @@ def test_who_opted_out_is_found_by_nobody(
     routes: list[tuple[str, Route]], functions: Functions, database: ScratchDatabase, token: Callable[..., str]
 ) -> None:
     acme = {"organization_id": "acme", "organization_role": "admin"}
-    with database.connect() as owner, database.connect("app", autocommit=False) as app:
+    with database.connect() as owner:
         owner.execute("insert into organization (id) values ('acme')")
         for user in ("bob", CANARY):
             owner.execute('insert into "user" (id) values (%s)', (user,))
             interview = completed(owner, user, 80, answer=f"{user} measured it.", organization_id="acme", title=user)
-            record(app, "interview", interview, user=user)
+            record(owner, "interview", interview, user=user)
     hidden: dict[str, Any] = {"display_name": f"Name of {CANARY}", "leaderboard_opt_out": True}
     assert functions.request("account", "PATCH", "/api/profile", hidden, token=token(CANARY, **acme)).status == 200
     answered = 0

@@ -29,13 +29,13 @@ def ask(functions: Functions, token: Callable[..., str]) -> Ask:
 @pytest.fixture
 def play(database: ScratchDatabase) -> Iterator[Callable[..., None]]:
     """Complete an interview with feedback as the backend does."""
-    with database.connect() as owner, database.connect("app", autocommit=False) as app:
+    with database.connect() as owner:
 
         def interview(user: str = "ada", score: float = 70, at: datetime | None = None, **columns: Any) -> None:
             at = at or datetime.now(UTC)
             owner.execute('insert into "user" (id) values (%s) on conflict do nothing', (user,))
             done = completed(owner, user, score, completed_at=at, **columns)
-            record(app, "interview", done, at, user)
+            record(owner, "interview", done, at, user)
 
         yield interview
 

@@ -41,8 +41,8 @@ def use_everything(ask: Ask, database: ScratchDatabase, user: str) -> None:
     seen = [{"interaction_type": "view", "item_type": "product", "item_id": f"{user}-{n}"} for n in range(5)]
     ask("POST", "interactions", {"interactions": seen}, user)
     ask("POST", "settings/access-keys", {"name": f"key of {user}", "scopes": ["chat"]}, user)
-    with database.connect() as owner, database.connect("app", autocommit=False) as app:
-        record(app, "interview", completed(owner, user, 70, answer=f"{user} measured it."), user=user)
+    with database.connect() as owner:
+        record(owner, "interview", completed(owner, user, 70, answer=f"{user} measured it."), user=user)
 
 
 def test_an_export_has_everything_of_its_user_and_nothing_of_others(ask: Ask, database: ScratchDatabase) -> None:

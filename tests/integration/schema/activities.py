@@ -92,11 +92,12 @@ def practised(owner: psycopg.Connection, user: str = ALICE, score: float | None 
 
 
 def record(
-    app: psycopg.Connection, kind: str, reference: UUID, at: datetime = NOON, user: str = ALICE
+    owner: psycopg.Connection, kind: str, reference: UUID, at: datetime = NOON, user: str = ALICE
 ) -> dict[str, Any]:
-    set_claims(app, claims_of(user))
-    outcome: dict[str, Any] = one(app, ACTIVITY, user, kind, reference, at)
-    app.commit()
+    """As the functions that complete an interview, write feedback or keep a practice do: no login may by itself."""
+    with owner.transaction():
+        set_claims(owner, claims_of(user))
+        outcome: dict[str, Any] = one(owner, ACTIVITY, user, kind, reference, at)
     return outcome
 
 

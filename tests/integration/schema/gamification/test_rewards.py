@@ -51,6 +51,7 @@ from tests.integration.schema.activities import (
         "delete from app.xp_events",
         "select * from app.leaderboard_scores",
         "select app.credit_xp('alice', null, 1000, null, now())",
+        "select app.record_activity('alice', 'interview', gen_random_uuid(), '2020-01-01')",
         "select app.pay_xp('alice', null, 'free', 1000, 'x', null, current_date, now())",
     ],
 )
@@ -62,10 +63,10 @@ def test_not_even_parleys_login_writes_what_is_earned(
         app.execute(statement.encode())
 
 
-def test_a_completed_interview_earns_everything_in_one_call(owner: psycopg.Connection, app: psycopg.Connection) -> None:
+def test_a_completed_interview_earns_everything_in_one_call(owner: psycopg.Connection) -> None:
     interview = completed(owner, score=None, interview_type="voice", category="technical")
     give_feedback(owner, interview, ALICE, 84, scores=[{"key": "sql", "score": 84}, {"key": "design", "score": None}])
-    outcome = record(app, "interview", interview)
+    outcome = record(owner, "interview", interview)
     assert ledger(owner) == {
         f"interview:{interview}:completed": 10, "daily:2026-10-20": 5, "streak:1:2026-10-20": 0,
         f"interview:{interview}:judged": 50, f"interview:{interview}:score": 42,
@@ -89,17 +90,15 @@ def test_a_completed_interview_earns_everything_in_one_call(owner: psycopg.Conne
     assert owner.execute("select skill, attempts, best_score from user_progress").fetchall() == [("sql", 1, 84)]
 
 
-def test_recording_again_pays_nothing_and_feedback_that_comes_later_is_paid_once(
-    owner: psycopg.Connection, app: psycopg.Connection
-) -> None:
+def test_recording_again_pays_nothing_and_feedback_that_comes_later_is_paid_once(owner: psycopg.Connection) -> None:
     interview = completed(owner, score=None)
-    assert record(app, "interview", interview)["xp_awarded"] == 10 + 5 + 50
-    assert record(app, "interview", interview)["xp_awarded"] == 0
+    assert record(owner, "interview", interview)["xp_awarded"] == 10 + 5 + 50
+    assert record(owner, "interview", interview)["xp_awarded"] == 0
     before = sum(ledger(owner).values())
     give_feedback(owner, interview, ALICE, 60)
-    assert record(app, "interview", interview, NOON + timedelta(days=1))["xp_awarded"] == 40 + 30
+    assert record(owner, "interview", interview, NOON + timedelta(days=1))["xp_awarded"] == 40 + 30
     give_feedback(owner, interview, ALICE, 100, version=2)
-    again = record(app, "interview", interview, NOON + timedelta(days=2))
+    again = record(owner, "interview", interview, NOON + timedelta(days=2))
     # The new score may reach achievements; the interview itself is not paid again.
     assert set(again["achievements"]) == {"score_80", "score_90", "perfect_100"}
     assert sum(ledger(owner).values()) == before + 70 + 800
@@ -110,8 +109,8 @@ def test_what_is_deleted_and_done_again_under_the_same_id_pays_nothing(
     owner: psycopg.Connection, app: psycopg.Connection
 ) -> None:
     interview, attempt = completed(owner), practised(owner, score=60)
-    record(app, "interview", interview)
-    record(app, "practice", attempt)
+    record(owner, "interview", interview)
+    record(owner, "practice", attempt)
     before = ledger(owner)
     set_claims(app, claims_of(ALICE))
     for table in ("interview_sessions", "practice_attempts"):
@@ -121,26 +120,24 @@ def test_what_is_deleted_and_done_again_under_the_same_id_pays_nothing(
     owner.execute(
         "insert into practice_attempts (id, user_id, skill, score) values (%s, 'alice', 'sql', 50)", (attempt,)
     )
-    record(app, "interview", interview)
-    record(app, "practice", attempt)
+    record(owner, "interview", interview)
+    record(owner, "practice", attempt)
     assert ledger(owner) == before
 
 
-def test_an_interview_without_enough_evidence_earns_little(owner: psycopg.Connection, app: psycopg.Connection) -> None:
+def test_an_interview_without_enough_evidence_earns_little(owner: psycopg.Connection) -> None:
     interview = completed(owner, score=None)
     give_feedback(owner, interview, ALICE, 90, recommendation="insufficient_evidence")
-    record(app, "interview", interview)
+    record(owner, "interview", interview)
     paid = ledger(owner)
     assert (paid[f"interview:{interview}:completed"], paid[f"interview:{interview}:judged"]) == (10, 0)
     assert f"interview:{interview}:score" not in paid
 
 
-def test_an_interview_in_which_nobody_answered_earns_nothing(
-    owner: psycopg.Connection, app: psycopg.Connection
-) -> None:
+def test_an_interview_in_which_nobody_answered_earns_nothing(owner: psycopg.Connection) -> None:
     interview = completed(owner, score=None, answer="")
     give_feedback(owner, interview, ALICE, 0, recommendation="insufficient_evidence")
-    assert record(app, "interview", interview)["xp_awarded"] == 0
+    assert record(owner, "interview", interview)["xp_awarded"] == 0
     assert ledger(owner) == {}
     assert one(owner, "select completed_interviews, total_xp, streak_days from profiles where id = 'alice'") == (
         1,
@@ -177,22 +174,18 @@ def test_what_time_ends_counts_on_the_day_on_which_the_candidate_was_there(
     }  # fmt: skip
 
 
-def test_an_interview_that_an_operator_completes_by_hand_is_paid_with_its_feedback(
-    owner: psycopg.Connection, app: psycopg.Connection
-) -> None:
+def test_an_interview_that_an_operator_completes_by_hand_is_paid_with_its_feedback(owner: psycopg.Connection) -> None:
     interview = completed(owner, score=None, status="in_progress", completed_at=None, started_at=NOON)
     owner.execute("update interview_sessions set status = 'completed', completed_at = %s", (NOON,))
     assert ledger(owner) == {}
     give_feedback(owner, interview, ALICE, 60)
-    assert record(app, "interview", interview)["xp_awarded"] == 10 + 5 + 40 + 30 + 50
+    assert record(owner, "interview", interview)["xp_awarded"] == 10 + 5 + 40 + 30 + 50
 
 
-def test_five_practice_attempts_a_day_are_paid_and_a_new_best_is_worth_more(
-    owner: psycopg.Connection, app: psycopg.Connection
-) -> None:
+def test_five_practice_attempts_a_day_are_paid_and_a_new_best_is_worth_more(owner: psycopg.Connection) -> None:
     attempts = [practised(owner, score=score) for score in (50, 60, 60, 40, None, 30, 20)]
     for attempt in attempts:
-        record(app, "practice", attempt)
+        record(owner, "practice", attempt)
     paid = ledger(owner)
     assert [paid[f"practice:{attempt}"] for attempt in attempts] == [10] * 5 + [0] * 2
     assert [key for key in paid if key.startswith("best:")] == [f"best:sql:{attempts[1]}"]
@@ -210,7 +203,7 @@ def test_parallel_recordings_of_one_interview_pay_once(owner: psycopg.Connection
 
     def complete() -> None:
         try:
-            with database.connect("app", autocommit=False) as connection:
+            with database.connect() as connection:
                 record(connection, "interview", interview)
         except BaseException as error:
             failures.append(error)
@@ -232,19 +225,21 @@ def test_parallel_recordings_of_one_interview_pay_once(owner: psycopg.Connection
     (ALICE, "sleeping", psycopg.errors.InvalidParameterValue),
 ])  # fmt: skip
 def test_what_cannot_be_recorded_is_refused(
-    owner: psycopg.Connection, app: psycopg.Connection, user: str, kind: str, error: type[psycopg.Error]
+    owner: psycopg.Connection, user: str, kind: str, error: type[psycopg.Error]
 ) -> None:
     interview = completed(owner) if kind != "unfinished" else UUID(str(one(
         owner, "insert into interview_sessions (user_id) values ('alice') returning id"
     )))  # fmt: skip
     with pytest.raises(error):
-        record(app, "interview" if kind == "unfinished" else kind, interview, user=user)
+        record(owner, "interview" if kind == "unfinished" else kind, interview, user=user)
 
 
-def test_nobody_records_for_another(owner: psycopg.Connection, app: psycopg.Connection) -> None:
-    set_claims(app, claims_of(BOB))
-    with pytest.raises(psycopg.errors.InsufficientPrivilege):
-        app.execute(ACTIVITY, (ALICE, "interview", completed(owner), NOON))
+def test_nobody_records_for_another(owner: psycopg.Connection) -> None:
+    interview = completed(owner)
+    with owner.transaction(force_rollback=True):
+        set_claims(owner, claims_of(BOB))
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="not the caller"):
+            owner.execute(ACTIVITY, (ALICE, "interview", interview, NOON))
 
 
 def test_the_level_is_the_largest_whose_threshold_is_reached(owner: psycopg.Connection) -> None:
@@ -259,7 +254,7 @@ def test_the_level_is_the_largest_whose_threshold_is_reached(owner: psycopg.Conn
 
 
 def test_achievements_show_how_far_it_is(owner: psycopg.Connection, app: psycopg.Connection) -> None:
-    record(app, "interview", completed(owner, score=60))
+    record(owner, "interview", completed(owner, score=60))
     set_claims(app, claims_of(ALICE))
     rows = app.execute(
         "select achievement_type, current, target, unlocked_at is not null from app.achievement_progress('alice')"

@@ -86,7 +86,7 @@ def test_anybody_sees_the_first_of_a_past_week(owner: psycopg.Connection, app: p
 def test_the_page_names_everybody_who_is_shown(owner: psycopg.Connection, app: psycopg.Connection) -> None:
     owner.execute("update profiles set display_name = initcap(id)")
     for user, score in ((ALICE, 80), (BOB, 40)):
-        record(app, "interview", completed(owner, user, score), user=user)
+        record(owner, "interview", completed(owner, user, score), user=user)
     for caller in (BOB, None):
         set_claims(app, claims_of(caller) if caller else ANONYMOUS)
         names = app.execute(
@@ -96,7 +96,7 @@ def test_the_page_names_everybody_who_is_shown(owner: psycopg.Connection, app: p
 
 
 def test_a_profile_that_is_made_late_may_opt_out_at_once(owner: psycopg.Connection, app: psycopg.Connection) -> None:
-    record(app, "interview", completed(owner, ALICE, 80))
+    record(owner, "interview", completed(owner, ALICE, 80))
     owner.execute("delete from profiles where id = 'alice'")
     owner.execute("insert into profiles (id, leaderboard_opt_out) values ('alice', true)")
     assert page(app, BOB) == []
@@ -104,7 +104,7 @@ def test_a_profile_that_is_made_late_may_opt_out_at_once(owner: psycopg.Connecti
 
 def test_who_opts_out_is_hidden_and_does_not_count(owner: psycopg.Connection, app: psycopg.Connection) -> None:
     for user, score in ((ALICE, 80), (BOB, 40)):
-        record(app, "interview", completed(owner, user, score), user=user)
+        record(owner, "interview", completed(owner, user, score), user=user)
     owner.execute("update profiles set leaderboard_opt_out = true where id = 'alice'")
     assert [row[1] for row in page(app, None)] == [1]
     owner.execute("begin; set local role anon")
@@ -115,9 +115,9 @@ def test_who_opts_out_is_hidden_and_does_not_count(owner: psycopg.Connection, ap
     assert app.execute("select user_id from leaderboard order by 1").fetchall() == [(ALICE,), (BOB,)]
 
 
-def test_a_new_week_starts_from_nothing_and_keeps_the_total(owner: psycopg.Connection, app: psycopg.Connection) -> None:
-    first = record(app, "practice", practised(owner))["total_xp"]
-    second = record(app, "practice", practised(owner), NOON + timedelta(days=7))
+def test_a_new_week_starts_from_nothing_and_keeps_the_total(owner: psycopg.Connection) -> None:
+    first = record(owner, "practice", practised(owner))["total_xp"]
+    second = record(owner, "practice", practised(owner), NOON + timedelta(days=7))
     assert one(owner, "select week_key, weekly_score, monthly_score, total_xp from leaderboard") == (
         "2026-W44", second["xp_awarded"], second["total_xp"], first + second["xp_awarded"],
     )  # fmt: skip
@@ -127,7 +127,7 @@ def test_the_snapshot_of_ranks_changes_only_what_changed_and_rewards_last_week_o
     owner: psycopg.Connection, app: psycopg.Connection, database: ScratchDatabase
 ) -> None:
     for user, score in ((ALICE, 80), (BOB, 40)):
-        record(app, "interview", completed(owner, user, score), user=user)
+        record(owner, "interview", completed(owner, user, score), user=user)
     with database.connect("service", autocommit=False) as service:
         changed = []
         for _ in range(2):

@@ -123,8 +123,8 @@ def test_statistics_are_the_callers_and_empty_for_others(owner: psycopg.Connecti
 
 
 def test_deleting_a_user_leaves_nothing_behind(owner: psycopg.Connection, app: psycopg.Connection) -> None:
-    record(app, "interview", completed(owner))
-    record(app, "practice", practised(owner))
+    record(owner, "interview", completed(owner))
+    record(owner, "practice", practised(owner))
     owner.execute("delete from \"user\" where id = 'alice'")
     for table in (
         "profiles", "practice_attempts", "interview_sessions", "interview_feedback", "achievements", "user_progress",

@@ -102,6 +102,11 @@ _HEADERS: dict[str, dict[str, Any]] = {
         "required": True,
         "schema": {"type": "string"},
     },
+    "Location": {
+        "description": "Where it is, for a while; the address is not to be kept.",
+        "required": True,
+        "schema": {"type": "string", "format": "uri"},
+    },
     "Idempotency-Replayed": {
         "description": "`true` where an earlier request with this Idempotency-Key was given this answer.",
         "schema": {"type": "string", "enum": ["true"]},
@@ -348,7 +353,7 @@ def _answers(route: Route) -> dict[str, Any]:
 
 def _answer(route: Route, schemas: _Schemas) -> dict[str, Any]:
     response: dict[str, Any] = {"description": HTTPStatus(route.status).phrase}
-    headers = ["X-Request-Id"]
+    headers = ["X-Request-Id", *(["Location"] if 300 <= route.status < 400 else [])]
     if route.idempotent:
         headers.append("Idempotency-Replayed")
     if "quota_exceeded" in route.errors:

@@ -50,6 +50,8 @@ CODES: dict[str, tuple[int, str]] = {
     "feedback_limit_reached": (409, "The interview's feedback was written anew as often as it may be."),
     "feedback_not_found": (404, "The interview has no feedback of this version."),
     "practice_attempt_not_found": (404, "There is no such practice attempt of the caller's."),
+    "recording_not_found": (404, "The interview has no recording, or none any more."),
+    "voice_analytics_not_found": (404, "There is no report of a voice call of this interview."),
     "generation_not_found": (404, "No questions of the caller's were generated under this id."),
     "sequence_conflict": (409, "The answer is not to what was asked last."),
     "submission_id_reused": (422, "This submission_id was used with another answer."),

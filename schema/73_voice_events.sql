@@ -71,6 +71,14 @@ declare
 begin
   -- 1.
   perform app.write_spoken_turns(p_session.id, 'vapi_report', p_report -> 'turns');
+  delete from public.voice_analytics where interview_id = p_session.id;
+  insert into public.voice_analytics
+    (interview_id, clarity_score, pace_score, filler_words_count, pause_frequency, articulation_score, words_per_minute,
+     fillers_per_minute, speaking_seconds, filler_detection, analysis)
+  select p_session.id, a.clarity_score, a.pace_score, a.filler_words_count, a.pause_frequency, a.articulation_score,
+    a.words_per_minute, a.fillers_per_minute, a.speaking_seconds, a.filler_detection, a.analysis
+  from pg_catalog.jsonb_populate_record(null::public.voice_analytics, nullif(p_report -> 'analytics', 'null')) as a
+  where p_report -> 'analytics' <> 'null';
   -- 2.
   if (p_report ->> 'has_words')::boolean then
     v_status := case when v_status in ('in_progress', 'abandoned') then 'completed' else v_status end;
@@ -85,7 +93,7 @@ begin
   where id = p_session.id;
 end $$;
 comment on function app.apply_call_report(public.interview_sessions, jsonb) is
-  'Ends a locked voice interview as its call''s report says: {"turns", "started_at", "ended_at", "ended_reason", "cost", "has_words", "is_failure"}.';
+  'Ends a locked voice interview as its call''s report says: {"turns", "started_at", "ended_at", "ended_reason", "cost", "has_words", "is_failure", "analytics"}.';
 
 -- Which interview a call is: the one it is bound to, or the one whose token it carries, to which it is bound now.
 --   1. One call at a time, so that nobody overlooks an event that comes at this moment.
@@ -114,10 +122,67 @@ end $$;
 comment on function app.interview_of_call(text, uuid) is
   'The interview of a voice call, locked; it is bound to p_interview_id, whose token the caller has verified, where it is bound to none. Null without one.';
 
+-- What was read of a call, carried out at its interview: before the report signs of life and turns to show, with it all of it,
+-- after it nothing.
+create or replace function app.apply_to_interview(p_session public.interview_sessions, p_reading jsonb) returns jsonb
+  language plpgsql set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if p_session.call_report_at is null then
+    if p_reading ? 'report' then
+      perform app.apply_call_report(p_session, p_reading -> 'report');
+    elsif p_session.status = 'in_progress' then
+      update public.interview_sessions set last_activity_at = app.now() where id = p_session.id;
+      if p_reading ? 'turn' then
+        perform app.write_spoken_turns(p_session.id, 'vapi_live', (
+          select coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(r) order by r.sequence_number), '[]')
+          from public.interview_responses r where r.interview_id = p_session.id) || (p_reading -> 'turn'));
+      end if;
+    end if;
+  end if;
+  return (
+    select pg_catalog.jsonb_build_object(
+      'outcome', 'processed', 'interview_id', s.id, 'completed', p_session.status <> 'completed' and s.status = 'completed',
+      'awaits_report', s.call_report_at is null,
+      'waiting', coalesce((
+        select pg_catalog.jsonb_agg(e.id::text order by e.id) from app.webhook_events e
+        where e.call_id = s.vapi_call_id and e.status = 'unmatched'), '[]'))
+    from public.interview_sessions s where s.id = p_session.id);
+end $$;
+comment on function app.apply_to_interview(public.interview_sessions, jsonb) is
+  'Carries out what was read of a call ("report" or "turn") at its locked interview: {"outcome": processed, "interview_id", whether it is '
+  '"completed" from now on and still "awaits_report", and the events of its call that were "waiting"}.';
+
+create or replace function app.apply_voice_call(p_call_id text, p_reading jsonb) returns jsonb
+  language plpgsql set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_session public.interview_sessions;
+begin
+  if not app.is_service() then
+    raise exception 'only the service works on voice calls' using errcode = '42501';
+  end if;
+  v_session := app.interview_of_call(p_call_id, (p_reading ->> 'interview_id')::uuid);
+  if v_session.id is null then
+    return '{"outcome": "unmatched"}';
+  end if;
+  return app.apply_to_interview(v_session, p_reading);
+end $$;
+comment on function app.apply_voice_call(text, jsonb) is
+  'Works on a call whose report was fetched: as app.apply_to_interview, or {"outcome": "unmatched"}. Raises 42501 for others than the service.';
+
+create or replace function app.has_call_report(p_call_id text) returns boolean
+  language sql stable
+begin atomic
+  select exists (
+    select from public.interview_sessions s where s.vapi_call_id = p_call_id and s.call_report_at is not null);
+end;
+comment on function app.has_call_report(text) is 'Whether a call''s report was applied. For the service.';
+
 -- A queue delivers an event more than once, and workers die: all of an event's effect is in this one transaction.
 --   1. The event, which must have work left, and its interview.
 --   2. Without one it waits, unless it named one with a valid token: that one is gone, or has another call.
---   3. Before the report, events are signs of life and turns to show; after it, nothing.
+--   3. The effect, and the mark that it had it.
 create or replace function app.apply_voice_event(p_id bigint, p_reading jsonb) returns jsonb
   language plpgsql set search_path = pg_catalog, pg_temp
 as $$
@@ -125,7 +190,6 @@ declare
   v_interview_id constant uuid := p_reading ->> 'interview_id';
   v_event app.webhook_events;
   v_session public.interview_sessions;
-  v_was text;
 begin
   -- 1.
   if not app.is_service() then
@@ -146,32 +210,12 @@ begin
     return pg_catalog.jsonb_build_object('outcome', case when v_interview_id is null then 'unmatched' else 'ignored' end);
   end if;
   -- 3.
-  v_was := v_session.status;
-  if v_session.call_report_at is null then
-    if p_reading ? 'report' then
-      perform app.apply_call_report(v_session, p_reading -> 'report');
-    elsif v_session.status = 'in_progress' then
-      update public.interview_sessions set last_activity_at = app.now() where id = v_session.id;
-      if p_reading ? 'turn' then
-        perform app.write_spoken_turns(v_session.id, 'vapi_live', (
-          select coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(r) order by r.sequence_number), '[]')
-          from public.interview_responses r where r.interview_id = v_session.id) || (p_reading -> 'turn'));
-      end if;
-    end if;
-  end if;
   update app.webhook_events set status = 'processed', payload = null, error = null, processed_at = app.now() where id = p_id;
-  return pg_catalog.jsonb_build_object(
-    'outcome', 'processed', 'interview_id', v_session.id,
-    'completed', v_was <> 'completed' and exists (
-      select from public.interview_sessions where id = v_session.id and status = 'completed'),
-    'waiting', coalesce((
-      select pg_catalog.jsonb_agg(e.id::text order by e.id) from app.webhook_events e
-      where e.call_id = v_event.call_id and e.status = 'unmatched'), '[]'));
+  return app.apply_to_interview(v_session, p_reading);
 end $$;
 comment on function app.apply_voice_event(bigint, jsonb) is
-  'Works on an event of the inbox, once: {"outcome": processed (with "interview_id", whether it is "completed" from now on, and the events '
-  'of its call that were "waiting"), unmatched (it waits for its call to be bound), ignored or done}. p_reading has "interview_id" of a '
-  'verified token, and "report" or "turn". Raises 42501 for others than the service.';
+  'Works on an event of the inbox, once: as app.apply_to_interview, or {"outcome": unmatched (it waits for its call to be bound), ignored '
+  'or done}. p_reading has "interview_id" of a verified token, and "report" or "turn". Raises 42501 for others than the service.';
 
 create or replace function app.overdue_voice_events(p_limit integer) returns setof bigint
   language plpgsql stable set search_path = pg_catalog, pg_temp
@@ -188,10 +232,50 @@ end $$;
 comment on function app.overdue_voice_events(integer) is
   'The events whose message may be lost, the oldest first. For the schedule, which sends another one.';
 
+create or replace function app.overdue_voice_calls(p_limit integer) returns setof text
+  language plpgsql stable set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not app.is_service() then
+    raise exception 'only the service works on voice calls' using errcode = '42501';
+  end if;
+  return query
+    select s.vapi_call_id from public.interview_sessions s
+    where s.status = 'in_progress' and s.vapi_call_id is not null and s.last_activity_at < app.now() - interval '10 minutes'
+    order by s.last_activity_at, s.id limit p_limit;
+end $$;
+comment on function app.overdue_voice_calls(integer) is
+  'The calls of interviews in progress of which nothing has come for ten minutes, the oldest first. For the schedule, which has their report fetched.';
+
+create or replace function app.record_acoustics(
+  p_user_id text, p_interview_id uuid, p_volume_score numeric, p_tonal_variation numeric, p_acoustics jsonb
+) returns void
+  language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform app.require_caller(p_user_id);
+  update public.voice_analytics v
+  set volume_score = p_volume_score, tonal_variation = p_tonal_variation,
+      analysis = v.analysis || pg_catalog.jsonb_build_object('acoustics', p_acoustics)
+  from public.interview_sessions s
+  where s.id = p_interview_id and s.user_id = p_user_id and v.interview_id = s.id;
+end $$;
+comment on function app.record_acoustics(text, uuid, numeric, numeric, jsonb) is
+  'Keeps what a client measured of a voice interview''s sound, in the place of what it sent before; nothing where there are no analytics. '
+  'Raises 42501 for another''s user id.';
+
+drop policy if exists "Acoustics are kept for the caller" on public.voice_analytics;
+create policy "Acoustics are kept for the caller" on public.voice_analytics for update to parley_definer
+  using (exists (select from public.interview_sessions s where s.id = interview_id and s.user_id = (select app.user_id())));
+select app.give_to('parley_definer', 'app.record_acoustics(text, uuid, numeric, numeric, jsonb)');
 select app.give_to('parley_owner', 'app.receive_voice_event(text, text, text, text)');
+grant update (volume_score, tonal_variation, analysis) on public.voice_analytics to parley_definer;
+grant execute on function app.record_acoustics(text, uuid, numeric, numeric, jsonb) to parley_app, parley_service;
 grant insert (provider, event_key, type, call_id, payload, received_at), select (provider, event_key) on app.webhook_events to parley_owner;
 grant execute on function app.receive_voice_event(text, text, text, text) to parley_app, parley_service;
 grant execute on function app.voice_event(bigint), app.fail_voice_event(bigint, text),
   app.write_spoken_turns(uuid, text, jsonb), app.apply_call_report(public.interview_sessions, jsonb),
-  app.interview_of_call(text, uuid), app.apply_voice_event(bigint, jsonb), app.overdue_voice_events(integer) to parley_service;
+  app.interview_of_call(text, uuid), app.apply_to_interview(public.interview_sessions, jsonb), app.apply_voice_call(text, jsonb),
+  app.apply_voice_event(bigint, jsonb), app.has_call_report(text), app.overdue_voice_events(integer),
+  app.overdue_voice_calls(integer) to parley_service;
 revoke all on all functions in schema app from public;

@@ -181,6 +181,7 @@ def function_environment(database_url: str, providers_url: str) -> dict[str, str
         "PARLEY_JWT_ISSUER": ISSUER,
         "PARLEY_JWT_AUDIENCE": AUDIENCE,
         "PARLEY_VOICE_SECRET": VOICE_SECRET,
+        "VAPI_BASE_URL": f"{providers_url}/vapi",
         "OPENAI_API_KEY": "sk-operator-openai",
         "ANTHROPIC_API_KEY": "sk-operator-anthropic",
         "GEMINI_API_KEY": "sk-operator-google",

@@ -139,10 +139,10 @@ class Call:
             "performanceMetrics": {"numAssistantInterrupted": 1, "numUserInterrupted": 0, "turnLatencies": []},
         }
         analysis: dict[str, Any] = {"summary": "A talk about work.", "successEvaluation": "true"}
-        structured = {"enthusiasm": "high"}
+        structured = {"topic": "a migration"}
         if self.structured_place == "artifact":
             artifact["structuredOutputs"] = {
-                "11111111-0000-0000-0000-000000000000": {"name": "tone", "result": structured}
+                "11111111-0000-0000-0000-000000000000": {"name": "topic", "result": structured}
             }
         else:
             analysis["structuredData"] = structured

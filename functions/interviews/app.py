@@ -12,6 +12,7 @@ from parley.interviews import session_schemas as schemas
 from parley.interviews.feedback_schemas import FeedbackQuery, FeedbackRequest, FeedbackState
 from parley.interviews.practice_schemas import PracticeAttempt, PracticeAttemptList, PracticeRequest
 from parley.interviews.session_export import exported
+from parley.interviews.voice_schemas import AcousticsRequest, VoiceAnalytics
 
 services = Container.from_environment(calls_models=True)
 api = Api(services.settings)
@@ -23,6 +24,8 @@ _STARTS = (*_ENDS, "call_already_made", *MODEL_CALL)
 _MAKES = (*MODEL_CALL, "daily_limit_reached", "generation_not_found")
 _REPEATS = (*_MISSING, "interview_not_over", "daily_limit_reached", "subject_deleted")
 _ASKS = (*_MISSING, "interview_not_completed", "feedback_limit_reached", "quota_exceeded")
+_RECORDINGS = (*_MISSING, "recording_not_found", "upstream_error")
+_SPOKEN = (*_MISSING, "voice_analytics_not_found")
 _PRACTICE, _NO_ATTEMPT = "/api/practice-attempts", "practice_attempt_not_found"
 _PRACTISES = (*MODEL_CALL, _NO_ATTEMPT)
 _EXPORTS = {"application/json": schemas.InterviewExport, "text/csv": str, "text/markdown": str}
@@ -167,6 +170,25 @@ def list_practice_attempts(request: Request, query: PageQuery) -> PracticeAttemp
 def get_practice_attempt(request: Request) -> PracticeAttempt:
     """One graded answer."""
     return services.practice.read(request.caller, request.path["attempt_id"])
+
+
+@api.get(f"{_ONE}/recording", access="user", status=302, answer=None, errors=_RECORDINGS)
+def get_interview_recording(request: Request) -> Reply:
+    """Where the recording of a voice interview can be heard for a while."""
+    location = services.voice_records.recording_url(request.caller, request.path["interview_id"])
+    return Reply(None, {"Location": location})
+
+
+@api.get(f"{_ONE}/voice-analytics", access="user", answer=VoiceAnalytics, errors=_SPOKEN)
+def get_voice_analytics(request: Request) -> VoiceAnalytics:
+    """How the candidate spoke in a voice interview."""
+    return services.voice_records.analytics(request.caller, request.path["interview_id"])
+
+
+@api.post(f"{_ONE}/voice-analytics", access="user", answer=VoiceAnalytics, errors=_SPOKEN)
+def add_voice_acoustics(request: Request, body: AcousticsRequest) -> VoiceAnalytics:
+    """Add what the client measured of the candidate's sound."""
+    return services.voice_records.add_acoustics(request.caller, request.path["interview_id"], body)
 
 
 lambda_handler = api.handler

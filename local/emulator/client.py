@@ -84,6 +84,10 @@ class Emulator:
         """
         self._control("POST", "answers", {"text": text, "match": match, "usage": usage, "times": times})
 
+    def call(self, call: dict[str, Any]) -> None:
+        """Have the voice vendor know a call, as `GET /call/{id}` gives it."""
+        self._control("POST", "calls", call)
+
     def requests(self, provider: str | None = None) -> list[dict[str, Any]]:
         """The requests recorded, oldest first, of one provider or of all."""
         records: list[dict[str, Any]] = self._control("GET", "requests")["requests"]
@@ -106,7 +110,7 @@ class Emulator:
 
     def reset(self) -> None:
         """Forget faults, scripted answers, recorded requests and counts."""
-        for what in ("faults", "answers", "requests"):
+        for what in ("faults", "answers", "requests", "calls"):
             self._control("DELETE", what)
 
     def _control(self, method: str, what: str, body: dict[str, Any] | None = None) -> Any:

@@ -18,6 +18,7 @@ from local.emulator.faults import BAD_GATEWAY, BODIES, CONTENTS, ERRORS, TWISTS,
 from local.emulator.google import Google
 from local.emulator.http import Connection, Exchange, Pace, Reply, Request
 from local.emulator.openai import OpenAI
+from local.emulator.vapi import Vapi
 
 # A benchmark sends millions of requests: only so many of the last ones are kept, all are counted.
 KEPT_REQUESTS: Final = 2000
@@ -69,6 +70,7 @@ class Server:
     def __init__(self, first_token: float = 0.0, between: float = 0.0) -> None:
         self._pace = Pace(before=first_token, between=between)
         self._providers: dict[str, Provider] = {"openai": OpenAI(), "anthropic": Anthropic(), "google": Google()}
+        self._vapi = Vapi()
         self._faults = Faults()
         self._scripts: list[Script] = []
         self._records: deque[Record] = deque(maxlen=KEPT_REQUESTS)
@@ -94,6 +96,8 @@ class Server:
         name, _, rest = request.path.lstrip("/").partition("/")
         if name == "control":
             return self._control(rest, request), Exchange()
+        if name == "vapi":
+            return self._vapi.reply(rest, request), Exchange()
         provider = self._providers.get(name)
         if provider is None:
             return Reply(404, (b"no such provider\n",), "text/plain"), Exchange()
@@ -186,6 +190,10 @@ class Server:
                     self._faults.add(Fault.of(json.loads(request.body)))
                 case "POST", "answers":
                     self._scripts.append(Script(**json.loads(request.body)))
+                case "POST", "calls":
+                    self._vapi.keep(json.loads(request.body))
+                case "DELETE", "calls":
+                    self._vapi.forget()
                 case "DELETE", "faults":
                     self._faults.clear()
                 case "DELETE", "answers":

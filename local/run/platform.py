@@ -187,7 +187,7 @@ class Platform:
         }
         if login in vars(logins):
             local |= {"DATABASE_URL": getattr(logins, login), "PARLEY_DATABASE_SECRET_ARN": ""}
-        emulated: dict[str, str] = {}
+        emulated = {"VAPI_BASE_URL": f"{self.emulator_url}/vapi"}
         for provider, path in _PROVIDERS.items():
             if provider not in self.live_providers:
                 emulated |= {f"{provider}_API_KEY": "emulated", f"{provider}_BASE_URL": self.emulator_url + path}

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from parley.interviews.voice_assistant import VoiceAssistants
     from parley.interviews.voice_calls import VoiceCalls
     from parley.interviews.voice_inbox import VoiceInbox
+    from parley.interviews.voice_records import VoiceRecords
     from parley.interviews.voice_tokens import CallTokens
     from parley.operations.admin import Admin
     from parley.operations.content import ContentKeeper
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from parley.providers.catalogue import Catalogue
     from parley.providers.protocol import Provider
     from parley.providers.transport import SharedClient
+    from parley.providers.voice_vendor import VoiceVendor
     from parley.retrieval.retrieval import Retrieval
     from parley.search.content import Content
     from parley.search.documents import Documents
@@ -322,14 +324,13 @@ class Container:
     @cached_property
     def voice_inbox(self) -> VoiceInbox:
         """Voice calls' events, coming in."""
-        from parley.core.queues import VOICE_CALL, VOICE_EVENT, WorkQueue
         from parley.interviews.voice_inbox import VoiceInbox
 
         return VoiceInbox(
             self.database,
             lambda: secrets.voice(self.settings),
-            WorkQueue(self.settings.work_queue_url, VOICE_EVENT),
-            WorkQueue(self.settings.work_queue_url, VOICE_CALL),
+            self.voice_event_queue,
+            self.voice_call_queue,
             self.clock,
         )
 
@@ -338,7 +339,41 @@ class Container:
         """Voice calls' events, for the worker."""
         from parley.interviews.voice_calls import VoiceCalls
 
-        return VoiceCalls(self.database, self.call_tokens, lambda: self.feedback_queue)
+        return VoiceCalls(
+            self.database,
+            self.call_tokens,
+            lambda: self.voice_vendor,
+            lambda: self.voice_call_queue,
+            lambda: self.feedback_queue,
+        )
+
+    @cached_property
+    def voice_vendor(self) -> VoiceVendor:
+        """The voice vendor's API."""
+        from parley.providers.voice_vendor import VoiceVendor
+
+        return VoiceVendor(self.settings.voice_url, lambda: secrets.voice(self.settings), self.http)
+
+    @cached_property
+    def voice_records(self) -> VoiceRecords:
+        """What callers see of voice calls."""
+        from parley.interviews.voice_records import VoiceRecords
+
+        return VoiceRecords(self.database, lambda: self.voice_vendor)
+
+    @cached_property
+    def voice_event_queue(self) -> WorkQueue:
+        """What asks the worker for a voice call's event, by its id in the inbox."""
+        from parley.core.queues import VOICE_EVENT, WorkQueue
+
+        return WorkQueue(self.settings.work_queue_url, VOICE_EVENT)
+
+    @cached_property
+    def voice_call_queue(self) -> WorkQueue:
+        """What asks the worker for a call whose report is missing, by its id."""
+        from parley.core.queues import VOICE_CALL, WorkQueue
+
+        return WorkQueue(self.settings.work_queue_url, VOICE_CALL)
 
     @cached_property
     def feedback(self) -> FeedbackRequests:
@@ -394,7 +429,12 @@ class Container:
         """What schedules run."""
         from parley.operations.maintenance import Maintenance
 
-        return Maintenance(self.database, lambda: self.feedback_queue)
+        return Maintenance(
+            self.database,
+            lambda: self.feedback_queue,
+            lambda: self.voice_event_queue,
+            lambda: self.voice_call_queue,
+        )
 
     @cached_property
     def replay(self) -> UsageReplay:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from random import Random
@@ -13,12 +14,15 @@ from local.emulator.client import Emulator
 from testing.contract import contract, events
 from testing.functions import Answer, Functions, api_event, make_token
 from testing.voice import SIGNED, make_call
+from tests.integration.interviews.feedback_cases import rows
 
 ADA = make_token("ada", organization_id="acme", organization_role="admin")
 SERVICE = make_token(None, role="service_role")
 QUESTIONS = {"name": "Backend", "objective": "Find a colleague", "number": "2", "context": ""}
 INTERVIEW = {"questions": [{"question": "Which ledger would you choose?"}, {"question": "What broke last?"}]}
 PRACTICE = {"question": "What is a ledger?", "answer": "A book that only grows.", "skill": "technical_knowledge"}
+# Answers with a redirection, to where the voice vendor says: tests/integration/interviews/test_voice_reconcile.py.
+REDIRECTIONS = {"get_interview_recording"}
 VIEW = {"interaction_type": "view", "item_type": "product", "item_id": "p1"}
 
 
@@ -68,6 +72,9 @@ def operator(environment: dict[str, str], database: Any, seen: Seen) -> Iterator
 def every_operation(ada: Ask, operator: Ask, leaver: Ask, webhook: Callable[[Any], Answer]) -> None:
     """Call every operation of the contract with success: as an organization's admin, as the operator, as somebody who
     is gone afterwards, and as the vendor.
+
+    Args:
+        webhook: sends an event, and waits until it is worked on.
     """
 
     def admin(method: str, path: str, body: Any = None) -> Answer:
@@ -119,7 +126,11 @@ def every_operation(ada: Ask, operator: Ask, leaver: Ask, webhook: Callable[[Any
 
     by_voice = ada("interviews", "POST", "/api/interviews", INTERVIEW | {"interview_type": "voice"}).json["id"]
     started = ada("interviews", "POST", f"/api/interviews/{by_voice}/start").json
-    webhook(make_call(Random(1), "call", started, [one["question"] for one in INTERVIEW["questions"]]).report())
+    webhook(
+        make_call(Random(1), f"call-{by_voice}", started, [one["question"] for one in INTERVIEW["questions"]]).report()
+    )
+    ada("interviews", "GET", f"/api/interviews/{by_voice}/voice-analytics")
+    ada("interviews", "POST", f"/api/interviews/{by_voice}/voice-analytics", {"mean_dbfs": -20})
 
     attempt = ada("interviews", "POST", "/api/practice-attempts", PRACTICE).json["id"]
     for path in ("", f"/{attempt}"):
@@ -196,7 +207,7 @@ def every_operation(ada: Ask, operator: Ask, leaver: Ask, webhook: Callable[[Any
     leaver("account", "DELETE", "/api/profile")
 
 
-def test_every_operation_answers_as_it_says(http: Functions, operator: Functions, seen: Seen) -> None:
+def test_every_operation_answers_as_it_says(http: Functions, operator: Functions, seen: Seen, database: Any) -> None:
     def ask(functions: Functions, token: str, *request: Any) -> Answer:
         answer = functions.request(*request, token=token)
         assert answer.status < 300, answer.text
@@ -205,6 +216,9 @@ def test_every_operation_answers_as_it_says(http: Functions, operator: Functions
     def webhook(event: Any) -> Answer:
         answer = http.request("voice_events", "POST", "/api/webhooks/vapi", event, headers=SIGNED)
         assert answer.status == 200, answer.text
+        event_id = rows(database, "select max(id)::text from app.webhook_events")[0]
+        task = {"messageId": "one", "body": json.dumps({"task": "voice_event", "id": event_id})}
+        assert operator.invoke("worker", {"Records": [task]}, 120) == {"batchItemFailures": []}
         return answer
 
     leaver = partial(ask, http, make_token("leaver"))

@@ -203,8 +203,9 @@ def test_each_role_allows_what_its_function_asks_and_nothing_else(
         }
         send("interviews", "POST", f"{one}/responses", reply, token)
         send("interviews", "POST", f"{one}/complete", None, token)
-    by_voice = send("interviews", "POST", "/api/interviews", QUESTION | {"interview_type": "voice"}).json["id"]
-    started = send("interviews", "POST", f"/api/interviews/{by_voice}/start").json
+    eve = make_token("eve")
+    by_voice = send("interviews", "POST", "/api/interviews", QUESTION | {"interview_type": "voice"}, eve).json["id"]
+    started = send("interviews", "POST", f"/api/interviews/{by_voice}/start", None, eve).json
     event = make_call(Random(1), "call", started, [one["question"] for one in QUESTION["questions"]]).report()
     use(
         "voice_events",

@@ -70,7 +70,10 @@ def test_a_run_that_missed_a_week_finds_all_of_it(on: Stage) -> None:
     assert reset["days_summed"] == 8
     assert reset["requests"] == {"released": 1, "answers_expired": 0, "forgotten": 1200, "callers_forgotten": 1200}
     assert reset["events_deleted"] == 1
-    expected = {"deleted": 1200, "interviews_closed": 3, "feedback_requested": 3, "finished": True}
+    expected = {
+        "deleted": 1200, "interviews_closed": 3, "feedback_requested": 3, "voice_events_requested": 0,
+        "voice_calls_requested": 0, "finished": True,
+    }  # fmt: skip
     assert cleanup == expected
 
 

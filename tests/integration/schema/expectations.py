@@ -456,7 +456,7 @@ _BY_CALLER: Mapping[str, Access] = {
     ),
     "public.voice_analytics": Access(
         user="own: select", service=_ALL,
-        definer={"user": "own: select", "service": "all: select"},
+        definer={"user": "own: select update", "service": "all: select"},
     ),
     "app.webhook_events": Access(service=_ALL),
     # Gamification.

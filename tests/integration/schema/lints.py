@@ -249,6 +249,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
             "app.cosine_distance",
             "app.end_interview",
             "app.fail_voice_event",
+            "app.has_call_report",
             "app.voice_event",
             "app.feedback_takes_unit",
             "app.follow_up_budget",

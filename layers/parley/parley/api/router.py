@@ -346,5 +346,5 @@ def _response(reply: Reply, status: int, request_id: str) -> Response[str]:
     headers = {"X-Request-Id": request_id, "Cache-Control": "no-store", **reply.headers}
     if reply.replayed:
         headers["Idempotency-Replayed"] = "true"
-    content_type = None if status == 204 else reply.content_type
+    content_type = None if status in (204, 302) else reply.content_type
     return Response(status_code=status, content_type=content_type, body=body or "", headers=headers)

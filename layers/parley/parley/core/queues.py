@@ -19,9 +19,9 @@ class Queue:
     def __init__(self, url: str) -> None:
         self.url = url
 
-    def send(self, body: str) -> None:
-        """Send one message of up to 256 KiB. Raises what boto3 raises."""
-        self._client.send_message(QueueUrl=self.url, MessageBody=body)
+    def send(self, body: str, delay: int = 0) -> None:
+        """Send a message of up to 256 KiB, delivered in so many seconds (at most 900). Raises what boto3 raises."""
+        self._client.send_message(QueueUrl=self.url, MessageBody=body, DelaySeconds=delay)
 
     @cached_property
     def _client(self) -> SQSClient:
@@ -56,12 +56,12 @@ class WorkQueue(NamedTuple):
     url: str | None
     task: str
 
-    def send(self, work_id: str) -> None:
-        """Have the work done. A message that cannot be sent is logged: the schedule sends another one."""
+    def send(self, work_id: str, delay: int = 0) -> None:
+        """Have the work done, in so many seconds. What cannot be sent is logged: the schedule sends another one."""
         try:
             if self.url is None:
                 raise LookupError("PARLEY_WORK_QUEUE_URL is not set")
-            Queue(self.url).send(json.dumps({"task": self.task, "id": work_id}))
+            Queue(self.url).send(json.dumps({"task": self.task, "id": work_id}), delay)
         except Exception as error:
             log_fault("work could not be queued", error)
 

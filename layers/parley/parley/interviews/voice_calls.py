@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from parley.core.caller import SERVICE
+from parley.core.config import ConfigurationError
+from parley.core.errors import Problem
 from parley.core.observability import log_fault, logger
 from parley.core.queues import WorkQueue
 from parley.database.connection import Database
 from parley.interviews.session_records import Question
-from parley.interviews.voice_reading import CallEvent, CallReport, as_time, parse, read_event
+from parley.interviews.voice_analytics import analytics
+from parley.interviews.voice_reading import CallEvent, CallReport, as_time, parse, read_call, read_event
 from parley.interviews.voice_tokens import CallTokens
 from parley.interviews.voice_turns import turn_of, turns_of
+
+if TYPE_CHECKING:
+    from parley.providers.voice_vendor import VoiceVendor
+
+# How long a call's report may take after its end, before the vendor is asked for it.
+_REPORT_SECONDS = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +31,15 @@ class VoiceCalls:
 
     Args:
         tokens: says whose a call is.
+        vendor: is asked for calls whose report did not come.
+        calls: has it asked later.
         feedback_queue: asks for the feedback of an interview that is completed.
     """
 
     database: Database
     tokens: CallTokens
+    vendor: Callable[[], VoiceVendor]
+    calls: Callable[[], WorkQueue]
     feedback_queue: Callable[[], WorkQueue]
 
     def process(self, event_id: str, _seconds: float) -> bool:
@@ -34,7 +47,37 @@ class VoiceCalls:
 
         Always done: what cannot be read stays in the inbox for the schedule. Raises DatabaseUnavailable.
         """
-        waiting = [event_id]
+        self._work_off([event_id])
+        return True
+
+    def reconcile(self, call_id: str, _seconds: float) -> bool:
+        """Ask the vendor for a call whose report did not come, or could not be taken in.
+
+        Returns False where the vendor cannot be asked now. Raises DatabaseUnavailable.
+        """
+        if self._asked("select app.has_call_report(%s) as found", call_id):
+            return True
+        try:
+            found = self.vendor().call(call_id)
+        except ConfigurationError as error:
+            logger.error("a call's report cannot be asked for", detail=str(error))
+            return True
+        except Problem as problem:
+            logger.warning("a call's report cannot be asked for", call=call_id, code=problem.code)
+            return False
+        call = read_call(found)
+        if call.report is None or call.call_id != call_id:
+            logger.info("a call has no report", call=call_id, status=call.status)
+            return True
+        interview_id = self._interview_of(call)
+        reading = {"interview_id": interview_id, "report": self._report(call.report, call_id, interview_id)}
+        done = self._asked("select app.apply_voice_call(%s, %s) as found", call_id, reading)
+        logger.info("a call's report was fetched", call=call_id, outcome=done["outcome"])
+        self._ask_for_feedback(done)
+        self._work_off(done.get("waiting", []))
+        return True
+
+    def _work_off(self, waiting: list[str]) -> None:
         while waiting:
             one = waiting.pop(0)
             try:
@@ -44,7 +87,6 @@ class VoiceCalls:
                 self._asked("select app.fail_voice_event(%s, %s)", int(one), type(error).__name__)
                 continue
             waiting += [other for other in done.get("waiting", []) if other not in waiting]
-        return True
 
     def _process(self, event_id: str) -> dict[str, Any]:
         found = self._asked("select app.voice_event(%s) as found", int(event_id))
@@ -59,32 +101,39 @@ class VoiceCalls:
             reading["turn"] = turn_of(event.said)
         done: dict[str, Any] = self._asked("select app.apply_voice_event(%s, %s) as found", int(event_id), reading)
         logger.info("voice event applied", type=event.type, call=event.call_id, outcome=done["outcome"])
+        self._ask_for_feedback(done)
+        if event.status == "ended" and done.get("awaits_report") and event.call_id is not None:
+            self.calls().send(event.call_id, _REPORT_SECONDS)
+        return done
+
+    def _ask_for_feedback(self, done: Mapping[str, Any]) -> None:
         if done.get("completed"):
             self.feedback_queue().send(done["interview_id"])
-        return done
 
     def _interview_of(self, event: CallEvent) -> str | None:
         """The interview that the call names with its token; None where it names none, or another one's."""
         return next((claimed for claimed, token in event.claims if self.tokens.fits(claimed, token)), None)
 
     def _report(self, report: CallReport, call_id: str | None, interview_id: str | None) -> dict[str, Any]:
-        questions = self._asked(
+        found = self._asked(
             """
             select coalesce((
-              select s.questions from public.interview_sessions s
+              select jsonb_build_object('questions', s.questions, 'language', s.language)
+              from public.interview_sessions s
               where s.vapi_call_id = %s or s.id = %s::uuid order by s.vapi_call_id = %s desc nulls last limit 1
-            ), '[]') as found
+            ), '{"questions": [], "language": "en"}') as found
             """,
             call_id, interview_id, call_id,
         )  # fmt: skip
         return {
-            "turns": turns_of(report, [question.question for question in Question.all_of(questions)]),
+            "turns": turns_of(report, [question.question for question in Question.all_of(found["questions"])]),
             "started_at": as_time(report.started),
             "ended_at": as_time(report.ended),
             "ended_reason": report.ended_reason,
             "cost": report.cost,
             "has_words": report.has_words,
             "is_failure": report.is_failure,
+            "analytics": analytics(report, found["language"]),
         }
 
     def _asked(self, statement: Any, *parameters: Any) -> Any:

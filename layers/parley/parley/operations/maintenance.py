@@ -29,10 +29,13 @@ class Maintenance(NamedTuple):
 
     Args:
         feedback_queue: gives what asks the worker for an interview's feedback; few runs have one to ask for.
+        voice_event_queue, voice_call_queue: give what asks it for voice calls' events, and for the reports of calls.
     """
 
     database: Database
     feedback_queue: Callable[[], WorkQueue]
+    voice_event_queue: Callable[[], WorkQueue]
+    voice_call_queue: Callable[[], WorkQueue]
 
     def run(self, task: Task, time_left: Callable[[], float]) -> UsageReset | CacheCleanup:
         """Run a schedule's work now, for an operator."""
@@ -57,13 +60,20 @@ class Maintenance(NamedTuple):
         return report
 
     def cache_cleanup(self, time_left: Callable[[], float]) -> CacheCleanup:
-        """Close silent interviews and ask for their feedback, and again for feedback whose message may be lost; delete
-        expired answers.
+        """Close silent interviews and ask for their feedback, and again for whatever's message may be lost; ask for
+        reports of calls that did not come; delete expired answers.
 
         Args:
             time_left: seconds that the run may still take.
         """
-        report: CacheCleanup = {"deleted": 0, "interviews_closed": 0, "feedback_requested": 0, "finished": False}
+        report: CacheCleanup = {
+            "deleted": 0,
+            "interviews_closed": 0,
+            "feedback_requested": 0,
+            "voice_events_requested": 0,
+            "voice_calls_requested": 0,
+            "finished": False,
+        }
         report["finished"] = _taken(self._cache_cleanup(report), time_left)
         logger.info("cache cleaned", report=report)
         return report
@@ -98,22 +108,28 @@ class Maintenance(NamedTuple):
     def _cache_cleanup(self, report: CacheCleanup) -> Iterator[None]:
         while (closed := self._alone("select app.close_silent_interview()::text as found")) is not None:
             report["interviews_closed"] += 1
-            yield from self._ask_for_feedback([closed], report)
-        overdue = self.database.query(
-            SERVICE.claims, "select app.overdue_feedback(%s)::text as id", (_BATCH,), idempotent=True
-        )
-        yield from self._ask_for_feedback([row["id"] for row in overdue], report)
+            self.feedback_queue().send(closed)
+            report["feedback_requested"] += 1
+            yield
+        for _ in self._sent("select app.overdue_feedback(%s)::text as id", self.feedback_queue):
+            report["feedback_requested"] += 1
+            yield
+        for _ in self._sent("select app.overdue_voice_events(%s)::text as id", self.voice_event_queue):
+            report["voice_events_requested"] += 1
+            yield
+        for _ in self._sent("select app.overdue_voice_calls(%s) as id", self.voice_call_queue):
+            report["voice_calls_requested"] += 1
+            yield
         batch = _BATCH
         while batch == _BATCH:
             batch = self._alone("select app.delete_expired_answers(%s) as found", _BATCH)
             report["deleted"] += batch
             yield
 
-    def _ask_for_feedback(self, interviews: list[str], report: CacheCleanup) -> Iterator[None]:
-        """Send a message for each; one that is not sent is overdue in the next run."""
-        for interview_id in interviews:
-            self.feedback_queue().send(interview_id)
-            report["feedback_requested"] += 1
+    def _sent(self, statement: LiteralString, queue: Callable[[], WorkQueue]) -> Iterator[None]:
+        """Send a message for each id that is found; one that is not sent is overdue in the next run."""
+        for row in self.database.query(SERVICE.claims, statement, (_BATCH,), idempotent=True):
+            queue().send(row["id"])
             yield
 
     def _alone(self, statement: LiteralString, *parameters: str | int) -> Any:

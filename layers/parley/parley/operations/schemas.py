@@ -250,11 +250,14 @@ class UsageReset(TypedDict):
 
 
 class CacheCleanup(TypedDict):
-    """How many expired answers `cache_cleanup` deleted, how many silent interviews it completed, and for how many it
-    asked for feedback; `finished` says that nothing was left when its time was up.
+    """How many expired answers `cache_cleanup` deleted, how many silent interviews it ended, for how many it asked for
+    feedback, and how many events and reports of voice calls it had worked on; `finished` says that nothing was left
+    when its time was up.
     """
 
     deleted: Count
     interviews_closed: Count
     feedback_requested: Count
+    voice_events_requested: Count
+    voice_calls_requested: Count
     finished: bool

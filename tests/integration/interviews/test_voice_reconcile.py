@@ -1,0 +1,252 @@
+"""Reports that did not come, came in an outage, or were too large: fetched at the vendor. And what else it is asked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import boto3
+import pytest
+
+from local.emulator.client import Emulator
+from testing.aws import CREDENTIALS
+from testing.functions import Functions
+from testing.voice import Call
+from tests.integration.interviews.feedback_cases import rows, session
+from tests.integration.interviews.voice_cases import call_of, inbox, send, start, work
+
+Token = Callable[..., str]
+
+
+class Queue:
+    """The worker's queue, and the worker."""
+
+    def __init__(self, sqs: Any, url: str, schedules: Functions) -> None:
+        self._sqs = sqs
+        self.url = url
+        self._schedules = schedules
+
+    def tasks(self) -> list[tuple[str, str]]:
+        """What is asked for, taken out of the queue."""
+        found = self._sqs.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10).get("Messages", [])
+        for message in found:
+            self._sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
+        bodies = [json.loads(message["Body"]) for message in found]
+        return [(body["task"], body["id"]) for body in bodies]
+
+    def run(self) -> list[tuple[str, str]]:
+        """Do what is asked for, and what that asks for in turn; what was asked for."""
+        done: list[tuple[str, str]] = []
+        while tasks := self.tasks():
+            records = [
+                {"messageId": f"m{number}", "body": json.dumps({"task": task, "id": one})}
+                for number, (task, one) in enumerate(tasks)
+            ]
+            assert self._schedules.invoke("worker", {"Records": records}, 120) == {"batchItemFailures": []}
+            done += tasks
+        return done
+
+
+@pytest.fixture
+def queue(
+    functions: Functions, schedules: Functions, database: Any, aws: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Queue]:
+    for name, value in (CREDENTIALS | {"AWS_ENDPOINT_URL": aws}).items():
+        monkeypatch.setenv(name, value)
+    sqs = boto3.client("sqs")
+    url = sqs.create_queue(QueueName=database.name)["QueueUrl"]
+    for made in (functions, schedules):
+        made.environment["PARLEY_WORK_QUEUE_URL"] = url
+    yield Queue(sqs, url, schedules)
+    sqs.close()
+
+
+def is_complete(database: Any, call: Call) -> bool:
+    found = session(database, call.interview_id)
+    return (found["status"], found["feedback_status"], found["vapi_call_id"]) == ("completed", "ready", call.id)
+
+
+def test_a_report_of_more_than_four_megabytes_is_refused_and_fetched(
+    functions: Functions, token: Token, database: Any, emulator: Emulator, queue: Queue
+) -> None:
+    call = call_of(start(functions, token("ada")))
+    emulator.call(call.as_resource())
+    event = call.report()
+    largest = 4 * 1024 * 1024 - len(json.dumps(event | {"padding": ""}))
+    assert send(functions, event | {"padding": "x" * (largest + 1)}).status == 413
+    assert inbox(database) == {}
+    assert queue.run() == [("voice_call", call.id), ("interview_feedback", call.interview_id)]
+    assert is_complete(database, call)
+    other = call_of(start(functions, token("bob")))
+    assert send(functions, other.report() | {"padding": "x" * largest}).status == 200
+
+
+def test_a_report_that_comes_in_an_outage_is_fetched_after_it(
+    functions: Functions, token: Token, database: Any, emulator: Emulator, queue: Queue
+) -> None:
+    call = call_of(start(functions, token("ada")))
+    emulator.call(call.as_resource())
+    functions.environment["DATABASE_URL"] = "postgresql://parley_app@127.0.0.1:1/none"
+    answer = send(functions, call.report())
+    assert (answer.status, answer.json["code"]) == (503, "database_unavailable")
+    assert queue.run() == [("voice_call", call.id), ("interview_feedback", call.interview_id)]
+    assert is_complete(database, call)
+
+
+def test_the_schedule_asks_again_for_what_a_queue_lost_and_for_reports_that_did_not_come(
+    functions: Functions, schedules: Functions, token: Token, database: Any, emulator: Emulator, queue: Queue
+) -> None:
+    lost, silent = (
+        call_of(start(functions, token("ada"))),
+        call_of(start(functions, token("bob")), place="call.metadata"),
+    )
+    send(functions, lost.report())
+    send(functions, silent.status("in-progress"))
+    queue.tasks()
+    emulator.call(silent.as_resource())
+    report = schedules.invoke("cache_cleanup", {})
+    assert (report["voice_events_requested"], report["voice_calls_requested"]) == (0, 0)
+    with database.connect() as owner:
+        owner.execute("update app.webhook_events set received_at = now() - interval '6 minutes'")
+        owner.execute("update interview_sessions set last_activity_at = now() - interval '11 minutes'")
+    assert schedules.invoke("cache_cleanup", {})["voice_events_requested"] == 2
+    queue.run()
+    with database.connect() as owner:
+        owner.execute(
+            "update interview_sessions set last_activity_at = now() - interval '11 minutes'"
+            " where status = 'in_progress'"
+        )
+    assert is_complete(database, lost)
+    assert schedules.invoke("cache_cleanup", {})["voice_calls_requested"] == 1
+    queue.run()
+    assert is_complete(database, silent)
+
+
+def test_a_call_that_ended_is_looked_after_in_two_minutes(
+    functions: Functions, token: Token, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("parley.interviews.voice_calls._REPORT_SECONDS", 0)
+    call = call_of(start(functions, token("ada")), place="call.metadata")
+    send(functions, call.status("ended"))
+    assert ("voice_call", call.id) in queue.run()
+
+
+def test_a_fetched_call_is_what_its_report_would_have_been(
+    functions: Functions, schedules: Functions, token: Token, database: Any, emulator: Emulator, queue: Queue
+) -> None:
+    fetched, reported = (call_of(start(functions, token(user)), seed=7) for user in ("ada", "bob"))
+    emulator.call(fetched.as_resource())
+    task = {"messageId": "m", "body": json.dumps({"task": "voice_call", "id": fetched.id})}
+    schedules.invoke("worker", {"Records": [task]}, 120)
+    send(functions, reported.report())
+    work(schedules, database)
+    columns = """
+        select s.status, s.ended_reason, s.started_at, s.completed_at, s.duration_minutes, s.cost,
+          (select jsonb_agg(to_jsonb(r) - 'id' - 'interview_id' - 'created_at' order by r.sequence_number)
+           from interview_responses r where r.interview_id = s.id),
+          (select jsonb_agg(to_jsonb(v) - 'id' - 'interview_id' - 'created_at')
+           from voice_analytics v where v.interview_id = s.id)
+        from interview_sessions s where s.id = %s
+    """
+    (one,), (other,) = (rows(database, columns, call.interview_id) for call in (fetched, reported))
+    assert one == other
+    assert one[-1] is not None
+
+
+@pytest.mark.parametrize("known", [None, {"status": "in-progress"}])
+def test_a_call_that_the_vendor_does_not_know_or_that_goes_on_changes_nothing(
+    known: Any,
+    functions: Functions,
+    schedules: Functions,
+    token: Token,
+    database: Any,
+    emulator: Emulator,
+    queue: Queue,
+) -> None:
+    call = call_of(start(functions, token("ada")))
+    if known is not None:
+        emulator.call({"id": call.id} | known)
+    task = {"messageId": "m", "body": json.dumps({"task": "voice_call", "id": call.id})}
+    assert schedules.invoke("worker", {"Records": [task]}, 120) == {"batchItemFailures": []}
+    assert session(database, call.interview_id)["status"] == "in_progress"
+
+
+def test_where_the_vendor_cannot_be_asked_the_queue_tries_again(schedules: Functions) -> None:
+    schedules.environment["VAPI_BASE_URL"] = "http://127.0.0.1:1"
+    task = {"messageId": "m", "body": json.dumps({"task": "voice_call", "id": "call"})}
+    assert schedules.invoke("worker", {"Records": [task]}, 120)["batchItemFailures"] == [{"itemIdentifier": "m"}]
+
+
+def test_a_call_nobody_answered_in_is_given_up_after_a_day(
+    functions: Functions, schedules: Functions, token: Token, database: Any
+) -> None:
+    started = start(functions, token("ada"))
+    with database.connect() as owner:
+        owner.execute("update interview_sessions set last_activity_at = now() - interval '25 hours'")
+    schedules.invoke("cache_cleanup", {})
+    assert (session(database, started["id"])["status"], session(database, started["id"])["ended_reason"]) == (
+        "abandoned", "silence",
+    )  # fmt: skip
+
+
+def test_a_recording_is_where_the_vendor_says_and_for_its_owner_alone(
+    functions: Functions, schedules: Functions, token: Token, database: Any, emulator: Emulator
+) -> None:
+    started = start(functions, token("ada"))
+    call = call_of(started)
+
+    def recording(user: str) -> Any:
+        path = f"/api/interviews/{started['id']}/recording"
+        return functions.request("interviews", "GET", path, token=token(user))
+
+    assert (recording("ada").status, recording("ada").json["code"]) == (404, "recording_not_found")
+    send(functions, call.report())
+    work(schedules, database)
+    assert recording("ada").json["code"] == "recording_not_found"
+    emulator.call(call.as_resource())
+    answer = recording("ada")
+    assert (answer.status, answer.text) == (302, "")
+    assert answer.headers["Location"].startswith("https://recordings.invalid/")
+    assert recording("bob").json["code"] == "interview_not_found"
+    assert rows(database, "select recording_url from interview_sessions") == [None]
+    functions.environment["VAPI_BASE_URL"] = "http://127.0.0.1:1"
+
+
+def test_a_deleted_interview_takes_its_calls_events_along(
+    functions: Functions, schedules: Functions, token: Token, database: Any
+) -> None:
+    started = start(functions, token("ada"))
+    call = call_of(started, place="call.metadata")
+    send(functions, call.status("in-progress"))
+    work(schedules, database)
+    for event in call.transcripts():
+        send(functions, event)
+    functions.request("interviews", "DELETE", f"/api/interviews/{started['id']}", token=token("ada"))
+    assert inbox(database) == {}
+    send(functions, call.report())
+    work(schedules, database)
+    assert rows(database, "select status, payload from app.webhook_events") == [("ignored", None)]
+    assert rows(database, "select count(*) from interview_responses") == [0]
+
+
+def test_how_the_candidate_spoke_is_told_and_what_its_client_measured_is_labelled(
+    functions: Functions, schedules: Functions, token: Token, database: Any
+) -> None:
+    started = start(functions, token("ada"))
+    path = f"/api/interviews/{started['id']}/voice-analytics"
+    assert functions.request("interviews", "GET", path, token=token("ada")).json["code"] == "voice_analytics_not_found"
+    call = call_of(started, has_messages=True, word_unit="epoch_ms")
+    send(functions, call.report())
+    work(schedules, database)
+    found = functions.request("interviews", "GET", path, token=token("ada")).json
+    spoken = [one for one in call.said if one.role == "user"]
+    words = sum(len(one.text.split()) for one in spoken)
+    assert found["words_per_minute"] == pytest.approx(words / sum(one.end - one.start for one in spoken) * 60, rel=0.1)
+    assert (found["volume_score"], found["tonal_variation"], found["acoustics"]) == (None, None, None)
+    assert found["filler_detection"] == "unknown"
+    body = {"mean_dbfs": -20, "pitch_deviation_semitones": 2.5}
+    added = functions.request("interviews", "POST", path, body, token=token("ada")).json
+    assert (added["volume_score"], added["tonal_variation"], added["acoustics"]["source"]) == (100, 2.5, "client")
+    assert functions.request("interviews", "POST", path, body, token=token("bob")).json["code"] == "interview_not_found"
+    assert functions.request("interviews", "POST", path, {}, token=token("ada")).status == 400

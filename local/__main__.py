@@ -48,6 +48,8 @@ def main(arguments: list[str] | None = None) -> int:
     talking.add_argument("--questions", type=int, default=3, help="how many (%(default)s)")
     talking.add_argument("--language", default="en", help="a BCP 47 tag (%(default)s)")
     talking.add_argument("--follow-ups", choices=("light", "moderate", "deep"), default="moderate", dest="depth")
+    talking.add_argument("--voice", action="store_true", help="in a voice call, with its events in odd orders")
+    talking.add_argument("--seed", type=int, default=1, help="of those orders (%(default)s)")
     talking.add_argument("--user", default="user_1", help="whose (%(default)s)")
     sam = commands.add_parser("sam", help="serve the API with `sam local start-api`")
     sam.add_argument("sam", help="the sam command")
@@ -183,7 +185,7 @@ def _invoke(name: str, event: Path | None) -> int:
 
 
 def _interview(options: argparse.Namespace) -> int:
-    from local.interview import Client, Refused, interview
+    from local.interview import Client, Refused, interview, voice_interview
 
     request = {
         "role": options.role,
@@ -193,6 +195,8 @@ def _interview(options: argparse.Namespace) -> int:
     }
     client = Client(f"http://127.0.0.1:{os.environ.get('PORT') or 3000}", _token(options.user))
     try:
+        if options.voice:
+            return voice_interview(client, request, Keys.of(default_data_dir()).webhook_secret, options.seed)
         return interview(client, request)
     except Refused as error:
         print(f"parley: {error}", file=sys.stderr)

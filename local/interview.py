@@ -1,6 +1,7 @@
 """`python -m local interview`: a whole interview in the terminal, held against a running `make run`.
 
-The candidate is emulated: answers about what was asked, made up by rule. Everything else is what any client does.
+The candidate is emulated: answers about what was asked, made up by rule. Everything else is what any client does. With
+`--voice` a call is played as its vendor would tell it: its events late, twice and out of order, as a seed draws them.
 """
 
 from __future__ import annotations
@@ -13,10 +14,12 @@ import urllib.request
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
+from random import Random
 from typing import Any
 
 from local.emulator.phrases import ANSWERS
 from local.emulator.schema import keywords
+from local.emulator.voice import make_call
 
 _SENTENCES = 4  # of an answer
 _MOST_TRIES = 5
@@ -43,13 +46,20 @@ class Client:
 
         Raises Refused; OSError where the connection breaks.
         """
+        return self._sent(method, f"/api/interviews{path}", body, {"Authorization": f"Bearer {self._token}"} | headers)
+
+    def webhook(self, event: Mapping[str, Any], secret: str) -> Any:
+        """The answer to an event of a voice call. Raises as `send` does."""
+        return self._sent("POST", "/api/webhooks/vapi", event, {"X-Vapi-Secret": secret})
+
+    def _sent(self, method: str, path: str, body: Mapping[str, Any] | None, headers: Mapping[str, str]) -> Any:
         tries = 0
         while True:
             tries += 1
             request = urllib.request.Request(
-                f"{self._address}/api/interviews{path}",
+                f"{self._address}{path}",
                 None if body is None else json.dumps(body).encode(),
-                {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"} | headers,
+                {"Content-Type": "application/json"} | dict(headers),
                 method=method,
             )
             try:
@@ -98,7 +108,45 @@ def interview(client: Client, request: Mapping[str, Any]) -> int:
             "content": answer,
         }
         state = client.send("POST", f"{path}/responses", body)
-    print(f"\nThe interview is {state['status']}. Feedback is being written", end="", flush=True)
+    print(f"\nThe interview is {state['status']}.", end="")
+    return _told_feedback(client, path)
+
+
+def voice_interview(client: Client, request: Mapping[str, Any], secret: str, seed: int) -> int:
+    """Hold one in a voice call, whose events come as `seed` draws them, and print it as `interview` does.
+
+    Args:
+        secret: what the voice vendor sends as `X-Vapi-Secret`.
+    """
+    random = Random(seed)
+    made = client.send("POST", "", {**request, "interview_type": "voice"}, **{"Idempotency-Key": str(uuid.uuid4())})
+    path = f"/{made['id']}"
+    print(f"{made['title']}: {made['question_count']} questions, a call, interview {made['id']}")
+    started = client.send("POST", f"{path}/start")
+    model = started["voice"]["assistant"]["model"]
+    print(f"The interviewer is {model['model']} of {model['provider']}, at the voice vendor\n")
+    questions = [one["question"] for one in made["questions"]]
+    call = make_call(random, f"call-{made['id']}", started, questions, has_messages=True)
+    for one in call.said:
+        print(f"{'Interviewer: ' if one.role == 'bot' else 'Candidate:   '}{one.text}")
+    events = call.events()
+    events += [event for event in events if random.random() < 0.3]
+    random.shuffle(events)
+    print()
+    for event in events:
+        answer = client.webhook(event, secret)
+        print(f"event {event['message']['type']}{' (again)' if answer['duplicate'] else ''}")
+    while client.send("GET", f"{path}/state")["status"] == "in_progress":
+        time.sleep(0.5)
+    spoken = client.send("GET", f"{path}/voice-analytics")
+    pace = "unknown" if spoken["words_per_minute"] is None else f"{spoken['words_per_minute']} words a minute"
+    print(f"\nPace: {pace}, fillers: {spoken['filler_words_count']}.", end="")
+    return _told_feedback(client, path)
+
+
+def _told_feedback(client: Client, path: str) -> int:
+    """Wait for the feedback and print it; 1 where it could not be written."""
+    print(" Feedback is being written", end="", flush=True)
     found = _awaited(client, path)
     print()
     if found["feedback"] is None:
@@ -113,7 +161,7 @@ def _awaited(client: Client, path: str) -> Any:
     until = time.monotonic() + _PATIENCE
     while True:
         found = client.send("GET", f"{path}/feedback")
-        if found["feedback_status"] != "pending" or time.monotonic() > until:
+        if found["feedback_status"] not in ("none", "pending") or time.monotonic() > until:
             return found
         print(".", end="", flush=True)
         time.sleep(1)

@@ -47,8 +47,8 @@ begin
     row_number() over (order by t."timestamp", t.position)
   from (
     select n.role, n.content, n.question_index, n.confidence, n.analysis, p.position,
-      -- A turn without a time of its own stays where it stands.
-      coalesce(n."timestamp", max(n."timestamp") over (order by p.position), s.started_at, s.created_at) as "timestamp"
+      -- Where nothing is known of when: as good as any time, and always the same.
+      coalesce(n."timestamp", s.started_at, s.created_at) as "timestamp"
     from pg_catalog.jsonb_array_elements(p_turns) with ordinality as p (turn, position),
       pg_catalog.jsonb_to_record(p.turn) as n (
         role text, content text, question_index integer, "timestamp" timestamptz, confidence numeric, analysis jsonb),
@@ -240,12 +240,20 @@ begin
     raise exception 'only the service works on voice calls' using errcode = '42501';
   end if;
   return query
-    select s.vapi_call_id from public.interview_sessions s
-    where s.status = 'in_progress' and s.vapi_call_id is not null and s.last_activity_at < app.now() - interval '10 minutes'
-    order by s.last_activity_at, s.id limit p_limit;
+    select f.call_id from (
+      select s.vapi_call_id as call_id, s.last_activity_at as since from public.interview_sessions s
+      where s.status = 'in_progress' and s.vapi_call_id is not null and s.last_activity_at < app.now() - interval '10 minutes'
+      union all
+      -- The call may say whose it is where its events did not. Two hours are two runs: others' calls are not asked for ever.
+      select e.call_id, min(e.received_at) from app.webhook_events e
+      where e.status = 'unmatched' and e.received_at > app.now() - interval '2 hours'
+      group by e.call_id having max(e.received_at) < app.now() - interval '10 minutes'
+    ) as f
+    order by f.since, f.call_id limit p_limit;
 end $$;
 comment on function app.overdue_voice_calls(integer) is
-  'The calls of interviews in progress of which nothing has come for ten minutes, the oldest first. For the schedule, which has their report fetched.';
+  'The calls of interviews in progress, and those of unmatched events, of which nothing has come for ten minutes, the oldest first. '
+  'For the schedule, which has their report fetched.';
 
 create or replace function app.record_acoustics(
   p_user_id text, p_interview_id uuid, p_volume_score numeric, p_tonal_variation numeric, p_acoustics jsonb

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from local.interview import Client, Refused, candidate, interview
+from local.interview import Client, Refused, candidate, interview, voice_interview
 from local.run.platform import Platform
 
 
@@ -38,3 +38,14 @@ def test_where_nothing_answers_it_says_what_to_start() -> None:
 def test_a_candidate_answers_about_what_was_asked_in_the_interviews_language() -> None:
     assert "ledgers" in candidate("How do you test ledgers?", "en", 1)
     assert "jag" in candidate("Hur testar du bokföring?", "sv", 0)
+
+
+def test_a_voice_call_is_played_to_its_feedback(platform: Platform, capsys: pytest.CaptureFixture[str]) -> None:
+    client = Client(platform.url, platform.token("caller"))
+    request = {"role": "Backend engineer", "number": 3}
+    assert voice_interview(client, request, platform.keys.webhook_secret, seed=3) == 0
+    out = capsys.readouterr().out
+    assert "event end-of-call-report" in out
+    assert "(again)" in out
+    assert "words a minute" in out
+    assert "Score: " in out

@@ -11,9 +11,10 @@ from typing import Any, Protocol
 import pytest
 
 from local.emulator.client import Emulator
+from local.emulator.voice import make_call
 from testing.contract import contract, events
 from testing.functions import Answer, Functions, api_event, make_token
-from testing.voice import SIGNED, make_call
+from testing.voice import SIGNED
 from tests.integration.interviews.feedback_cases import rows
 
 ADA = make_token("ada", organization_id="acme", organization_role="admin")

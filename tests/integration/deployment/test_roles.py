@@ -13,6 +13,7 @@ import botocore.client
 import pytest
 
 from local.emulator.client import Emulator
+from local.emulator.voice import make_call
 from local.template.cloudformation import Resolver
 from local.template.rendered import SAM_PYTHON, rendered
 from parley.admission.requests import Requests
@@ -20,7 +21,7 @@ from parley.core import secrets
 from parley.database.errors import DatabaseUnavailable
 from testing.aws import CREDENTIALS
 from testing.functions import AUDIENCE, ISSUER, SECRET, Functions, make_token
-from testing.voice import SIGNED, VOICE_SECRET, make_call
+from testing.voice import SIGNED, VOICE_SECRET
 from tests.integration.interviews.feedback_cases import complete, message
 
 pytestmark = pytest.mark.skipif(not SAM_PYTHON.exists(), reason="rendering needs .venv-sam (make build makes it)")

@@ -9,9 +9,9 @@ from typing import Any
 import boto3
 import pytest
 
+from local.emulator.voice import PLACES, Place
 from testing.aws import CREDENTIALS
 from testing.functions import Functions
-from testing.voice import PLACES, Place
 from tests.integration.interviews.feedback_cases import rows, session
 from tests.integration.interviews.voice_cases import QUESTIONS, call_of, deliver, inbox, send, start, work
 

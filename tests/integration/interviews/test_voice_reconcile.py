@@ -10,9 +10,9 @@ import boto3
 import pytest
 
 from local.emulator.client import Emulator
+from local.emulator.voice import Call
 from testing.aws import CREDENTIALS
 from testing.functions import Functions
-from testing.voice import Call
 from tests.integration.interviews.feedback_cases import rows, session
 from tests.integration.interviews.voice_cases import call_of, inbox, send, start, work
 

@@ -6,8 +6,9 @@ import json
 from random import Random
 from typing import Any
 
+from local.emulator.voice import Call, make_call
 from testing.functions import Answer, Functions
-from testing.voice import SIGNED, Call, make_call
+from testing.voice import SIGNED
 from tests.integration.interviews.feedback_cases import rows, run_worker
 
 QUESTIONS = ("Which technical decision are you most proud of?", "How did you narrow down the hardest defect?")

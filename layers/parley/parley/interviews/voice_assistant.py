@@ -24,6 +24,8 @@ _FOLLOW_UPS: Mapping[str, str] = {
     "moderate": "Ask at most two short follow-up questions about one question, where an answer stays vague.",
     "deep": "Ask up to five short follow-up questions about one question, until the answer is concrete.",
 }
+# Who thinks is silent; the vendor would end the call after thirty seconds.
+_LONGEST_SILENCE = 180
 # The vendor's own limits: calls end after ten minutes unless another limit is set.
 _LEAST_SECONDS, _USUAL_SECONDS, _MOST_SECONDS = 10, 3_600, 43_200
 
@@ -67,6 +69,7 @@ def voice_call(session: Session, token: str, provider: ProviderName, model: str)
         "transcriber": {"provider": "deepgram", "model": "nova-3", "language": session.language},
         "serverMessages": [*SERVER_MESSAGES],
         "maxDurationSeconds": seconds,
+        "silenceTimeoutSeconds": _LONGEST_SILENCE,
         "metadata": variables,
     }
     return {"assistant": assistant, "variable_values": variables, "call_token": token}

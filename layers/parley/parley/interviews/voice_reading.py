@@ -24,7 +24,8 @@ TRANSCRIPT: Final = "transcript"
 Speaker = Literal["user", "assistant"]
 
 _SPEAKERS: Mapping[str, Speaker] = {"user": "user", "customer": "user", "assistant": "assistant", "bot": "assistant"}
-_LINE = re.compile(r"^(AI|Assistant|Bot|User|Customer)\s*:\s*(.*)$", re.IGNORECASE)
+_NAMES: Mapping[str, Speaker] = {**_SPEAKERS, "ai": "assistant"}
+_NAMED_BY_PLAN: Mapping[str, Speaker] = {"assistantName": "assistant", "userName": "user"}
 _IDENTIFIER = re.compile(r"[A-Za-z0-9_.:-]{1,100}")
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 # Milliseconds since 1970 have been above this since 1973; seconds will be in the year 5138.
@@ -128,7 +129,8 @@ def read_event(body: Any) -> CallEvent:
     """Read a webhook's parsed body."""
     message = _object(_object(body).get("message")) or _object(body)
     kind = _text(message.get("type")) or ""
-    call_id = _identifier(_object(message.get("call")).get("id")) or _identifier(message.get("callId"))
+    call = _object(message.get("call"))
+    call_id = _first(_identifier(one) for one in (call.get("id"), call.get("callId"), message.get("callId")))
     status = said = report = discriminator = None
     if kind == REPORT:
         report, discriminator = read_report(message), ""
@@ -181,8 +183,9 @@ def _spoken(*places: Mapping[str, Any]) -> list[Spoken]:
     for place in places:
         if found := _messages(place.get("messages")):
             return found
+    names = _speakers(places)
     for place in places:
-        if found := _lines(place.get("transcript")):
+        if found := _messages(place.get("transcript")) or _lines(place.get("transcript"), names):
             return found
     for place in places:
         if found := _messages(place.get("messagesOpenAIFormatted")):
@@ -216,13 +219,29 @@ def _words(metadata: Mapping[str, Any]) -> list[Word]:
     return found
 
 
-def _lines(value: Any) -> list[Spoken]:
-    """The turns of a transcript in one text: lines of `AI: ...` and `User: ...`, which may have line breaks in them."""
+def _speakers(places: Sequence[Mapping[str, Any]]) -> Mapping[str, Speaker]:
+    """How a transcript in one text calls its speakers: as usual, or as its assistant's settings say."""
+    names: dict[str, Speaker] = dict(_NAMES)
+    for place in places:
+        for assistant in (place.get("assistant"), place.get("assistantOverrides")):
+            plan = _object(_object(_object(assistant).get("artifactPlan")).get("transcriptPlan"))
+            for member, role in _NAMED_BY_PLAN.items():
+                if name := (_text(plan.get(member)) or "").strip().lower():
+                    names[name] = role
+    return names
+
+
+def _lines(value: Any, names: Mapping[str, Speaker]) -> list[Spoken]:
+    """The turns of a transcript in one text, or in several: lines of `AI: ...` and `User: ...`, which may have line
+    breaks in them.
+    """
     turns: list[tuple[Speaker, list[str]]] = []
-    for line in (_text(value) or "").splitlines():
-        if started := _LINE.match(line.strip()):
-            role: Speaker = "user" if started[1].lower() in ("user", "customer") else "assistant"
-            turns.append((role, [started[2]]))
+    texts = [_text(part) or "" for part in (value if isinstance(value, list) else [value])]
+    for line in "\n".join(texts).splitlines():
+        name, colon, said = line.strip().partition(":")
+        role = names.get(name.strip().lower()) if colon else None
+        if role is not None:
+            turns.append((role, [said.strip()]))
         elif turns:
             turns[-1][1].append(line.strip())
     return [Spoken(role, content) for role, parts in turns if (content := " ".join(filter(None, parts)))]

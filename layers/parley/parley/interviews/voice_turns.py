@@ -23,21 +23,26 @@ def turns_of(report: CallReport, questions: Sequence[str]) -> list[dict[str, Any
     """
     turns = [list(group) for _, group in groupby(report.spoken, key=lambda spoken: spoken.role)]
     placed = _placed(turns, questions)
-    return [_turn(turn, index) for turn, index in zip(turns, placed, strict=True)]
+    found, moment = [], report.started
+    for turn, index in zip(turns, placed, strict=True):
+        # One without a time of its own stays where it stands.
+        moment = moment if turn[0].start is None else turn[0].start
+        found.append(_turn(turn, index, moment))
+    return found
 
 
 def turn_of(said: Spoken) -> dict[str, Any]:
     """A turn that was heard live."""
-    return _turn([said], None)
+    return _turn([said], None, said.start)
 
 
-def _turn(messages: Sequence[Spoken], question_index: int | None) -> dict[str, Any]:
+def _turn(messages: Sequence[Spoken], question_index: int | None, moment: float | None) -> dict[str, Any]:
     heard = [word.confidence for message in messages for word in message.words if word.confidence is not None]
     return {
         "role": messages[0].role,
         "content": " ".join(message.content for message in messages),
         "question_index": question_index,
-        "timestamp": as_time(messages[0].start),
+        "timestamp": as_time(moment),
         "confidence": round(sum(heard) / len(heard), 4) if heard else None,
     }
 

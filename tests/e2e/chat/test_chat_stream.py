@@ -10,14 +10,18 @@ from urllib.parse import urlsplit
 
 from local.emulator.client import Emulator
 from local.run.platform import Platform
+from testing.functions import openai_request
 
 
-def ask(platform: Platform, user: str, message: str) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+def ask(
+    platform: Platform, user: str, message: str, path: str = "/api/chat/stream"
+) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
     """Send a question; the answer as soon as its head is there."""
+    body = openai_request(message, "gpt-6-luna", stream=True) if path.startswith("/v1/") else {"message": message}
     address = urlsplit(platform.url)
     connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=60)
     headers = {"Authorization": f"Bearer {platform.token(user)}", "Content-Type": "application/json"}
-    connection.request("POST", "/api/chat/stream", json.dumps({"message": message}), headers)
+    connection.request("POST", path, json.dumps(body), headers)
     return connection, connection.getresponse()
 
 
@@ -47,12 +51,14 @@ def test_an_answer_arrives_as_events_over_http(platform: Platform) -> None:
 
 def test_a_client_who_leaves_closes_the_call_upstream_and_has_spent_the_unit(platform: Platform) -> None:
     emulator = Emulator.at(platform.emulator_url)
-    for user, marker, seen in (
-        ("left-early", "[[fault:slow delay=60]]", b"event: start"),
-        ("left-late", "[[fault:slow delay=0.01 between=0.2]]", b"event: delta"),
+    late = "[[fault:slow delay=0.01 between=0.2]]"
+    for user, path, marker, seen in (
+        ("left-early", "/api/chat/stream", "[[fault:slow delay=60]]", b"event: start"),
+        ("left-late", "/api/chat/stream", late, b"event: delta"),
+        ("left-v1", "/v1/chat/completions", late, b"data: "),
     ):
         message = f"{user} asks for a long story {marker}"
-        connection, response = ask(platform, user, message)
+        connection, response = ask(platform, user, message, path)
         assert read_until(response, seen)
         number = asked(emulator, message)
         response.close()

@@ -219,6 +219,20 @@ def test_a_stream_that_breaks_off_ends_with_an_error_and_without_the_word_for_th
     assert "[DONE]" not in text
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_answer_takes_two_round_trips_by_token_and_by_machine_key(
+    functions: Functions, token: Token, stream: bool
+) -> None:
+    wanted = {"name": "a program", "scopes": ["chat"]}
+    made = functions.request("account", "POST", "/api/settings/access-keys", wanted, token=token("ada")).json["key"]
+    database = functions.module("wire").services.database
+    for number, credential in enumerate((token("ada"), made)):
+        body = {"model": "auto", "messages": [{"role": "user", "content": f"Question {number}"}], "stream": stream}
+        before = database.round_trips
+        assert functions.request("wire", "POST", PATH, body, token=credential).status == 200
+        assert database.round_trips - before == 2
+
+
 # What was reported of other gateways
 
 

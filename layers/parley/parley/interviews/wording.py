@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from itertools import pairwise
+
+from parley.interviews.record import is_unspaced
 
 MOST_WORDS = 30
 _MOST_CHARACTERS = 300  # not every language puts spaces between words
@@ -24,8 +27,12 @@ def too_long(question: str) -> bool:
 
 
 def words(text: str) -> frozenset[str]:
-    """What two questions are compared by."""
-    return frozenset(re.findall(r"\w+", text.casefold()))
+    """What two questions are compared by: words, or neighbouring characters in a script without spaces between them."""
+    return frozenset(
+        part
+        for word in re.findall(r"\w+", text.casefold())
+        for part in (map("".join, pairwise(word)) if len(word) > 1 and any(map(is_unspaced, word)) else [word])
+    )
 
 
 def alike(a: frozenset[str], b: frozenset[str]) -> bool:

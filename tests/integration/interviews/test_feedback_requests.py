@@ -9,10 +9,12 @@ from typing import Any
 import boto3
 import pytest
 
+from benchmarks.interview_deaths import container
 from local.emulator.client import Emulator
 from testing.aws import CREDENTIALS
 from testing.databases import set_clock
 from testing.functions import Answer, Functions
+from testing.workers import Worker
 from tests.integration.interviews.feedback_cases import USER, complete, rows, run_worker, session
 
 Ask = Callable[..., Answer]
@@ -135,6 +137,25 @@ def test_a_repeated_request_asks_for_nothing_more_however_late_it_comes(
     assert session(database, interview) == before
     # A key is its interview's.
     assert "Idempotency-Replayed" not in ask("POST", other, {}, key="two").headers
+
+
+@pytest.mark.parametrize("dies_at", [1, 1.5, 2, 2.5])
+def test_whoever_dies_asking_and_asks_again_gets_one_version_more(
+    dies_at: float, ask: Ask, functions: Functions, schedules: Functions, database: Any, token: Callable[..., str]
+) -> None:
+    interview = complete(database)
+    run_worker(schedules, interview)
+    worker = Worker(container, functions.environment)
+    assert worker.receive(60) == "ready"
+    key = {"Idempotency-Key": "one"}
+    worker.send((token(USER), "POST", f"/{interview}/feedback", {}, key, dies_at))
+    with pytest.raises(EOFError):
+        worker.receive(60)
+    worker.kill()
+    for _ in range(2):
+        assert ask("POST", interview, {}, key="one").status == 202
+        run_worker(schedules, interview)
+    assert ask("GET", interview).json["versions"] == 2
 
 
 def test_what_failed_is_asked_for_again_under_the_same_key(

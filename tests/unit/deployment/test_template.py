@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -86,15 +86,47 @@ def _actions(function: str) -> set[str]:
     return found
 
 
+def _text(node: ast.expr, names: Mapping[str, str]) -> str | None:
+    """What an expression of texts and names of texts says; None for another one."""
+    if isinstance(node, ast.JoinedStr):
+        return "".join(
+            _text(part.value if isinstance(part, ast.FormattedValue) else part, names) or "" for part in node.values
+        )
+    if isinstance(node, ast.Name):
+        return names.get(node.id)
+    return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else None
+
+
+def _named_texts(tree: ast.Module) -> dict[str, str]:
+    """The texts that a module gives names to, several in one line too."""
+    found: dict[str, str] = {}
+    for node in tree.body:
+        if isinstance(node, ast.Assign):
+            (target,) = node.targets
+            pairs = (
+                zip(target.elts, node.value.elts, strict=True)
+                if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple)
+                else [(target, node.value)]
+            )
+            found |= {
+                name.id: value.value
+                for name, value in pairs
+                if isinstance(name, ast.Name) and isinstance(value, ast.Constant) and isinstance(value.value, str)
+            }
+    return found
+
+
 def _declared_routes(folder: str) -> set[tuple[str, str]]:
-    """The routes that a function's decorators declare: `@api.get("/api/...", ...)`."""
+    """The routes that a function's decorators declare: `@api.get("/api/...", ...)`, or by names of the module's own."""
     routes = set()
-    for node in ast.walk(ast.parse((CHECKOUT / "functions" / folder / "app.py").read_text())):
+    tree = ast.parse((CHECKOUT / "functions" / folder / "app.py").read_text())
+    names = _named_texts(tree)
+    for node in ast.walk(tree):
         if not isinstance(node, ast.FunctionDef):
             continue
         for call in node.decorator_list:
             if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute):
-                words = [argument.value for argument in call.args if isinstance(argument, ast.Constant)]
+                words = [text for argument in call.args if (text := _text(argument, names)) is not None]
                 if call.func.attr == "route":
                     routes.add((str(words[0]), str(words[1])))
                 elif call.func.attr in ("get", "post", "put", "patch", "delete"):

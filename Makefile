@@ -107,7 +107,7 @@ test-deployed: build .development .ministack ## The stack's tests, on one that i
 	@$(PYTHON) -m pytest --deployed tests/e2e/api tests/e2e/deployed $(ARGS)
 
 .PHONY: prove
-prove: build .development ## Run every benchmark at full size and write docs/proofs.md (ARGS="quota" for some)
+prove: build .development .clients ## Run every benchmark at full size and write docs/proofs.md (ARGS="quota" for some)
 	@$(PYTHON) -m local prove $(ARGS)
 
 .PHONY: migrate

@@ -22,15 +22,15 @@ _DATABASE = "platform"
 
 
 @contextmanager
-def platform_over(server: Server, folder: Path) -> Iterator[Platform]:
-    """Serve on a free port; the providers are emulated."""
+def platform_over(server: Server, folder: Path, **environment: str) -> Iterator[Platform]:
+    """Serve on a free port, with more in the functions' environment; the providers are emulated."""
     with psycopg.connect(server.url(), autocommit=True) as owner:
         owner.execute("create database platform")
     logins = Logins(*(server.url(user, _DATABASE) for user in ("postgres", "parley_app", "parley_service")))
     up(logins.owner, SCHEMA)
     with psycopg.connect(logins.owner, autocommit=True) as owner:
         create_logins(owner, server.password("parley_app"), server.password("parley_service"))
-    with running(Platform(folder, quiet=True), logins) as platform:
+    with running(Platform(folder, quiet=True, environment=environment), logins) as platform:
         yield platform
 
 

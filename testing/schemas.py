@@ -254,6 +254,7 @@ ANSWERED: dict[str, Schema] = {
         "required": ["shape"],
     },
     "a type beside a union": closed(code={"type": "string", "anyOf": [{"pattern": "^[0-9]{3}$"}, {"const": "none"}]}),
+    "names of members that are text": closed(name=_TEXT) | {"propertyNames": {"type": "string"}},
     "words of editors and forms": closed(
         name=_TEXT | {"markdownDescription": "**Name**", "errorMessage": "Required.", "x-order": 1, "ui:widget": "text"}
     ),

@@ -160,6 +160,7 @@ def _generation(model: str, body: Json, streamed: bool) -> Call:
         raise CallError("bad_request", "Please use a valid role: user, model.")
     if any((one.get("role") == "model") != bool(number % 2) for number, one in enumerate(contents)):
         raise CallError("bad_request", "Please ensure that multiturn requests alternate between user and model.")
+    _check_declarations(body)
     everything = [body.get("systemInstruction") or {}, *contents]
     texts = tuple(text for content in everything for text in texts_of(content.get("parts")))
     config = body.get("generationConfig") or {}
@@ -188,6 +189,19 @@ def _generation(model: str, body: Json, streamed: bool) -> Call:
 def _speaks(content: Json) -> bool:
     """Whether the user says something, instead of only giving the results of functions."""
     return content.get("role") != "model" and any("functionResponse" not in part for part in content["parts"])
+
+
+def _check_declarations(body: Json) -> None:
+    """Raises CallError for a function whose arguments are an object without members."""
+    declared = [one for tool in body.get("tools") or () for one in tool.get("functionDeclarations") or ()]
+    for number, one in enumerate(declared):
+        schema = one.get("parametersJsonSchema")
+        if schema is not None and not (schema.get("properties") or schema.get("additionalProperties")):
+            raise CallError(
+                "bad_request",
+                f"* GenerateContentRequest.tools[0].function_declarations[{number}].parameters.properties: should be "
+                "non-empty for OBJECT type",
+            )
 
 
 def _given(content: Json, kind: str) -> list[Json]:

@@ -288,8 +288,10 @@ def _tools(tools: ToolUse) -> dict[str, Any]:
     declarations = []
     for tool in tools.definitions:
         declaration: dict[str, Any] = {"name": tool.name, "description": tool.description or tool.name}
-        if tool.parameters is not None and tool.parameters.get("properties") != {}:
-            declaration["parametersJsonSchema"] = tool.parameters
+        # Gemini takes no object of which no member is named.
+        parameters = tool.parameters or {}
+        if parameters.get("properties") or isinstance(parameters.get("additionalProperties"), dict):
+            declaration["parametersJsonSchema"] = parameters
         declarations.append(declaration)
     if isinstance(tools.choice, NamedTool):
         calling: dict[str, Any] = {"mode": "ANY", "allowedFunctionNames": [tools.choice.name]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from random import Random
 from typing import Any
@@ -181,3 +182,23 @@ def test_words_beside_a_reference_reach_the_provider_and_those_of_its_target_sta
     assert sent["properties"]["work"] == {"$ref": "#/$defs/place"}
     assert sent["$defs"]["place"]["description"] == "A place."
     assert exact
+
+
+def test_a_deep_answer_is_read_once_however_many_alternatives_share_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    node: Schema = {"$ref": "#/$defs/node"}
+    parts = [closed(child=node, a={"enum": [number]}) for number in range(4)]
+    schema = check(closed(root=node) | {"$defs": {"node": {"anyOf": [*parts, {"type": "string"}]}}})
+    read: list[Any] = []
+    module = importlib.import_module("parley.providers.json_schema")
+
+    def listed(kinds: str | list[str]) -> list[str]:
+        read.append(kinds)
+        return kinds if isinstance(kinds, list) else [kinds]
+
+    monkeypatch.setattr(module, "_listed", listed)
+    value: Any = 0  # fits nowhere
+    for _ in range(60):
+        value = {"child": value, "a": 3}
+    with pytest.raises(ValueError, match="anyOf"):
+        answer_that_fits(json.dumps({"root": value}), schema)
+    assert len(read) < 5_000

@@ -86,8 +86,8 @@ IMPERSONAL: Mapping[str, set[str]] = {
     "public.ai_usage": {"organization_id", "request_id", "tier", "provider", "model", "operation_type"},
     # A request of the user's own, which a shared answer is waited for by.
     "app.cache_fills": {"request_id"},
-    # A week or a month, which the histogram counts by.
-    "app.leaderboard_scores": {"period_key"},
+    # An organization, and a week or a month, which the histogram counts by.
+    "app.leaderboard_scores": {"organization_id", "period_key"},
 }
 
 

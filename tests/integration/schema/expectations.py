@@ -40,11 +40,11 @@ def _of_interviews(table: str, **columns: Any) -> dict[str, dict[str, Any]]:
     }
 
 
-def _usage() -> dict[str, dict[str, Any]]:
+def _usage(table: str, day: str) -> dict[str, dict[str, Any]]:
     return {
         person: {
-            "id": _id("ai_usage", person), "user_id": person, "organization_id": ORGANIZATION[person],
-            "tier": "free", "provider": "openai", "model": "m", "operation_type": "chat", "created_at": _DAY,
+            "id": _id(table, person), "user_id": person, "organization_id": ORGANIZATION[person],
+            "tier": "free", "provider": "openai", "model": "m", "operation_type": "chat", "created_at": day,
         }
         for person in PEOPLE
     }  # fmt: skip
@@ -79,7 +79,8 @@ ROWS: Mapping[str, Mapping[str, Row]] = {
     "public.ai_conversations": _with_ids(
         "ai_conversations", _of_people(title="t", messages="[]", model="m", model_used="m")
     ),
-    "public.ai_usage": _usage(),
+    "public.ai_usage": _usage("ai_usage", _DAY),
+    "app.usage_archive": _usage("usage_archive", "2020-01-15"),
     "public.user_ai_usage": _with_ids(
         "user_ai_usage", _of_people(period_start=_DAY, period_end="2026-11-21", request_count=1)
     ),
@@ -247,7 +248,6 @@ _SHOWS: Mapping[str, str] = {
     "public.ai_usage_logs": "public.ai_usage",
     "app.ai_usage_YYYY_MM": "public.ai_usage",
     "app.ai_usage_rest": "public.ai_usage",
-    "app.usage_archive": "public.ai_usage",
     "app.public_embeddings": "public.embeddings",
     "app.searchable_content": "public.content_items",
 }

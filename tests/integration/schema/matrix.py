@@ -121,6 +121,11 @@ def all_tables(owner: psycopg.Connection[Any]) -> list[str]:
 def load(owner: psycopg.Connection[Any]) -> dict[str, Table]:
     """Write the labelled rows of every table that has some, and describe all tables."""
     # Without triggers and foreign keys: the rows are what they say, in any order.
+    # The archive has no month of its own before one is retired.
+    owner.execute(
+        "create table if not exists app.ai_usage_2020_01 partition of app.usage_archive"
+        " for values from ('2020-01-01') to ('2020-02-01')"
+    )
     owner.execute("select set_config('session_replication_role', 'replica', false)")
     for name in ROWS:
         table = Table(name, (), rows_of(name))

@@ -180,6 +180,8 @@ def test_each_role_allows_what_its_function_asks_and_nothing_else(
         return answer
 
     use("migrate", lambda functions: functions.invoke("migrate", {"command": "up"}, 900))
+    with database.connect() as owner:
+        owner.execute("update app.ai_tiers set daily_units = null")  # Bo asks for more than a day's
     send("health", "GET", "/api/health?ready=true")
     send("get_provider", "GET", "/api/ai-provider")
     send("set_provider", "POST", "/api/ai-provider", {"provider": "openai"})

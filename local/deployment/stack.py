@@ -60,7 +60,7 @@ class Stack:
                       "--output-template-file", str(packaged), "--use-json", "--no-progressbar")  # fmt: skip
             template = json.loads(packaged.read_text())
             pairs = {**parameters, **self.environment.parameters}
-            _publish_each_change(template, pairs)
+            publish_each_change(template, pairs)
             if self.account.emulated:
                 emulator_changes.change(template, self.account)
             packaged.write_text(json.dumps(template))
@@ -143,11 +143,15 @@ class Stack:
             raise DeploymentFailed(f"sam {command} failed" + (f":\n{ran.stdout}" if self._quiet else "; see above"))
 
 
-def _publish_each_change(template: dict[str, Any], parameters: Mapping[str, str]) -> None:
+def publish_each_change(template: dict[str, Any], parameters: Mapping[str, str]) -> None:
     """Have SAM publish a new version of every function where anything of the deployment is new.
 
-    By itself it does so for what stands in the template. A parameter's value does not, and the aliases, which serve all
-    calls, would go on with the old one.
+    By itself it does so for a function's own code. A layer or a parameter's value would not reach the aliases, which
+    serve all calls.
+
+    Args:
+        template: what `sam package` made, in which artefacts have names by their content; it is changed.
+        parameters: the template's.
     """
     digest = hashlib.sha256(json.dumps([template, dict(parameters)], sort_keys=True).encode()).hexdigest()
     for resource in template["Resources"].values():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -23,7 +23,7 @@ template = yaml_parse(open(sys.argv[1]).read())
 for resource in template["Resources"].values():
     for name in ("CodeUri", "ContentUri"):
         if name in resource.get("Properties", {}):
-            resource["Properties"][name] = json.loads(sys.argv[3]).get(resource["Type"], "s3://bucket/key")
+            resource["Properties"][name] = "s3://bucket/key"
 print(json.dumps(Translator({}, Parser()).translate(template, json.loads(sys.argv[2])), default=str))
 """
 
@@ -35,19 +35,10 @@ _ARNS = {
 }
 
 
+@cache
 def rendered(**parameters: str) -> dict[str, Any]:
     """The template as CloudFormation gets it with these parameters, its own functions (Ref, Fn::If ...) left in."""
-    return rendered_from({}, **parameters)
-
-
-def rendered_from(artefacts: Mapping[str, str], **parameters: str) -> dict[str, Any]:
-    """The same where `sam package` put the artefacts of a type, `AWS::Serverless::Function`, say, somewhere else."""
-    return _rendered(json.dumps(parameters, sort_keys=True), json.dumps(dict(artefacts)))
-
-
-@cache
-def _rendered(parameters: str, artefacts: str) -> dict[str, Any]:
-    command = [str(SAM_PYTHON), "-c", _TRANSLATE, str(CHECKOUT / "template.yaml"), parameters, artefacts]
+    command = [str(SAM_PYTHON), "-c", _TRANSLATE, str(CHECKOUT / "template.yaml"), json.dumps(parameters)]
     environment = {"AWS_DEFAULT_REGION": REGION, "PATH": "/usr/bin:/bin"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     translated: dict[str, Any] = json.loads(done.stdout)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from local.deployment.stack import publish_each_change
 from local.template.cloudformation import Resolver
 from local.template.rendered import SAM_PYTHON, rendered
 
@@ -96,6 +97,24 @@ def test_an_address_that_asks_too_often_is_held_back_before_the_api() -> None:
     assert rule["Action"] == {"Block": {}}
     (association,) = of("AWS::WAFv2::WebACLAssociation", resources).values()
     assert association["WebACLArn"] == {"Fn::GetAtt": ["WebAcl", "Arn"]}
+
+
+def test_whatever_changes_every_function_gets_a_version_that_callers_reach() -> None:
+    def digests(layer: str, **parameters: str) -> set[str]:
+        template: dict[str, Any] = {
+            "Resources": {
+                "Layer": {"Type": "AWS::Serverless::LayerVersion", "Properties": {"ContentUri": layer}},
+                "One": {"Type": "AWS::Serverless::Function", "Properties": {"CodeUri": "s3://bucket/one"}},
+                "Other": {"Type": "AWS::Serverless::Function", "Properties": {"CodeUri": "s3://bucket/other"}},
+            }
+        }
+        publish_each_change(template, parameters)
+        return {template["Resources"][name]["Properties"]["AutoPublishCodeSha256"] for name in ("One", "Other")}
+
+    releases = [digests("s3://bucket/a"), digests("s3://bucket/b"), digests("s3://bucket/b", Timezone="Europe/Berlin")]
+    assert [len(release) for release in releases] == [1, 1, 1]
+    assert len(set.union(*releases)) == 3
+    assert digests("s3://bucket/a") == releases[0]
 
 
 def test_migrating_by_hand_is_a_matter_of_one_parameter() -> None:

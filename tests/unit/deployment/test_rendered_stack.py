@@ -13,7 +13,7 @@ import pytest
 from local.checkout import CHECKOUT
 from local.openapi import CONTRACT
 from local.template import cloudformation
-from local.template.rendered import SAM_PYTHON, rendered, rendered_from
+from local.template.rendered import SAM_PYTHON, rendered
 
 pytestmark = pytest.mark.skipif(not SAM_PYTHON.exists(), reason="rendering needs .venv-sam (make build makes it)")
 
@@ -109,18 +109,6 @@ def test_no_function_makes_a_log_group_that_outlives_the_stack() -> None:
         assert denied["Action"] == "logs:CreateLogGroup"
         group = of("AWS::Logs::LogGroup")[named(function["LoggingConfig"]["LogGroup"])]["LogGroupName"]["Fn::Sub"]
         assert fnmatch(group, denied["Resource"]["Fn::Sub"].partition(":log-group:")[2])
-
-
-@pytest.mark.parametrize("changed", ["AWS::Serverless::Function", "AWS::Serverless::LayerVersion"])
-def test_new_code_and_a_new_layer_each_publish_a_version_of_every_function(changed: str) -> None:
-    def versions(document: dict[str, Any]) -> dict[str, str]:
-        resources = document["Resources"].items()
-        return {named(one["Properties"]["FunctionName"]): name
-                for name, one in resources if one["Type"] == "AWS::Lambda::Version"}  # fmt: skip
-
-    before, after = versions(rendered()), versions(rendered_from({changed: "s3://bucket/another"}))
-    assert before.keys() == after.keys() == functions().keys()
-    assert [name for name in before if before[name] == after[name]] == []
 
 
 def test_each_function_logs_to_a_group_that_forgets_and_has_an_alarm() -> None:

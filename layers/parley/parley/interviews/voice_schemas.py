@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
 from parley.core.fields import BODY, Count, NullIsAbsent
@@ -22,18 +22,12 @@ class EventReceipt(TypedDict):
 
 class AcousticsRequest(NullIsAbsent, BaseModel):
     """What the client measured of the candidate's sound: its mean loudness in dB below full scale, and how far the
-    pitch varies, as a standard deviation in semitones.
+    pitch varies, as a standard deviation in semitones. It takes the place of what was sent before.
     """
 
     model_config = BODY
     mean_dbfs: Annotated[float, Field(ge=-120, le=0)] | None = None
     pitch_deviation_semitones: Annotated[float, Field(ge=0, le=48)] | None = None
-
-    @model_validator(mode="after")
-    def _something(self) -> AcousticsRequest:
-        if self.mean_dbfs is None and self.pitch_deviation_semitones is None:
-            raise ValueError("send mean_dbfs, pitch_deviation_semitones, or both")
-        return self
 
 
 class Timing(TypedDict):

@@ -200,10 +200,10 @@ def test_a_recording_is_where_the_vendor_says_and_for_its_owner_alone(
         path = f"/api/interviews/{started['id']}/recording"
         return functions.request("interviews", "GET", path, token=token(user))
 
-    assert (recording("ada").status, recording("ada").json["code"]) == (404, "recording_not_found")
+    assert (recording("ada").status, recording("ada").json["code"]) == (409, "recording_unavailable")
     send(functions, call.report())
     work(schedules, database)
-    assert recording("ada").json["code"] == "recording_not_found"
+    assert recording("ada").json["code"] == "recording_unavailable"
     emulator.call(call.as_resource())
     answer = recording("ada")
     assert (answer.status, answer.text) == (302, "")
@@ -235,7 +235,9 @@ def test_how_the_candidate_spoke_is_told_and_what_its_client_measured_is_labelle
 ) -> None:
     started = start(functions, token("ada"))
     path = f"/api/interviews/{started['id']}/voice-analytics"
-    assert functions.request("interviews", "GET", path, token=token("ada")).json["code"] == "voice_analytics_not_found"
+    assert (
+        functions.request("interviews", "GET", path, token=token("ada")).json["code"] == "voice_analytics_unavailable"
+    )
     call = call_of(started, has_messages=True, word_unit="epoch_ms")
     send(functions, call.report())
     work(schedules, database)

@@ -31,7 +31,7 @@ class VoiceRecords:
     def recording_url(self, caller: Caller, interview_id: str) -> str:
         """Where the recording can be heard for a while. No address is kept: it would end, and be anybody's until then.
 
-        Raises Problem: 404 where there is none, 502 where the vendor cannot be asked.
+        Raises Problem: 404, 409 where there is none, 502 where the vendor cannot be asked.
         """
         rows = self.database.query(
             caller.claims,
@@ -44,11 +44,11 @@ class VoiceRecords:
         call_id = rows[0]["vapi_call_id"]
         url = None if call_id is None else self.vendor().recording_url(call_id)
         if url is None:
-            raise Problem("recording_not_found", "The interview has no recording, or none any more.", status=404)
+            raise Problem("recording_unavailable", "The interview has no recording, or none any more.", status=409)
         return url
 
     def analytics(self, caller: Caller, interview_id: str) -> VoiceAnalytics:
-        """How the candidate spoke. Raises Problem (404)."""
+        """How the candidate spoke. Raises Problem: 404, 409 without a report."""
         rows = self.database.query(
             caller.claims,
             """
@@ -71,7 +71,7 @@ class VoiceRecords:
         return cast("VoiceAnalytics", row | {"acoustics": None} | analysis)
 
     def add_acoustics(self, caller: Caller, interview_id: str, sent: AcousticsRequest) -> VoiceAnalytics:
-        """Keep what the caller's client measured of the sound. Raises Problem (404)."""
+        """Keep what the caller's client measured of the sound. Raises Problem as `analytics` does."""
         acoustics = {
             "source": "client",
             "formula_version": ACOUSTICS_VERSION,
@@ -89,4 +89,4 @@ class VoiceRecords:
 
 
 def _no_analytics() -> Problem:
-    return Problem("voice_analytics_not_found", "There is no report of a voice call of this interview.", status=404)
+    return Problem("voice_analytics_unavailable", "There is no report of a voice call of this interview.", status=409)

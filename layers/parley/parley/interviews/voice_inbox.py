@@ -13,7 +13,7 @@ from parley.core.observability import logger
 from parley.core.queues import WorkQueue
 from parley.database.connection import Database
 from parley.database.errors import DatabaseUnavailable
-from parley.interviews.voice_reading import parse, read_event
+from parley.interviews.voice_reading import identify, parse
 from parley.interviews.voice_schemas import EventReceipt
 from parley.interviews.voice_signatures import Credential, credentials_of, is_signed
 
@@ -48,7 +48,7 @@ class VoiceInbox:
         if not is_signed(self._credentials(), headers, body, self.clock):
             raise Problem("webhook_unauthorized", "The event is not signed as its sender has to sign it.", status=401)
         try:
-            event = read_event(parse(body))
+            event = identify(parse(body))
         except ValueError:
             raise Problem("invalid_request", "The body is not JSON.", status=400) from None
         if len(body) > LARGEST_EVENT:

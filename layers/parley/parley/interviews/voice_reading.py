@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from parley.interviews.record import words_in
 
@@ -95,13 +95,24 @@ class CallReport:
         return _FAILURE.search((self.ended_reason or "").lower()) is not None
 
 
+class EventIdentity(NamedTuple):
+    """Attributes:
+    type: `REPORT`, `STATUS`, `TRANSCRIPT`, or another word of the vendor's.
+    call_id: None where it belongs to no call.
+    key: the same for each delivery; None where there is nothing to do with it.
+    """
+
+    type: str
+    call_id: str | None
+    key: str | None
+
+
 @dataclass(frozen=True, slots=True)
 class CallEvent:
     """An event of a call, or the call itself.
 
     Attributes:
-        type: `REPORT`, `STATUS`, `TRANSCRIPT`, or another word of the vendor's.
-        call_id: None where it belongs to no call.
+        type, call_id, key: see `EventIdentity`.
         status: of a status update.
         said: of a final transcript, what it says.
         report: of a report.
@@ -125,26 +136,38 @@ def parse(body: bytes) -> Any:
         raise ValueError("nested too deep") from None
 
 
-def read_event(body: Any) -> CallEvent:
-    """Read a webhook's parsed body."""
-    message = _object(_object(body).get("message")) or _object(body)
+def identify(body: Any) -> EventIdentity:
+    """What an event is, out of a webhook's parsed body, without reading what was said."""
+    message = _message_of(body)
     kind = _text(message.get("type")) or ""
     call = _object(message.get("call"))
     call_id = _first(_identifier(one) for one in (call.get("id"), call.get("callId"), message.get("callId")))
-    status = said = report = discriminator = None
+    discriminator = None
     if kind == REPORT:
-        report, discriminator = read_report(message), ""
+        discriminator = ""
     elif kind == STATUS:
-        status = _identifier(message.get("status"))
-        discriminator = status
+        discriminator = _identifier(message.get("status"))
     elif kind.startswith(TRANSCRIPT):
         kind = TRANSCRIPT
-        said = _final_transcript(message)
-        if said is not None:
+        if said := _final_transcript(message):
             discriminator = f"{said.role}:{said.start}:{hashlib.sha256(said.content.encode()).hexdigest()[:16]}"
     # Not of the whole body: the same report comes again with links that are signed anew.
     key = None if call_id is None or discriminator is None else f"{call_id}:{kind}:{discriminator}".rstrip(":")
-    return CallEvent(kind, call_id, status, said, report, list(_claims(message)), key)
+    return EventIdentity(kind, call_id, key)
+
+
+def read_event(body: Any) -> CallEvent:
+    """Read a webhook's parsed body."""
+    message, (kind, call_id, key) = _message_of(body), identify(body)
+    return CallEvent(
+        type=kind,
+        call_id=call_id,
+        status=_identifier(message.get("status")) if kind == STATUS else None,
+        said=_final_transcript(message) if kind == TRANSCRIPT else None,
+        report=read_report(message) if kind == REPORT else None,
+        claims=list(_claims(message)),
+        key=key,
+    )
 
 
 def read_call(body: Any) -> CallEvent:
@@ -273,6 +296,10 @@ def _claims(message: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def _named(places: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[str]:
     found = (_text(place.get(name)) for place in places for name in names)
     return list(dict.fromkeys(text for text in found if text))
+
+
+def _message_of(body: Any) -> Mapping[str, Any]:
+    return _object(_object(body).get("message")) or _object(body)
 
 
 def _object(value: Any) -> Mapping[str, Any]:

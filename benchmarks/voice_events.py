@@ -29,13 +29,14 @@ import boto3
 
 from local.emulator.client import Emulator
 from local.emulator.voice import PLACES, WORD_UNITS, Call, make_call
+from parley.core.observability import logger
 from testing.aws import CREDENTIALS, serve_aws
 from testing.databases import ScratchDatabase, migrated_server
 from testing.figures import Figures, Verdict, percentile, show_load
 from testing.functions import Functions, function_environment, make_token
 from testing.running import Function, running_parley
 from testing.voice import SIGNED, VOICE_SECRET
-from testing.workers import Worker, silence
+from testing.workers import Worker
 
 QUESTIONS = ("Which technical decision are you most proud of?", "How did you narrow down the hardest defect?")
 CALLS = 20
@@ -245,7 +246,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--reports", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args(arguments)
-    silence()
+    logger.setLevel("CRITICAL")  # every event says that there is no queue
     verdict, figures = Verdict(), Figures()
     show_load(figures)
     began = time.monotonic()

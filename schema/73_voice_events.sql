@@ -226,11 +226,15 @@ begin
   end if;
   return query
     select e.id from app.webhook_events e
-    where e.status in ('received', 'failed') and e.received_at < app.now() - interval '5 minutes'
-    order by e.received_at, e.id limit p_limit;
+    where e.status in ('received', 'unmatched', 'failed') and e.received_at < app.now() - interval '5 minutes'
+      -- What waits for a call is worked on when that is bound; where it still waits then, its worker died in between.
+      and (e.status <> 'unmatched' or exists (select from public.interview_sessions s where s.vapi_call_id = e.call_id))
+    -- What fails each time comes last, so that it keeps back nothing else.
+    order by e.status = 'failed', e.received_at, e.id limit p_limit;
 end $$;
 comment on function app.overdue_voice_events(integer) is
-  'The events whose message may be lost, the oldest first. For the schedule, which sends another one.';
+  'The events whose message may be lost, those that wait though their call is bound, and last those that failed; the oldest first. '
+  'For the schedule, which sends another message.';
 
 create or replace function app.overdue_voice_calls(p_limit integer) returns setof text
   language plpgsql stable set search_path = pg_catalog, pg_temp

@@ -62,6 +62,17 @@ def queue(
     sqs.close()
 
 
+def overdue(schedules: Functions, database: Any) -> Any:
+    """What the hourly schedule asks for once nothing has come for eleven minutes."""
+    with database.connect() as owner:
+        owner.execute("update app.webhook_events set received_at = received_at - interval '11 minutes'")
+        owner.execute(
+            "update interview_sessions set last_activity_at = now() - interval '11 minutes'"
+            " where status = 'in_progress'"
+        )
+    return schedules.invoke("cache_cleanup", {})
+
+
 def is_complete(database: Any, call: Call) -> bool:
     found = session(database, call.interview_id)
     return (found["status"], found["feedback_status"], found["vapi_call_id"]) == ("completed", "ready", call.id)
@@ -121,6 +132,72 @@ def test_the_schedule_asks_again_for_what_a_queue_lost_and_for_reports_that_did_
     assert schedules.invoke("cache_cleanup", {})["voice_calls_requested"] == 1
     queue.run()
     assert is_complete(database, silent)
+
+
+@pytest.mark.parametrize("early", [{}, {"artifact": {}}, {"artifact": {"messages": [], "transcript": ""}}])
+def test_a_call_that_is_over_before_the_vendor_has_what_was_said_is_asked_for_again(
+    early: dict[str, Any], functions: Functions, schedules: Functions, token: Token, database: Any,
+    emulator: Emulator, queue: Queue,
+) -> None:  # fmt: skip
+    call = call_of(start(functions, token("ada")), place="call.metadata")
+    send(functions, call.status("in-progress"))
+    queue.run()
+    whole = call.as_resource()
+    emulator.call({name: whole[name] for name in ("id", "status", "endedAt", "metadata")} | early)
+    assert overdue(schedules, database)["voice_calls_requested"] == 1
+    queue.run()
+    assert session(database, call.interview_id)["status"] == "in_progress"
+    emulator.call(whole)
+    assert overdue(schedules, database)["voice_calls_requested"] == 1
+    queue.run()
+    assert is_complete(database, call)
+
+
+def test_what_still_waits_though_its_call_is_bound_is_worked_on_by_the_schedule(
+    functions: Functions, schedules: Functions, token: Token, database: Any, queue: Queue
+) -> None:
+    started = start(functions, token("ada"))
+    call = call_of(started, place="artifact.variableValues")
+    send(functions, call.transcripts()[0])
+    queue.run()
+    assert overdue(schedules, database)["voice_events_requested"] == 0
+    queue.tasks()
+    # A worker that dies after it has bound the call leaves it like this.
+    with database.connect() as owner:
+        owner.execute("update interview_sessions set vapi_call_id = %s", (call.id,))
+    assert overdue(schedules, database)["voice_events_requested"] == 1
+    queue.run()
+    assert inbox(database) == {"processed": 1}
+
+
+def test_of_overdue_events_those_that_failed_come_last(database: Any) -> None:
+    with database.connect() as owner:
+        owner.execute(
+            "insert into app.webhook_events (provider, event_key, type, call_id, payload, status, received_at)"
+            " select 'vapi', n::text, 'end', 'c', '{}', case when n < 3 then 'failed' else 'received' end,"
+            " now() - make_interval(hours => 9 - n) from generate_series(1, 4) as n"
+        )
+        owner.execute("select set_config('request.jwt.claims', '{\"role\": \"service_role\"}', false)")
+        keys = owner.execute(
+            "select e.event_key from rows from (app.overdue_voice_events(3)) with ordinality as o (id, at)"
+            " join app.webhook_events e on e.id = o.id order by o.at"
+        ).fetchall()
+    assert keys == [("3",), ("4",), ("1",)]
+
+
+def test_a_report_that_comes_while_the_databases_password_cannot_be_read_is_fetched_after_it(
+    functions: Functions, token: Token, database: Any, emulator: Emulator, queue: Queue
+) -> None:
+    call = call_of(start(functions, token("ada")))
+    emulator.call(call.as_resource())
+    functions.environment |= {
+        "DATABASE_URL": "", "PARLEY_DATABASE_SECRET_ARN": "parley/test/database",
+        "AWS_ENDPOINT_URL_SECRETS_MANAGER": "http://127.0.0.1:1",
+    }  # fmt: skip
+    answer = send(functions, call.report())
+    assert (answer.status, answer.json["code"]) == (503, "secrets_unavailable")
+    assert queue.run() == [("voice_call", call.id), ("interview_feedback", call.interview_id)]
+    assert is_complete(database, call)
 
 
 def test_a_call_that_ended_is_looked_after_in_two_minutes(

@@ -53,7 +53,8 @@ class VoiceCalls:
     def reconcile(self, call_id: str, _seconds: float) -> bool:
         """Ask the vendor for a call whose report did not come, or could not be taken in.
 
-        Returns False where the vendor cannot be asked now. Raises DatabaseUnavailable.
+        Nothing is done to a call of which the vendor has nothing said yet. Returns False where the vendor cannot be
+        asked now. Raises DatabaseUnavailable.
         """
         if self._asked("select app.has_call_report(%s) as found", call_id):
             return True
@@ -66,7 +67,8 @@ class VoiceCalls:
             logger.warning("a call's report cannot be asked for", call=call_id, code=problem.code)
             return False
         call = read_call(found)
-        if call.report is None or call.call_id != call_id:
+        # A call may be over before the vendor has what was said in it: without that, it is asked for again.
+        if call.report is None or not call.report.spoken or call.call_id != call_id:
             logger.info("a call has no report", call=call_id, status=call.status)
             return True
         interview_id = self._interview_of(call)

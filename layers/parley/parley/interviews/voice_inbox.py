@@ -63,7 +63,7 @@ class VoiceInbox:
                 (event.key, event.type, event.call_id, body.decode("utf-8-sig")),
                 idempotent=True,
             )
-        except DatabaseUnavailable:
+        except (DatabaseUnavailable, Problem):  # of the database's password, which cannot be read right now
             if event.call_id is not None:
                 self.calls.send(event.call_id)
             raise

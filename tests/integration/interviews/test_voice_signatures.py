@@ -208,6 +208,33 @@ def test_an_unusable_credential_lets_nothing_in(unusable: Any, functions: Functi
         assert hook.send(headers) == (401, 0)
 
 
+@pytest.mark.parametrize(
+    ("way", "changes"),
+    [
+        # What any token of the issuer would fit, or one of any issuer.
+        ("oauth2", {"audience": ""}), ("oauth2", {"issuer": ""}),
+        # A time that nobody signed says nothing.
+        ("hmac", {"payload_format": "{body}"}), ("hmac", {"payload_format": "{method}.{body}"}),
+    ],
+)  # fmt: skip
+def test_a_credential_that_would_let_too_much_in_lets_nothing_in(
+    way: str, changes: Mapping[str, Any], functions: Functions, database: Any
+) -> None:
+    right_way = WAYS[way]
+    hook = Hook(functions, database, {**right_way.credential, **changes})
+    sign = hmac_of(changes["payload_format"]) if "payload_format" in changes else right_way.sign
+    assert hook.send(sign(BODY, time.time(), right(right_way))) == (401, 0)
+
+
+@pytest.mark.parametrize(("key", "answer"), [(b"nine byte", (401, 0)), (b"sixteen bytes ok", (200, 1))])
+def test_a_key_in_base64_is_as_long_as_its_bytes(
+    key: bytes, answer: tuple[int, int], functions: Functions, database: Any
+) -> None:
+    secret = "whsec_" + base64.b64encode(key).decode()
+    hook = Hook(functions, database, {**WAYS["svix"].credential, "secret": secret})
+    assert hook.send(WAYS["svix"].sign(BODY, time.time(), secret)) == answer
+
+
 def test_an_access_token_of_another_issuer_or_for_another_audience_is_none(functions: Functions, database: Any) -> None:
     hook = Hook(functions, database, WAYS["oauth2"].credential)
     for whose in ({"iss": "https://other.test", "aud": "parley"}, {"iss": "https://issuer.test", "aud": "other"}, {}):

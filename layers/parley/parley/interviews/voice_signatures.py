@@ -18,7 +18,7 @@ from parley.core.clock import Clock
 from parley.core.observability import logger
 
 _WINDOW_SECONDS = 300.0
-_LEAST_SECRET = 16  # characters
+_LEAST_SECRET = 16  # characters, or bytes where it is written in base64
 # What is more is milliseconds.
 _LATEST_SECONDS = 1e11
 _PLACEHOLDER = re.compile(r"\{(body|timestamp|method|url|svix-id)\}")
@@ -41,10 +41,12 @@ class Credential:
         secret_is_base64: whether the key of the signatures is written in base64, perhaps with `whsec_` before it.
         include_timestamp, timestamp_header: whether a time is sent, and where. It may be 300 seconds off. Without one
             nothing tells a request from its repetition, which the inbox does.
-        payload_format: what is signed, with {timestamp}, {body}, {method}, {url} and {svix-id} in it.
+        payload_format: what is signed, with {timestamp}, {body}, {method}, {url} and {svix-id} in it. It has to have
+            {body}, and {timestamp} where a time is sent: one that is not signed could be anybody's.
         message_id_header: where the id of {svix-id} stands.
         url: what the sender writes for {url}: the address that is set there.
-        issuer, audience, jwks_url: of oauth2.
+        issuer, audience, jwks_url: of oauth2. Issuer and audience have to be there, since an issuer gives tokens to
+            others too.
     """
 
     mode: Mode
@@ -113,14 +115,18 @@ def _credential(item: Any) -> Credential:
         if field.type in ("str", "bool")
     ):
         raise TypeError("a member has the wrong type")
-    if not (mode == "oauth2" and credential.jwks_url) and len(credential.secret) < _LEAST_SECRET:
-        raise ValueError(f"its secret has to have at least {_LEAST_SECRET} characters")
+    if mode == "oauth2" and not (credential.issuer and credential.audience):
+        raise ValueError("oauth2 has to have an issuer, and an audience that the tokens of users never have")
+    key = _key(credential) if mode == "hmac" else credential.secret
+    if not (mode == "oauth2" and credential.jwks_url) and len(key) < _LEAST_SECRET:
+        raise ValueError(f"its secret has to have at least {_LEAST_SECRET} characters, or bytes in base64")
     if mode == "hmac":
         if credential.algorithm not in ("sha256", "sha512", "sha1") or credential.encoding not in ("hex", "base64"):
             raise ValueError("algorithm is sha256, sha512 or sha1, encoding hex or base64")
-        _key(credential)
         if "{body}" not in _format(credential):
             raise ValueError("payload_format has to have {body} in it")
+        if credential.include_timestamp and "{timestamp}" not in _format(credential):
+            raise ValueError("payload_format has to have {timestamp} in it, unless include_timestamp is false")
     return credential
 
 
@@ -189,9 +195,9 @@ def _is_access_token(credential: Credential, sent: str) -> bool:
             token,
             key,
             algorithms=[credential.algorithm],
-            audience=credential.audience or None,
-            issuer=credential.issuer or None,
-            options={"require": ["exp"], "verify_aud": bool(credential.audience)},
+            audience=credential.audience,
+            issuer=credential.issuer,
+            options={"require": ["exp"]},
         )
     except jwt.PyJWKClientConnectionError:
         from parley.core.errors import Problem

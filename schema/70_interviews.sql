@@ -321,12 +321,15 @@ as $$
 declare
   v_deleted integer;
 begin
-  -- Nobody sends one again after sixteen days, and what came for a call that nobody has any more goes with them.
-  delete from app.webhook_events where received_at < app.now() - interval '16 days';
+  -- Nobody sends one again after sixteen days. What belongs to no call is somebody's words too, perhaps of a deleted user's:
+  -- an interview waits for its call for a day.
+  delete from app.webhook_events
+  where received_at < app.now() - interval '16 days'
+    or status = 'unmatched' and received_at < app.now() - interval '1 day';
   get diagnostics v_deleted = row_count;
   return v_deleted;
 end $$;
-comment on function app.delete_old_events() is 'For the schedule: empties the inbox of what is older than sixteen days; returns how many events went.';
+comment on function app.delete_old_events() is 'For the schedule: empties the inbox of what is older than sixteen days, and of what is unmatched for a day; returns how many events went.';
 
 create or replace function app.guard_interview_status() returns trigger
   language plpgsql set search_path = pg_catalog, pg_temp

@@ -69,17 +69,20 @@ def test_the_cache_cleanup_deletes_what_has_expired_and_nothing_else(schedules: 
         assert owner.execute("select count(*) from ai_response_cache").fetchone() == (100,)
 
 
-def test_the_usage_reset_empties_the_inbox_of_what_is_old(schedules: Functions, database: Any) -> None:
+def test_the_usage_reset_empties_the_inbox_of_what_is_old_or_belongs_to_no_call(
+    schedules: Functions, database: Any
+) -> None:
     with database.connect() as owner:
         owner.execute(
             """
-            insert into app.webhook_events (provider, event_key, type, payload, received_at)
-            select 'vapi', n::text, 'end', '{}', now() - make_interval(days => n, hours => -1)
-            from generate_series(1, 20) as n
+            insert into app.webhook_events (provider, event_key, type, payload, status, received_at)
+            select 'vapi', status || n, 'end', '{}', status, now() - make_interval(days => n, hours => -1)
+            from generate_series(1, 20) as n, unnest(array['received', 'failed', 'unmatched']) as status
             """
         )
-        assert schedules.invoke("usage_reset", {})["events_deleted"] == 4
-        assert owner.execute("select count(*) from app.webhook_events").fetchone() == (16,)
+        assert schedules.invoke("usage_reset", {})["events_deleted"] == 4 + 4 + 19
+        left = owner.execute("select status, count(*) from app.webhook_events group by status order by status")
+        assert left.fetchall() == [("failed", 16), ("received", 16), ("unmatched", 1)]
 
 
 def test_usage_of_an_outage_enters_the_ledger_once(schedules: Functions, database: Any) -> None:

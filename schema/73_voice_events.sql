@@ -88,7 +88,8 @@ begin
   update public.interview_sessions
   set call_report_at = app.now(), started_at = v_started, last_activity_at = v_ended, status = v_status,
       completed_at = case when v_status = 'completed' then coalesce(completed_at, least(v_ended, app.now())) end,
-      duration_minutes = extract(epoch from v_ended - v_started) / 60,
+      -- What the column can hold, whatever a vendor's clock says: no number may keep an interview from its end.
+      duration_minutes = least(999999, extract(epoch from v_ended - v_started) / 60),
       ended_reason = coalesce(p_report ->> 'ended_reason', ended_reason), cost = (p_report ->> 'cost')::numeric
   where id = p_session.id;
 end $$;

@@ -174,6 +174,34 @@ def test_a_call_without_a_word_of_the_candidate_is_no_interview(
     assert rows(database, "select count(*) from app.xp_events") == [0]
 
 
+def test_no_times_of_a_report_keep_the_interview_from_its_end(
+    functions: Functions, schedules: Functions, token: Token, database: Any
+) -> None:
+    started = start(functions, token("ada"))
+    report = call_of(started, has_messages=True).report()
+    report["message"] |= {"startedAt": "2001-01-01T00:00:00Z", "endedAt": "2026-11-29T00:00:00Z"}
+    send(functions, report)
+    work(schedules, database)
+    found = session(database, started["id"])
+    assert (found["status"], found["duration_minutes"]) == ("completed", 999_999)
+
+
+def test_an_event_that_the_database_refuses_waits_and_keeps_no_other_one_back(
+    functions: Functions, schedules: Functions, token: Token, database: Any
+) -> None:
+    refused, kept = start(functions, token("ada")), start(functions, token("bob"))
+    with database.connect() as owner:
+        owner.execute("alter table interview_sessions add constraint refused check (cost is distinct from 5)")
+    report = call_of(refused).report()
+    report["message"]["cost"] = 5
+    send(functions, report)
+    send(functions, call_of(kept).report())
+    work(schedules, database)
+    assert [session(database, one["id"])["status"] for one in (refused, kept)] == ["in_progress", "completed"]
+    assert inbox(database) == {"failed": 1, "processed": 1}
+    assert rows(database, "select error from app.webhook_events where status = 'failed'") == ["DatabaseError"]
+
+
 def test_a_call_that_was_given_up_is_completed_by_its_report(
     functions: Functions, schedules: Functions, token: Token, database: Any
 ) -> None:

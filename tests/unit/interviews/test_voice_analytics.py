@@ -178,6 +178,61 @@ def test_what_cannot_be_measured_is_null() -> None:
     assert analytics(CallReport([]), "en") is None
 
 
+def one_message(text: str, **times: Any) -> dict[str, Any]:
+    return {"role": "user", "message": text, "time": BEGAN} | times
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        {"endTime": BEGAN + 10}, {"endTime": BEGAN + 240}, {"endTime": BEGAN + 30_000}, {"endTime": BEGAN - 1000},
+        {"duration": 10}, {"duration": 0.01}, {"duration": 30_000},
+        {"metadata": {"wordLevelConfidence": [
+            {"word": "I", "start": 0.0, "end": 0.001}, {"word": "know", "start": 0.002, "end": 0.01},
+        ]}},
+    ],
+)  # fmt: skip
+def test_times_in_which_nobody_could_have_said_it_are_none(times: dict[str, Any]) -> None:
+    one = found("end_time", artifact={"messages": [one_message("I do not know", **times)]})
+    assert (one["words_per_minute"], one["speaking_seconds"]) == (None, None)
+    assert one["analysis"]["timing"] == {"quality": "none", "sources": {"none": 1}, "messages": 1}
+
+
+@pytest.mark.parametrize(("wrong", "measured"), [(10, 1), (700_000, 1), (1600, 2)])
+def test_one_message_with_times_that_cannot_be_leaves_the_others_measured(wrong: int, measured: int) -> None:
+    first = one_message("one two three four", endTime=BEGAN + 1600)
+    second = one_message("five six seven eight", endTime=BEGAN + wrong)
+    one = found("end_time", artifact={"messages": [first, second]})
+    assert (one["words_per_minute"], one["analysis"]["words"]) == (150, 4 * measured)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("I don't know, it's a well-known thing", 8),
+        ("I don\u2019t, they\u2019d've left", 4),
+        ("the testers' 'own' list", 4),
+        ("l'homme d'ici", 2),
+        ("\u79c1\u306f\u6771\u4eac", 2),
+    ],
+)
+def test_a_contraction_is_the_one_word_that_is_spoken(text: str, words: int) -> None:
+    one = found("end_time", artifact={"messages": [one_message(text, endTime=BEGAN + words * 400)]})
+    assert (one["analysis"]["words"], one["words_per_minute"]) == (words, 150)
+
+
+def test_pauses_are_counted_over_the_time_of_which_they_are_known() -> None:
+    # 9 words in 6 s with two pauses, one of them long; then 30 s of which no single word is told.
+    starts = [0.0, 0.4, 0.8, 1.2, 1.6, 2.5, 2.9, 5.3, 5.7]
+    words = [{"word": "word", "start": start, "end": start + 0.3} for start in starts]
+    told = one_message("one two three four five six seven eight nine", metadata={"wordLevelConfidence": words})
+    untold = one_message(" ".join(["more"] * 75), time=BEGAN + 10_000, duration=30_000)
+    one = found("end_time", artifact={"messages": [told, untold]})
+    assert one["speaking_seconds"] == 36
+    assert one["analysis"]["pauses"] == {"source": "words", "count": 2, "long": 1}
+    assert (one["pause_frequency"], one["analysis"]["clarity_parts"]["pauses"]) == (20, 0)
+
+
 def test_the_same_report_gives_the_same_figures_and_says_by_which_formulas() -> None:
     first, again = (json.dumps(found("words_ms"), sort_keys=True) for _ in range(2))
     assert first == again
@@ -201,3 +256,32 @@ def test_no_shape_makes_reading_fail(body: Any) -> None:
     for read in (read_event(body), read_call(body)):
         if read.report is not None:
             json.dumps(analytics(read.report, "en"), allow_nan=False)
+
+
+moments = st.integers(BEGAN, BEGAN + 1000) | st.integers(BEGAN, BEGAN + 10_000_000)
+spans = st.none() | st.floats(0, 1000) | st.floats(0, 1e9)
+word_times = st.lists(st.tuples(spans, spans), max_size=4).map(
+    lambda times: [{"word": "um", "start": start, "end": end, "confidence": 0.5} for start, end in times]
+)
+messages = st.lists(
+    st.builds(
+        lambda role, text, time, end, duration, words: {
+            "role": role, "message": text, "time": time, "endTime": end, "duration": duration,
+            "metadata": {"wordLevelConfidence": words},
+        },
+        st.sampled_from(["user", "user", "bot"]), st.sampled_from(["I do not know", "um uh um", "yes", "um " * 500]),
+        moments, moments, spans, word_times,
+    ), min_size=1, max_size=5,
+)  # fmt: skip
+
+
+@given(messages)
+def test_no_times_give_a_figure_that_its_column_cannot_hold(said: list[dict[str, Any]]) -> None:
+    read = read_event(report("end_time", artifact={"messages": said})).report
+    one = None if read is None else analytics(read, "en")
+    if one is not None:
+        most = {
+            "words_per_minute": 9_999, "fillers_per_minute": 9_999, "pause_frequency": 99_999,
+            "speaking_seconds": 9_999_999, "pace_score": 100, "clarity_score": 100, "articulation_score": 100,
+        }  # fmt: skip
+        assert [name for name, limit in most.items() if not 0 <= (one[name] or 0) <= limit] == []

@@ -16,13 +16,15 @@ from typing import Any, Final, Literal, NamedTuple
 from parley.interviews.record import words_in
 from parley.interviews.voice_reading import CallReport, Spoken, Word
 
-FORMULA_VERSION: Final = "2026-11-29"
+FORMULA_VERSION: Final = "2026-11-29.2"
 
 FillerDetection = Literal["full", "lexical_only", "unknown"]
 Source = Literal["words", "duration", "message_times", "none"]
 
 # Nobody speaks faster or slower than this over a whole call: what says so has another unit. Words a minute.
 _SLOWEST, _FASTEST = 30.0, 400.0
+# A single message may be a short burst, or have long pauses in it.
+_FASTEST_MESSAGE = 1000.0  # words a minute
 _LONGEST_MESSAGE = 600.0  # seconds
 _PAUSE, _LONG_PAUSE, _LONG_SILENCE, _OVERLAP = 0.25, 2.0, 4.0, 0.2  # seconds
 # Between these points the pace counts proportionally (words a minute, points).
@@ -49,6 +51,7 @@ _DISCOURSE: Mapping[str, tuple[str, ...]] = {
     "fr": ("en fait", "du coup", "genre"),
 }  # fmt: skip
 _WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*|,")
+_INNER_APOSTROPHE = re.compile(r"(?<=[^\W_])['\u2019](?=[^\W_])")
 _BEFORE_LIKE = frozenset(("was", "is", "and", "but", "so", "i'm", "it's"))
 _AFTER_LIKE = frozenset(("a", "the", "really", "so"))
 
@@ -80,7 +83,7 @@ def analytics(report: CallReport, language: str) -> dict[str, Any] | None:
     interviewer = _timed([one for one in report.spoken if one.role == "assistant" and words_in(one.content)])
     measured = [one for one in user if one.seconds is not None]
     seconds = sum(one.seconds or 0.0 for one in measured)
-    words = sum(words_in(one.spoken.content) for one in measured)
+    words = sum(_words_spoken(one.spoken) for one in measured)
     minutes = seconds / 60
     pace = words / minutes if minutes > 0 else None
 
@@ -96,6 +99,8 @@ def analytics(report: CallReport, language: str) -> dict[str, Any] | None:
     confidences = [word.confidence for one in user for word in one.spoken.words if word.confidence is not None]
     confidence = statistics.fmean(confidences) if confidences else None
     pauses = _pauses(user)
+    # Pauses between words are known of those messages alone whose single words are told.
+    heard = minutes if pauses is None else sum(one.seconds or 0.0 for one in user if one.source == "words") / 60
     pause_count = None if pauses is None else sum(gap >= _PAUSE for gap in pauses)
     latencies = _latencies(user, interviewer)
     if pauses is not None:
@@ -107,7 +112,7 @@ def analytics(report: CallReport, language: str) -> dict[str, Any] | None:
     parts = {
         "fillers": _filler_points(per_minute) if per_minute is not None and detection != "unknown" else None,
         "confidence": None if confidence is None else confidence * 100,
-        "pauses": max(0.0, 100 - 10 * long_pauses / minutes) if long_pauses is not None and minutes > 0 else None,
+        "pauses": max(0.0, 100 - 10 * long_pauses / heard) if long_pauses is not None and heard > 0 else None,
     }
     spoken_by_interviewer = [one.seconds for one in interviewer if one.seconds is not None]
     talk = seconds + sum(spoken_by_interviewer)
@@ -119,7 +124,7 @@ def analytics(report: CallReport, language: str) -> dict[str, Any] | None:
         "filler_words_count": sum(counted.values()) if _has_fillers(language) else None,
         "fillers_per_minute": _rounded(per_minute, 2),
         "filler_detection": detection,
-        "pause_frequency": _rounded(pause_count / minutes, 3) if pause_count is not None and minutes > 0 else None,
+        "pause_frequency": _rounded(pause_count / heard, 3) if pause_count is not None and heard > 0 else None,
         "clarity_score": _rounded(_weighted(parts), 2),
         "articulation_score": None if confidence is None else _rounded(confidence * 100, 2),
         "analysis": {
@@ -152,19 +157,21 @@ def _timed(messages: Sequence[Spoken]) -> list[Timed]:
     """The messages with their times: of each the first source that tells something, in the unit that makes sense."""
     by_words = _scale(messages, _span_of_words)
     by_duration = _scale(messages, lambda one: one.duration)
+    by_times = _scale(messages, _between_times)
     found = []
     for one in messages:
-        span, duration = _span_of_words(one), one.duration
-        apart = one.end - one.start if one.start is not None and one.end is not None else None
+        span, duration, apart = _span_of_words(one), one.duration, _between_times(one)
+        shortest = _words_spoken(one) / _FASTEST_MESSAGE * 60
         sources: Sequence[tuple[Source, float | None]] = (
             ("words", None if span is None or by_words is None else span * by_words),
             ("duration", None if duration is None or by_duration is None else duration * by_duration),
-            ("message_times", apart),
+            # Their unit is known. Where nobody could have spoken like that, they are not the times of what was said.
+            ("message_times", apart if by_times == 1.0 else None),
         )
         source: Source = "none"
         seconds: float | None = None
         for name, value in sources:
-            if value is not None and 0 < value < _LONGEST_MESSAGE:
+            if value is not None and 0 < value < _LONGEST_MESSAGE and value >= shortest:
                 source, seconds = name, value
                 break
         end = one.start + seconds if one.start is not None and seconds is not None else one.end
@@ -176,11 +183,26 @@ def _span_of_words(one: Spoken) -> float | None:
     return max(word.end for word in one.words) - min(word.start for word in one.words) if len(one.words) > 1 else None
 
 
+def _between_times(one: Spoken) -> float | None:
+    apart = one.end - one.start if one.start is not None and one.end is not None else 0.0
+    return apart if 0 < apart < _LONGEST_MESSAGE else None
+
+
+def _words_spoken(one: Spoken) -> int:
+    """How many words a message has: "don't" is one, as it is spoken."""
+    return words_in(_INNER_APOSTROPHE.sub("", one.content))
+
+
 def _scale(messages: Sequence[Spoken], told: Callable[[Spoken], float | None]) -> float | None:
     """What makes seconds of what is told: milliseconds or seconds, whichever is a pace that people speak at."""
-    both = [(value, words_in(one.content)) for one in messages if (value := told(one)) is not None and value > 0]
+    both = [(value, _words_spoken(one)) for one in messages if (value := told(one)) is not None and value > 0]
     total, words = sum(value for value, _ in both), sum(count for _, count in both)
-    fitting = [scale for scale in (0.001, 1.0) if both and _SLOWEST <= words / (total * scale / 60) <= _FASTEST]
+    told_minutes = total / 60
+    # Multiplied, because a vendor's number may be so small that it divides like zero.
+    fitting = [
+        scale for scale in (0.001, 1.0)
+        if both and _SLOWEST * told_minutes * scale <= words <= _FASTEST * told_minutes * scale
+    ]  # fmt: skip
     return fitting[0] if fitting else None
 
 
@@ -218,11 +240,12 @@ def _interruptions(report: CallReport, user: Sequence[Timed], interviewer: Seque
 
 def _pauses(user: Sequence[Timed]) -> list[float] | None:
     """The gaps between words of one message, in seconds; None where single words are not told."""
+    told = [one for one in user if one.source == "words"]
     scale = _scale([one.spoken for one in user], _span_of_words)
-    if scale is None:
+    if scale is None or not told:
         return None
     gaps = []
-    for one in user:
+    for one in told:
         words: Sequence[Word] = sorted(one.spoken.words, key=lambda word: word.start)
         gaps += [(after.start - before.end) * scale for before, after in pairwise(words)]
     return [gap for gap in gaps if gap > 0]

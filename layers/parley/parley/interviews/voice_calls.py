@@ -12,6 +12,7 @@ from parley.core.errors import Problem
 from parley.core.observability import log_fault, logger
 from parley.core.queues import WorkQueue
 from parley.database.connection import Database
+from parley.database.errors import DatabaseError
 from parley.interviews.session_records import Question
 from parley.interviews.voice_analytics import analytics
 from parley.interviews.voice_reading import CallEvent, CallReport, as_time, parse, read_call, read_event
@@ -45,7 +46,7 @@ class VoiceCalls:
     def process(self, event_id: str, _seconds: float) -> bool:
         """Work on an event of the inbox, and on those of its call that waited for it.
 
-        Always done: what cannot be read stays in the inbox for the schedule. Raises DatabaseUnavailable.
+        Always done: what cannot be read or kept stays in the inbox for the schedule. Raises DatabaseUnavailable.
         """
         self._work_off([event_id])
         return True
@@ -84,7 +85,7 @@ class VoiceCalls:
             one = waiting.pop(0)
             try:
                 done = self._process(one)
-            except (ValueError, LookupError, TypeError, ArithmeticError, AttributeError) as error:
+            except (ValueError, LookupError, TypeError, ArithmeticError, AttributeError, DatabaseError) as error:
                 log_fault("a voice event could not be worked on", error)
                 self._asked("select app.fail_voice_event(%s, %s)", int(one), type(error).__name__)
                 continue

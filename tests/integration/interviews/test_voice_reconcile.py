@@ -315,6 +315,17 @@ def test_how_the_candidate_spoke_is_told_and_what_its_client_measured_is_labelle
     assert (
         functions.request("interviews", "GET", path, token=token("ada")).json["code"] == "voice_analytics_unavailable"
     )
+    # Rows of an adopted table say nothing that this could answer with.
+    with database.connect() as owner:
+        owner.execute("alter table voice_analytics alter column analysis drop not null")
+        owner.execute(
+            "insert into voice_analytics (interview_id, analysis) select %s, a"
+            " from unnest(array[null, '{}', '{\"tone\": 1}']::jsonb[]) as a",
+            (started["id"],),
+        )
+    for method, sent in (("GET", None), ("POST", {"mean_dbfs": -20})):
+        answer = functions.request("interviews", method, path, sent, token=token("ada"))
+        assert (answer.status, answer.json["code"]) == (409, "voice_analytics_unavailable")
     call = call_of(started, has_messages=True, word_unit="epoch_ms")
     send(functions, call.report())
     work(schedules, database)

@@ -86,6 +86,13 @@ def test_a_query_of_its_own_is_looked_for_in_place_of_the_message(ask: Ask, stor
     assert [cited["id"] for cited in answer["citations"]] == ["trail"]
 
 
+def test_a_message_is_prose_and_only_a_query_has_operators(ask: Ask, store: Callable[..., None]) -> None:
+    store()
+    text = 'Refunds to the card: "no such phrase" -days -refunds -trail'
+    assert ask(message=text)["search"] == "found"
+    assert ask(search={"query": text})["search"] == "nothing_found"
+
+
 def test_nobody_is_answered_from_anothers_documents(ask: Ask, store: Callable[..., None], emulator: Emulator) -> None:
     store()
     answer = ask(user="eve")

@@ -30,6 +30,15 @@ def test_words_phrases_and_what_is_excluded(
     assert (wording.words, wording.phrases, wording.excluded) == (words, phrases, excluded)
 
 
+def test_what_every_chunk_is_asked_for_is_bounded() -> None:
+    wording = Wording.of(" ".join(f'"red hen {n}" -fox{n}' for n in range(1_000)))
+    assert wording.phrases == tuple(f"red hen {n}" for n in range(16))
+    assert wording.excluded == tuple(f"fox{n}" for n in range(16))
+    assert wording.words == " ".join(f"red hen {n}" for n in range(1_000))
+    long = "hen " * 126
+    assert Wording.of(f'"{long}" -"{long}" -{"a" * 501}') == Wording(long)
+
+
 @given(st.text())
 def test_any_text_is_a_query(text: str) -> None:
     wording = Wording.of(text)

@@ -78,7 +78,15 @@ class Grounding:
         """Find what `call` is to be answered from, and tell it. One round trip. A search that fails costs the caller
         the passages, not the answer.
         """
-        query = Query(text, search.mode, search.types, search.limit, search.threshold, search.filter)
+        query = Query(
+            text,
+            search.mode,
+            search.types,
+            search.limit,
+            search.threshold,
+            search.filter,
+            operators=search.query is not None,
+        )
         log = LoggedSearch(call.new_ids(1)[0], text[:_LONGEST_LOGGED])
         try:
             hits = None if call.degraded else self._find(call, caller, query, log)

@@ -25,6 +25,7 @@ class Query:
         threshold: the least cosine similarity of a hit that has one, -1 to 1; None takes the nearest whatever they are.
         filter: what a hit's metadata must have; see `filter_of`.
         languages: language tags of the hits; None takes any.
+        operators: whether quotes and hyphens in the text are instructions, as in a query; in prose they are characters.
     """
 
     text: str
@@ -34,11 +35,12 @@ class Query:
     threshold: float | None = None
     filter: Mapping[str, Any] = field(default_factory=dict)
     languages: Sequence[str] | None = None
+    operators: bool = True
 
     @property
     def wording(self) -> Wording:
         """Its words, phrases and excluded words."""
-        return Wording.of(self.text)
+        return Wording.of(self.text) if self.operators else Wording(self.text)
 
 
 @dataclass(frozen=True, slots=True)

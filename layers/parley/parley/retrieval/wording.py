@@ -8,6 +8,10 @@ from dataclasses import dataclass
 # A phrase or a word, with a hyphen before it where it is excluded. A quote that nothing closes is a character.
 _PART = re.compile(r'(?<!\S)(?P<excluded>-(?=["\w]))?(?:"(?P<phrase>[^"]*\w[^"]*)"|(?P<word>\S+))')
 
+# The database asks every chunk for all of them, so both are bounded.
+_MOST = 16  # phrases, and as many that are excluded
+_LONGEST = 500  # characters of one
+
 
 @dataclass(frozen=True, slots=True)
 class Wording:
@@ -15,24 +19,26 @@ class Wording:
 
     Attributes:
         words: what is ranked by, those of phrases included.
-        phrases: what a hit must hold, word for word.
-        excluded: words and phrases that it must not.
+        phrases: what a hit must hold, word for word: the first 16 of at most 500 characters. Of others the words count.
+        excluded: words and phrases that it must not, the first 16 of at most 500 characters. Others are left out.
     """
 
     words: str
-    phrases: tuple[str, ...]
-    excluded: tuple[str, ...]
+    phrases: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, query: str) -> Wording:
         """Read a query; anything is one."""
-        words, phrases, excluded = [], [], []
+        words: list[str] = []
+        phrases: list[str] = []
+        excluded: list[str] = []
         for part in _PART.finditer(query):
             text = part["phrase"] or part["word"]
-            if part["excluded"]:
-                excluded.append(text)
-                continue
-            words.append(text)
-            if part["phrase"]:
-                phrases.append(text)
+            if not part["excluded"]:
+                words.append(text)
+            if part["excluded"] or part["phrase"]:
+                conditions = excluded if part["excluded"] else phrases
+                if len(conditions) < _MOST and len(text) <= _LONGEST:
+                    conditions.append(text)
         return cls(" ".join(words), tuple(phrases), tuple(excluded))

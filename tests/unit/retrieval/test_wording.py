@@ -21,6 +21,8 @@ from parley.retrieval.wording import Wording
         ("5 - 3 -- dash", "5 - 3 -- dash", (), ()),
         ("-hen", "", (), ("hen",)),
         ('""', '""', (), ()),
+        ('"?!" fox', '"?!" fox', (), ()),
+        ('"?! fox"', "?! fox", ("?! fox",), ()),
     ],
 )
 def test_words_phrases_and_what_is_excluded(
@@ -37,6 +39,11 @@ def test_what_every_chunk_is_asked_for_is_bounded() -> None:
     assert wording.words == " ".join(f"red hen {n}" for n in range(1_000))
     long = "hen " * 126
     assert Wording.of(f'"{long}" -"{long}" -{"a" * 501}') == Wording(long)
+
+
+def test_a_long_text_after_a_quote_that_nothing_closes_is_one_word() -> None:
+    text = '"' + "a" * 1_000_000  # in square time this would take longer than a test may
+    assert Wording.of(text) == Wording(text)
 
 
 @given(st.text())

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 # A phrase or a word, with a hyphen before it where it is excluded. A quote that nothing closes is a character.
-_PART = re.compile(r'(?<!\S)(?P<excluded>-(?=["\w]))?(?:"(?P<phrase>[^"]*\w[^"]*)"|(?P<word>\S+))')
+_PART = re.compile(r'(?<!\S)(?P<excluded>-(?=["\w]))?(?:"(?P<phrase>(?=[^"\w]*\w)[^"]*)"|(?P<word>\S+))')
 
 # The database asks every chunk for all of them, so both are bounded.
 _MOST = 16  # phrases, and as many that are excluded

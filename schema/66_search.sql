@@ -164,8 +164,9 @@ comment on function app.find_by_words(text, text, app.search_conditions, integer
 
 -- As many documents as asked for, although chunks are looked for.
 --   1. The nearest chunks.
---   2. Of each document the nearest; then the threshold.
---   3. Where the chunks of one long document took the place of others, more are looked at.
+--   2. Of each document the nearest.
+--   3. Where the chunks of one long document took the place of others, more are looked at, as long as what comes next may
+--      reach the threshold.
 create or replace function app.find_by_meaning(
   p_user_id text, p_embedding vector, p_model text, p_threshold double precision, p_conditions app.search_conditions, p_limit integer
 ) returns setof app.found_chunk
@@ -183,7 +184,7 @@ begin
         p_user_id => p_user_id, p_embedding => p_embedding, p_model => p_model, p_conditions => p_conditions, p_limit => v_depth) else '{}' end
       || case when p_conditions.types <> array['document']
         then app.nearest_content(p_embedding, p_model, p_conditions, v_depth) else '{}' end;
-    -- 2. The threshold is applied to what was found, not to the scan: inside, an iterative scan walks to its limit for it.
+    -- 2.
     v_found := array(
       select row(d.type, d.document_id, d.user_id, d.chunk_number, d.similarity)::app.found_chunk
       from (
@@ -199,14 +200,16 @@ begin
         ) n
         order by n.type, n.document_id, n.user_id, n.similarity desc nulls last, n.chunk_number
       ) d
-      where d.similarity >= coalesce(p_threshold, '-infinity')
+      where d.similarity is not null
       order by d.similarity desc, d.type, d.document_id
       limit p_limit);
     -- 3.
-    exit when pg_catalog.cardinality(v_found) = p_limit or pg_catalog.cardinality(v_nearest) < v_depth or p_threshold is not null;
+    exit when pg_catalog.cardinality(v_found) = p_limit or pg_catalog.cardinality(v_nearest) < v_depth
+      or (v_found[pg_catalog.cardinality(v_found)]).score < p_threshold;
     v_depth := 4 * v_depth;
   end loop;
-  return query select f.* from pg_catalog.unnest(v_found) f;
+  -- The threshold is applied to what was found, not to the scan: inside, an iterative scan walks to its limit for it.
+  return query select f.* from pg_catalog.unnest(v_found) f where f.score >= coalesce(p_threshold, '-infinity');
 end $$;
 comment on function app.find_by_meaning(text, vector, text, double precision, app.search_conditions, integer) is
   'Documents by the cosine similarity of their nearest chunk, best first; none below the threshold. score is the similarity.';

@@ -80,6 +80,19 @@ def test_the_threshold_takes_results_away_and_replaces_none(owner: psycopg.Conne
     assert sorted(row[0] for row in found) == [f"near-{number:05}" for number in range(4)]
 
 
+@pytest.mark.parametrize("threshold", [None, 0.1, 0.9])
+def test_the_chunks_of_a_long_document_take_no_others_place(
+    owner: psycopg.Connection, app: psycopg.Connection, threshold: float | None
+) -> None:
+    store(owner, "long", ALICE, around(topic(6), 20, 40, 0.1))
+    owner.execute("update embeddings set external_id = 'long', position = right(id, 5)::integer")
+    store(owner, "short", ALICE, around(topic(6), 2, 41, 0.8))
+    store(owner, "far", ALICE, around(-topic(6), 2, 42, 0.1))
+    found = search(app, ALICE, embedding=vector(topic(6)), threshold=threshold, limit=3)
+    short = [] if threshold == 0.9 else ["short-00000", "short-00001"]
+    assert sorted(row[0] for row in found) == ["long", *short]
+
+
 def test_only_vectors_of_the_same_model_are_compared(owner: psycopg.Connection, app: psycopg.Connection) -> None:
     store(owner, "other", ALICE, around(topic(8), 5, 12), model="gemini-embedding-001")
     store(owner, "usual", ALICE, around(topic(8), 5, 13))

@@ -16,7 +16,7 @@ from parley.providers.protocol import Completion, Delta
 PASSAGES = 3
 TEXTS = st.text(alphabet="[]0123, a", max_size=40) | st.text(max_size=40)
 WITH_CODE = st.text(alphabet="[]019, `\n", max_size=60)
-MARKER = re.compile(r"\[([0-9]{1,6}(?:, ?[0-9]{1,6}){0,9})\]")
+MARKER = re.compile(r"\[( *[0-9]+(?: *, *[0-9]+)* *)\]")
 
 
 def streamed(pieces: list[str]) -> tuple[list[str], Completion]:
@@ -68,7 +68,12 @@ def test_a_text_without_brackets_stays_as_it_is(text: str) -> None:
         ("Some [2, 9].", "Some [2]."),
         ("A list [x] and [1", "A list [x] and [1"),
         ("[[9]9]", "[-9]"),
-        ("[1234567]", "[1234567]"),  # too long for a marker
+        ("So it is [1234567].", "So it is."),
+        ("So [ 9 ], [1 , 9] and [ 2,3 ].", "So, [1] and [2][3]."),
+        ("So [" + "9," * 40 + "2].", "So [2]."),
+        ("[" + "0" * 200 + "[9]]", "[" + "0" * 200 + "-]"),
+        ("[" + "9" * 201 + "]", "[" + "9" * 201 + "]"),  # too long for a marker
+        ("[9" * 1_000 + " " * 1_000 + "]", "[9" * 1_000 + " " * 1_000 + "]"),
     ],
 )
 def test_markers(said: str, left: str) -> None:
@@ -83,6 +88,8 @@ def test_markers(said: str, left: str) -> None:
         ("```py\nrows[9] = rows[1]\n``` [9] it says [2].", "```py\nrows[9] = rows[1]\n``` it says [2].", {2}),
         ("``a`[9]`` [9]", "``a`[9]``", set()),
         ("It`s [9] here.\nAnd it`s [2].", "It`s here.\nAnd it`s [2].", {2}),
+        ("````md\n```\nrows[9]\n```\nrows[9]\n````\n[9][2]", "````md\n```\nrows[9]\n```\nrows[9]\n````\n[2]", {2}),
+        ("```\nrows[9]\n````\n[9][2]", "```\nrows[9]\n````\n[2]", {2}),
         ("A block that nothing ends ```rows[9]", "A block that nothing ends ```rows[9]", set()),
         ("`" + "a" * 300 + "` [9]", "`" + "a" * 300 + "`", set()),
     ],

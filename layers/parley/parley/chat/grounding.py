@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 
 _DAILY_LIMIT = "PLIM1"  # app.bound_free_writes
 _LONGEST_LOGGED = 1_000  # characters of a query
+_LONGEST_MARKER = 200  # characters between its brackets
 # `[3]`, or `[1, 3]`, with the space before it.
-_MARKER = re.compile(r" ?\[([0-9]{1,6}(?:, ?[0-9]{1,6}){0,9})\]")
-_LONGEST_MARKER = 80  # characters, and more
+_MARKER = re.compile(rf" ?\[(?=[0-9, ]{{1,{_LONGEST_MARKER}}}\])( *[0-9]+(?: *, *[0-9]+)* *)\]")
 # What may still become one.
-_BEGUN = re.compile(r" ?\[[0-9, ]{0,80}\Z")
+_BEGUN = re.compile(rf" ?\[[0-9, ]{{0,{_LONGEST_MARKER}}}\Z")
 _OPEN = re.compile(r"\[[0-9, ]*\Z")
 # Where a marker or code may begin. A space at the end may belong to either.
 _SIGN = re.compile(r"`+| ?\[| \Z")
-_FENCE = 3  # backticks, and more, begin and end a block of code
+_FENCE = 3  # backticks, and more, begin a block of code; as many as began it, and more, end it
 _LONGEST_CODE = 200  # characters of code within a line
 
 
@@ -135,7 +135,7 @@ class CitedText:
         self.cited: set[int] = set()
         self._passages = passages
         self._held = ""
-        self._in_block = False
+        self._fence = 0  # backticks that began the block of code; none outside of one
         self._tail = ""
         self._out: list[str] = []
 
@@ -160,7 +160,7 @@ class CitedText:
             size = self._size(text, sign, final)
             if size is None:
                 break
-            marker = None if self._in_block else _MARKER.match(text, at)
+            marker = None if self._fence else _MARKER.match(text, at)
             self._put(self._checked(marker) if marker else text[at : at + size])
             at += size
         else:
@@ -174,13 +174,15 @@ class CitedText:
         at, end = sign.span()
         if not sign[0].startswith("`"):
             marker = _MARKER.match(text, at)
-            may_become = not final and not self._in_block and (sign[0] == " " or _BEGUN.match(text, at))
-            return marker.end() - at if marker and not self._in_block else None if may_become else end - at
+            may_become = not final and not self._fence and (sign[0] == " " or _BEGUN.match(text, at))
+            return marker.end() - at if marker and not self._fence else None if may_become else end - at
         if end == len(text) and not final:
             return None
-        if end - at >= _FENCE:
-            self._in_block = not self._in_block
-        elif not self._in_block:
+        if self._fence:
+            self._fence = 0 if end - at >= self._fence else self._fence
+        elif end - at >= _FENCE:
+            self._fence = end - at
+        else:
             line = text[end : end + _LONGEST_CODE + 1].partition("\n")[0]
             closed = re.search(f"(?<!`){sign[0]}(?!`)", line)
             if closed and (final or end + closed.end() < len(text)):
@@ -192,7 +194,7 @@ class CitedText:
     def _put(self, text: str) -> None:
         if text:
             self._out.append(text)
-            self._tail = (self._tail + text)[-_LONGEST_MARKER:]
+            self._tail = (self._tail + text)[-_LONGEST_MARKER - 1 :]
 
     def _checked(self, marker: re.Match[str]) -> str:
         """The marker with the numbers that point to a passage, each in brackets; nothing where none does."""

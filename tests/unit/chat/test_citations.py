@@ -91,6 +91,7 @@ def test_markers(said: str, left: str) -> None:
         ("````md\n```\nrows[9]\n```\nrows[9]\n````\n[9][2]", "````md\n```\nrows[9]\n```\nrows[9]\n````\n[2]", {2}),
         ("```\nrows[9]\n````\n[9][2]", "```\nrows[9]\n````\n[2]", {2}),
         ("A block that nothing ends ```rows[9]", "A block that nothing ends ```rows[9]", set()),
+        ("`" + "[9]" + "a" * 197 + "` [9]", "`" + "[9]" + "a" * 197 + "`", set()),
         ("`" + "a" * 300 + "` [9]", "`" + "a" * 300 + "`", set()),
     ],
 )

@@ -185,8 +185,9 @@ class CitedText:
         else:
             line = text[end : end + _LONGEST_CODE + 1].partition("\n")[0]
             closed = re.search(f"(?<!`){sign[0]}(?!`)", line)
-            if closed and (final or end + closed.end() < len(text)):
-                return end - at + closed.end()
+            if closed:
+                # With another backtick after it, this would not end the code.
+                return end - at + closed.end() if final or end + closed.end() < len(text) else None
             if not final and len(line) <= _LONGEST_CODE and end + len(line) == len(text):
                 return None
         return end - at

@@ -84,7 +84,8 @@ begin
       from segment s join word w on w.stemmer = s.stemmer,
         lateral (
           select p.segment, p.term, p.chunks from app.word_postings p
-          where p.segment = s.segment and p.term > w.term and p.term < w.term || pg_catalog.chr(1114111) limit v_beginnings) p
+          where p.segment = s.segment and p.term > w.term and p.term < w.term || pg_catalog.chr(1114111)
+          order by p.term limit v_beginnings) p
       where pg_catalog.length(w.term) >= 4 and (select count(distinct w.position) from word w) <= 3
     ), counted as (
       select f.*, pg_catalog.row_number() over rarest as place, sum(f.chunks) over rarest as total

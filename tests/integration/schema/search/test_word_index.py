@@ -173,6 +173,24 @@ def test_words_that_begin_so_are_found_below_whole_words(owner: psycopg.Connecti
     assert list(found(app, "teori")) == []
 
 
+def test_of_many_words_that_begin_so_the_first_are_taken_however_they_are_read(
+    owner: psycopg.Connection, app: psycopg.Connection
+) -> None:
+    owner.execute(
+        "insert into embeddings (id, user_id, content) select n, %s, 'trail' || n from generate_series(10, 69) n",
+        (ALICE,),
+    )
+    owner.execute(
+        "with posting as (delete from app.word_postings returning *)"
+        " insert into app.word_postings select * from posting order by term desc"
+    )
+    first = {str(number) for number in range(10, 60)}
+    assert set(found(app, "trail")) == first
+    app.execute("set enable_indexscan = off; set enable_bitmapscan = off; set enable_indexonlyscan = off")
+    app.commit()
+    assert set(found(app, "trail")) == first
+
+
 def test_a_word_deleted_elsewhere_and_a_word_of_another_tenant_change_no_score(
     owner: psycopg.Connection, app: psycopg.Connection
 ) -> None:

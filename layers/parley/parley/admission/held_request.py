@@ -12,6 +12,8 @@ gives back what it holds and leaves its usage behind; leaving the `with` block d
 | the database refused to settle, or any other exception | released | given back | `internal_error` |
 | the caller left before a provider had all of it, or after it had failed | released | given back | `cancelled` |
 | the caller left while a provider was at work on the request | settled, without an answer | spent | `cancelled` |
+| no answer had the form that the caller asked for | settled, without an answer | spent | the Problem's |
+| a model ended a stream, after some of it was out, without an answer | settled, without an answer | spent | the same |
 
 The unit of a caller who left covers a retry under the same key (docs/database-contract.md).
 
@@ -214,7 +216,8 @@ class HeldRequest:
             raise taken_over()
 
     def release(self, error: BaseException | None = None) -> None:
-        """Give back what is held, unless the request has ended. A unit whose caller left a provider at work is spent.
+        """Give back what is held, unless the request has ended. Spent is the unit of a caller who left a provider at
+        work, whose own form an answer did not have, or who read of an answer before it proved to be none.
 
         Args:
             error: why; None where the caller left.
@@ -222,14 +225,23 @@ class HeldRequest:
         if self._finished:
             return
         self._finished = True
-        left_at_work = bool(self._attempts) and self._attempts[-1].error_code == "cancelled"
-        outcome = self._outcome("settled" if left_at_work else "released", error_code=self._error_code(error))
+        outcome = self._outcome(
+            "settled" if self._spent_without_an_answer() else "released", error_code=self._error_code(error)
+        )
         try:
             self._finish(outcome)
         except Exception as fault:
             # The first error is the one to answer with. The queue tries again, and keeps what cannot be written.
             log_fault("a request could not be released", fault)
             self._admission.degraded().remember(self.caller, outcome, admitted_offline=False)
+
+    def _spent_without_an_answer(self) -> bool:
+        """Whether the caller has had a provider's work all the same. What a provider breaks off is given back."""
+        if not self._attempts:
+            return False
+        last = self._attempts[-1]
+        read = last.delivered and last.error_code == "no_answer"
+        return read or last.error_code == "cancelled" or any(attempt.unfit for attempt in self._attempts)
 
     def _error_code(self, error: BaseException | None) -> str:
         if self.cancelled or not isinstance(error, Exception):

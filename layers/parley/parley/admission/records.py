@@ -195,6 +195,7 @@ class Attempt(NamedTuple):
         answering_model: the model that the provider says answered, whose price counts; None: the asked one.
         adjusted: members of the caller's request that the model does not take as they were.
         delivered: whether it failed in the middle of an answer.
+        unfit: whether it failed because its answer has not the form that the caller asked for.
     """
 
     provider: ProviderName
@@ -207,6 +208,7 @@ class Attempt(NamedTuple):
     answering_model: str | None = None
     adjusted: tuple[Adjustable, ...] = ()
     delivered: bool = False
+    unfit: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """The member of `attempts`."""

@@ -53,6 +53,9 @@ _UNKNOWN_CONTEXT_WINDOW = 128_000
 # What a provider's call ends with where `cancel` broke its connection.
 _BROKEN_CONNECTIONS = frozenset({"connection_failed", "stream_interrupted"})
 
+# The form is the caller's: an answer, or the arguments of a call, that a stop sequence cut has none either.
+_UNFIT = frozenset({"invalid_structured_output", "malformed_tool_call"})
+
 # The last minute's calls of all containers: enough of them, half of them failed.
 UNHEALTHY_CALLS = 5
 UNHEALTHY_SHARE = 0.5
@@ -497,7 +500,7 @@ class Router:
             own_key=state.plan.own_keys,
         )
         attempt = self._attempt(candidate, error.code, started, error.usage, error.model)
-        attempt = attempt._replace(delivered=delivered)
+        attempt = attempt._replace(delivered=delivered, unfit=error.upstream_code in _UNFIT)
         if error.code in ACCOUNT_FAULTS and not state.plan.own_keys:
             key = self._renewed_key(candidate.provider, state.keys[candidate.provider])
             if key is not None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 from random import Random
 from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from local.emulator.schema import conforming, matching
 from parley.core.provider_names import PROVIDERS, ProviderName
@@ -21,11 +24,26 @@ from parley.providers.json_schema import (
     for_provider,
     resolve,
 )
+from parley.providers.patterns import PatternReader
 from testing.schemas import ANSWERED, SHAPES, Schema, closed, many
 
 # `nullable` is no keyword of JSON Schema.
 _OF_JSON_SCHEMA = SHAPES.keys() - {"OpenAPI 3.0"}
 _ANYTHING: tuple[Any, ...] = (None, True, 0, -1.5, 7, "", "abc", "none", [], [1, "x"], {}, {"a": None})
+
+_ATOMS = [
+    "a", "b", ".", "[ab]", "[^a]", "[a-c0-9_-]", r"[^\w]", r"[\D]", r"\d", r"\w", r"\W", r"\s", r"\S", r"\.", "^", "$",
+    r"\b", r"\B", r"\A", r"\Z",
+]  # fmt: skip
+
+
+def _larger(part: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    times = st.sampled_from(["*", "+", "?", "{2}", "{1,3}", "{0,2}", "{2,}", "*?", "+?"])
+    return (
+        st.tuples(part, part).map("".join)
+        | st.tuples(part, part).map(lambda two: f"(?:{two[0]}|{two[1]})")
+        | st.tuples(part, times).map(lambda two: f"({two[0]}){two[1]}")
+    )
 
 
 def drawn(schema: Any, root: Schema, random: Random, depth: int = 0) -> Any:
@@ -154,6 +172,35 @@ def test_what_contradicts_itself_is_refused(schema: Schema, keyword: str) -> Non
         with pytest.raises(UnsupportedSchema) as caught:
             for_provider(checked, provider)
         assert caught.value.keyword == keyword
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        ("^(a|a)*$", "a" * 40 + "b"),
+        ("^(a+)+$", "a" * 40 + "b"),
+        (".*.*.*x", "y" * 20_000),
+        ("^" + "a?" * 30 + "a" * 30 + "$", "a" * 29),
+        ("(a|b)*a(a|b){400}c", "ab" * 20_000),
+    ],
+)
+def test_a_pattern_that_takes_hours_elsewhere_is_decided_here(pattern: str, text: str) -> None:
+    schema = check(closed(a={"type": "string", "pattern": pattern}))
+    assert fault_in({"a": text}, schema, schema) == "pattern"
+
+
+@given(st.recursive(st.sampled_from(_ATOMS), _larger, max_leaves=8), st.text("ab1_ .\nö-", min_size=1, max_size=8))
+def test_a_pattern_matches_what_it_matches_in_python(pattern: str, text: str) -> None:
+    assert PatternReader().has_match(pattern, text) is bool(re.search(pattern, text))
+
+
+@pytest.mark.parametrize(
+    "pattern", [r"(a)\1", "(?i)a", "(?i:a)", "(?=a)", "(?<!a)b", "(?P<x>a)", "(?>a)", "a++", "(", "((a{90}){90}){9}"]
+)
+def test_a_pattern_that_is_more_than_regular_or_too_long_is_refused(pattern: str) -> None:
+    with pytest.raises(UnsupportedSchema) as caught:
+        check(closed(a={"type": "string", "pattern": pattern}))
+    assert caught.value.keyword == "pattern"
 
 
 def test_nullable_is_a_type_more() -> None:

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote
 
 from parley.core.errors import Problem
 from parley.core.provider_names import ProviderName
+from parley.providers.patterns import PatternReader, UnsupportedPattern, places_of
 
 Schema = dict[str, Any]
 
@@ -63,6 +63,7 @@ _UNHANDLED = frozenset(
 )  # fmt: skip
 _TYPES = frozenset({"object", "array", "string", "integer", "number", "boolean", "null"})
 _MOST_MEMBERS = 1_000
+_LONGEST_PATTERN = 500
 _DEEPEST = 32
 # What each provider enforces of the bounds, and which formats.
 _ENFORCED: Mapping[ProviderName, frozenset[str]] = {
@@ -235,15 +236,13 @@ def _references_here(part: Any, depth: int = 0) -> Iterator[Any]:
 
 
 def _check_pattern(pattern: str, path: list[str]) -> None:
-    """Raises UnsupportedSchema for a pattern that is not simple: a repetition inside a repetition, or a reference back,
-    may take for ever.
-    """
+    """Raises UnsupportedSchema for a pattern that is none, or says more than what a text consists of."""
+    if len(pattern) > _LONGEST_PATTERN:
+        raise UnsupportedSchema("pattern", path, f"is longer than {_LONGEST_PATTERN} characters")
     try:
-        re.compile(pattern)
-    except (re.error, RecursionError, OverflowError):
+        places_of(pattern)
+    except UnsupportedPattern:
         raise UnsupportedSchema("pattern", path, "is not a regular expression that is understood here") from None
-    if len(pattern) > 500 or re.search(r"[+*}]\)*[+*{]|[+*}][^()]*\)[+*{]|\\[1-9]|\(\?(?!:)", pattern):
-        raise UnsupportedSchema("pattern", path, "is too involved: repeat nothing inside a repetition")
 
 
 def _with_null(schema: Schema) -> Schema:
@@ -667,6 +666,7 @@ class _Reader:
         # With the value: an id is another's once its object is gone.
         self._faults: dict[tuple[int, int], tuple[Any, str | None]] = {}
         self._restored: dict[tuple[int, int], tuple[Any, Any]] = {}
+        self._patterns = PatternReader()
 
     def fits(self, value: Any, schema: Schema) -> bool:
         """See `fits`."""
@@ -707,7 +707,7 @@ class _Reader:
         if isinstance(value, list):
             return self._fault_in_array(value, schema)
         if isinstance(value, str):
-            return _fault_in_text(value, schema)
+            return self._fault_in_text(value, schema)
         if isinstance(value, int | float) and not isinstance(value, bool):
             return _fault_in_number(value, schema)
         return None
@@ -743,6 +743,11 @@ class _Reader:
                 return fault
         return None
 
+    def _fault_in_text(self, value: str, schema: Schema) -> str | None:
+        if not schema.get("minLength", 0) <= len(value) <= schema.get("maxLength", math.inf):
+            return "minLength"
+        return "pattern" if "pattern" in schema and not self._patterns.has_match(schema["pattern"], value) else None
+
     def _without_nulls(self, value: Any, schema: Schema) -> Any:
         if "$ref" in schema:
             value = self.restored(value, resolve(self._root, schema["$ref"]))
@@ -770,12 +775,6 @@ class _Reader:
                 member is None and name in properties and name not in required and not self.fits(None, properties[name])
             )
         }
-
-
-def _fault_in_text(value: str, schema: Schema) -> str | None:
-    if not schema.get("minLength", 0) <= len(value) <= schema.get("maxLength", math.inf):
-        return "minLength"
-    return "pattern" if "pattern" in schema and not re.search(schema["pattern"], value) else None
 
 
 def _fault_in_number(value: float, schema: Schema) -> str | None:

@@ -98,9 +98,10 @@ end $$;
 comment on function app.resolve_access_key(jsonb) is
   'Whose key has the hash in the claims {"access_key_hash", "caller_key", "scope"}: {"outcome": "resolved", "claims", "access_key"}, and the transaction acts as its user. Else access_key_unknown, _attempts_used_up, _revoked, _expired or _scope_missing, or subject_deleted.';
 
--- A key's own limit is what its rows of today say, so that nothing has to be given back to it: what is held, what spent a
--- unit, and what called a model where the tier takes no units. Its requests queue here, at a lock of their own: the row of
--- the key is locked before the request's (resolve_access_key), this comes after.
+-- A key's own limit is counted from what it spent today (requests in its usage) and what it holds, so that nothing has to
+-- be given back to it. A row tells no more than its last try: one idempotency key, sent again and again, has one row. Its
+-- requests queue here, at a lock of their own: the row of the key is locked before the request's (resolve_access_key), this
+-- comes after.
 create or replace function app.access_key_has_room(p_request_id text) returns boolean
   language plpgsql set search_path = pg_catalog, pg_temp
 as $$
@@ -111,13 +112,13 @@ begin
     return true;
   end if;
   perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('access key:' || app.access_key_id(), 0));
-  return v_limit > (
-    select count(*) from app.ai_requests r
-    where r.access_key_id = app.access_key_id() and r.id <> p_request_id and r.reserved_tokens is null
-      and (r.state = 'reserved' and r.lease_until > app.now()
-        or r.state = 'settled' and (r.reserved_day is not null or r.provider is not null))
-      and coalesce(r.reserved_day, (r.created_at at time zone app.time_zone())::date) = app.today()
-      and r.created_at > app.now() - interval '3 days');
+  return v_limit > coalesce((
+      select u.requests from app.access_key_usage u where u.access_key_id = app.access_key_id() and u.day = app.today()), 0)
+    + (
+      select pg_catalog.count(*) from app.ai_requests r
+      where r.caller_key = app.caller_key() and r.access_key_id = app.access_key_id() and r.id <> p_request_id
+        and r.reserved_tokens is null and r.state = 'reserved' and r.lease_until > app.now()
+        and coalesce(r.reserved_day, app.today()) = app.today());
 end $$;
 comment on function app.access_key_has_room(text) is
   'Whether the caller''s machine key may take one more unit today, this request aside; true without a key or a limit.';

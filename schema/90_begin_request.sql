@@ -220,7 +220,8 @@ declare
   v_day date;
 begin
   request_id := coalesce(p_earlier.id, v_id);
-  if p_tokens is null and not app.access_key_has_room(request_id) then
+  -- What the unit of a caller who left covers takes none of the key's either.
+  if p_tokens is null and p_earlier.covers_retry is not true and not app.access_key_has_room(request_id) then
     outcome := 'access_key_refused';
     return;
   end if;

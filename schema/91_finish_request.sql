@@ -186,7 +186,9 @@ begin
   v_quota := app.quota();
   perform app.record_calls(
     p_request_id => v_request.id, p_operation => v_request.operation, p_tier => v_quota ->> 'tier', p_calls => v_calls,
-    p_at => app.now(), p_day => coalesce(v_request.reserved_day, app.today()), p_answered => v_spent and v_is_call);
+    p_at => app.now(), p_day => coalesce(v_request.reserved_day, app.today()),
+    -- A retry that an earlier try's unit covers was counted with it.
+    p_answered => v_spent and v_is_call and not (v_request.covers_retry and v_request.reserved_day is null));
   if v_settled and p_outcome ->> 'cache' is not null then
     perform app.store_answer(p_outcome -> 'cache');
   end if;

@@ -294,6 +294,24 @@ class TestIdempotency:
 
         assert [attempt() for _ in range(4)] == [1, 1, 2, 2]
 
+    def test_a_machine_keys_limit_counts_units_however_often_one_idempotency_key_takes_them(
+        self, app: Caller, owner: psycopg.Connection[Any]
+    ) -> None:
+        app.begin(ADA)
+        key = one(
+            owner,
+            "insert into app.access_keys (user_id, name, key_hash, last_four, scopes, daily_units)"
+            " values ('ada', 'k', sha256('k'), 'abcd', '{chat}', 2) returning id",
+        )
+        claims = ADA | {"access_key_id": str(key)}
+        for _ in range(4):  # two units, each with the retry that it covers
+            begun = app.begin(claims, **self.KEY)
+            assert begun["outcome"] == "admitted"
+            app.finish(claims, begun, error_code="cancelled")
+        assert app.begin(claims, **self.KEY)["outcome"] == "access_key_limit_used_up"
+        assert app.begin(claims)["outcome"] == "access_key_limit_used_up"
+        assert one(owner, "select requests from app.access_key_usage") == 2
+
     @pytest.mark.parametrize("error_code", ["cancelled", None])
     def test_who_left_or_was_answered_pays_again_a_day_later(
         self, app: Caller, owner: psycopg.Connection[Any], error_code: str | None

@@ -200,6 +200,27 @@ def test_a_keys_own_daily_limit_holds_below_its_users(functions: Functions, emul
     assert chat(functions, make_token("ada")).status == 200
 
 
+def test_a_key_reaches_its_limit_under_one_idempotency_key_too(functions: Functions, emulator: Emulator) -> None:
+    key = new_key(functions, daily_limit=2)["key"]
+    emulator.answer("no JSON")
+    again = {"message": "Hi", "response_format": {"type": "json_object"}}
+    answers = [
+        functions.request("chat", "POST", "/api/chat", again, token=key, headers={"Idempotency-Key": "K"})
+        for _ in range(3)
+    ]
+    assert [code(answer)[0] for answer in answers] == [502, 502, 429]
+    assert code(answers[-1])[1] == "access_key_limit_used_up"
+
+
+def test_a_limit_of_units_is_refused_for_a_key_that_takes_none(functions: Functions) -> None:
+    body = {"name": "indexer", "scopes": ["embeddings", "search", "usage"], "daily_limit": 5}
+    refused = functions.request("account", "POST", KEYS, body, token=make_token("ada"))
+    assert code(refused) == (400, "invalid_request")
+    assert refused.json["error"]["param"] == "daily_limit"
+    body["scopes"] = ["embeddings", "chat"]
+    assert functions.request("account", "POST", KEYS, body, token=make_token("ada")).status == 201
+
+
 def test_an_organizations_keys_are_its_admins(functions: Functions, database: Any) -> None:
     admin = {"organization_id": "acme", "organization_role": "admin"}
     member = {"organization_id": "acme", "organization_role": "member"}

@@ -35,10 +35,22 @@ class AccessKeyKeeper:
     clock: Clock
 
     def create(self, caller: Caller, new: NewAccessKey) -> CreatedAccessKey:
-        """Make a key; this answer alone shows it. Raises Problem: 400 for an expiry that has passed, 403, 409."""
+        """Make a key; this answer alone shows it.
+
+        Raises Problem: 400 for an expiry that has passed and for a limit of units without the scope that takes them,
+        403, 409.
+        """
         _check_owner(caller, new.owner)
         if new.expires_at is not None and new.expires_at <= self.clock.now():
             raise Problem("invalid_request", "expires_at has passed.", status=400, param="expires_at")
+        if new.daily_limit is not None and "chat" not in new.scopes:
+            raise Problem(
+                "invalid_request",
+                "daily_limit counts units, which only the scope chat takes. Leave it out: searches and embeddings are "
+                "limited by your tokens of the day.",
+                status=400,
+                param="daily_limit",
+            )
         key = new_access_key()
         described = {
             "owner": new.owner,

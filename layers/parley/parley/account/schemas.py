@@ -242,7 +242,9 @@ class PublicFaqList(TypedDict):
 
 
 class NewAccessKey(BaseModel):
-    """A machine key to make: for oneself, or as its admin for the organization."""
+    """A machine key to make: for oneself, or as its admin for the organization. `daily_limit` is of units, which
+    only the scope `chat` takes; embeddings are limited by their user's tokens of the day.
+    """
 
     model_config = BODY
     name: AccessKeyName
@@ -272,8 +274,8 @@ class AccessKeyUsageQuery(Period):
 
 
 class AccessKeySummary(TypedDict):
-    """A machine key as it is shown: `daily_limit` counts units, null is no limit of its own; `last_used_at` is to the
-    minute; `user_id` is as whom it acts.
+    """A machine key as it is shown: `daily_limit` counts units, which model calls take and embeddings do not; null is
+    no limit of its own. `last_used_at` is to the minute; `user_id` is as whom it acts.
     """
 
     id: str

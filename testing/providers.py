@@ -69,6 +69,8 @@ def request(provider: ProviderName, text: str = "What is a monad?", **changes: A
         "max_output_tokens": 200,
         "timeout": 30.0,  # the first call also imports the SDK
     }
+    if provider == "openai" and changes.get("tools") is not None:
+        values["reasoning_effort"] = "none"  # as `fitting.fitted` makes it
     return CompletionRequest(**(values | changes))
 
 

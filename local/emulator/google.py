@@ -164,6 +164,8 @@ def _generation(model: str, body: Json, streamed: bool) -> Call:
     everything = [body.get("systemInstruction") or {}, *contents]
     texts = tuple(text for content in everything for text in texts_of(content.get("parts")))
     config = body.get("generationConfig") or {}
+    if config.get("frequencyPenalty") or config.get("presencePenalty"):
+        raise CallError("bad_request", "Penalty is not enabled for this model")
     schema = config.get("responseJsonSchema") or config.get("responseSchema")
     if schema is None and config.get("responseMimeType") == "application/json":
         schema = free_form(texts)

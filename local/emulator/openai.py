@@ -42,6 +42,7 @@ _LARGEST_BATCH: Final = 2048
 _CACHED_FROM: Final = 1024
 _CACHED_BLOCK: Final = 128
 _LONGEST_ID: Final = 40
+_EFFORTS: Final = ("none", "low", "medium", "high", "xhigh")
 _INVALID: Final = "invalid_request_error"
 # kind: status, type, code, message
 _PROBLEMS: Final[dict[str, tuple[int, str, str | None, str]]] = {
@@ -205,6 +206,8 @@ def _chat(body: Json) -> Call:
     if not body.get("model"):
         raise CallError("bad_request", "you must provide a model parameter")
     _check_calls(messages)
+    if str(body["model"]).startswith("gpt-6"):
+        _check_reasoning(body)
     texts = tuple(text for message in messages for text in texts_of(message.get("content")))
     wanted = body.get("response_format") or {}
     schema = wanted.get("json_schema", {}).get("schema")
@@ -225,6 +228,25 @@ def _chat(body: Json) -> Call:
         cached=automatic_cache(texts),
         body=body,
     )
+
+
+def _check_reasoning(body: Json) -> None:
+    """Raises CallError for what reasoning models do not take in chat completions."""
+    for name in ("frequency_penalty", "presence_penalty"):
+        if body.get(name) is not None:
+            raise CallError("bad_request", f"Unsupported parameter: '{name}' is not supported with this model.")
+    effort = body.get("reasoning_effort")
+    if effort not in (None, *_EFFORTS):
+        raise CallError(
+            "bad_request", f"Unsupported value: 'reasoning_effort' does not support '{effort}' with this model."
+        )
+    # Also where none is sent: the model's own one is not `none`.
+    if body.get("tools") and effort != "none":
+        raise CallError(
+            "bad_request",
+            f"Function tools with reasoning_effort are not supported for {body['model']} in /v1/chat/completions. To "
+            "use function tools, use /v1/responses or set reasoning_effort to 'none'.",
+        )
 
 
 def _check_calls(messages: list[Json]) -> None:

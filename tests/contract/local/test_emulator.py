@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from functools import partial
 from typing import Any
 
 import anthropic
@@ -366,6 +367,24 @@ class TestUsage:
         assert first.cache_creation.ephemeral_5m_input_tokens == 50
         later = usage([*turns, {"role": "assistant", "content": "Hej."}, *turns])
         assert (later.cache_read_input_tokens, later.cache_creation_input_tokens, later.input_tokens) == (150, 0, 3)
+
+    def test_what_reasoning_models_do_not_take_is_refused(self, clients: Clients) -> None:
+        tools = [{"type": "function", "function": {"name": "clock"}}]
+        create = partial(clients.openai.chat.completions.create, model=GPT, messages=[{"role": "user", "content": ASK}])
+        refused: list[dict[str, Any]] = [
+            {"tools": tools},
+            {"tools": tools, "reasoning_effort": "low"},
+            {"reasoning_effort": "minimal"},
+            {"frequency_penalty": 1},
+        ]
+        for more in refused:
+            with pytest.raises(openai.BadRequestError):
+                create(**more)
+        taken: dict[str, Any] = {"tools": tools, "reasoning_effort": "none"}
+        create(**taken)
+        config = types.GenerateContentConfig(presence_penalty=0.5)
+        with pytest.raises(google_errors.ClientError, match="Penalty is not enabled"):
+            clients.google.models.generate_content(model=GEMINI, contents=ASK, config=config)
 
     def test_reasoning_is_counted_and_takes_from_max_tokens(self, clients: Clients) -> None:
         messages: Any = [{"role": "user", "content": ASK}]

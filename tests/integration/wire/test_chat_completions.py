@@ -53,6 +53,8 @@ def test_a_request_reaches_the_provider_with_what_was_asked(ask: Callable[..., A
     assert body["messages"][1]["content"] == "What is\n\na fjord?"
     assert body["max_completion_tokens"] == 5
     assert body["seed"] == 7
+    assert "frequency_penalty" not in body
+    assert set(answer.json["parley"]["adjusted"]) == {"temperature", "top_p", "frequency_penalty"}
     assert "ada@example" not in json.dumps(body)
 
 

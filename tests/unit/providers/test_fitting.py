@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from parley.core.provider_names import PROVIDERS, ProviderName
 from parley.providers.catalogue import Catalogue
 from parley.providers.fitting import dialogue, fitted, unmet_by
-from parley.providers.protocol import CompletionRequest, Message
+from parley.providers.protocol import CompletionRequest, Message, ToolDefinition, ToolUse
 from testing.providers import request
 
 CATALOGUE = Catalogue.shipped()
@@ -70,6 +70,50 @@ def test_a_stop_sequence_that_the_provider_does_not_take_is_ours_to_apply(
 ) -> None:
     asked, adjusted = fit(provider, model, stop=["\n", "END", " \t"])
     assert (asked.stop, asked.cut_at, adjusted) == (sent, cut_at, ())
+
+
+STEERED = {"reasoning_effort": "max", "seed": 0, "frequency_penalty": 1.0, "presence_penalty": -0.5}
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "given", "sent"),
+    [
+        ("openai", "gpt-6-luna", STEERED, {"reasoning_effort": "xhigh", "seed": 0}),
+        ("openai", "gpt-6-sol", {"reasoning_effort": "minimal"}, {"reasoning_effort": "low"}),
+        ("openai", "gpt-6-sol", {"reasoning_effort": "high"}, {"reasoning_effort": "high"}),
+        ("openai", "gpt-unknown", STEERED, STEERED),
+        ("anthropic", "claude-haiku-5-5", STEERED, {"reasoning_effort": "max"}),
+        ("anthropic", "claude-haiku-5-5", {"reasoning_effort": "none"}, {"reasoning_effort": "low"}),
+        ("anthropic", "claude-sonnet-4-5", STEERED, {}),
+        ("google", "gemini-3.8-flash", STEERED, {"reasoning_effort": "high", "seed": 0}),
+        ("google", "gemini-unknown", {"reasoning_effort": "none"}, {"reasoning_effort": "minimal"}),
+    ],
+)
+def test_effort_seed_and_penalties_go_to_who_takes_them_and_what_changed_is_told(
+    provider: ProviderName, model: str, given: dict[str, Any], sent: dict[str, Any]
+) -> None:
+    asked, adjusted = fit(provider, model, **given)
+    assert {name: value for name in STEERED if (value := getattr(asked, name)) is not None} == sent
+    assert set(adjusted) == {name for name, value in given.items() if sent.get(name) != value}
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "given", "sent"),
+    [
+        ("openai", "gpt-6-luna", None, "none"),
+        ("openai", "gpt-6-luna", "high", "none"),
+        ("openai", "gpt-6-luna", "none", "none"),
+        ("openai", "gpt-unknown", None, None),
+        ("anthropic", "claude-haiku-5-5", "high", "high"),
+        ("google", "gemini-3.8-flash", None, None),
+    ],
+)
+def test_openais_reasoning_models_get_tools_without_reasoning(
+    provider: ProviderName, model: str, given: str | None, sent: str | None
+) -> None:
+    asked, adjusted = fit(provider, model, reasoning_effort=given, tools=ToolUse([ToolDefinition("clock")]))
+    assert asked.reasoning_effort == sent
+    assert adjusted == (("reasoning_effort",) if given not in (None, sent) else ())
 
 
 @given(

@@ -320,8 +320,8 @@ class ChatAnswer(TypedDict):
     """The answer.
 
     `provider_source` says why a provider was asked; `fallback` says that another one answered in its place. `adjusted`
-    names the members of the request (temperature, top_p, max_tokens) that the model does not take as they were: they
-    were lowered or left out. `turns_left_out` is how many of the conversation's earliest turns the model was not told.
+    names the members of the request (temperature, reasoning_effort...) that the model does not take as they were: they
+    were changed or left out. `turns_left_out` is how many of the conversation's earliest turns the model was not told.
     `search` says what became of one: `unavailable` is an answer without it, null where none was asked for; a selection
     is noted under `search_id`. `citations` are what the text's markers point to, in the order of their numbers.
     `usage` is null where no model was called, and where a provider reported none that can be true.

@@ -24,7 +24,6 @@ from parley.providers.protocol import (
     Media,
     Message,
     Passage,
-    ReasoningEffort,
     Usage,
 )
 from parley.providers.tool_calls import ToolCalls, arguments_object, arguments_text, id_for_provider, tools_of
@@ -46,16 +45,6 @@ _FINISH: dict[str, FinishReason | ProviderErrorCode] = {
 }
 _CHOICES = {"auto": "auto", "required": "any", "none": "none"}
 _NO_ARGUMENTS = {"type": "object", "properties": {}}
-# Claude thinks as much as the effort says; its least is `low`.
-_EFFORTS: dict[ReasoningEffort, str] = {
-    "none": "low",
-    "minimal": "low",
-    "low": "low",
-    "medium": "medium",
-    "high": "high",
-    "xhigh": "xhigh",
-    "max": "max",
-}
 
 
 class AnthropicAdapter(Adapter):
@@ -105,7 +94,7 @@ class AnthropicAdapter(Adapter):
         if request.schema is not None:
             body["output_config"] = {"format": {"type": "json_schema", "schema": request.schema}}
         if request.reasoning_effort is not None:
-            body.setdefault("output_config", {})["effort"] = _EFFORTS[request.reasoning_effort]
+            body.setdefault("output_config", {})["effort"] = request.reasoning_effort
         if request.tools is not None or any(turn.tool_calls for turn in turns):
             body |= _tools(request)
         if stream:

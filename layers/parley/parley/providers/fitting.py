@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from parley.core.errors import Problem
 from parley.core.provider_names import ProviderName
@@ -14,12 +14,20 @@ from parley.providers.protocol import Message
 
 if TYPE_CHECKING:
     from parley.providers.catalogue import Model
-    from parley.providers.protocol import Completion, CompletionRequest, Media, ToolUse
+    from parley.providers.protocol import Completion, CompletionRequest, Media, ReasoningEffort, ToolUse
 
 # The members of a caller's request that can be changed.
-Adjustable = Literal["temperature", "top_p", "max_tokens"]
+Adjustable = Literal[
+    "temperature", "top_p", "max_tokens", "reasoning_effort", "seed", "frequency_penalty", "presence_penalty"
+]
 
 _HOTTEST_CLAUDE = 1.0
+# What each provider takes in place of an effort that it does not have.
+_EFFORTS: dict[ProviderName, dict[ReasoningEffort, ReasoningEffort]] = {
+    "openai": {"minimal": "low", "max": "xhigh"},
+    "anthropic": {"none": "low", "minimal": "low"},
+    "google": {"none": "minimal", "xhigh": "high", "max": "high"},
+}
 # What the user says before an assistant who spoke first, a greeting for instance.
 _SILENCE = "."
 _JSON_ALONE = "Answer with one JSON object and nothing else: no fence, no words around it."
@@ -53,9 +61,12 @@ def fitted(
     if known is not None and known.max_output_tokens is not None and most > known.max_output_tokens:
         most = known.max_output_tokens
         adjusted["max_tokens"] = None
+    steering = _steering(request, provider, known)
+    adjusted |= {name: None for name in steering if getattr(request, name) is not None}
     cut_at = tuple(stop for stop in request.stop if not _stops(provider, samples, stop))
     fitted_request = replace(
         request,
+        **steering,
         temperature=temperature,
         top_p=top_p,
         max_output_tokens=most,
@@ -189,6 +200,30 @@ def _fenced(text: str) -> str:
 
 def _sampling(request: CompletionRequest) -> dict[Adjustable, float | None]:
     return {"temperature": request.temperature, "top_p": request.top_p}
+
+
+def _steering(request: CompletionRequest, provider: ProviderName, known: Model | None) -> dict[Adjustable, Any]:
+    """Effort, seed and penalties as the model takes them: those that change, None where it takes none.
+
+    OpenAI's reasoning models refuse penalties (oracle/ai-optimizer#240), some efforts (mnfst/modelparams.dev#236), and
+    tools in chat completions unless the effort is `none`, also where none is sent (onyx-dot-app/onyx#15008,
+    livekit/agents#7169). Gemini refuses penalties (google-gemini/cookbook#1290), and Claude has neither penalties nor a
+    seed; its models that still sample take no effort. A model of OpenAI's that the catalogue does not have is sent what
+    was asked.
+    """
+    samples = known is None or "sampling" in known.capabilities
+    wanted: dict[Adjustable, Any] = {}
+    if provider != "openai" or not samples:
+        wanted = {"frequency_penalty": None, "presence_penalty": None}
+        if request.reasoning_effort is not None:
+            wanted["reasoning_effort"] = _EFFORTS[provider].get(request.reasoning_effort, request.reasoning_effort)
+    if provider == "openai" and not samples and request.tools is not None:
+        wanted["reasoning_effort"] = "none"
+    if provider == "anthropic":
+        wanted["seed"] = None
+        if known is not None and samples:
+            wanted["reasoning_effort"] = None
+    return {name: value for name, value in wanted.items() if value != getattr(request, name)}
 
 
 def _stops(provider: ProviderName, samples: bool, stop: str) -> bool:

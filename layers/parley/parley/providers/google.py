@@ -22,7 +22,6 @@ from parley.providers.protocol import (
     Media,
     Message,
     NamedTool,
-    ReasoningEffort,
     ToolUse,
     Usage,
 )
@@ -66,15 +65,6 @@ _FINISH: dict[str, FinishReason | ProviderErrorCode] = {
 }
 _ROLES = {"user": "user", "tool": "user", "assistant": "model"}
 _MODES = {"auto": "AUTO", "required": "ANY", "none": "NONE"}
-_LEVELS: dict[ReasoningEffort, str] = {
-    "none": "MINIMAL",
-    "minimal": "MINIMAL",
-    "low": "LOW",
-    "medium": "MEDIUM",
-    "high": "HIGH",
-    "xhigh": "HIGH",
-    "max": "HIGH",
-}
 # What Gemini takes in place of its signature, for calls that another provider's model made.
 # https://ai.google.dev/gemini-api/docs/thought-signatures
 _UNSIGNED = "skip_thought_signature_validator"
@@ -133,7 +123,7 @@ class GoogleAdapter(Adapter):
             if value is not None:
                 generation[name] = value
         if request.reasoning_effort is not None:
-            generation["thinkingConfig"] = {"thinkingLevel": _LEVELS[request.reasoning_effort]}
+            generation["thinkingConfig"] = {"thinkingLevel": request.reasoning_effort.upper()}
         system, turns = dialogue(request.messages)
         body: dict[str, Any] = {"contents": _contents(turns), "generationConfig": generation}
         if system:

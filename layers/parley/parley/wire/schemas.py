@@ -491,7 +491,7 @@ class CompletionUsage(TypedDict):
 
 
 class Provenance(TypedDict):
-    """Parley's own member: who answered, whether in another's place, what of the request was lowered or left out for
+    """Parley's own member: who answered, whether in another's place, what of the request was changed or left out for
     that model, and where an answer came from that no model was asked for.
     """
 

@@ -342,6 +342,13 @@ def test_a_list_of_models_is_asked_in_its_order(ask: Callable[..., Answer], emul
     assert ask("What is a floe?", model="auto", models=listed).json["model"] == "claude-haiku-5-5"
 
 
+def test_a_list_of_one_model_is_a_list(ask: Callable[..., Answer], emulator: Emulator) -> None:
+    for model in ("auto", "claude-haiku-5-5"):
+        emulator.fault("quota_exhausted", provider="anthropic")
+        assert ask("What is a fjord?", model=model, models=["claude-haiku-5-5"]).status == 502
+    assert {request["provider"] for request in emulator.requests()} == {"anthropic"}
+
+
 def test_a_model_of_a_list_that_may_not_be_named_is_400_and_gives_its_unit_back(
     ask: Callable[..., Answer], emulator: Emulator, database: Any
 ) -> None:

@@ -229,7 +229,8 @@ def _prompt(request: ChatCompletionRequest) -> Prompt:
         max_output_tokens=min(request.max_completion_tokens or request.max_tokens or MOST_TOKENS, MOST_TOKENS),
         provider=listed[0].provider if listed else "auto",
         model=listed[0].model if listed else None,
-        fallbacks=listed[1:],
+        # A list is asked and nobody else, however short it is.
+        fallbacks=listed[1:] or (listed if request.models else []),
         cheapest=not listed,
         temperature=request.temperature,
         top_p=request.top_p,

@@ -51,9 +51,10 @@ def router(
     *,
     random: float = 0.0,
     progress: tuple[int, bool] = (0, False),
+    renewed_key: str | None = None,
 ) -> Router:
-    """A router over adapters that nothing interrupts and whose keys are never replaced."""
-    return Router(providers, catalogue, clock, lambda: random, lambda: None, lambda: progress, lambda *_: None)
+    """A router over adapters that nothing interrupts. A key that is refused is replaced by `renewed_key`."""
+    return Router(providers, catalogue, clock, lambda: random, lambda: None, lambda: progress, lambda *_: renewed_key)
 
 
 def urls(url: str) -> dict[ProviderName, str]:

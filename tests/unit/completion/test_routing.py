@@ -34,6 +34,7 @@ from testing.providers import router
 CATALOGUE = Catalogue.shipped()
 CATALOGUE_FILE = Path(catalogue.__file__).with_name("catalogue.json")
 DEFAULTS = CATALOGUE.default_chat_models()
+RENEWED = "key-renewed"
 KEYS: dict[ProviderName, str] = {name: f"key-{name}" for name in PROVIDERS}
 REQUEST = CompletionRequest("ignored", [Message("user", "Hi")], 100, 30.0, temperature=0.5)
 ALL = tuple(Candidate(name, DEFAULTS[name]) for name in PROVIDERS)
@@ -115,7 +116,7 @@ class Scripted:
         raise ProviderError(self.name, "unsupported")
 
     def _next(self, request: CompletionRequest, api_key: str) -> Step:
-        assert api_key == KEYS[self.name]
+        assert api_key in (KEYS[self.name], RENEWED)
         self.calls.append(request)
         self.before()
         step = self.steps.pop(0) if self.steps else Step()
@@ -617,6 +618,17 @@ def test_a_long_list_is_asked_to_its_end() -> None:
         world.complete(in_order(world, *chat), 1_000.0)
     assert world.models == [candidate.model for candidate in chat]
     assert len(chat) > MAX_ATTEMPTS
+
+
+@pytest.mark.parametrize(("refusals", "asked"), [(1, [LUNA, LUNA]), (2, [LUNA, LUNA, HAIKU])])
+def test_each_model_of_a_list_is_tried_once_with_the_key_that_replaced_a_refused_one(
+    refusals: int, asked: list[Candidate]
+) -> None:
+    world = World(openai=[Step("credentials_rejected")] * refusals)
+    adapters = cast("dict[ProviderName, Provider]", world.providers)
+    world.router = router(adapters, CATALOGUE, world.clock, renewed_key=RENEWED)
+    assert world.complete(in_order(world, LUNA, HAIKU)).model == asked[-1].model
+    assert world.models == [candidate.model for candidate in asked]
 
 
 def test_what_an_organization_forbids_is_left_out_of_a_list() -> None:

@@ -99,6 +99,7 @@ class _CandidateState:
         not_before: when it may be tried next, on the clock's monotonic scale.
         stated_wait: whether its provider said so itself.
         ruled_out: whether this request must not try it again.
+        renewed: whether its provider refused the operator's key and there was another one to try.
     """
 
     candidate: Candidate
@@ -106,6 +107,7 @@ class _CandidateState:
     not_before: float = 0.0
     stated_wait: bool = False
     ruled_out: bool = False
+    renewed: bool = False
 
 
 @dataclass(slots=True)
@@ -501,12 +503,13 @@ class Router:
         )
         attempt = self._attempt(candidate, error.code, started, error.usage, error.model)
         attempt = attempt._replace(delivered=delivered, unfit=error.upstream_code in _UNFIT)
-        if error.code in ACCOUNT_FAULTS and not state.plan.own_keys:
+        if error.code in ACCOUNT_FAULTS and not state.plan.own_keys and not chosen.renewed:
             key = self._renewed_key(candidate.provider, state.keys[candidate.provider])
             if key is not None:
                 state.attempts.append(attempt._replace(counts=False))
                 state.keys = {**state.keys, candidate.provider: key}
-                chosen.tries += 1
+                # Not one of its tries: a candidate of a list has but one, and that is for the key that works.
+                chosen.renewed = True
                 return
         tells = _tells_of_the_provider(error.code, state.plan.own_keys)
         state.attempts.append(attempt._replace(counts=tells))

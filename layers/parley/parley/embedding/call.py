@@ -12,7 +12,7 @@ from parley.admission.held_request import Admission, HeldRequest
 from parley.admission.records import Admitted, EmbeddingOperation, EmbeddingRequest
 from parley.core.caller import RequestContext
 from parley.core.provider_names import ProviderName
-from parley.embedding.embedder import ANY, MOST_TEXTS, Embedder, Wanted, estimated_tokens
+from parley.embedding.embedder import ANY, Embedder, Wanted, batches, estimated_tokens
 from parley.providers.protocol import Embeddings
 
 
@@ -63,9 +63,9 @@ class EmbeddingCall(HeldRequest):
         organization forbids it, 5xx when providers fail.
         """
         made: list[Embeddings] = []
-        for start in range(0, len(self._texts), MOST_TEXTS):
+        for batch in batches(self._texts):
             embeddings, attempt = self._embedder.embed_or_refuse(
-                self._texts[start : start + MOST_TEXTS],
+                batch,
                 self._operator_keys(),
                 self._admitted.allowed_providers,
                 self.seconds_left,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from parley.providers.catalogue import Catalogue
 
 _CHARACTERS_PER_TOKEN = 4
-MOST_TEXTS = 256  # in one call
+# In one call. Gemini takes up to 100 texts (geldata/gel#9032), OpenAI up to 300,000 tokens of all of them
+# (spiceai/spiceai#6144): the estimate is that of prose in Latin letters, and other scripts take several times as many.
+_MOST_TEXTS = 100
+_MOST_TOKENS = 60_000
 
 
 class Wanted(NamedTuple):
@@ -39,6 +42,19 @@ ANY = Wanted()
 def estimated_tokens(text: str) -> int:
     """An estimate for the daily limit, before the provider has counted; the ledger gets what it counted."""
     return len(text) // _CHARACTERS_PER_TOKEN + 1
+
+
+def batches(texts: Sequence[str]) -> Iterator[Sequence[str]]:
+    """The texts in their order, as many at a time as every provider takes in one call; none is empty."""
+    start = tokens = 0
+    for end, text in enumerate(texts):
+        estimated = estimated_tokens(text)
+        if end - start == _MOST_TEXTS or (end > start and tokens + estimated > _MOST_TOKENS):
+            yield texts[start:end]
+            start, tokens = end, 0
+        tokens += estimated
+    if start < len(texts):
+        yield texts[start:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +83,7 @@ class Embedder:
         """Vectors in the order of `texts`, and the call that made them.
 
         Args:
-            texts: up to `MOST_TEXTS`.
+            texts: one of `batches`.
             allowed: providers that the organization allows; None allows all.
 
         None where no key's provider has embeddings. Raises ProviderError, and Problem (403) where none of them is

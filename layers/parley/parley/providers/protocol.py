@@ -305,7 +305,7 @@ class Provider(Protocol):
         """
 
     def embed(self, texts: Sequence[str], model: str, dimensions: int, api_key: str, timeout: float) -> Embeddings:
-        """Embed up to 256 texts. Raises ProviderError; ("unsupported") where the provider has no embeddings."""
+        """Embed up to 100 texts. Raises ProviderError; ("unsupported") where the provider has no embeddings."""
 
     def check(self, model: str, api_key: str, timeout: float) -> None:
         """Read the model's metadata, which takes a valid key and costs no tokens. Raises ProviderError."""

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from parley.core.provider_names import PROVIDERS, ProviderName
 from parley.providers.catalogue import Catalogue
-from parley.providers.fitting import dialogue, fitted, unmet_by
-from parley.providers.protocol import CompletionRequest, Message, ToolDefinition, ToolUse
+from parley.providers.errors import ProviderError
+from parley.providers.fitting import dialogue, fitted, fitting_answer, unmet_by
+from parley.providers.protocol import Completion, CompletionRequest, Message, ToolDefinition, ToolUse
 from testing.providers import request
 
 CATALOGUE = Catalogue.shipped()
@@ -114,6 +115,18 @@ def test_openais_reasoning_models_get_tools_without_reasoning(
     asked, adjusted = fit(provider, model, reasoning_effort=given, tools=ToolUse([ToolDefinition("clock")]))
     assert asked.reasoning_effort == sent
     assert adjusted == (("reasoning_effort",) if given not in (None, sent) else ())
+
+
+@pytest.mark.parametrize(
+    ("member", "answer"),
+    [({"type": "integer"}, '{"n": 1e999}'), ({"type": "number", "multipleOf": 1e-320}, '{"n": 1e300}')],
+)
+def test_a_number_beyond_all_bounds_is_an_answer_that_does_not_fit(member: dict[str, Any], answer: str) -> None:
+    schema = {"type": "object", "properties": {"n": member}, "required": ["n"], "additionalProperties": False}
+    asked = request("openai", schema=schema, must_fit=True)
+    with pytest.raises(ProviderError) as caught:
+        fitting_answer("openai", asked, Completion(answer, "stop", "gpt-6-luna", None))
+    assert caught.value.upstream_code == "invalid_structured_output"
 
 
 @given(

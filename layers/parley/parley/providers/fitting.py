@@ -180,7 +180,7 @@ def fitting_answer(provider: ProviderName, request: CompletionRequest, completio
             text = _fenced(completion.text)
             if not isinstance(json.loads(text), dict):
                 raise ValueError("no object")
-    except (ValueError, RecursionError) as error:
+    except (ValueError, OverflowError, RecursionError) as error:
         raise ProviderError(
             provider,
             "no_answer",

@@ -203,9 +203,9 @@ class Adapter(ABC):
 
         def read(payload: dict[str, Any]) -> Completion:
             completion, calls = self._completion(payload), self._tool_calls(payload, request)
-            if calls is not None:
-                calls.end()
             text, stopped = cut_at(request.cut_at, storable(completion.text))
+            if calls is not None:
+                calls.end(cut=completion.finish_reason == "length" and not stopped)
             return _finished(self.name, completion, request, text, stopped, calls)
 
         try:
@@ -258,14 +258,14 @@ class Adapter(ABC):
             try:
                 if delta := text.end():
                     yield delta
+                completion = reader.completion(text.whole)
                 if reader.calls is not None:
-                    reader.calls.end()
+                    reader.calls.end(cut=completion.finish_reason == "length" and not text.stopped)
                     if request.tools is not None:
                         yield from reader.calls.take()
             except StreamCancelled:
                 fault = _Cancelled(self.name, "stream_interrupted")
             else:
-                completion = reader.completion(text.whole)
                 return _finished(self.name, completion, request, text.whole, text.stopped, reader.calls)
         fault = fault or self._fault(_BrokenOff(), api_key, deadline, "stream_interrupted")
         fault.usage, fault.model = reader.usage, _name(reader.model) or None

@@ -143,7 +143,8 @@ class AnthropicAdapter(Adapter):
             if block["type"] == "tool_use":
                 calls = calls or ToolCalls()
                 calls.begin(block["id"], block["id"], block["name"])
-                calls.add(block["id"], arguments_text(block.get("input")))
+                if block.get("input"):
+                    calls.add(block["id"], arguments_text(block["input"]))
         return calls
 
     def _reader(self, request: CompletionRequest, api_key: str) -> StreamReader:

@@ -97,11 +97,15 @@ class ToolCalls:
         if index is not None and arguments and (piece := self._calls[index][3].feed(arguments)):
             self.pending.append(ToolCallDelta(index, piece))
 
-    def end(self) -> None:
-        """No more comes: what was held back goes out, and `{}` where nothing did."""
+    def end(self, *, cut: bool) -> None:
+        """No more comes: what was held back goes out, and `{}` where nothing did.
+
+        Args:
+            cut: whether the answer was cut by its length, perhaps before the first of a call's arguments.
+        """
         for index, (_, _, _, text) in enumerate(self._calls):
             rest = text.end()
-            if not text.whole.strip():
+            if not cut and not text.whole.strip():
                 rest = text.feed("{}")
             if rest:
                 self.pending.append(ToolCallDelta(index, rest))
@@ -119,6 +123,8 @@ class ToolCalls:
         """
         calls: list[ToolCall] = []
         for given, name, signature, text in self._calls:
+            if cut and not text.whole.strip():
+                continue
             try:
                 arguments_object(text.whole)
             except (ValueError, RecursionError):

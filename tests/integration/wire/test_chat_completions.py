@@ -210,6 +210,18 @@ def test_a_refused_prompt_is_a_refusal_and_not_content(ask: Callable[..., Answer
     assert choice["message"]["refusal"]
 
 
+def test_a_streamed_refusal_is_not_content_either_nor_where_it_is_given_again(
+    ask: Callable[..., Answer], emulator: Emulator
+) -> None:
+    emulator.fault("refusal")
+    for _ in range(2):
+        answer = ask("Do something bad", model="gpt-6-luna", stream=True, headers={"Idempotency-Key": "refused"})
+        deltas = [chunk["choices"][0]["delta"] for _, chunk in events(answer.text)]
+        assert not any(delta.get("content") for delta in deltas)
+        assert "".join(delta.get("refusal") or "" for delta in deltas)
+    assert len(emulator.requests()) == 1
+
+
 def test_a_stream_that_breaks_off_ends_with_an_error_and_without_the_word_for_the_end(
     ask: Callable[..., Answer], emulator: Emulator
 ) -> None:

@@ -31,6 +31,7 @@ from parley.providers.protocol import (
     CompletionRequest,
     Delta,
     Provider,
+    RefusalDelta,
     RenewedKey,
     Usage,
 )
@@ -352,7 +353,8 @@ class Router:
                     completion = fitting_answer(candidate.provider, request, completion)
                 if held and completion.text:
                     delivered = True
-                    yield completion.text
+                    refused = completion.finish_reason == "refusal"
+                    yield RefusalDelta(completion.text) if refused else completion.text
             except Exception as error:
                 failure = _provider_error(candidate, error)
                 self._failed(state, chosen, failure, started, delivered=delivered)

@@ -17,7 +17,15 @@ from parley.core.clock import Clock, SystemClock
 from parley.core.provider_names import ProviderName
 from parley.providers import errors
 from parley.providers.errors import ProviderError, ProviderErrorCode, StreamCancelled
-from parley.providers.protocol import Completion, CompletionRequest, Delta, Embeddings, FinishReason, Usage
+from parley.providers.protocol import (
+    Completion,
+    CompletionRequest,
+    Delta,
+    Embeddings,
+    FinishReason,
+    RefusalDelta,
+    Usage,
+)
 from parley.providers.text import StreamedText, cut_at, storable
 from parley.providers.transport import SharedClient, events, read_json
 
@@ -128,11 +136,13 @@ class StreamReader(ABC):
         model: the model that the stream names.
         ended: whether the provider's own end marker came.
         calls: the tool calls so far; None until one begins.
+        refused: whether the text is a refusal, where the provider says so before the end.
     """
 
     model: str = ""
     ended: bool = False
     calls: ToolCalls | None = None
+    refused: bool = False
 
     @property
     @abstractmethod
@@ -240,7 +250,7 @@ class Adapter(ABC):
             for data in events(_body(response)):
                 # Read on after the end marker: usage may follow, and a connection read to its end can be reused.
                 if (delta := reader.feed(data)) and (delta := text.feed(delta)):
-                    yield delta
+                    yield RefusalDelta(delta) if reader.refused else delta
                 if reader.calls is not None and request.tools is not None:
                     yield from reader.calls.take()
                 if reader.ended and not lingering:
@@ -257,7 +267,7 @@ class Adapter(ABC):
         if reader.ended and not isinstance(fault, _Cancelled):
             try:
                 if delta := text.end():
-                    yield delta
+                    yield RefusalDelta(delta) if reader.refused else delta
                 completion = reader.completion(text.whole)
                 if reader.calls is not None:
                     reader.calls.end(cut=completion.finish_reason == "length" and not text.stopped)

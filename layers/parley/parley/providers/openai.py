@@ -274,7 +274,6 @@ class _Reader(StreamReader):
     def __init__(self, api_key: str) -> None:
         self._api_key = api_key
         self._finish: str | None = None
-        self._refused = False
         self._reported: dict[str, Any] = {}
 
     @property
@@ -300,14 +299,14 @@ class _Reader(StreamReader):
             if delta.get("tool_calls"):
                 self.calls = _calls(self.calls, delta["tool_calls"])
             if delta.get("refusal"):
-                self._refused, text = True, delta["refusal"]
+                self.refused, text = True, delta["refusal"]
             self._finish = choice.get("finish_reason") or self._finish
         return text
 
     def completion(self, text: str) -> Completion:
         usage = self.usage
         finish = finish_reason("openai", _FINISH, self._finish, usage)
-        return Completion(text, "refusal" if self._refused else finish, self.model, usage)
+        return Completion(text, "refusal" if self.refused else finish, self.model, usage)
 
 
 def _vector(embedding: str | list[float]) -> list[float]:

@@ -114,6 +114,14 @@ class ToolCallDelta:
     signature: str | None = None
 
 
+class RefusalDelta(str):
+    """A piece of a streamed answer's text, where it is known that the model refuses with it: OpenAI's say so at once,
+    the others at the end.
+    """
+
+    __slots__ = ()
+
+
 # A piece of a streamed answer: of its text, or of a tool call.
 Delta = str | ToolCallDelta
 

@@ -23,6 +23,7 @@ from parley.providers.protocol import (
     FinishReason,
     Media,
     Message,
+    RefusalDelta,
     ToolCall,
     ToolCallDelta,
     ToolDefinition,
@@ -188,14 +189,21 @@ def _pieces(call: ModelCall, chunks: _Chunks, begin: bytes) -> Generator[bytes, 
             if begin:
                 yield begin
                 begin = b""
-            yield chunks.text(delta) if isinstance(delta, str) else chunks.delta({"tool_calls": [_piece(delta)]})
+            if isinstance(delta, ToolCallDelta):
+                yield chunks.delta({"tool_calls": [_piece(delta)]})
+            elif isinstance(delta, RefusalDelta):
+                yield chunks.delta({"refusal": delta})
+            else:
+                yield chunks.text(delta)
 
 
 def _pieces_of(body: ChatCompletion, chunks: _Chunks) -> Generator[bytes, None, None]:
     """An answer that was there already."""
     message = body["choices"][0]["message"]
-    if text := message["content"] or message["refusal"]:
-        yield chunks.text(text)
+    if message["content"]:
+        yield chunks.text(message["content"])
+    if message["refusal"]:
+        yield chunks.delta({"refusal": message["refusal"]})
     for index, call in enumerate(message.get("tool_calls", ())):
         yield chunks.delta({"tool_calls": [{"index": index, **call}]})
 

@@ -216,6 +216,7 @@ def _parts(message: Json, kind: str) -> list[Json]:
 def _check_calls(body: Json) -> None:
     """Raises CallError unless each call has its result in the next message, before anything else there."""
     waiting: set[str] = set()
+    seen: list[str] = []
     for number, message in enumerate(body["messages"]):
         results = [part["tool_use_id"] for part in _parts(message, "tool_result")]
         if unknown := [one for one in results if one not in waiting]:
@@ -234,6 +235,9 @@ def _check_calls(body: Json) -> None:
         waiting = {part["id"] for part in _parts(message, "tool_use")}
         if any(not _ID.fullmatch(one) for one in waiting):
             raise CallError("bad_request", "messages.content.tool_use.id: String should match '^[a-zA-Z0-9_-]+$'")
+        seen += [part["id"] for part in _parts(message, "tool_use")]
+        if len(set(seen)) < len(seen):
+            raise CallError("bad_request", f"messages.{number}: `tool_use` ids must be unique")
         if (waiting or results) and not body.get("tools"):
             raise CallError("bad_request", "Requests which include `tool_use` blocks must define tools.")
     if waiting:

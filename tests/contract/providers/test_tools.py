@@ -24,6 +24,7 @@ from parley.providers.protocol import (
     ToolUse,
 )
 from parley.providers.registry import Providers
+from parley.providers.tool_calls import distinct_ids
 from parley.providers.transport import SharedClient
 from testing.providers import KEY, Body, at_emulator, call, drain, event_stream, over, request, sse, urls
 
@@ -180,6 +181,29 @@ def test_a_call_that_was_cut_before_its_arguments_does_not_look_like_one_without
         whole = answers("anthropic", {"content": [begun], "stop_reason": reason})
         for answer in (completion, whole.complete(request("anthropic", tools=TOOLS), KEY)):
             assert [one.arguments for one in answer.tool_calls] == ([arguments] if arguments else [])
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_calls_that_each_turn_numbers_anew_keep_their_results(
+    emulator: Emulator, adapters: Adapters, provider: ProviderName
+) -> None:
+    turns = [
+        message
+        for name in ("find_city", "weather", "book")
+        for message in (
+            Message("user", f"Run {name}."),
+            Message("assistant", "", tool_calls=[ToolCall("call_0", name, "{}")]),
+            Message("tool", f"of {name}", tool_call_id="call_0"),
+        )
+    ]
+    told = distinct_ids(turns)
+    assert len({call.id for turn in told for call in turn.tool_calls}) == 3
+    assert [turn.tool_calls[0].id for turn in told[1::3]] == [turn.tool_call_id for turn in told[2::3]]
+    assert adapters[provider].complete(request(provider, messages=told, tools=TOOLS), KEY).text
+    if provider == "google":
+        sent = [part for turn in emulator.requests()[-1]["body"]["contents"] for part in turn["parts"]]
+        results = [part["functionResponse"] for part in sent if "functionResponse" in part]
+        assert [one["name"] for one in results] == ["find_city", "weather", "book"]
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)

@@ -445,6 +445,10 @@ class Router:
         if plan.for_model is not None:
             context_window = _UNKNOWN_CONTEXT_WINDOW if known is None else known.context_window
             request = plan.for_model(request, candidate.provider, context_window)
+        if any(message.tool_calls for message in request.messages):
+            from parley.providers.tool_calls import distinct_ids
+
+            request = replace(request, messages=distinct_ids(request.messages))
         return request, adjusted
 
     def _succeeded(

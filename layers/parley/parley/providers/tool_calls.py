@@ -7,6 +7,7 @@ import json
 import re
 import secrets
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from parley.providers.protocol import Message, ToolCall, ToolCallDelta, ToolUse
@@ -49,6 +50,26 @@ def tools_of(messages: Sequence[Message], tools: ToolUse | None) -> list[str]:
     offered = {tool.name for tool in tools.definitions} if tools is not None else set[str]()
     called = dict.fromkeys(call.name for message in messages for call in message.tool_calls)
     return [name for name in called if name not in offered]
+
+
+def distinct_ids(messages: Sequence[Message]) -> Sequence[Message]:
+    """The messages with an id of its own for each turn's calls, and for their results, which follow the calls. Clients
+    that number the calls of each turn anew repeat theirs; Claude refuses that, and Gemini's results go by the name of
+    the call with their id.
+    """
+    seen, renamed = set[str](), dict[str, str]()
+    told: list[Message] = []
+    for number, message in enumerate(messages):
+        if message.tool_calls:
+            renamed = {one.id: id_for_provider(f"{one.id}\n{number}") for one in message.tool_calls if one.id in seen}
+            seen.update(one.id for one in message.tool_calls)
+            if renamed:
+                calls = [one._replace(id=renamed.get(one.id, one.id)) for one in message.tool_calls]
+                message = replace(message, tool_calls=calls)
+        elif message.tool_call_id in renamed:
+            message = replace(message, tool_call_id=renamed[message.tool_call_id])
+        told.append(message)
+    return told
 
 
 def names_by_id(messages: Sequence[Message]) -> dict[str, str]:

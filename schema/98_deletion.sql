@@ -30,7 +30,7 @@ begin
   perform from public.profiles where id = p_user_id for update;
 end $$;
 comment on function app.forget_user(text) is
-  'Deletes what of a user has no foreign key (requests with their answers, leases of cache entries, a promoted tenant''s index) and '
+  'Deletes what of a user has no foreign key (requests with their answers, leases of cache entries, a promoted tenant''s index), and '
   'locks, in the order of requests, what the deletion of the user''s row will take. Raises 55P03 where a lock takes over five seconds.';
 
 -- Also when an operator deletes the row by hand, for nobody's claims.
@@ -38,12 +38,22 @@ create or replace function app.forget_deleted_user() returns trigger
   language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform app.forget_user(old.id);
+  if tg_when = 'BEFORE' then
+    perform app.forget_user(old.id);
+  else
+    -- Two statements that delete the last two documents each see the other's: neither forgets the words. Here the
+    -- documents are gone (a trigger's name sorts after those of foreign keys), and whoever still wrote them was waited for.
+    perform app.forget_segments(array(select s.segment from app.word_segments s where s.user_id = old.id));
+  end if;
   return old;
 end $$;
-comment on function app.forget_deleted_user() is 'Trigger: app.forget_user, whoever deletes the row; after app.delete_user nothing is left to do.';
+comment on function app.forget_deleted_user() is
+  'Trigger, whoever deletes the row: app.forget_user before, which after app.delete_user finds nothing left to do; after, the words of documents that were '
+  'deleted at the same time.';
 drop trigger if exists _10_forget on public."user";
 create trigger _10_forget before delete on public."user" for each row execute function app.forget_deleted_user();
+drop trigger if exists _50_forget_words on public."user";
+create trigger _50_forget_words after delete on public."user" for each row execute function app.forget_deleted_user();
 
 create or replace function app.delete_user(p_user_id text) returns boolean
   language plpgsql security definer set search_path = pg_catalog, pg_temp

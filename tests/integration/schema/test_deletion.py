@@ -210,6 +210,29 @@ def test_no_table_and_no_index_keeps_a_trace_of_a_deleted_user(
         assert owner.execute(ledger).fetchone() == calls
 
 
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_the_words_of_documents_that_were_deleted_at_the_same_time_go_with_their_user(
+    by_hand: bool, database: ScratchDatabase
+) -> None:
+    words = "select (select count(*) from app.word_segments), (select count(*) from app.word_postings)"
+    with database.connect() as owner, database.connect(autocommit=False) as first, database.connect() as second:
+        owner.execute("insert into \"user\" (id) values ('ada')")
+        owner.execute(
+            "insert into embeddings (id, user_id, content, model) values ('a', 'ada', 'fjord', 'm'), "
+            "('b', 'ada', 'glacier', 'm')"
+        )
+        first.execute("delete from embeddings where id = 'a'")
+        second.execute("delete from embeddings where id = 'b'")
+        first.commit()
+        assert owner.execute("select count(*) from embeddings").fetchone() == (0,)
+        assert owner.execute(words).fetchone() != (0, 0)
+        if by_hand:
+            owner.execute("delete from \"user\" where id = 'ada'")
+        else:
+            _delete(owner, "ada")
+        assert owner.execute(words).fetchone() == (0, 0)
+
+
 def assert_all_is_exported(owner: psycopg.Connection[Any], tables: set[str]) -> None:
     """What is planted in these tables is in its user's export, record by record, and in nobody else's."""
     found: dict[str, dict[str, Any]] = {}

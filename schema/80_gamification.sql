@@ -427,10 +427,20 @@ create or replace trigger _50_histogram after insert or delete or update of scor
 create or replace function app.show_on_leaderboard() returns trigger
   language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_window record;
 begin
   update public.leaderboard set display_name = new.display_name, opted_out = new.leaderboard_opt_out where user_id = new.id;
-  update app.leaderboard_scores set is_hidden = new.leaderboard_opt_out
-  where user_id = new.id and is_hidden <> new.leaderboard_opt_out;
+  -- One by one, as app.credit_xp takes the histogram's rows.
+  for v_window in
+    select s.organization_id, s.period, s.period_key from app.leaderboard_scores s
+    where s.user_id = new.id and s.is_hidden <> new.leaderboard_opt_out
+    order by s.organization_id, s.period, s.period_key
+  loop
+    update app.leaderboard_scores s set is_hidden = new.leaderboard_opt_out
+    where s.user_id = new.id and s.organization_id = v_window.organization_id and s.period = v_window.period
+      and s.period_key = v_window.period_key;
+  end loop;
   return null;
 end $$;
 comment on function app.show_on_leaderboard() is 'Trigger: takes a profile''s name and opt-out over to the leaderboard.';
@@ -525,7 +535,8 @@ grant select, insert, update on public.achievements, public.user_progress, publi
   app.leaderboard_scores to parley_definer;
 grant select on app.leaderboard_histogram to parley_definer;
 grant select (id, user_id), update (display_name, opted_out) on public.leaderboard to parley_owner;
-grant select (user_id, organization_id, period, period_key, is_hidden), update (is_hidden) on app.leaderboard_scores to parley_owner;
+grant select (user_id, organization_id, period, period_key, is_hidden), update (is_hidden), delete on app.leaderboard_scores
+  to parley_owner;
 grant execute on function app.level_for_xp(bigint), app.skill_trend(numeric[]), app.weeks_between(date, date),
   app.candidate_spoke(uuid), app.start_of_day(date, text), app.streak_status(text, timestamptz), app.achievement_metrics(text),
   app.achievement_progress(text) to authenticated, service_role, parley_definer;

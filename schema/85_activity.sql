@@ -37,9 +37,20 @@ end $$;
 comment on function app.record_skill_score(text, text, numeric, timestamptz) is 'Counts a scored attempt at a skill; true when it beats an earlier best.';
 
 -- What is cached of the ledger: a read of a profile or of the standings must not sum a user's events.
---   1. The profile: points and level.
---   2. The leaderboard's row, whose week and month start anew with their key.
---   3. The windows that ranks are counted in, of all time, this week and this month: everybody's and the organization's.
+
+create or replace function app.add_profile_xp(p_user_id text, p_amount integer) returns void
+  language plpgsql volatile set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update public.profiles p set total_xp = p.total_xp + p_amount, level = app.level_for_xp(p.total_xp + p_amount)
+  where p.id = p_user_id;
+end $$;
+comment on function app.add_profile_xp(text, integer) is 'Adds points to a profile, and brings its level up to them.';
+
+-- Once in a transaction that is not alone: the histogram's rows are everybody's, and who came back to an earlier window would wait for
+-- somebody who waits for a later one.
+--   1. The leaderboard's row, whose week and month start anew with their key.
+--   2. The windows that ranks are counted in, of all time, this week and this month: everybody's and the organization's.
 create or replace function app.credit_xp(
   p_user_id text, p_organization_id text, p_amount integer, p_score numeric, p_at timestamptz
 ) returns void
@@ -50,10 +61,6 @@ declare
   v_month text := app.leaderboard_key('monthly', p_at);
 begin
   -- 1.
-  update public.profiles p set total_xp = p.total_xp + p_amount, level = app.level_for_xp(p.total_xp + p_amount)
-  where p.id = p_user_id;
-
-  -- 2.
   insert into public.leaderboard as l (
     user_id, display_name, opted_out, total_xp, total_score, weekly_score, week_key, monthly_score, month_key, last_updated)
   select p.id, p.display_name, p.leaderboard_opt_out, p.total_xp, coalesce(p_score, 0), p_amount, v_week, p_amount, v_month, p_at
@@ -70,7 +77,7 @@ begin
     month_key = greatest(l.month_key, v_month),
     last_updated = greatest(l.last_updated, p_at);
 
-  -- 3.
+  -- 2.
   if p_amount > 0 then
     insert into app.leaderboard_scores as s (organization_id, period, period_key, user_id, score, is_hidden, reached_at)
     select o.id, w.period, w.period_key, p_user_id, p_amount, p.leaderboard_opt_out, p_at
@@ -84,7 +91,7 @@ begin
   end if;
 end $$;
 comment on function app.credit_xp(text, text, integer, numeric, timestamptz) is
-  'Adds points (and an interview''s score) to what is cached of the ledger: profile, leaderboard and windows.';
+  'Adds points (and an interview''s score), which the profile has already, to the leaderboard and its windows.';
 
 -- Points of an achievement may reach the next level, which is an achievement: so until nothing is new.
 --   1. What is reached and not unlocked yet is written down and paid.
@@ -119,12 +126,12 @@ begin
     end loop;
     -- 2.
     exit when v_amount is null;
-    perform app.credit_xp(
-      p_user_id => p_user_id, p_organization_id => p_organization_id, p_amount => v_amount, p_score => null, p_at => p_at);
+    perform app.add_profile_xp(p_user_id, v_amount);
   end loop;
   return v_unlocked;
 end $$;
-comment on function app.unlock_achievements(text, text, date, timestamptz) is 'Unlocks and pays what a user has reached; returns the new types.';
+comment on function app.unlock_achievements(text, text, date, timestamptz) is
+  'Unlocks what a user has reached and pays it to the profile; returns the new types. The standings are its caller''s.';
 
 -- Days are counted where the user was when it happened, and never again elsewhere.
 --   1. The zone follows the profile, once in seven days: a day is not moved at will.
@@ -290,8 +297,9 @@ comment on function app.reward_feedback(public.interview_sessions, public.interv
 --   1. Take the user's activities one at a time.
 --   2. Read what happened; it must be the user's, and over. An interview in which the candidate said nothing earns nothing.
 --   3. Pay for having done it, and for how well it went.
---   4. Bring the profile up to date, then points and standings.
---   5. Unlock achievements last: they are measured by all of the above, and pay too.
+--   4. Bring the profile up to date, with its points.
+--   5. Unlock achievements: they are measured by all of the above, and pay too.
+--   6. Count all points in the standings at once.
 create or replace function app.record_activity(p_user_id text, p_kind text, p_ref_id uuid, p_at timestamptz default null)
   returns jsonb
   language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
@@ -366,9 +374,8 @@ begin
       coalesce((select k.current_streak from public.streaks k where k.user_id = p_user_id), 0)
     from public.interview_sessions s where s.user_id = p_user_id)
   where p.id = p_user_id;
-  if v_amount > 0 or v_score is not null then
-    perform app.credit_xp(
-      p_user_id => p_user_id, p_organization_id => v_organization_id, p_amount => v_amount, p_score => v_score, p_at => v_at);
+  if v_amount > 0 then
+    perform app.add_profile_xp(p_user_id, v_amount);
   end if;
 
   -- 5.
@@ -376,9 +383,15 @@ begin
     v_unlocked := app.unlock_achievements(p_user_id, v_organization_id, v_done.local_date, v_at);
   end if;
 
+  -- 6.
   select p.* into v_now from public.profiles p where p.id = p_user_id;
+  v_amount := v_now.total_xp - v_profile.total_xp;
+  if v_amount > 0 or v_score is not null then
+    perform app.credit_xp(
+      p_user_id => p_user_id, p_organization_id => v_organization_id, p_amount => v_amount, p_score => v_score, p_at => v_at);
+  end if;
   return pg_catalog.jsonb_build_object(
-    'xp_awarded', v_now.total_xp - v_profile.total_xp, 'total_xp', v_now.total_xp,
+    'xp_awarded', v_amount, 'total_xp', v_now.total_xp,
     'level', v_now.level, 'leveled_up', v_now.level > v_profile.level,
     'achievements', pg_catalog.to_jsonb(v_unlocked),
     'streak', (select pg_catalog.to_jsonb(t) from app.streak_status(p_user_id, v_at) t));
@@ -508,6 +521,7 @@ as $$
 declare
   v_week text := app.leaderboard_key('weekly', p_at - interval '7 days');
   v_user_id text;
+  v_amount integer;
   v_changed integer;
 begin
   if not app.is_service() then
@@ -525,12 +539,13 @@ begin
     order by r.user_id
   loop
     perform app.lock_standings(true);
-    perform app.credit_xp(
-      p_user_id => v_user_id, p_organization_id => null, p_amount => app.pay_xp(
-        p_user_id => v_user_id, p_organization_id => null, p_event_key => 'achievement:top_10_week', p_amount => c.xp_reward,
-        p_reason => 'achievement', p_ref_id => v_week, p_local_date => (p_at at time zone 'UTC')::date, p_at => p_at),
-      p_score => null, p_at => p_at)
+    select app.pay_xp(
+      p_user_id => v_user_id, p_organization_id => null, p_event_key => 'achievement:top_10_week', p_amount => c.xp_reward,
+      p_reason => 'achievement', p_ref_id => v_week, p_local_date => (p_at at time zone 'UTC')::date, p_at => p_at)
+    into v_amount
     from app.achievement_catalogue c where c.achievement_type = 'top_10_week';
+    perform app.add_profile_xp(v_user_id, v_amount);
+    perform app.credit_xp(p_user_id => v_user_id, p_organization_id => null, p_amount => v_amount, p_score => null, p_at => p_at);
     insert into public.achievements (user_id, achievement_type, title, description, icon, xp_reward, unlocked_at, metadata)
     select v_user_id, c.achievement_type, c.title, c.description, c.icon, c.xp_reward, p_at,
       pg_catalog.jsonb_build_object('week', v_week)
@@ -609,7 +624,8 @@ select app.give_to('parley_definer',
   'app.leaderboard_page(text, text, text, integer, text)', 'app.refresh_leaderboard_ranks(timestamptz)');
 revoke all on function public.get_user_interview_stats(text) from public, anon, authenticated, service_role;
 grant execute on function app.pay_xp(text, text, text, integer, text, text, date, timestamptz),
-  app.record_skill_score(text, text, numeric, timestamptz), app.credit_xp(text, text, integer, numeric, timestamptz),
+  app.record_skill_score(text, text, numeric, timestamptz), app.add_profile_xp(text, integer),
+  app.credit_xp(text, text, integer, numeric, timestamptz),
   app.unlock_achievements(text, text, date, timestamptz), app.count_streak_day(text, text, timestamptz),
   app.reward_best(text, text, text, numeric, text, date, timestamptz, boolean),
   app.reward_activity(text, text, text, text, text, timestamptz),

@@ -1,22 +1,26 @@
 -- 98 deletion: how a user goes. Nearly every personal row refers to the user and goes with it; what cannot refer to it is
 -- here. The ledger keeps its rows without the name.
 
+-- Whoever waits for another must take locks in the same order, so this takes them as requests and activities do.
+--   1. Keep new requests out, and searches where the tenant has an index of its own.
+--   2. What requests lock: the request, the cache entry to fill, what the counter mirrors, the counter.
+--   3. The profile, which activities queue at, and the standings in the order of app.credit_xp.
 create or replace function app.forget_user(p_user_id text) returns void
   language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '5s'
 as $$
 declare
   v_caller constant text := 'user:' || p_user_id;
   v_index constant text := app.tenant_index_name(p_user_id);
+  v_window record;
 begin
-  -- Requests that have begun end first, later ones find the user deleted (app.provision).
+  -- 1. Requests that have begun end first, later ones find the user deleted (app.provision).
   perform pg_catalog.pg_advisory_xact_lock(app.subject_lock(p_user_id));
   perform app.lock_standings(false);
   -- The predicate of a promoted tenant's index names the tenant. Before any row: searches wait from here on.
   if pg_catalog.to_regclass(pg_catalog.format('public.%I', v_index)) is not null then
     execute pg_catalog.format('drop index public.%I', v_index);
   end if;
-  -- In the order in which the functions of requests lock, since finish_request and a few others did not provision: the
-  -- request, the cache entry to fill, what the counter mirrors, the counter; then the profile that activities queue at.
+  -- 2. In their order, since finish_request and a few others did not provision.
   perform from app.ai_requests where caller_key = v_caller order by id for update;
   delete from app.cache_fills
   where tenant = v_caller or request_id in (select id from app.ai_requests where caller_key = v_caller);
@@ -27,10 +31,19 @@ begin
   perform from app.provider_keys where user_id = p_user_id order by provider for update;
   perform from public.ai_provider_preferences where user_id = p_user_id order by id for update;
   perform from public.user_ai_settings where user_id = p_user_id for update;
+  -- 3. Windows one by one: they count in the histogram's rows, which others share.
   perform from public.profiles where id = p_user_id for update;
+  for v_window in
+    select s.organization_id, s.period, s.period_key from app.leaderboard_scores s
+    where s.user_id = p_user_id order by s.organization_id, s.period, s.period_key
+  loop
+    delete from app.leaderboard_scores s
+    where s.user_id = p_user_id and s.organization_id = v_window.organization_id and s.period = v_window.period
+      and s.period_key = v_window.period_key;
+  end loop;
 end $$;
 comment on function app.forget_user(text) is
-  'Deletes what of a user has no foreign key (requests with their answers, leases of cache entries, a promoted tenant''s index), and '
+  'Deletes what of a user has no foreign key (requests with their answers, leases of cache entries, a promoted tenant''s index) or must go in an order (standings), and '
   'locks, in the order of requests, what the deletion of the user''s row will take. Raises 55P03 where a lock takes over five seconds.';
 
 -- Also when an operator deletes the row by hand, for nobody's claims.

@@ -12,5 +12,6 @@ drop function if exists app.reward_best(text, text, text, numeric, text, date, t
 drop function if exists app.count_streak_day(text, text, timestamptz);
 drop function if exists app.unlock_achievements(text, text, date, timestamptz);
 drop function if exists app.credit_xp(text, text, integer, numeric, timestamptz);
+drop function if exists app.add_profile_xp(text, integer);
 drop function if exists app.record_skill_score(text, text, numeric, timestamptz);
 drop function if exists app.pay_xp(text, text, text, integer, text, text, date, timestamptz);

@@ -50,6 +50,7 @@ from tests.integration.schema.activities import (
         "insert into app.leaderboard_scores values ('', 'all_time', '', 'alice', 1, false, now())",
         "delete from app.xp_events",
         "select * from app.leaderboard_scores",
+        "select app.add_profile_xp('alice', 1000)",
         "select app.credit_xp('alice', null, 1000, null, now())",
         "select app.record_activity('alice', 'interview', gen_random_uuid(), '2020-01-01')",
         "select app.pay_xp('alice', null, 'free', 1000, 'x', null, current_date, now())",
@@ -88,6 +89,25 @@ def test_a_completed_interview_earns_everything_in_one_call(owner: psycopg.Conne
         "2026-10",
     )
     assert owner.execute("select skill, attempts, best_score from user_progress").fetchall() == [("sql", 1, 84)]
+
+
+def test_what_an_activity_and_its_achievements_earn_is_counted_in_each_window_once(owner: psycopg.Connection) -> None:
+    # Twice would take the rows of the histogram, which others share, out of order.
+    interview = completed(owner, score=84)
+    owner.execute("create table written (period text)")
+    owner.execute(
+        """
+        create function note() returns trigger language plpgsql as
+        $$ begin insert into public.written values (new.period); return null; end $$;
+        create trigger _99_note after insert or update on app.leaderboard_scores for each row execute function note();
+        grant insert on written to parley_definer
+        """
+    )
+    assert record(owner, "interview", interview)["achievements"] == ["score_80", "first_interview"]
+    assert owner.execute("select period from written").fetchall() == [("all_time",), ("monthly",), ("weekly",)]
+    assert one(owner, "select array_agg(distinct score) from app.leaderboard_scores") == [
+        one(owner, "select total_xp from profiles where id = 'alice'")
+    ]
 
 
 def test_recording_again_pays_nothing_and_feedback_that_comes_later_is_paid_once(owner: psycopg.Connection) -> None:

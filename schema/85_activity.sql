@@ -544,6 +544,8 @@ begin
       p_reason => 'achievement', p_ref_id => v_week, p_local_date => (p_at at time zone 'UTC')::date, p_at => p_at)
     into v_amount
     from app.achievement_catalogue c where c.achievement_type = 'top_10_week';
+    -- Another run has paid while this one waited for the lock.
+    continue when v_amount is null;
     perform app.add_profile_xp(v_user_id, v_amount);
     perform app.credit_xp(p_user_id => v_user_id, p_organization_id => null, p_amount => v_amount, p_score => null, p_at => p_at);
     insert into public.achievements (user_id, achievement_type, title, description, icon, xp_reward, unlocked_at, metadata)

@@ -85,6 +85,28 @@ def test_the_usage_reset_empties_the_inbox_of_what_is_old_or_belongs_to_no_call(
         assert left.fetchall() == [("failed", 16), ("received", 16), ("unmatched", 1)]
 
 
+def test_the_usage_reset_ranks_everybody_and_rewards_the_first_of_last_week(
+    schedules: Functions, database: Any
+) -> None:
+    with database.connect() as owner:
+        owner.execute("""insert into "user" (id) values ('ada'), ('bo')""")
+        owner.execute("""insert into profiles (id) values ('ada'), ('bo')""")
+        owner.execute(
+            """
+            insert into app.leaderboard_scores (period, period_key, user_id, score, reached_at)
+            select w.period, w.period_key, 'ada', 80, now()
+            from (values ('all_time', ''), ('weekly', app.leaderboard_key('weekly', app.now() - interval '7 days')))
+              as w (period, period_key)
+            """
+        )
+        owner.execute("insert into leaderboard (user_id, total_xp) values ('ada', 80), ('bo', 0)")
+        assert [schedules.invoke("usage_reset", {})["ranks_changed"] for _ in range(2)] == [1, 0]
+        awards = owner.execute("select user_id from achievements where achievement_type = 'top_10_week'").fetchall()
+        assert awards == [("ada",)]
+        ranks = owner.execute("select user_id, rank from leaderboard order by 1").fetchall()
+        assert ranks == [("ada", 1), ("bo", None)]
+
+
 def test_usage_of_an_outage_enters_the_ledger_once(schedules: Functions, database: Any) -> None:
     call = {"provider": "openai", "model": "gpt-6-luna", "input_tokens": 10, "output_tokens": 5, "cost": "0.000001"}
     outcome = {

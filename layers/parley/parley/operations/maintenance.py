@@ -42,7 +42,8 @@ class Maintenance(NamedTuple):
         return self.usage_reset(time_left) if task == "usage_reset" else self.cache_cleanup(time_left)
 
     def usage_reset(self, time_left: Callable[[], float]) -> UsageReset:
-        """S2's two resets, the ledger's partitions, archive and sums, and the sweep of requests and events.
+        """S2's two resets, the ledger's partitions, archive and sums, the sweep of requests and events, and the
+        leaderboard's ranks with the award of last week.
 
         Args:
             time_left: seconds that the run may still take.
@@ -52,6 +53,7 @@ class Maintenance(NamedTuple):
             "days_summed": 0,
             "requests": {"released": 0, "answers_expired": 0, "forgotten": 0, "callers_forgotten": 0},
             "events_deleted": 0,
+            "ranks_changed": 0,
             "months_archived": 0,
             "finished": False,
         }
@@ -102,6 +104,8 @@ class Maintenance(NamedTuple):
             }
             yield
         report["events_deleted"] = self._alone("select app.delete_old_events() as found")
+        yield
+        report["ranks_changed"] = self._alone("select app.refresh_leaderboard_ranks() as found")
         yield
         report["months_archived"] = self._alone("select app.archive_usage(%s::interval) as found", _LEDGER_KEEPS)
 

@@ -245,6 +245,7 @@ class UsageReset(TypedDict):
     days_summed: Count
     requests: SweptRequests
     events_deleted: Count
+    ranks_changed: Count
     months_archived: Count
     finished: bool
 

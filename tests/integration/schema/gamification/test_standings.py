@@ -148,6 +148,34 @@ def test_the_snapshot_of_ranks_changes_only_what_changed_and_rewards_last_week_o
     )
 
 
+def test_two_refreshes_at_once_reward_a_week_once(owner: psycopg.Connection, database: ScratchDatabase) -> None:
+    record(owner, "interview", completed(owner, ALICE, 80))
+    earned = one(owner, "select total_xp from profiles where id = 'alice'")
+    changed = []
+
+    def refresh(service: psycopg.Connection) -> None:
+        set_claims(service, SERVICE)
+        changed.append(one(service, "select app.refresh_leaderboard_ranks(%s)", NOON + timedelta(days=7)))
+
+    with (
+        database.connect("service", autocommit=False) as first,
+        database.connect("service", autocommit=False) as second,
+    ):
+        refresh(first)
+        other = threading.Thread(target=refresh, args=(second,))
+        other.start()
+        waits = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+        while other.is_alive() and one(owner, waits) == 0:
+            pass
+        first.commit()
+        other.join()
+        second.commit()
+    assert changed == [1, 0]
+    paid = one(owner, "select sum(amount) from app.xp_events where event_key = 'achievement:top_10_week'")
+    assert paid > 0
+    assert one(owner, "select total_xp from profiles where id = 'alice'") == earned + paid
+
+
 def test_activities_and_the_rewards_of_a_week_never_deadlock(
     database: ScratchDatabase, owner: psycopg.Connection
 ) -> None:

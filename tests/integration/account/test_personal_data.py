@@ -65,6 +65,52 @@ def test_an_export_has_everything_of_its_user_and_nothing_of_others(ask: Ask, da
     assert ask("GET", "profile/export?cursor=x").status == 400
 
 
+def test_an_export_is_whole_wherever_a_page_of_messages_ends(ask: Ask, database: ScratchDatabase) -> None:
+    said = {"a": ["one", "two", "three"], "a-b": ["four"], "b": [], "c": ["five", "six"], "d": []}
+    with database.connect() as owner:
+        owner.execute("insert into \"user\" (id) values ('ada'), ('bob')")
+        for user in ("ada", "bob"):
+            for name, messages in said.items():
+                owner.execute(
+                    "insert into ai_conversations (id, user_id, messages) values (%s, %s, to_jsonb(%s::text[]))",
+                    (name if user == "ada" else f"{name}-bob", user, messages),
+                )
+    for limit in (1, 2, 3, 4, 100):
+        records = [row["record"] for row in exported(ask, limit=limit) if row["kind"] == "conversation_messages"]
+        found = [(record["conversation_id"], record["message"]) for record in records]
+        assert found == [(name, message) for name, messages in said.items() for message in messages]
+
+
+@pytest.mark.parametrize(
+    ("kind", "statement"),
+    [
+        ("conversation_messages", "insert into ai_conversations (id, user_id, messages) select %s, 'ada', '[1]'"),
+        ("documents", "insert into embeddings (id, user_id, content, model) select %s, 'ada', 'fjord', 'm'"),
+        ("usage", "insert into ai_usage (request_id, user_id, tier, provider) select %s, 'ada', 'free', 'openai'"),
+        (
+            "requests",
+            """
+            insert into app.ai_requests (id, caller_key, user_id, operation, state, finished_at)
+            select %s, 'user:ada', 'ada', 'chat', 'settled', now()
+            """,
+        ),
+    ],
+)
+def test_a_page_of_an_export_makes_no_more_records_than_it_takes(
+    kind: str, statement: str, database: ScratchDatabase
+) -> None:
+    made = "select key from app.personal_records('ada', %s, %s, 3) order by key collate \"C\""
+    with database.connect() as owner:
+        owner.execute("insert into \"user\" (id) values ('ada')")
+        for number in range(9):
+            owner.execute(statement.encode(), (f"id-{number}",))
+        first = [key for (key,) in owner.execute(made, (kind, None)).fetchall()]
+        second = [key for (key,) in owner.execute(made, (kind, first[2])).fetchall()]
+    # A conversation that the page before ended in is made once more.
+    assert (len(first), len(second)) == ((4, 4) if kind == "conversation_messages" else (3, 3))
+    assert second[-3] > first[2]
+
+
 def test_who_deletes_the_account_is_gone_and_is_told_so(ask: Ask, database: ScratchDatabase) -> None:
     for user in ("ada", "bob"):
         use_everything(ask, database, user)

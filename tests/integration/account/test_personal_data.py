@@ -124,26 +124,6 @@ def test_who_deletes_the_account_is_gone_and_is_told_so(ask: Ask, database: Scra
         assert owner.execute('select id from "user"').fetchall() == [("bob",)]
 
 
-def test_documents_of_a_deleted_account_go_batch_by_batch(ask: Ask, database: ScratchDatabase) -> None:
-    with database.connect() as owner:
-        owner.execute("insert into \"user\" (id) values ('ada'), ('bob')")
-        owner.execute(
-            """
-            create table deletions (chunks bigint);
-            create function note() returns trigger language plpgsql security definer as
-            $$ begin insert into public.deletions select count(*) from gone; return null; end $$;
-            create trigger _99_note after delete on embeddings
-              referencing old table as gone for each statement execute function note();
-            insert into embeddings (id, user_id, content, model)
-            select u.id || n, u.id, 'fjord', 'm' from "user" u, generate_series(1, 2100) n
-            """
-        )
-        assert ask("DELETE", "profile").status == 204
-        assert owner.execute("select chunks from deletions where chunks > 0").fetchall() == [(1000,), (1000,), (100,)]
-        assert owner.execute("select user_id, count(*) from embeddings group by 1").fetchall() == [("bob", 2100)]
-        assert owner.execute("select array_agg(distinct user_id) from app.word_segments").fetchone() == (["bob"],)
-
-
 def test_who_was_never_seen_can_ask_not_to_be(ask: Ask) -> None:
     assert ask("DELETE", "profile").status == 204
     assert ask("GET", "profile").json["code"] == "subject_deleted"

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from parley.account.schemas import PersonalRecordList
 
 _REFERENCED = "23503"  # foreign_key_violation
-# Of chunks of documents that go in one statement, which must end within parley_app's time limit.
-_BATCH = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,33 +41,11 @@ class PersonalData:
     def delete(self, caller: Caller) -> None:
         """Delete it, and remember the subject as a hash: its tokens are refused from now on. A second time is no error.
 
-        Documents go first, batch by batch: they may be too many for one statement's time. What is cut short goes on
-        when it is asked for again.
-
-        Raises Problem (409) where an adopted application's own table refers to the user, whose documents are gone then.
+        Raises Problem (409) where an adopted application's own table refers to the user.
         """
-        while self._delete_chunks(caller) == _BATCH:
-            pass
         try:
             self.database.query(caller.claims, "select app.delete_user(%s)", (caller.user_id,), idempotent=True)
         except DatabaseError as error:
             if error.sqlstate != _REFERENCED:
                 raise
             raise user_referenced() from None
-
-    def _delete_chunks(self, caller: Caller) -> int:
-        """Delete a batch of the caller's documents; returns of how many chunks."""
-        rows = self.database.query(
-            caller.claims,
-            """
-            with deleted as (
-              delete from public.embeddings where id in (
-                select id from public.embeddings where user_id = %s order by created_at desc, id limit %s)
-              returning id
-            )
-            select count(*) as n from deleted
-            """,
-            (caller.user_id, _BATCH),
-            idempotent=True,
-        )
-        return int(rows[0]["n"])

@@ -28,9 +28,10 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
 
 @pytest.fixture(autouse=True)
 def shell(fresh: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A shell that reaches the stack: its port, and the key of its tokens."""
+    """A shell that reaches the stack: its port, the key of its tokens, and its webhook's secret."""
     monkeypatch.setenv("PORT", fresh.url.rpartition(":")[2])
     monkeypatch.setenv("PARLEY_JWT_SECRET", fresh.keys.jwt_secret)
+    monkeypatch.setenv("PARLEY_WEBHOOK_SECRET", fresh.keys.webhook_secret)
 
 
 def test_every_event_is_answered_in_any_order_twice_on_a_fresh_database(capsys: pytest.CaptureFixture[str]) -> None:

@@ -141,7 +141,8 @@ begin atomic
   select c.id::text, jsonb_build_object('id', c.id, 'message', c.message, 'response', c.response, 'provider', c.provider,
     'model', c.model, 'created_at', c.created_at, 'expires_at', c.expires_at)
   from (
-    select c.* from public.ai_response_cache c
+    -- By name: an application may drop the optional column embedding.
+    select c.id, c.message, c.response, c.provider, c.model, c.created_at, c.expires_at from public.ai_response_cache c
     where p_kind = 'stored_answers' and c.created_by = p_user_id
       and (p_after_key is null or c.id::text collate "C" > p_after_key collate "C")
     order by c.id::text collate "C" limit p_limit

@@ -19,6 +19,7 @@ _WITHOUT_CONTENT = {
     "delete_interview",
     "delete_profile",
     "delete_user",
+    "get_interview_recording",  # a redirect
     "revoke_access_key",
     "select_search_result",
 }

@@ -488,7 +488,7 @@ _KEPT = "all: select update delete"
 _OWNER: Mapping[str, str] = {
     "public.user": "all: select insert delete", "app.deleted_subjects": "all: select insert",
     "public.ai_provider_preferences": _LOCKED, "public.user_ai_settings": _LOCKED, "public.profiles": _LOCKED,
-    "app.provider_keys": _LOCKED, "public.leaderboard": _LOCKED, "app.leaderboard_scores": _LOCKED,
+    "app.provider_keys": _LOCKED, "public.leaderboard": _LOCKED, "app.leaderboard_scores": _KEPT,
     "app.settings": "all: select", "app.ai_requests": "all: select update delete",
     "app.cache_fills": "all: select delete", "app.webhook_events": "all: select insert delete",
     "public.ai_usage": _KEPT, "public.ai_usage_logs": _KEPT, "app.ai_usage_YYYY_MM": _KEPT, "app.ai_usage_rest": _ALL,

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal, NotRequired
 from pydantic import BaseModel, Field, StringConstraints
 from typing_extensions import TypedDict
 
-from parley.chat.schemas import Citation, ToolCallAsked
 from parley.core.fields import BODY, QUERY, Count, Tokens, Usd, Whole
 from parley.core.paging import Cursor
+from parley.retrieval.kinds import Found
 
 
 class ConversationQuery(BaseModel):
@@ -35,6 +35,28 @@ class ConversationRename(BaseModel):
         ),
     ]
     version: Annotated[int, Field(ge=1, le=2_147_483_647), Whole] | None = None
+
+
+class ToolCallAsked(TypedDict):
+    """A call that the model asks you to run: send it back with its result. `signature` is opaque; keep it."""
+
+    id: str
+    name: str
+    arguments: str
+    signature: str | None
+
+
+class Citation(TypedDict):
+    """What `[number]` in an answer points to: the characters from `starts_at` to `ends_at` of a document, or of the
+    description of content.
+    """
+
+    number: int
+    type: Found
+    id: str
+    title: str | None
+    starts_at: Count
+    ends_at: Count
 
 
 class ConversationSummary(TypedDict):

@@ -10,7 +10,8 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
-from parley.chat.schemas import ChatSearch, Citation, SearchState
+from parley.chat.conversation_schemas import Citation
+from parley.chat.schemas import ChatSearch, SearchState
 from parley.completion.call import ModelCall
 from parley.core.caller import Caller
 from parley.core.errors import Problem

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, NotRequired
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag, model_validator
 from typing_extensions import TypedDict
 
+from parley.chat.conversation_schemas import Citation, ToolCallAsked
 from parley.completion.asked import (
     LONGEST_DATA,
     CallId,
@@ -286,34 +287,12 @@ class ChatRequest(NullIsAbsent, BaseModel):
         return NamedTool(self.tool_choice.name) if isinstance(self.tool_choice, ToolChosen) else self.tool_choice
 
 
-class ToolCallAsked(TypedDict):
-    """A call that the model asks you to run: send it back with its result. `signature` is opaque; keep it."""
-
-    id: str
-    name: str
-    arguments: str
-    signature: str | None
-
-
 class AssistantMessage(TypedDict):
     """The answer's text, and the calls it asks for; `finish_reason` is `tool_calls` where these are to be run."""
 
     role: Literal["assistant"]
     content: str
     tool_calls: NotRequired[list[ToolCallAsked]]
-
-
-class Citation(TypedDict):
-    """What `[number]` in an answer points to: the characters from `starts_at` to `ends_at` of a document, or of the
-    description of content.
-    """
-
-    number: int
-    type: Found
-    id: str
-    title: str | None
-    starts_at: Count
-    ends_at: Count
 
 
 class ChatAnswer(TypedDict):

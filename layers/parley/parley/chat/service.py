@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from typing_extensions import TypedDict
 
 from parley.admission.records import NewTurns, Turn
+from parley.chat.conversation_schemas import Citation
 from parley.chat.schemas import (
     AssistantMessage,
     ChatAnswer,
@@ -21,7 +22,6 @@ from parley.chat.schemas import (
     ChatStart,
     ChatToolCall,
     ChatUsage,
-    Citation,
     DocumentPart,
     ImagePart,
     SchemaFormat,

@@ -90,7 +90,7 @@ class NullIsAbsent(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _without_nulls(cls, body: Any) -> Any:
-        if not isinstance(body, dict):
+        if not isinstance(body, dict) or None not in body.values():
             return body
         known = {name for field, info in cls.model_fields.items() for name in (field, *_other_names(info))}
         return {name: value for name, value in body.items() if value is not None or name not in known}

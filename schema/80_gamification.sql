@@ -1,5 +1,5 @@
 -- 80 gamification: the ledger of experience points and what follows from it (S5): levels, achievements, skill progress,
--- streaks, leaderboard.
+-- streaks, leaderboard: their tables and rules. 85_activity.sql applies the rules to what somebody did.
 --
 -- The ledger is the truth: an event pays once, by its key, and every figure beside it is a cache that app.record_activity
 -- writes in the same transaction. Nobody may write them otherwise. No schedule is needed: weeks and months turn over with

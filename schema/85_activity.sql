@@ -1,5 +1,5 @@
--- 85 activity: the one function that everything a completed interview or a practice earns goes through, the standings, and
--- S5's statistics.
+-- 85 activity: the one function that everything a completed interview or a practice earns goes through (points, the day's
+-- place in a streak, skills, achievements), the standings, and S5's statistics.
 
 -- Paying.
 

@@ -1,4 +1,4 @@
-"""What a caller is told about a provider's fault."""
+"""What a caller is told about a provider's fault, once `errors` has said what its answer means."""
 
 from __future__ import annotations
 

@@ -46,8 +46,8 @@ def pytest_configure() -> None:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Server]:
-    """The embedded server: one for the session, without fsync, gone afterwards."""
-    server = Server.throwaway(int(os.environ.get("PARLEY_TEST_POSTGRES", DEFAULT_MAJOR)))
+    """The embedded server: one for the session, without fsync, in memory where it fits, gone afterwards."""
+    server = Server.throwaway(int(os.environ.get("PARLEY_TEST_POSTGRES", DEFAULT_MAJOR)), in_memory=True)
     yield server
     server.stop()
 

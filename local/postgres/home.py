@@ -15,6 +15,8 @@ from typing import Any
 
 from local.checkout import CHECKOUT
 
+_MEMORY_BYTES = 2 * 2**30  # what a suite's databases take at most, many times over
+
 
 class PostgresError(RuntimeError):
     """The server cannot be had; the message is one line that says why and what helps."""
@@ -66,6 +68,14 @@ def temporary_root() -> Path:
     """The folder for temporary files, or the next best where the server's user cannot get into it."""
     folder = Path(tempfile.gettempdir()).resolve()
     return folder if _is_reachable(folder) else Path("/var/tmp")
+
+
+def memory_root() -> Path:
+    """A folder in memory where the system has one with room; else as `temporary_root`."""
+    folder = Path("/dev/shm")
+    if folder.is_dir() and os.access(folder, os.W_OK | os.X_OK) and shutil.disk_usage(folder).free > _MEMORY_BYTES:
+        return folder
+    return temporary_root()
 
 
 def cluster_home(folder: Path) -> Path:

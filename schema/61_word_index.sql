@@ -39,19 +39,16 @@ create or replace function app.fold_marks(p_text text, p_stemmer text) returns t
 as $$
 declare
   v_own constant text := app.own_letters(p_stemmer);
-  v_stand_ins constant text := pg_catalog.left(U&'\E000\E001\E002\E003\E004\E005\E006\E007\E008', pg_catalog.length(v_own));
 begin
-  -- An unknown language keeps its marks: they may be letters.
-  if p_stemmer = 'simple' then
+  -- An unknown language keeps its marks: they may be letters. ASCII has none.
+  if p_stemmer = 'simple' or pg_catalog.octet_length(p_text) = pg_catalog.length(p_text) then
     return p_text;
   end if;
-  -- The language's own letters step aside, marks go, the letters come back.
+  -- Of a letter that is listed twice the first place counts: the language's own letters stay as they are.
   return pg_catalog.translate(
-    pg_catalog.translate(
-      pg_catalog.translate(p_text, v_own, v_stand_ins),
-      'àáâãäåāăąçćčďèéêëēėęěğìíîïīįıłñńňòóôõöøōőŕřśşšșţťțùúûüūůűųýÿźżž',
-      'aaaaaaaaacccdeeeeeeeegiiiiiiilnnnoooooooorrsssstttuuuuuuuuyyzzz'),
-    v_stand_ins, v_own);
+    p_text,
+    v_own || 'àáâãäåāăąçćčďèéêëēėęěğìíîïīįıłñńňòóôõöøōőŕřśşšșţťțùúûüūůűųýÿźżž',
+    v_own || 'aaaaaaaaacccdeeeeeeeegiiiiiiilnnnoooooooorrsssstttuuuuuuuuyyzzz');
 end $$;
 comment on function app.fold_marks(text, text) is
   'Stemmed words without the marks that their language does not count as letters: cafe finds café. Stemmers need the marks, so this '
@@ -95,7 +92,7 @@ declare
   v_text constant text := pg_catalog.left(p_text, 100000);
   v_words constant tsvector := pg_catalog.to_tsvector(p_stemmer::regconfig, app.parted(v_text));
 begin
-  -- Without a mark in the text there is none in its words.
+  -- Without a mark in the text there is none in its words, which need not be read again then.
   if pg_catalog.octet_length(v_text) = pg_catalog.length(v_text) then
     return v_words;
   end if;

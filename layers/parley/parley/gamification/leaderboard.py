@@ -1,4 +1,4 @@
-"""Standings: the first places of a window, the caller and its neighbours."""
+"""Standings: the first places of a window, the caller and its neighbours; app.leaderboard_page ranks (schema/85)."""
 
 from __future__ import annotations
 

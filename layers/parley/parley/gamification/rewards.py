@@ -1,4 +1,4 @@
-"""What a caller has earned: points, achievements, streaks, progress. app.record_activity alone writes it."""
+"""What a caller has earned: points, achievements, streaks, progress. app.record_activity alone writes it (schema/85)."""
 
 from __future__ import annotations
 

@@ -48,12 +48,14 @@ def main(descriptor: int, plan: dict[str, Any]) -> None:
                        aws_access_key_id="local", aws_secret_access_key="local")  # fmt: skip
     urls = {source["queue"]: sqs.get_queue_url(QueueName=source["queue"])["QueueUrl"] for source in plan["sources"]}
     while True:
+        found = False
         for source in plan["sources"]:
             try:
-                _poll(sqs, urls[source["queue"]], source, plan["invoke"])
+                found |= _poll(sqs, urls[source["queue"]], source, plan["invoke"])
             except OSError as error:
                 print(f"ERROR event source {source['queue']}: {error}", flush=True)
-        time.sleep(_POLL_SECONDS)
+        if not found:
+            time.sleep(_POLL_SECONDS)
 
 
 def _create_key(key_id: str, material: str) -> None:
@@ -75,8 +77,8 @@ def _create_queues(queues: dict[str, dict[str, Any]]) -> None:
         backend.create_queue(name, **{key: properties[key] for key in known if key in properties})
 
 
-def _poll(sqs: Any, url: str, source: dict[str, Any], invoke: str) -> None:
-    """Hand a batch to the function; what it did not report as failed is done."""
+def _poll(sqs: Any, url: str, source: dict[str, Any], invoke: str) -> bool:
+    """Hand a batch to the function; what it did not report as failed is done. Returns whether there was one."""
     got = sqs.receive_message(
         QueueUrl=url,
         MaxNumberOfMessages=min(10, source["batch_size"]),
@@ -85,7 +87,7 @@ def _poll(sqs: Any, url: str, source: dict[str, Any], invoke: str) -> None:
     )
     messages = got.get("Messages", [])
     if not messages:
-        return
+        return False
     records = [_record(message, source["queue"]) for message in messages]
     request = urllib.request.Request(
         f"{invoke}/2015-03-31/functions/{source['function']}/invocations",
@@ -94,13 +96,14 @@ def _poll(sqs: Any, url: str, source: dict[str, Any], invoke: str) -> None:
     )
     with urllib.request.urlopen(request) as response:
         if response.headers.get("X-Amz-Function-Error"):
-            return
+            return True
         answer = json.loads(response.read() or b"null")
     failures = (answer or {}).get("batchItemFailures") or [] if source["reports_failures"] else []
     failed = {failure["itemIdentifier"] for failure in failures}
     for message in messages:
         if message["MessageId"] not in failed:
             sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+    return True
 
 
 def _record(message: dict[str, Any], queue: str) -> dict[str, Any]:

@@ -58,9 +58,19 @@ begin
 end $$;
 comment on function app.write_spoken_turns(uuid, text, jsonb) is 'Replaces the turns of a locked voice interview by these, in the order of their times.';
 
+create or replace function app.spoken_words(p_interview_id uuid) returns text[]
+  language sql stable
+begin atomic
+  select coalesce(pg_catalog.array_agg(r.role || ' ' || r.content order by r.sequence_number), '{}')
+  from public.interview_responses r where r.interview_id = p_interview_id;
+end;
+comment on function app.spoken_words(uuid) is 'What was said in an interview, and by whom: what its feedback is about.';
+
 -- What the report of a call makes of its interview: all of it in this transaction, once.
 --   1. What was said takes the place of what was heard live.
 --   2. With words of the candidate it is completed, also where it had been given up; else the call could not be held.
+--   3. Where it was completed before, after a day of silence, its feedback was about what was heard live: that is due again, and
+--      whoever is writing it has lost the lease.
 create or replace function app.apply_call_report(p_session public.interview_sessions, p_report jsonb) returns void
   language plpgsql set search_path = pg_catalog, pg_temp
 as $$
@@ -68,6 +78,7 @@ declare
   v_started constant timestamptz := coalesce((p_report ->> 'started_at')::timestamptz, p_session.started_at);
   v_ended constant timestamptz := greatest(v_started, coalesce((p_report ->> 'ended_at')::timestamptz, v_started));
   v_status text := p_session.status;
+  v_heard constant text[] := app.spoken_words(p_session.id);
 begin
   -- 1.
   perform app.write_spoken_turns(p_session.id, 'vapi_report', p_report -> 'turns');
@@ -92,6 +103,13 @@ begin
       duration_minutes = least(999999, extract(epoch from v_ended - v_started) / 60),
       ended_reason = coalesce(p_report ->> 'ended_reason', ended_reason), cost = (p_report ->> 'cost')::numeric
   where id = p_session.id;
+  -- 3.
+  if p_session.status = 'completed' and v_heard <> app.spoken_words(p_session.id) then
+    update public.interview_sessions
+    set feedback_status = 'pending', feedback_samples = 1, feedback_requested_at = app.now(), feedback_error = null,
+        feedback_lease_until = null, feedback_fence = feedback_fence + 1
+    where id = p_session.id;
+  end if;
 end $$;
 comment on function app.apply_call_report(public.interview_sessions, jsonb) is
   'Ends a locked voice interview as its call''s report says: {"turns", "started_at", "ended_at", "ended_reason", "cost", "has_words", "is_failure", "analytics"}.';
@@ -143,7 +161,8 @@ begin
   end if;
   return (
     select pg_catalog.jsonb_build_object(
-      'outcome', 'processed', 'interview_id', s.id, 'completed', p_session.status <> 'completed' and s.status = 'completed',
+      'outcome', 'processed', 'interview_id', s.id,
+      'feedback_is_due', s.feedback_status = 'pending' and s.feedback_requested_at is distinct from p_session.feedback_requested_at,
       'awaits_report', s.call_report_at is null,
       'waiting', coalesce((
         select pg_catalog.jsonb_agg(e.id::text order by e.id) from app.webhook_events e
@@ -151,8 +170,8 @@ begin
     from public.interview_sessions s where s.id = p_session.id);
 end $$;
 comment on function app.apply_to_interview(public.interview_sessions, jsonb) is
-  'Carries out what was read of a call ("report" or "turn") at its locked interview: {"outcome": processed, "interview_id", whether it is '
-  '"completed" from now on and still "awaits_report", and the events of its call that were "waiting"}.';
+  'Carries out what was read of a call ("report" or "turn") at its locked interview: {"outcome": processed, "interview_id", whether its '
+  '"feedback_is_due" from now on and it still "awaits_report", and the events of its call that were "waiting"}.';
 
 create or replace function app.apply_voice_call(p_call_id text, p_reading jsonb) returns jsonb
   language plpgsql set search_path = pg_catalog, pg_temp
@@ -287,7 +306,7 @@ grant execute on function app.record_acoustics(text, uuid, numeric, numeric, jso
 grant insert (provider, event_key, type, call_id, payload, received_at), select (provider, event_key) on app.webhook_events to parley_owner;
 grant execute on function app.receive_voice_event(text, text, text, text) to parley_app, parley_service;
 grant execute on function app.voice_event(bigint), app.fail_voice_event(bigint, text),
-  app.write_spoken_turns(uuid, text, jsonb), app.apply_call_report(public.interview_sessions, jsonb),
+  app.write_spoken_turns(uuid, text, jsonb), app.spoken_words(uuid), app.apply_call_report(public.interview_sessions, jsonb),
   app.interview_of_call(text, uuid), app.apply_to_interview(public.interview_sessions, jsonb), app.apply_voice_call(text, jsonb),
   app.apply_voice_event(bigint, jsonb), app.has_call_report(text), app.overdue_voice_events(integer),
   app.overdue_voice_calls(integer) to parley_service;

@@ -14,7 +14,7 @@ from local.emulator.voice import Call
 from testing.aws import CREDENTIALS
 from testing.functions import Functions
 from tests.integration.interviews.feedback_cases import rows, session
-from tests.integration.interviews.voice_cases import call_of, inbox, send, start, work
+from tests.integration.interviews.voice_cases import call_of, deliver, inbox, send, start, work
 
 Token = Callable[..., str]
 
@@ -265,6 +265,37 @@ def test_a_call_nobody_answered_in_is_given_up_after_a_day(
     assert (session(database, started["id"])["status"], session(database, started["id"])["ended_reason"]) == (
         "abandoned", "silence",
     )  # fmt: skip
+
+
+def test_a_report_that_comes_after_the_day_of_silence_has_the_feedback_written_anew_and_pays_nothing_more(
+    functions: Functions, schedules: Functions, token: Token, database: Any
+) -> None:
+    started = start(functions, token("ada"))
+    call = call_of(started, place="call.metadata")
+    for event in (call.status("in-progress"), *call.transcripts()[:-1]):
+        send(functions, event)
+    work(schedules, database)
+    with database.connect() as owner:
+        owner.execute("update interview_sessions set last_activity_at = now() - interval '25 hours'")
+    schedules.invoke("cache_cleanup", {})
+    work(schedules, database)
+    paid = rows(database, "select sum(amount) from app.xp_events")
+    assert (session(database, started["id"])["status"], session(database, started["id"])["feedback_status"]) == (
+        "completed", "ready",
+    )  # fmt: skip
+    send(functions, call.report())
+    (event,) = rows(database, "select id::text from app.webhook_events where status = 'received'")
+    deliver(schedules, event)
+    assert session(database, started["id"])["feedback_status"] == "pending"
+    work(schedules, database)
+    statement = "select version from interview_feedback where interview_id = %s order by version"
+    assert rows(database, statement, started["id"]) == [1, 2]
+    assert session(database, started["id"])["feedback_status"] == "ready"
+    assert rows(database, "select sum(amount) from app.xp_events") == paid
+    deliver(schedules, event)
+    send(functions, call.report(2))
+    work(schedules, database)
+    assert rows(database, statement, started["id"]) == [1, 2]
 
 
 def test_a_recording_is_where_the_vendor_says_and_for_its_owner_alone(

@@ -250,6 +250,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
             "app.end_interview",
             "app.fail_voice_event",
             "app.has_call_report",
+            "app.spoken_words",
             "app.voice_event",
             "app.feedback_takes_unit",
             "app.follow_up_budget",

@@ -34,7 +34,7 @@ class VoiceCalls:
         tokens: says whose a call is.
         vendor: is asked for calls whose report did not come.
         calls: has it asked later.
-        feedback_queue: asks for the feedback of an interview that is completed.
+        feedback_queue: asks for the feedback of an interview that is completed, or of which more is known than was.
     """
 
     database: Database
@@ -110,7 +110,7 @@ class VoiceCalls:
         return done
 
     def _ask_for_feedback(self, done: Mapping[str, Any]) -> None:
-        if done.get("completed"):
+        if done.get("feedback_is_due"):
             self.feedback_queue().send(done["interview_id"])
 
     def _interview_of(self, event: CallEvent) -> str | None:

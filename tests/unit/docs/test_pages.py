@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from local.emulator.faults import NAMES
+
 CHECKOUT = Path(__file__).resolve().parents[3]
 LAYER = CHECKOUT / "layers/parley/parley"
 DECISIONS = sorted(CHECKOUT.glob("docs/decisions/*.md"))
@@ -52,6 +54,11 @@ def test_the_files_that_a_page_names_exist(page: Path) -> None:
 def test_the_links_of_a_page_lead_to_files(page: Path) -> None:
     links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
     assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_readme_names_every_failure_that_the_emulator_has() -> None:
+    readme = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    assert {name for name in NAMES if f"`{name}`" not in readme and f"[[fault:{name}" not in readme} == set()
 
 
 def test_a_file_that_is_not_there_is_noticed(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a caller has earned: points, achievements, streaks, progress. schema/85 alone writes it (app.record_activity)."""
+"""What a caller has earned: points, achievements, streaks, progress. app.record_activity writes it (schema/85)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Taking in a voice vendor's webhooks: check who sent it, keep it, have it worked on, and answer at once."""
+"""Taking in a voice vendor's webhooks: check who sent it, keep it, have it worked on (voice_calls), answer at once."""
 
 from __future__ import annotations
 

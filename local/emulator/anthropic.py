@@ -25,6 +25,7 @@ from local.emulator.call import (
     texts_of,
 )
 from local.emulator.http import Reply, Request
+from local.emulator.media import DOCUMENTS, IMAGES, in_url, inline, shown
 from local.emulator.schema import refused, refused_arguments
 from local.emulator.tools import Tool, ToolCalling
 
@@ -151,12 +152,15 @@ def _message(body: Json) -> Call:
     if messages[0]["role"] != "user":
         raise CallError("bad_request", 'messages: first message must use the "user" role')
     contents = [body.get("system"), *(message.get("content") for message in messages)]
-    if any(text.isspace() for content in contents for text in texts_of(content)):
+    results = [part.get("content") for message in messages for part in _parts(message, "tool_result")]
+    if any(text.isspace() for content in [*contents, *results] for text in texts_of(content)):
         raise CallError("bad_request", "messages: text content blocks must contain non-whitespace text")
     schema = ((body.get("output_config") or {}).get("format") or {}).get("schema")
     if schema is not None and (fault := refused(schema, "anthropic")):
         raise CallError("bad_request", f"output_config.format.schema: {fault}")
     _check_calls(body)
+    for content in [*contents, *results]:
+        _media(content)
     return Call(
         "complete",
         model=body["model"],
@@ -213,12 +217,41 @@ def _parts(message: Json, kind: str) -> list[Json]:
     return [part for part in content if part.get("type") == kind] if isinstance(content, list) else []
 
 
+def _check_result(result: Json) -> None:
+    """Raises CallError for what a tool's result cannot hold: an error has text, and nothing else."""
+    content = result.get("content")
+    kinds = {part.get("type") for part in content} if isinstance(content, list) else set()
+    if not kinds <= {"text", "image", "document", "search_result"}:
+        raise CallError("bad_request", "messages.content.tool_result.content: Input tag is none of the expected tags.")
+    if result.get("is_error") and not content:
+        raise CallError("bad_request", "messages.content.tool_result: content cannot be empty if `is_error` is true")
+    if result.get("is_error") and kinds - {"text"}:
+        raise CallError(
+            "bad_request", "messages.content.tool_result: all content must be type `text` if `is_error` is true"
+        )
+
+
+def _media(content: Any) -> list[str]:
+    """What is told of images and documents. Raises CallError."""
+    told: list[str] = []
+    for block in content if isinstance(content, list) else ():
+        if block.get("type") in ("image", "document"):
+            source, allowed = block["source"], IMAGES if block["type"] == "image" else DOCUMENTS
+            if source["type"] == "url":
+                told.append(in_url(source.get("url"), ()))
+            else:
+                told.append(inline(source.get("media_type"), source.get("data"), allowed))
+    return told
+
+
 def _check_calls(body: Json) -> None:
     """Raises CallError unless each call has its result in the next message, before anything else there."""
     waiting: set[str] = set()
     seen: list[str] = []
     for number, message in enumerate(body["messages"]):
         results = [part["tool_use_id"] for part in _parts(message, "tool_result")]
+        for part in _parts(message, "tool_result"):
+            _check_result(part)
         if unknown := [one for one in results if one not in waiting]:
             raise CallError(
                 "bad_request",
@@ -258,7 +291,11 @@ def _calling(body: Json) -> ToolCalling:
         choice=named or choice["name"],
         parallel=not choice.get("disable_parallel_tool_use"),
         called=tuple(part["name"] for message in since for part in _parts(message, "tool_use")),
-        results=tuple(text_of(part.get("content")) for message in since for part in _parts(message, "tool_result")),
+        results=tuple(
+            shown(text_of(part.get("content")), _media(part.get("content")))
+            for message in since
+            for part in _parts(message, "tool_result")
+        ),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, Final
 
 from local.emulator.call import (
@@ -22,6 +23,7 @@ from local.emulator.call import (
 )
 from local.emulator.embeddings import embed
 from local.emulator.http import Reply, Request
+from local.emulator.media import DOCUMENTS, IMAGES, inline, shown
 from local.emulator.schema import free_form
 from local.emulator.tools import Tool, ToolCalling
 
@@ -29,6 +31,9 @@ MODELS: Final = ("gemini-3.8-flash", "gemini-3.8-pro", "gemini-embedding-001", "
 _WORDS_PER_DELTA: Final = 8
 _LARGEST_BATCH: Final = 100
 _CACHED_FROM: Final = 1024
+_MEDIA: Final = (*(one for one in IMAGES if one != "image/gif"), *DOCUMENTS)
+# Models that take text alone from a function.
+_TEXT_RESULTS: Final = re.compile(r"gemini-[12]\b")
 _FINISH: Final = {
     "stop": "STOP",
     "stop_sequence": "STOP",
@@ -161,6 +166,10 @@ def _generation(model: str, body: Json, streamed: bool) -> Call:
     if any((one.get("role") == "model") != bool(number % 2) for number, one in enumerate(contents)):
         raise CallError("bad_request", "Please ensure that multiturn requests alternate between user and model.")
     _check_declarations(body)
+    for content in contents:
+        _media(content.get("parts"))
+        for response in _given(content, "functionResponse"):
+            _check_parts(model, response)
     everything = [body.get("systemInstruction") or {}, *contents]
     texts = tuple(text for content in everything for text in texts_of(content.get("parts")))
     config = body.get("generationConfig") or {}
@@ -206,6 +215,25 @@ def _check_declarations(body: Json) -> None:
             )
 
 
+def _media(parts: list[Json] | None) -> list[str]:
+    """What is told of inline data. Raises CallError."""
+    blobs = [part["inlineData"] for part in parts or () if "inlineData" in part]
+    return [inline(blob.get("mimeType"), blob.get("data"), _MEDIA) for blob in blobs]
+
+
+def _check_parts(model: str, response: Json) -> None:
+    """Raises CallError for what a function's response cannot hold beside its object: all but inline data."""
+    parts = response.get("parts") or []
+    if parts and _TEXT_RESULTS.match(model):
+        raise CallError("bad_request", "Multimodal function responses are not supported for this model.")
+    for part in parts:
+        if "fileData" in part:  # only files that were uploaded, of which there are none here
+            raise CallError("bad_request", f"Unsupported file uri: {part['fileData'].get('fileUri')}")
+        if "inlineData" not in part:
+            raise CallError("bad_request", "Unable to submit request: a function response part has no inlineData.")
+    _media(parts)
+
+
 def _given(content: Json, kind: str) -> list[Json]:
     return [part[kind] for part in content.get("parts") or () if kind in part]
 
@@ -242,11 +270,11 @@ def _calling(body: Json, contents: list[Json]) -> ToolCalling:
 
 def _result(response: Json) -> str:
     """A function's result as it was told: some text, an error, or an object."""
-    given = response["response"]
+    given, media = response["response"], _media(response.get("parts"))
     for name in ("output", "error"):
         if list(given) == [name] and isinstance(given[name], str):
-            return str(given[name])
-    return dump(given).decode()
+            return shown(str(given[name]), media)
+    return shown(dump(given).decode(), media)
 
 
 def _embedding(model: str, body: Json) -> Call:

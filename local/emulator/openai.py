@@ -26,6 +26,7 @@ from local.emulator.call import (
 )
 from local.emulator.embeddings import embed
 from local.emulator.http import Reply, Request
+from local.emulator.media import DOCUMENTS, IMAGES, in_url, shown
 from local.emulator.schema import free_form, refused, refused_arguments
 from local.emulator.tools import Tool, ToolCalling
 
@@ -44,6 +45,8 @@ _CACHED_BLOCK: Final = 128
 _LONGEST_ID: Final = 40
 _EFFORTS: Final = ("none", "low", "medium", "high", "xhigh")
 _INVALID: Final = "invalid_request_error"
+# The parts that a message of each role may have.
+_PARTS: Final = {"user": ("text", "image_url", "file"), "assistant": ("text", "refusal")}
 # kind: status, type, code, message
 _PROBLEMS: Final[dict[str, tuple[int, str, str | None, str]]] = {
     "missing_key": (
@@ -206,6 +209,7 @@ def _chat(body: Json) -> Call:
     if not body.get("model"):
         raise CallError("bad_request", "you must provide a model parameter")
     _check_calls(messages)
+    _media(messages)
     if str(body["model"]).startswith("gpt-6"):
         _check_reasoning(body)
     texts = tuple(text for message in messages for text in texts_of(message.get("content")))
@@ -214,13 +218,14 @@ def _chat(body: Json) -> Call:
     if schema is not None and wanted["json_schema"].get("strict") and (fault := refused(schema, "openai")):
         raise CallError("bad_request", f"Invalid schema for response_format '{wanted['json_schema']['name']}': {fault}")
     stop = body.get("stop") or ()
+    spoken = _spoken(messages)
     return Call(
         "complete",
         model=body["model"],
         streamed=bool(body.get("stream")),
         texts=texts,
-        question=next((text_of(m.get("content")) for m in reversed(messages) if m.get("role") == "user"), ""),
-        calling=_calling(body, messages),
+        question=text_of(messages[spoken].get("content")) if spoken >= 0 else "",
+        calling=_calling(body, messages[spoken + 1 :]),
         max_tokens=body.get("max_completion_tokens") or body.get("max_tokens"),
         stop=(stop,) if isinstance(stop, str) else tuple(stop),
         schema=free_form(texts) if wanted.get("type") == "json_object" else schema,
@@ -277,7 +282,44 @@ def _check_calls(messages: list[Json]) -> None:
         )
 
 
-def _calling(body: Json, messages: list[Json]) -> ToolCalling:
+def _media(messages: list[Json]) -> list[str]:
+    """What is told of the messages' images and files, which are the user's alone. Raises CallError."""
+    told: list[str] = []
+    for number, message in enumerate(messages):
+        content, role = message.get("content"), str(message.get("role"))
+        for part in content if isinstance(content, list) else ():
+            if part.get("type") not in _PARTS.get(role, ("text",)):
+                raise CallError(
+                    "bad_request",
+                    f"Invalid 'messages[{number}]'. Image URLs are only allowed for messages with role 'user', but "
+                    f"this message with role '{role}' contains an image URL."
+                    if part.get("type") == "image_url"
+                    else f"Invalid value: '{part.get('type')}' in a message with role '{role}'.",
+                )
+            if part["type"] == "image_url":
+                told.append(in_url(part["image_url"].get("url"), IMAGES))
+            elif part["type"] == "file":
+                if not part["file"].get("filename"):
+                    raise CallError("bad_request", "Missing required parameter: 'file.filename'.")
+                told.append(in_url(part["file"].get("file_data"), DOCUMENTS))
+    return told
+
+
+def _spoken(messages: list[Json]) -> int:
+    """Where the user last said something; -1 where nowhere. Media right after results are what the tools gave."""
+    return max(
+        (
+            number
+            for number, message in enumerate(messages)
+            if message.get("role") == "user"
+            and not (number and messages[number - 1].get("role") == "tool" and _media([message]))
+        ),
+        default=-1,
+    )
+
+
+def _calling(body: Json, since: list[Json]) -> ToolCalling:
+    """What a request says of tools; `since` are the messages after what the user last said."""
     if not body.get("tools") and body.get("tool_choice"):
         raise CallError("bad_request", "Invalid value for 'tool_choice': 'tool_choice' is only allowed with 'tools'.")
     choice = body.get("tool_choice") or "auto"
@@ -286,8 +328,6 @@ def _calling(body: Json, messages: list[Json]) -> ToolCalling:
         schema = function.get("parameters") or {"type": "object", "properties": {}, "additionalProperties": False}
         if fault := refused_arguments(schema, "openai", strict=bool(function.get("strict"))):
             raise CallError("bad_request", f"Invalid schema for function '{function['name']}': {fault}")
-    spoken = max((n for n, message in enumerate(messages) if message.get("role") == "user"), default=-1)
-    since = messages[spoken + 1 :]
     return ToolCalling(
         tools=tuple(
             Tool(one["function"]["name"], one["function"].get("parameters") or {}) for one in body.get("tools") or ()
@@ -295,7 +335,11 @@ def _calling(body: Json, messages: list[Json]) -> ToolCalling:
         choice=choice if isinstance(choice, str) else choice["function"]["name"],
         parallel=body.get("parallel_tool_calls", True),
         called=tuple(one["function"]["name"] for message in since for one in message.get("tool_calls") or ()),
-        results=tuple(text_of(message.get("content")) for message in since if message.get("role") == "tool"),
+        results=tuple(
+            shown(text_of(message.get("content")), _media([message]))
+            for message in since
+            if message.get("role") in ("tool", "user")
+        ),
     )
 
 

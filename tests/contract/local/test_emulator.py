@@ -598,6 +598,102 @@ class TestEmbeddings:
         assert made.usage_metadata.prompt_token_count == tokens(ASK) + tokens("Something else")
 
 
+class TestMediaOfTools:
+    """Who takes an image as a tool's result, in which form."""
+
+    DATA = "AAAAAAAA"
+
+    def test_openai_takes_text_alone_and_the_users_media_after_all_results(self, clients: Clients) -> None:
+        image: Any = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{self.DATA}"}}
+        file: Any = {
+            "type": "file",
+            "file": {"filename": "a.pdf", "file_data": f"data:application/pdf;base64,{self.DATA}"},
+        }
+        text: Any = {"type": "text", "text": "It follows."}
+        calls = [{"id": one, "type": "function", "function": {"name": "look", "arguments": "{}"}} for one in "ab"]
+        begun: Any = [{"role": "user", "content": ASK}, {"role": "assistant", "tool_calls": calls}]
+        results: Any = [{"role": "tool", "tool_call_id": one, "content": [text]} for one in "ab"]
+        media: Any = {"role": "user", "content": [image, file]}
+        create = partial(clients.openai.chat.completions.create, model=GPT)
+        for part, said in ((image, "only allowed for messages with role 'user'"), (file, "'file' in a message")):
+            with pytest.raises(openai.BadRequestError, match=said):
+                create(messages=[*begun, results[0], results[1] | {"content": [text, part]}])
+        with pytest.raises(openai.BadRequestError, match="must be followed by tool messages"):
+            create(messages=[*begun, results[0], media, results[1]])
+        wrong: Any = {"type": "image_url", "image_url": {"url": f"data:image/tiff;base64,{self.DATA}"}}
+        with pytest.raises(openai.BadRequestError, match="image/tiff"):
+            create(messages=[*begun, *results, {"role": "user", "content": [wrong]}])
+        answer = text_of("openai", create(messages=[*begun, *results, media]))
+        assert "It follows.; It follows.; " in answer
+        assert "[image/png, 6 bytes]\n[application/pdf, 6 bytes]" in answer
+
+    def test_anthropic_takes_them_in_a_result_that_is_no_error(self, clients: Clients) -> None:
+        def ask(**result: Any) -> Any:
+            block = {"type": "tool_result", "tool_use_id": "a"} | result
+            messages: Any = [
+                {"role": "user", "content": ASK},
+                {"role": "assistant", "content": [{"type": "tool_use", "id": "a", "name": "look", "input": {}}]},
+                {"role": "user", "content": [block]},
+            ]
+            tools: Any = [{"name": "look", "input_schema": {"type": "object"}}]
+            return clients.anthropic.messages.create(model=CLAUDE, max_tokens=500, messages=messages, tools=tools)
+
+        def media(kind: str, media_type: str) -> dict[str, Any]:
+            return {"type": kind, "source": {"type": "base64", "media_type": media_type, "data": self.DATA}}
+
+        image = media("image", "image/gif")
+        refused: list[tuple[dict[str, Any], str]] = [
+            ({"content": [image], "is_error": True}, "must be type `text`"),
+            ({"is_error": True}, "cannot be empty"),
+            ({"content": [media("document", "image/png")]}, "image/png"),
+            ({"content": [media("image", "image/png") | {"type": "file"}]}, "expected tags"),
+            ({"content": [{"type": "text", "text": " "}]}, "non-whitespace"),
+        ]
+        for result, said in refused:
+            with pytest.raises(anthropic.BadRequestError, match=said):
+                ask(**result)
+        url = {"type": "document", "source": {"type": "url", "url": "https://example.org/a.pdf"}}
+        answer = text_of("anthropic", ask(content=[image, url]))
+        assert "[image/gif, 6 bytes]\n[https://example.org/a.pdf]" in answer
+
+    def test_gemini_takes_their_data_inside_the_response(self, emulator: Emulator, http: httpx2.Client) -> None:
+        def ask(part: dict[str, Any], model: str = GEMINI) -> tuple[int, str]:
+            response = {"name": "look", "response": {"output": "Look:"}, "parts": [part]}
+            contents = [
+                {"role": "user", "parts": [{"text": ASK}]},
+                {
+                    "role": "model",
+                    "parts": [{"functionCall": {"name": "look", "args": {}}, "thoughtSignature": "eA=="}],
+                },
+                {"role": "user", "parts": [{"functionResponse": response}]},
+            ]
+            path = f"{emulator.url}/google/v1/models/{model}:generateContent"
+            answer = http.post(path, json={"contents": contents}, headers={"x-goog-api-key": "sk-test-1234"})
+            return answer.status_code, answer.text
+
+        def data(media_type: str) -> dict[str, Any]:
+            return {"inlineData": {"mimeType": media_type, "data": self.DATA}}
+
+        refused: list[tuple[dict[str, Any], str, str]] = [
+            (
+                {"fileData": {"mimeType": "image/png", "fileUri": "https://a.test/a.png"}},
+                GEMINI,
+                "https://a.test/a.png",
+            ),
+            ({"text": "Look!"}, GEMINI, "no inlineData"),
+            (data("image/gif"), GEMINI, "image/gif"),
+            (data("image/png"), "gemini-2.5-flash", "not supported for this model"),
+        ]
+        for part, model, said in refused:
+            status, text = ask(part, model)
+            assert status == 400
+            assert said in text
+        for media_type in ("image/png", "application/pdf"):
+            status, text = ask(data(media_type))
+            assert status == 200
+            assert f"Look:\\n[{media_type}, 6 bytes]" in text
+
+
 class TestTheRest:
     def test_a_missing_key_is_refused(self, emulator: Emulator, http: httpx2.Client) -> None:
         body = {"model": GPT, "messages": [{"role": "user", "content": ASK}]}

@@ -36,9 +36,7 @@ def _access() -> dict[str, Any]:
 
 
 class TestChat(ChatModelIntegrationTests):
-    """Not declared is what no model here has: audio. Nor is media as a tool's result, for which OpenAI's chat
-    completions have no form.
-    """
+    """Not declared is what no model here has: audio."""
 
     @property
     def chat_model_class(self) -> type[BaseChatModel]:
@@ -67,6 +65,14 @@ class TestChat(ChatModelIntegrationTests):
 
     @property
     def supports_pdf_inputs(self) -> bool:
+        return True
+
+    @property
+    def supports_image_tool_message(self) -> bool:
+        return True
+
+    @property
+    def supports_pdf_tool_message(self) -> bool:
         return True
 
     @property

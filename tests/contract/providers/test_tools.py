@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -14,6 +15,7 @@ from parley.core.provider_names import PROVIDERS, ProviderName
 from parley.providers.errors import ProviderError
 from parley.providers.protocol import (
     Completion,
+    Media,
     Message,
     NamedTool,
     Provider,
@@ -159,6 +161,53 @@ def test_a_history_of_calls_is_understood_where_no_tools_are_offered_and_whateve
         Message("user", "Thank you."),
     ]
     assert adapters[provider].complete(request(provider, messages=messages), KEY).finish_reason == "stop"
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("failed", [False, True])
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_model_sees_the_images_and_documents_that_tools_gave_and_goes_on_with_what_was_asked(
+    emulator: Emulator, adapters: Adapters, provider: ProviderName, failed: bool, streamed: bool
+) -> None:
+    image = Media("image", "image/png", base64.b64encode(b"a picture").decode())
+    document = Media("document", "application/pdf", base64.b64encode(b"a document").decode(), name="plan.pdf")
+    calls = [ToolCall("call_1", "find_city", "{}"), ToolCall("call_2", "weather", "{}")]
+    messages = [
+        Message("user", "find_city and weather, then stop_clock"),
+        Message("assistant", "", tool_calls=calls),
+        Message("tool", "", parts=[image], tool_call_id="call_1", failed=failed),
+        Message("tool", "A map:", parts=["A map:", image, document], tool_call_id="call_2", failed=failed),
+    ]
+    more = ask(adapters, provider, messages, streamed)
+    assert [one.name for one in more.tool_calls] == ["stop_clock"]
+    messages += [Message("assistant", "", tool_calls=more.tool_calls), result(more.tool_calls[0])]
+    end = ask(adapters, provider, messages, streamed)
+    assert end.finish_reason == "stop"
+    assert end.text.count("[image/png, 9 bytes]") == 2
+    assert end.text.count("[application/pdf, 10 bytes]") == 1
+    sent = emulator.requests()[-1]["body"]
+    if provider == "openai":
+        roles = [message["role"] for message in sent["messages"]]
+        assert roles == ["user", "assistant", "tool", "tool", "user", "assistant", "tool"]
+        texts = ["[image 1 follows the results]"]
+        texts += ["A map:\n\n[image 2 follows the results]\n\n[document 3 follows the results]"]
+        assert [one["content"].removeprefix("Error: ") for one in sent["messages"][2:4]] == texts
+        assert all(one["content"].startswith("Error: ") is failed for one in sent["messages"][2:4])
+        labels = [part["text"] for part in sent["messages"][4]["content"][::2]]
+        assert labels == ["[image 1, from a tool]", "[image 2, from a tool]", "[document 3, from a tool]"]
+    else:
+        assert ("rror" in json.dumps(sent)) is failed
+
+
+@pytest.mark.parametrize("failed", [False, True])
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_result_may_say_nothing(adapters: Adapters, provider: ProviderName, failed: bool) -> None:
+    messages = [
+        Message("user", "stop_clock"),
+        Message("assistant", "", tool_calls=[ToolCall("call_1", "stop_clock", "{}")]),
+        Message("tool", "", tool_call_id="call_1", failed=failed),
+    ]
+    assert ask(adapters, provider, messages, streamed=False).finish_reason == "stop"
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)

@@ -33,6 +33,15 @@ def ask(functions: Functions, token: Token) -> Callable[..., Answer]:
     return send
 
 
+def looked_at(*content: dict[str, Any], **more: Any) -> list[dict[str, Any]]:
+    """A history that ends with what a tool gave."""
+    return [
+        {"role": "user", "content": "Look at it."},
+        {"role": "assistant", "tool_calls": [{"id": "call_1", "name": "camera", "arguments": "{}"}]},
+        {"role": "tool", "tool_call_id": "call_1", "content": [*content]} | more,
+    ]
+
+
 def image(**source: Any) -> list[dict[str, Any]]:
     return [{"role": "user", "content": [{"type": "text", "text": "What is it?"}, {"type": "image", **source}]}]
 
@@ -122,6 +131,70 @@ def test_images_and_documents_reach_the_model_and_of_them_hash_and_size_are_kept
             assert "canary-of" not in dumped, table
     written = "".join(capfd.readouterr())
     assert PNG[:40] not in written
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic", "google"])
+def test_a_tools_images_and_documents_are_seen_and_kept_as_a_users_are(
+    functions: Functions, token: Token, ask: Callable[..., Answer], database: Any, provider: str
+) -> None:
+    camera = [WEATHER | {"name": "camera"}]
+    asked = ask("Use the camera in Lund.", conversation_id="new", tools=camera, provider=provider)
+    (call,) = asked.json["message"]["tool_calls"]
+    conversation = asked.json["conversation_id"]
+    content = [
+        {"type": "text", "text": "It is dark."},
+        {"type": "image", "media_type": "image/png", "data": PNG},
+        {"type": "document", "data": PDF, "name": "manual.pdf"},
+    ]
+    result = [{"role": "tool", "tool_call_id": call["id"], "content": content, "failed": True}]
+    answer = ask(result, conversation_id=conversation, tools=camera, provider=provider)
+    assert answer.status == 200, answer.text
+    sizes = [len(base64.b64decode(one)) for one in (PNG, PDF)]
+    for seen in ("It is dark.", f"[image/png, {sizes[0]} bytes]", f"[application/pdf, {sizes[1]} bytes]"):
+        assert seen in answer.json["message"]["content"]
+    kept = functions.request("account", "GET", f"/api/conversations/{conversation}", token=token("ada")).json
+    turn = kept["messages"][2]
+    assert (turn["role"], turn["content"], turn["failed"]) == ("tool", "It is dark.", True)
+    assert [one["size"] for one in turn["media"]] == sizes
+    assert turn["media"][0]["sha256"] == hashlib.sha256(base64.b64decode(PNG)).hexdigest()
+    for later in ("openai", "anthropic", "google"):
+        assert ask("And now?", conversation_id=conversation, provider=later).status == 200
+    with database.connect() as owner:
+        rows = owner.execute("select to_jsonb(c)::text from ai_conversations c").fetchall()
+        rows += owner.execute("select to_jsonb(r)::text from app.ai_requests r").fetchall()
+    assert PNG[:40] not in str(rows)
+    assert "canary-of" not in str(rows)
+
+
+def test_a_tools_media_need_a_token_have_the_same_bound_and_are_all_in_the_hash(
+    functions: Functions, ask: Callable[..., Answer], emulator: Emulator
+) -> None:
+    png = {"type": "image", "media_type": "image/png", "data": PNG}
+    other = png | {"data": base64.b64encode(b"\x89PNG\r\n\x1a\nanother").decode()}
+    anonymous = functions.request("chat", "POST", "/api/chat", {"messages": looked_at(png)})
+    assert (anonymous.status, anonymous.json["code"]) == (401, "token_missing")
+    bodies = [looked_at(png), looked_at(other), looked_at(other, failed=True), looked_at(other, png)]
+    for messages in bodies:
+        first = ask(messages, cache="semantic")
+        assert (first.status, first.json["cache"]) == (200, "none"), first.text
+    assert not [one for one in emulator.requests() if "embed" in one["path"]]
+    for messages in bodies:
+        assert ask(messages, cache="semantic").json["cache"] == "exact"
+    largest = PNG[:-4] + "A" * (4 * 1024 * 1024 - 2000 - len(PNG))
+    largest = largest[: len(largest) // 4 * 4]
+    assert ask(looked_at(png | {"data": largest})).status == 200
+    larger = ask(looked_at(png | {"data": largest + "A" * 2000}))
+    assert (larger.status, larger.json["code"]) == (413, "body_too_large")
+
+
+def test_a_tools_url_goes_to_a_provider_that_fetches_it(ask: Callable[..., Answer], emulator: Emulator) -> None:
+    there = looked_at({"type": "document", "url": "https://example.org/a.pdf"})
+    answer = ask(there, provider="google")
+    assert (answer.status, answer.json["provider"], answer.json["fallback"]) == (200, "anthropic", True), answer.text
+    assert [one["provider"] for one in emulator.requests()] == ["anthropic"]
+    assert "https://example.org/a.pdf" in answer.json["message"]["content"]
+    broken = looked_at({"type": "image", "media_type": "image/png", "data": PDF})
+    assert ask(broken).status == 400
 
 
 @pytest.mark.parametrize(

@@ -91,21 +91,23 @@ def test_turns_that_say_nothing_are_left_out(ask: Callable[..., Answer], emulato
 def test_a_result_of_a_tool_and_parts_of_every_kind_are_told(ask: Callable[..., Answer], model: str) -> None:
     png = "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(31)).decode()
     pdf = "data:application/pdf;base64,JVBERi0xLjcK"
-    messages = [
-        {
-            "role": "user",
-            "content": [
-                {"type": "text", "text": "What is the weather?"},
-                {"type": "image_url", "image_url": {"url": png, "detail": "low"}},
-                {"type": "file", "file": {"file_data": pdf, "filename": "a.pdf"}},
-            ],
-        },
+    media: list[dict[str, Any]] = [
+        {"type": "image_url", "image_url": {"url": png, "detail": "low"}},
+        {"type": "file", "file": {"file_data": pdf, "filename": "a.pdf"}},
+    ]
+    messages: list[dict[str, Any]] = [
+        {"role": "user", "content": [{"type": "text", "text": "What is the weather?"}, *media]},
         {"role": "assistant", "content": None, "tool_calls": [CALL]},
         {"role": "tool", "tool_call_id": "call_1", "content": [{"type": "text", "text": "Rain."}]},
     ]
     answer = ask(messages, model=model)
     assert answer.status == 200, answer.text
     assert answer.json["choices"][0]["finish_reason"] == "stop"
+    assert "bytes" not in answer.json["choices"][0]["message"]["content"]
+    messages[2] = messages[2] | {"content": [{"type": "text", "text": "Rain."}, *media]}
+    seen = ask(messages, model=model).json["choices"][0]["message"]["content"]
+    for told in ("Rain.", "[image/png, 39 bytes]", "[application/pdf, 9 bytes]"):
+        assert told in seen
 
 
 @pytest.mark.parametrize(

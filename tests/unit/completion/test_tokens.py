@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parley.completion.history import most_tokens
+from parley.completion.history import message_tokens, most_tokens
+from parley.providers.protocol import Media, Message
 
 # What the tokenizers cl100k_base and o200k_base make of each (bpe-openai 0.1.4, measured on 2026-11-28).
 # fmt: off
@@ -67,3 +68,10 @@ def test_the_bound_is_of_bytes_and_grows_with_the_text(one: str, other: str) -> 
     assert max(most_tokens(one), most_tokens(other)) <= both <= most_tokens(one) + most_tokens(other)
     assert both <= len((one + other).encode(errors="replace"))
     assert len(one + other) <= 3 * both
+
+
+def test_media_count_alike_in_a_users_message_and_in_a_tools_result() -> None:
+    image, text = Media("image", "image/png", "AAAA"), "A map:"
+    users = message_tokens(Message("user", text, parts=[text, image]))
+    assert users == message_tokens(Message("tool", text, parts=[text, image], tool_call_id="a"))
+    assert users > message_tokens(Message("user", text)) + 1_000

@@ -12,7 +12,7 @@ from parley.core.provider_names import PROVIDERS, ProviderName
 from parley.providers.catalogue import Catalogue
 from parley.providers.errors import ProviderError
 from parley.providers.fitting import dialogue, fitted, fitting_answer, unmet_by
-from parley.providers.protocol import Completion, CompletionRequest, Message, ToolDefinition, ToolUse
+from parley.providers.protocol import Completion, CompletionRequest, Media, Message, ToolCall, ToolDefinition, ToolUse
 from testing.providers import request
 
 CATALOGUE = Catalogue.shipped()
@@ -158,6 +158,26 @@ def test_a_model_that_keeps_no_schema_is_passed_over_only_where_one_is_asked_for
     assert unmet_by(request("openai"), "openai", known) is None
     assert unmet_by(request("openai", schema={"type": "object"}), "openai", known) is not None
     assert unmet_by(request("openai", schema={"type": "object"}), "openai", None) is None
+
+
+@pytest.mark.parametrize(
+    ("media", "passed_over"),
+    [
+        (Media("image", "image/png", "AAAA"), []),
+        (Media("document", "application/pdf", "AAAA"), []),
+        (Media("image", "image/gif", "AAAA"), ["google"]),
+        (Media("image", "image/png", url="https://example.org/a.png"), ["google"]),
+        (Media("document", "application/pdf", url="https://example.org/a.pdf"), ["openai", "google"]),
+    ],
+)
+def test_media_that_a_tool_gave_go_to_who_takes_them(media: Media, passed_over: list[str]) -> None:
+    messages = [
+        Message("user", "Hi"),
+        Message("assistant", "", tool_calls=[ToolCall("a", "look", "{}")]),
+        Message("tool", "", parts=[media], tool_call_id="a"),
+    ]
+    unmet = [one for one in PROVIDERS if unmet_by(request(one, messages=messages), one, None) is not None]
+    assert unmet == passed_over
 
 
 @given(

@@ -138,10 +138,10 @@ class ToolCallMade(NullIsAbsent, BaseModel):
 class ChatMessage(NullIsAbsent, BaseModel):
     """One turn as a caller sends it.
 
-    A user's `content` may be a list of texts, images and PDFs. An assistant's turn with `tool_calls` is followed by a
-    `tool` message for each, with its `tool_call_id`, the result as `content`, and `failed` where it is an error.
-    `cache` asks the provider to keep the prompt up to here in its prompt cache, for five minutes or an hour where it
-    lets one choose.
+    The `content` of a user, and that of a `tool` message, may be a list of texts, images and PDFs. An assistant's turn
+    with `tool_calls` is followed by a `tool` message for each, with its `tool_call_id`, the result as `content`, and
+    `failed` where it is an error. `cache` asks the provider to keep the prompt up to here in its prompt cache, for five
+    minutes or an hour where it lets one choose.
     """
 
     model_config = BODY
@@ -168,8 +168,8 @@ class ChatMessage(NullIsAbsent, BaseModel):
             raise ValueError("a tool message has the tool_call_id of its call, and no other message has one")
         if self.failed and self.role != "tool":
             raise ValueError("failed is said of a tool's result")
-        if isinstance(self.content, list) and self.role != "user":
-            raise ValueError("only a user's content is a list; send text")
+        if isinstance(self.content, list) and self.role not in ("user", "tool"):
+            raise ValueError("only a user's content and a tool's result may be a list; send text")
         needs_text = self.role != "tool" and self.tool_calls is None
         if needs_text and isinstance(self.content, str) and not self.content.strip():
             raise ValueError("content is empty")

@@ -174,17 +174,19 @@ def _as_blocks(content: str | list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _blocks(message: Message) -> list[dict[str, Any]]:
     """The blocks of a message; the last one carries the mark for the prompt cache."""
-    blocks: list[dict[str, Any]]
+    parts = message.parts or (message.content,)
+    blocks = [_block(part) for part in parts if not isinstance(part, str) or part.strip()]
     if message.role == "tool":
         result: dict[str, Any] = {"type": "tool_result", "tool_use_id": id_for_provider(message.tool_call_id or "")}
-        if message.content.strip():
-            result["content"] = message.content
-        if message.failed:
+        if message.failed and (message.parts or not blocks):
+            # Beside `is_error` Claude takes text alone, and wants some.
+            blocks.insert(0, _block("Error:"))
+        elif message.failed:
             result["is_error"] = True
+        if blocks:
+            result["content"] = blocks
         blocks = [result]
     else:
-        parts = message.parts or (message.content,)
-        blocks = [_block(part) for part in parts if not isinstance(part, str) or part.strip()]
         blocks += [
             {
                 "type": "tool_use",

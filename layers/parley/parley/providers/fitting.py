@@ -120,14 +120,16 @@ def unmet_by(request: CompletionRequest, provider: ProviderName, known: Model | 
                 return error.problem("response_format.schema")
     for message in request.messages:
         for part in message.parts:
-            if not isinstance(part, str) and (reason := _refused(part, provider)):
+            if not isinstance(part, str) and (reason := _refused(part, provider, message.role)):
                 return Problem("unsupported", reason, status=400)
     return None
 
 
-def _refused(media: Media, provider: ProviderName) -> str | None:
-    """Why a provider does not take an image or a PDF."""
+def _refused(media: Media, provider: ProviderName, role: str) -> str | None:
+    """Why a provider does not take an image or a PDF in a message of this role."""
     if media.url is not None:
+        if provider == "google" and role == "tool":
+            return "Google fetches nothing from a URL for a tool's result. Send its data."
         if provider == "openai" and media.kind == "document":
             return "OpenAI fetches no PDF from a URL, and neither does this service. Send its data."
         if provider == "google" and media.media_type is None:

@@ -244,7 +244,10 @@ def _parts(turn: Message, names: Mapping[str, str]) -> list[dict[str, Any]]:
     if turn.role == "tool":
         given = turn.tool_call_id or ""
         result = {"error": turn.content} if turn.failed else _result(turn.content)
-        return [{"functionResponse": {"id": given, "name": names.get(given, ""), "response": result}}]
+        answer: dict[str, Any] = {"id": given, "name": names.get(given, ""), "response": result}
+        if turn.parts:
+            answer["parts"] = [_part(part) for part in turn.parts if not isinstance(part, str)]
+        return [{"functionResponse": answer}]
     parts = [_part(part) for part in turn.parts or (turn.content,) if not isinstance(part, str) or part.strip()]
     for call in turn.tool_calls:
         called = {"id": call.id, "name": call.name, "args": arguments_object(call.arguments)}

@@ -84,12 +84,7 @@ class OpenAIAdapter(Adapter):
     def _open(self, request: CompletionRequest, api_key: str, stream: bool) -> httpx2.Response:
         body: dict[str, Any] = {
             "model": request.model,
-            "messages": [
-                {"role": message.role, "content": message.content}
-                if is_text(message) and message.cache is None
-                else _message(message)
-                for message in request.messages
-            ],
+            "messages": _messages(request.messages),
             "max_completion_tokens": request.max_output_tokens,
         }
         if request.temperature is not None:
@@ -199,14 +194,46 @@ def _embedding_usage(payload: dict[str, Any]) -> Usage:
     return Usage(payload["usage"]["prompt_tokens"], 0)
 
 
+def _messages(messages: Sequence[Message]) -> list[dict[str, Any]]:
+    """The messages. A tool's result is text alone here: the media of a turn's results come in one user's message after
+    all of them, because nothing may stand between two results.
+    """
+    told: list[dict[str, Any]] = []
+    shown: list[dict[str, Any]] = []
+    for message in messages:
+        if message.role == "tool":
+            told.append(_result(message, shown))
+            continue
+        if shown:
+            told.append({"role": "user", "content": shown})
+            shown = []
+        if is_text(message) and message.cache is None:
+            told.append({"role": message.role, "content": message.content})
+        else:
+            told.append(_message(message))
+    return [*told, {"role": "user", "content": shown}] if shown else told
+
+
+def _result(message: Message, shown: list[dict[str, Any]]) -> dict[str, Any]:
+    """A tool's result. Its media are added to `shown`, each after a text that says which one it is."""
+    said: list[str] = []
+    for part in message.parts or (message.content,):
+        if isinstance(part, str):
+            said.append(part)
+        else:
+            label = f"{part.kind} {len(shown) // 2 + 1}"
+            said.append(f"[{label} follows the results]")
+            shown += [_part(f"[{label}, from a tool]"), _part(part)]
+    text = "\n\n".join(said)
+    return {
+        "role": "tool",
+        "tool_call_id": id_for_provider(message.tool_call_id or ""),
+        "content": f"Error: {text}" if message.failed else text,
+    }
+
+
 def _message(message: Message) -> dict[str, Any]:
     """A message that is more than text, or that ends what is to be kept in the prompt cache."""
-    if message.role == "tool":
-        return {
-            "role": "tool",
-            "tool_call_id": id_for_provider(message.tool_call_id or ""),
-            "content": f"Error: {message.content}" if message.failed else message.content,
-        }
     told: dict[str, Any] = {"role": message.role, "content": message.content}
     if message.parts or (message.cache is not None and message.content):
         told["content"] = [_part(part) for part in message.parts or (message.content,)]

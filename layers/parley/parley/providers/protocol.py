@@ -132,7 +132,8 @@ class Message:
 
     Attributes:
         content: the text. Where there are `parts`, all text of those; of a `tool` message the result.
-        parts: text and media in their order, where a user's message has media; empty where `content` says all.
+        parts: text and media in their order, where a user's message or a tool's result has media; empty where `content`
+            says all.
         tool_calls: those of an assistant's turn. Each is answered by a `tool` message right after it.
         tool_call_id: of a `tool` message, the call whose result this is.
         failed: of a `tool` message, whether the result is an error.

@@ -297,13 +297,14 @@ def _message(sent: SystemMessage | UserMessage | AssistantTurn | ToolMessage) ->
     # Claude takes no empty text beside an image.
     parts = [] if isinstance(content, str) else [part for part in map(_part, content) if part]
     text = content if isinstance(content, str) else "\n\n".join(part for part in parts if isinstance(part, str))
+    shown = parts if any(isinstance(part, Media) for part in parts) else ()
     cache = _cache(() if isinstance(content, str) else content)
     if isinstance(sent, SystemMessage):
         return Message("system", text, cache=cache)
     if isinstance(sent, ToolMessage):
-        return Message("tool", text, tool_call_id=sent.tool_call_id, cache=cache)
+        return Message("tool", text, parts=shown, tool_call_id=sent.tool_call_id, cache=cache)
     if isinstance(sent, UserMessage):
-        return Message("user", text, parts=parts if any(isinstance(part, Media) for part in parts) else (), cache=cache)
+        return Message("user", text, parts=shown, cache=cache)
     calls = [
         ToolCall(call.id, call.function.name, call.function.arguments, call.signature) for call in sent.tool_calls or ()
     ]

@@ -177,7 +177,7 @@ _AsText = Annotated[Text, Tag("text")]
 TextContents = Annotated[
     _AsText | Annotated[list[TextContent], Field(min_length=1, max_length=200), Tag("parts")], Discriminator(_kind)
 ]
-UserContents = Annotated[
+MediaContents = Annotated[
     _AsText
     | Annotated[
         list[Annotated[TextContent | ImageContent | FileContent, Field(discriminator="type")]],
@@ -208,7 +208,7 @@ class UserMessage(NullIsAbsent, BaseModel):
 
     model_config = _SENT
     role: Literal["user"]
-    content: UserContents
+    content: MediaContents
 
 
 class FunctionCall(NullIsAbsent, BaseModel):
@@ -265,11 +265,11 @@ class AssistantTurn(NullIsAbsent, BaseModel):
 
 
 class ToolMessage(NullIsAbsent, BaseModel):
-    """The result of a call."""
+    """The result of a call: text, and images and PDFs where it has some."""
 
     model_config = _SENT
     role: Literal["tool"]
-    content: TextContents
+    content: MediaContents
     tool_call_id: CallId
 
 

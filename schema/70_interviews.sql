@@ -294,7 +294,7 @@ create table if not exists app.webhook_events (
 );
 comment on table app.webhook_events is 'The inbox of voice-call events: stored once by key, answered at once, worked on later.';
 comment on column app.webhook_events.call_id is
-  'Whose it is: the interview with this call. No foreign key, since an event may come before its call is bound; app.delete_call_events deletes instead.';
+  'Whose it is: the interview with this call. No foreign key, since an event may come before its call is bound; app.forget_call deletes instead.';
 comment on column app.webhook_events.payload is
   'The body as it came. It is what somebody said, so it is there only as long as there is work to do with it.';
 comment on column app.webhook_events.event_key is 'The message id, or call, type and what tells repeats apart; a body hash would not (links are signed anew).';
@@ -302,18 +302,41 @@ create index if not exists idx_webhook_events_call_id on app.webhook_events (cal
 create index if not exists idx_webhook_events_status on app.webhook_events (status, received_at)
   where status in ('received', 'unmatched', 'failed');
 
--- Runs for nobody's claims too (a deleted user), so it belongs to the migrating role.
-create or replace function app.delete_call_events() returns trigger
+create table if not exists app.call_deletions (
+  call_id       text primary key,
+  interview_id  uuid references public.interview_sessions (id) on delete set null,
+  requested_at  timestamptz not null default now(),
+  tried_at      timestamptz,
+  deleted_at    timestamptz,
+  constraint call_deletions_deleted_check check (deleted_at is null or interview_id is null)
+);
+comment on table app.call_deletions is
+  'The outbox of voice calls to delete at their vendor, with recording and transcript. It names no user: it is there after them.';
+comment on column app.call_deletions.interview_id is
+  'The interview that a call names which is not its call: it waits for its deletion. Null is due, or done.';
+comment on column app.call_deletions.requested_at is 'When it was last asked for; what was asked for since a try began is not done by it.';
+comment on column app.call_deletions.tried_at is 'The last try that failed; who never failed comes first.';
+comment on column app.call_deletions.deleted_at is 'When the vendor had no such call any more. Kept as long as events of it may come, which it has ignored.';
+create index if not exists idx_call_deletions_interview_id on app.call_deletions (interview_id);
+create index if not exists idx_call_deletions_due on app.call_deletions (tried_at nulls first, requested_at, call_id)
+  where interview_id is null and deleted_at is null;
+
+-- Runs for nobody's claims too (a deleted user), so it belongs to parley_owner.
+create or replace function app.forget_call() returns trigger
   language plpgsql security definer set search_path = pg_catalog, pg_temp
 as $$
 begin
   delete from app.webhook_events where call_id = old.vapi_call_id;
+  -- In the transaction of the deletion, whoever deletes: neither queue nor vendor has to be there for it.
+  insert into app.call_deletions (call_id, requested_at) values (old.vapi_call_id, app.now())
+  on conflict (call_id) do update set interview_id = null, requested_at = app.now(), deleted_at = null;
   return null;
 end $$;
-comment on function app.delete_call_events() is 'Trigger: the events of a deleted interview''s call go with it.';
-select app.give_to('parley_owner', 'app.delete_call_events()');
-create or replace trigger _30_delete_call_events after delete on public.interview_sessions
-  for each row when (old.vapi_call_id is not null) execute function app.delete_call_events();
+comment on function app.forget_call() is
+  'Trigger: the events of a deleted interview''s call go with it, and the call is to be deleted at its vendor.';
+select app.give_to('parley_owner', 'app.forget_call()');
+create or replace trigger _30_forget_call after delete on public.interview_sessions
+  for each row when (old.vapi_call_id is not null) execute function app.forget_call();
 
 create or replace function app.delete_old_events() returns integer
   language plpgsql set search_path = pg_catalog, pg_temp
@@ -327,9 +350,12 @@ begin
   where received_at < app.now() - interval '16 days'
     or status = 'unmatched' and received_at < app.now() - interval '1 day';
   get diagnostics v_deleted = row_count;
+  delete from app.call_deletions where deleted_at < app.now() - interval '16 days';
   return v_deleted;
 end $$;
-comment on function app.delete_old_events() is 'For the schedule: empties the inbox of what is older than sixteen days, and of what is unmatched for a day; returns how many events went.';
+comment on function app.delete_old_events() is
+  'For the schedule: empties the inbox of what is older than sixteen days, and of what is unmatched for a day, and forgets calls that were '
+  'deleted at their vendor sixteen days ago; returns how many events went.';
 
 create or replace function app.guard_interview_status() returns trigger
   language plpgsql set search_path = pg_catalog, pg_temp
@@ -393,6 +419,8 @@ begin
 end $$;
 alter table app.webhook_events enable row level security;
 revoke all on app.webhook_events from public, anon, authenticated, service_role;
+alter table app.call_deletions enable row level security;
+revoke all on app.call_deletions from public, anon, authenticated, service_role;
 
 drop policy if exists "Users can view their own profile" on public.profiles;
 create policy "Users can view their own profile" on public.profiles for select to authenticated, parley_definer
@@ -448,9 +476,18 @@ create policy "Service role manages the inbox" on app.webhook_events for all to 
 drop policy if exists "A deletion reaches everybody's rows" on app.webhook_events;
 create policy "A deletion reaches everybody's rows" on app.webhook_events
   for all to parley_owner using (true) with check (true);
+drop policy if exists "Service role manages deletions" on app.call_deletions;
+create policy "Service role manages deletions" on app.call_deletions for all to service_role
+  using ((select app.is_service())) with check ((select app.is_service()));
+drop policy if exists "A deletion reaches everybody's rows" on app.call_deletions;
+create policy "A deletion reaches everybody's rows" on app.call_deletions
+  for all to parley_owner using (true) with check (true);
 grant select (id), update (updated_at) on public.profiles to parley_owner;
 grant select (id, call_id), delete on app.webhook_events to parley_owner;
 grant select, insert, update, delete on app.webhook_events to service_role;
+grant select (call_id), insert (call_id, requested_at), update (interview_id, requested_at, deleted_at) on app.call_deletions
+  to parley_owner;
+grant select, insert, update, delete on app.call_deletions to service_role;
 grant execute on function app.delete_old_events() to service_role;
 
 grant select on public.profiles, public.practice_attempts, public.interview_sessions, public.interview_responses,
@@ -498,4 +535,5 @@ alter table public.interview_responses force row level security;
 alter table public.interview_feedback force row level security;
 alter table public.voice_analytics force row level security;
 alter table app.webhook_events force row level security;
+alter table app.call_deletions force row level security;
 revoke all on all functions in schema app from public;

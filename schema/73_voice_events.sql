@@ -173,6 +173,37 @@ comment on function app.apply_to_interview(public.interview_sessions, jsonb) is
   'Carries out what was read of a call ("report" or "turn") at its locked interview: {"outcome": processed, "interview_id", whether its '
   '"feedback_is_due" from now on and it still "awaits_report", and the events of its call that were "waiting"}.';
 
+-- A call that names an interview with its token is somebody's recording, also where that interview is gone or has another
+-- call: it goes when the interview goes, or now.
+--   1. Who deletes the interview is waited for, or waits.
+--   2. A report that comes later shows that there is something to delete again: the call went on beyond its deletion.
+--   3. What waited for the call to be bound waits no more.
+create or replace function app.note_call_without_interview(p_call_id text, p_interview_id uuid, p_is_over boolean) returns boolean
+  language plpgsql set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_interview_id uuid;
+begin
+  -- 1.
+  if p_interview_id is not null then
+    select s.id into v_interview_id from public.interview_sessions s where s.id = p_interview_id for key share;
+    insert into app.call_deletions (call_id, interview_id, requested_at) values (p_call_id, v_interview_id, app.now())
+    on conflict (call_id) do nothing;
+  end if;
+  -- 2.
+  update app.call_deletions set requested_at = app.now(), deleted_at = null where call_id = p_call_id and p_is_over;
+  if not exists (select from app.call_deletions d where d.call_id = p_call_id) then
+    return false;
+  end if;
+  -- 3.
+  update app.webhook_events set status = 'ignored', payload = null, processed_at = app.now()
+  where call_id = p_call_id and status = 'unmatched';
+  return true;
+end $$;
+comment on function app.note_call_without_interview(text, uuid, boolean) is
+  'Sees to it that a call which no interview is bound to is deleted with the one that it names (its token is verified), at once where that is '
+  'gone; p_is_over: its report came. Returns whether the call is in the outbox, so that nothing of it is kept.';
+
 create or replace function app.apply_voice_call(p_call_id text, p_reading jsonb) returns jsonb
   language plpgsql set search_path = pg_catalog, pg_temp
 as $$
@@ -184,12 +215,15 @@ begin
   end if;
   v_session := app.interview_of_call(p_call_id, (p_reading ->> 'interview_id')::uuid);
   if v_session.id is null then
-    return '{"outcome": "unmatched"}';
+    return pg_catalog.jsonb_build_object('outcome', case
+      when app.note_call_without_interview(p_call_id, (p_reading ->> 'interview_id')::uuid, p_is_over => true) then 'ignored'
+      else 'unmatched' end);
   end if;
   return app.apply_to_interview(v_session, p_reading);
 end $$;
 comment on function app.apply_voice_call(text, jsonb) is
-  'Works on a call whose report was fetched: as app.apply_to_interview, or {"outcome": "unmatched"}. Raises 42501 for others than the service.';
+  'Works on a call whose report was fetched: as app.apply_to_interview, or {"outcome": unmatched or ignored}, which change no interview. '
+  'Raises 42501 for others than the service.';
 
 create or replace function app.has_call_report(p_call_id text) returns boolean
   language sql stable
@@ -201,7 +235,7 @@ comment on function app.has_call_report(text) is 'Whether a call''s report was a
 
 -- A queue delivers an event more than once, and workers die: all of an event's effect is in this one transaction.
 --   1. The event, which must have work left, and its interview.
---   2. Without one it waits, unless it named one with a valid token: that one is gone, or has another call.
+--   2. Without one it waits, unless its call named one with a valid token: that one is gone, or has another call.
 --   3. The effect, and the mark that it had it.
 create or replace function app.apply_voice_event(p_id bigint, p_reading jsonb) returns jsonb
   language plpgsql set search_path = pg_catalog, pg_temp
@@ -210,6 +244,7 @@ declare
   v_interview_id constant uuid := p_reading ->> 'interview_id';
   v_event app.webhook_events;
   v_session public.interview_sessions;
+  v_is_known boolean;
 begin
   -- 1.
   if not app.is_service() then
@@ -223,11 +258,12 @@ begin
   end if;
   -- 2.
   if v_session.id is null then
+    v_is_known := app.note_call_without_interview(v_event.call_id, v_interview_id, p_is_over => p_reading ? 'report');
     update app.webhook_events
-    set status = case when v_interview_id is null then 'unmatched' else 'ignored' end,
-        payload = case when v_interview_id is null then payload end, processed_at = app.now()
+    set status = case when v_is_known then 'ignored' else 'unmatched' end,
+        payload = case when not v_is_known then payload end, processed_at = app.now()
     where id = p_id;
-    return pg_catalog.jsonb_build_object('outcome', case when v_interview_id is null then 'unmatched' else 'ignored' end);
+    return pg_catalog.jsonb_build_object('outcome', case when v_is_known then 'ignored' else 'unmatched' end);
   end if;
   -- 3.
   update app.webhook_events set status = 'processed', payload = null, error = null, processed_at = app.now() where id = p_id;
@@ -279,6 +315,36 @@ comment on function app.overdue_voice_calls(integer) is
   'The calls of interviews in progress, and those of unmatched events, of which nothing has come for ten minutes, the oldest first. '
   'For the schedule, which has their report fetched.';
 
+create or replace function app.due_call_deletions(p_limit integer) returns table (call_id text, requested_at timestamptz)
+  language plpgsql stable set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not app.is_service() then
+    raise exception 'only the service works on voice calls' using errcode = '42501';
+  end if;
+  return query
+    select d.call_id, d.requested_at from app.call_deletions d
+    where d.interview_id is null and d.deleted_at is null
+      -- Whatever was noted: what an interview has, somebody may want to hear.
+      and not exists (select from public.interview_sessions s where s.vapi_call_id = d.call_id)
+    -- What cannot be deleted keeps back nothing that was not tried yet, and then gives way to what was tried longer ago.
+    order by d.tried_at nulls first, d.requested_at, d.call_id limit p_limit;
+end $$;
+comment on function app.due_call_deletions(integer) is
+  'The calls to delete at their vendor, and when that was asked for; those that never failed first. For the schedule and the worker.';
+
+create or replace function app.finish_call_deletion(p_call_id text, p_requested_at timestamptz, p_is_deleted boolean) returns void
+  language sql volatile
+begin atomic
+  update app.call_deletions d
+  set deleted_at = case when p_is_deleted then app.now() end,
+      tried_at = case when p_is_deleted then d.tried_at else app.now() end
+  where d.call_id = p_call_id and d.requested_at = p_requested_at and d.interview_id is null and d.deleted_at is null;
+end;
+comment on function app.finish_call_deletion(text, timestamptz, boolean) is
+  'Notes that the vendor has a call no more, or that it could not be deleted; nothing where it was asked for anew since p_requested_at. '
+  'For the service.';
+
 create or replace function app.record_acoustics(
   p_user_id text, p_interview_id uuid, p_volume_score numeric, p_tonal_variation numeric, p_acoustics jsonb
 ) returns void
@@ -309,5 +375,6 @@ grant execute on function app.voice_event(bigint), app.fail_voice_event(bigint, 
   app.write_spoken_turns(uuid, text, jsonb), app.spoken_words(uuid), app.apply_call_report(public.interview_sessions, jsonb),
   app.interview_of_call(text, uuid), app.apply_to_interview(public.interview_sessions, jsonb), app.apply_voice_call(text, jsonb),
   app.apply_voice_event(bigint, jsonb), app.has_call_report(text), app.overdue_voice_events(integer),
-  app.overdue_voice_calls(integer) to parley_service;
+  app.overdue_voice_calls(integer), app.note_call_without_interview(text, uuid, boolean), app.due_call_deletions(integer),
+  app.finish_call_deletion(text, timestamptz, boolean) to parley_service;
 revoke all on all functions in schema app from public;

@@ -5,12 +5,13 @@ drop trigger if exists _20_updated_at on public.interview_sessions;
 drop trigger if exists _20_updated_at on public.interview_feedback;
 drop trigger if exists _10_timezone on public.profiles;
 drop trigger if exists _20_updated_at on public.profiles;
-drop trigger if exists _30_delete_call_events on public.interview_sessions;
-drop function if exists app.delete_call_events();
+drop trigger if exists _30_forget_call on public.interview_sessions;
+drop function if exists app.forget_call();
 drop function if exists app.delete_old_events();
 drop function if exists app.guard_interview_status();
 drop function if exists app.guard_timezone();
 select app.drop_table_unless_adopted('app', 'webhook_events');
+select app.drop_table_unless_adopted('app', 'call_deletions');
 -- These policies read interview_sessions and would keep it.
 drop policy if exists "Users can view responses of their own interviews" on public.interview_responses;
 drop policy if exists "Users can view analytics of their own interviews" on public.voice_analytics;

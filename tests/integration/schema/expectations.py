@@ -220,6 +220,7 @@ ROWS: Mapping[str, Mapping[str, Row]] = {
     "app.webhook_events": {
         _EVERYBODY: {"id": 1, "provider": "vapi", "event_key": "k", "type": "t", "payload": "{}"}
     },
+    "app.call_deletions": {_EVERYBODY: {"call_id": "c"}},
     "app.xp_events": {
         person: {"id": 100 + n, "user_id": person, "event_key": "k", "amount": 1, "reason": "r", "local_date": _DAY}
         for n, person in enumerate(PEOPLE)
@@ -459,6 +460,7 @@ _BY_CALLER: Mapping[str, Access] = {
         definer={"user": "own: select update", "service": "all: select"},
     ),
     "app.webhook_events": Access(service=_ALL),
+    "app.call_deletions": Access(service=_ALL),
     # Gamification.
     "app.xp_events": _DERIVED,
     "public.achievements": _DERIVED,
@@ -491,6 +493,7 @@ _OWNER: Mapping[str, str] = {
     "app.provider_keys": _LOCKED, "public.leaderboard": _LOCKED, "app.leaderboard_scores": _KEPT,
     "app.settings": "all: select", "app.ai_requests": "all: select update delete",
     "app.cache_fills": "all: select delete", "app.webhook_events": "all: select insert delete",
+    "app.call_deletions": "all: select insert update",
     "public.ai_usage": _KEPT, "public.ai_usage_logs": _KEPT, "app.ai_usage_YYYY_MM": _KEPT, "app.ai_usage_rest": _ALL,
     "app.usage_archive": _ALL, "app.usage_by_day": _ALL, "app.rolled_up_days": _ALL, "public.embeddings": _ALL,
     "app.leaderboard_histogram": _ALL, "app.word_segments": _ALL, "app.word_postings": _ALL,

@@ -249,6 +249,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
             "app.cosine_distance",
             "app.end_interview",
             "app.fail_voice_event",
+            "app.finish_call_deletion",
             "app.has_call_report",
             "app.spoken_words",
             "app.voice_event",
@@ -342,6 +343,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
                 "app.cache_fills",
                 "public.profiles",
                 "app.webhook_events",
+                "app.call_deletions",
             )
         }
         | {
@@ -360,7 +362,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
             "app.mirror_auth_user()",
             "app.forget_user(p_user_id text)",
             "app.forget_deleted_user()",
-            "app.delete_call_events()",
+            "app.forget_call()",
             "app.receive_voice_event(p_event_key text, p_type text, p_call_id text, p_payload text)",
             "app.count_leaderboard_score()",
             "app.show_on_leaderboard()",

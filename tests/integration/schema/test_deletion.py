@@ -35,6 +35,7 @@ NOBODYS: Mapping[str, str] = {
     "app.anonymous_usage": "of callers without a name, gone after a day",
     "app.deleted_subjects": "hashes",
     "app.leaderboard_histogram": "counts",
+    "app.call_deletions": "ids of calls that are to be deleted at their vendor",
     "app.rolled_up_days": "dates",
     "app.usage_by_day": "sums of everybody's",
     "app.adopted_tables": "the migrations'",
@@ -206,7 +207,9 @@ def test_no_table_and_no_index_keeps_a_trace_of_a_deleted_user(
         ledger = "select (select count(*) from ai_usage) + (select count(*) from app.usage_archive)"
         calls = owner.execute(ledger).fetchone()
         delete(owner)
-        assert _traces(owner) == set()
+        assert _traces(owner) == {"app.call_deletions"}
+        outbox = "select call_id, interview_id, deleted_at from app.call_deletions"
+        assert owner.execute(outbox).fetchall() == [(CANARY, None, None)], "the id of the interview's call"
         assert owner.execute(ledger).fetchone() == calls
 
 

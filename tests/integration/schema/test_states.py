@@ -12,7 +12,7 @@ from testing.databases import ScratchDatabase
 
 TABLES = (
     "app.ai_requests", "public.ai_response_cache", "public.interview_sessions", "public.interview_responses",
-    "app.webhook_events",
+    "app.webhook_events", "app.call_deletions",
 )  # fmt: skip
 # Of single columns: words that they may hold.
 PLAIN = {"webhook_events_status_check", "ai_requests_reserved_tokens_check", "interview_responses_role_check"}
@@ -116,6 +116,13 @@ def test_a_request_whose_columns_contradict_its_state_is_refused(
         (
             "webhook_events_payload_check",
             "insert into app.webhook_events (provider, event_key, type) values ('vapi', 'k', 't')",
+        ),
+        (
+            "call_deletions_deleted_check",
+            """
+            with made as (insert into interview_sessions (user_id) values ('ada') returning id)
+            insert into app.call_deletions (call_id, interview_id, deleted_at) select 'c', id, now() from made
+            """,
         ),
     ],
 )

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import psycopg
 import pytest
 from psycopg import sql
 
+from local.checkout import SCHEMA
+from parley.migrations.runner import up
 from testing.claims import SERVICE, set_claims
 from testing.claims import user as claims_of
 from testing.databases import ScratchDatabase
@@ -85,6 +88,72 @@ def test_a_calls_events_go_with_its_interview_and_say_nothing_once_they_are_done
     interview = completed(owner, vapi_call_id="mine")
     owner.execute("delete from interview_sessions where id = %s", (interview,))
     assert owner.execute("select call_id from app.webhook_events").fetchall() == [("another",)]
+
+
+DUE = "select coalesce(array_agg(call_id order by call_id), '{}') from app.due_call_deletions(10)"
+
+
+def as_service(owner: psycopg.Connection, statement: str, *parameters: Any) -> Any:
+    with owner.transaction():
+        set_claims(owner, SERVICE)
+        return one(owner, statement, *parameters)
+
+
+@pytest.mark.parametrize("role", ["app", "service", "authenticated"])
+def test_whoever_deletes_an_interview_leaves_its_call_to_be_deleted_with_the_deletion(
+    role: str, database: ScratchDatabase
+) -> None:
+    login = "owner" if role == "authenticated" else role
+    with database.connect() as owner, database.connect(login, autocommit=False) as somebody:
+        owner.execute("insert into \"user\" (id) values ('alice')")
+        completed(owner, vapi_call_id="mine")
+        for end, left in ((somebody.rollback, []), (somebody.commit, ["mine"])):
+            if role == "authenticated":
+                somebody.execute("set local role authenticated")
+            set_claims(somebody, SERVICE if role == "service" else claims_of(ALICE))
+            somebody.execute("delete from interview_sessions")
+            end()
+            assert as_service(owner, DUE) == left
+
+
+def test_accounts_that_are_deleted_elsewhere_leave_their_calls_to_be_deleted(empty_database: ScratchDatabase) -> None:
+    account = "00000000-0000-0000-0000-000000000001"
+    with empty_database.connect() as owner:
+        owner.execute("create schema auth; create table auth.users (id uuid primary key)")
+        owner.execute("insert into auth.users (id) values (%s)", (account,))
+        up(empty_database.owner_url, SCHEMA)
+        owner.execute("insert into interview_sessions (user_id, vapi_call_id) values (%s, 'mine')", (account,))
+        owner.execute("delete from auth.users")
+        assert owner.execute("select call_id, interview_id, deleted_at from app.call_deletions").fetchall() == [
+            ("mine", None, None)
+        ]
+
+
+def test_a_call_that_an_interview_is_bound_to_is_never_due(owner: psycopg.Connection) -> None:
+    owner.execute("insert into app.call_deletions (call_id) values ('mine'), ('nobodys')")
+    completed(owner, vapi_call_id="mine")
+    assert as_service(owner, DUE) == ["nobodys"]
+
+
+def test_a_deletion_does_not_end_what_was_asked_for_since_it_began(owner: psycopg.Connection) -> None:
+    requested, finish = (
+        "select requested_at from app.due_call_deletions(1)",
+        "select app.finish_call_deletion('mine', %s, true)",
+    )
+    owner.execute("insert into app.call_deletions (call_id) values ('mine')")
+    begun = as_service(owner, requested)
+    owner.execute("update app.call_deletions set requested_at = requested_at + interval '1 second'")
+    as_service(owner, finish, begun)
+    assert as_service(owner, DUE) == ["mine"]
+    as_service(owner, finish, as_service(owner, requested))
+    assert as_service(owner, DUE) == []
+
+
+@pytest.mark.parametrize("statement", ["select app.due_call_deletions(1)", "select * from app.call_deletions"])
+def test_no_caller_learns_which_calls_are_to_be_deleted(app: psycopg.Connection, statement: str) -> None:
+    set_claims(app, claims_of(ALICE))
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        app.execute(statement.encode())
 
 
 def test_others_interviews_are_invisible(owner: psycopg.Connection, app: psycopg.Connection) -> None:

@@ -2,10 +2,11 @@
 
     python benchmarks/schedule_deaths.py [--only usage_reset]
 
-Each schedule, and the queue's `usage_replay`, runs in a real process over a database with a week's worth of work. It is
-killed before each statement and each message that it sends and after each answer, for every one that a whole run has;
-then it runs again. The database must end as a run leaves it that nobody killed, and when another hour has passed, the
-worker must have been asked for every feedback that is due. Exits with 1 where something differs.
+Each schedule, and what queues ask of `usage_replay` and of `worker` (to delete calls at their vendor), runs in a real
+process over a database with a week's worth of work. It is killed before each statement, message and deletion that it
+sends and after each answer, for every one that a whole run has; then it runs again. The database and the vendor's calls
+must end as a run leaves them that nobody killed, and when another hour has passed, the worker must have been asked for
+every feedback that is due, and for the deletion of calls. Exits with 1 where something differs.
 """
 
 from __future__ import annotations
@@ -27,18 +28,22 @@ import boto3
 if __package__ in (None, ""):  # run as a file
     sys.path[:0] = [str(Path(__file__).resolve().parents[1] / part) for part in ("", "layers/parley")]
 
+from local.emulator.client import Emulator
 from local.postgres.server import Server
-from parley.core.queues import Queue
+from parley.core.queues import CALL_DELETIONS, Queue
+from parley.providers.voice_vendor import VoiceVendor
 from testing.aws import CREDENTIALS, serve_aws
 from testing.databases import ScratchDatabase, migrated_server, new_database, set_clock
 from testing.figures import Verdict
 from testing.functions import Functions, function_environment
 from testing.workers import Death, Worker, silence
 
-SCHEDULES = ("usage_reset", "cache_cleanup", "rotate_keys", "usage_replay")
+SCHEDULES = ("usage_reset", "cache_cleanup", "rotate_keys", "usage_replay", "worker")
 NOW, AN_HOUR_LATER = "2026-11-29 00:05:00+01", "2026-11-29 01:05:00+01"
 _SECONDS = 120  # a run may take
 _KEYS = ("ada", "bo", "cy")
+# Interviews of these were deleted; the last one is a call that the vendor has no more.
+_CALLS = ("call-1", "call-2", "call-3")
 _MADE: dict[str, Any] = {
     "region_name": CREDENTIALS["AWS_DEFAULT_REGION"], "aws_access_key_id": "none", "aws_secret_access_key": "none",
 }  # fmt: skip
@@ -69,6 +74,9 @@ insert into public.interview_sessions (id, user_id, questions, status, started_a
   select ('00000000-0000-4000-8000-00000000000' || n)::uuid, 'bo', '[{"id": "q1", "question": "Why?"}]', 'in_progress',
     app.now() - interval '8 days', app.now() - interval '7 days'
   from generate_series(1, 3) as n;
+insert into public.interview_sessions (user_id, interview_type, vapi_call_id)
+  select 'cy', 'voice', 'call-' || n from generate_series(1, 3) as n;
+delete from public.interview_sessions where user_id = 'cy';
 """
 
 # Each table that a schedule writes, without what differs between two runs that did the same.
@@ -80,6 +88,7 @@ union all select 'usage', jsonb_build_object('at', created_at, 'month', tableoid
 union all select 'sums', to_jsonb(t) from app.usage_by_day as t
 union all select 'days', to_jsonb(t.day) from app.rolled_up_days as t
 union all select 'events', to_jsonb(t.event_key) from app.webhook_events as t
+union all select 'calls', to_jsonb(t) from app.call_deletions as t
 union all select 'cache', to_jsonb(t.query_hash) from public.ai_response_cache as t
 union all select 'interviews', to_jsonb(t) - 'created_at' - 'updated_at' from public.interview_sessions as t
 union all select 'awards', to_jsonb(t.event_key) from app.xp_events as t
@@ -103,16 +112,18 @@ _OFFLINE = [
 
 
 def run(connection: Connection, environment: dict[str, str], schedule: str, dies_at: float) -> None:
-    """A process that runs a schedule and is killed at a statement or a message, as `Death` counts; sends how many there
-    were.
+    """A process that runs a schedule and is killed at a statement, message or deletion, as `Death` counts; sends how
+    many there were.
     """
     silence()
     os.environ |= environment
     functions = Functions(environment)
     death = Death(functions.module(schedule).services.database, dies_at)
     Queue.send = death.counting(Queue.send)  # type: ignore[method-assign]
+    VoiceVendor.delete = death.counting(VoiceVendor.delete)  # type: ignore[method-assign]
     # What is not done is delivered again, all of it after a death.
-    records = [{"messageId": str(number), "body": body} for number, body in enumerate(_OFFLINE)]
+    bodies = [json.dumps({"task": CALL_DELETIONS, "id": _CALLS[0]})] if schedule == "worker" else _OFFLINE
+    records = [{"messageId": str(number), "body": body} for number, body in enumerate(bodies)]
     report = functions.invoke(schedule, {"Records": records}, _SECONDS)
     assert report.get("finished", True), report
     assert not report.get("batchItemFailures"), report
@@ -124,20 +135,23 @@ class End(NamedTuple):
 
     Attributes:
         state: the rows that a schedule may have written, in an order of their own.
-        sent: how many statements and messages the last run sent.
+        sent: how many statements, messages and deletions the last run sent.
         died: how many of the others did.
-        asked: the interviews that the worker was asked to judge, once another hour had passed.
+        asked: the interviews that the worker was asked to judge, once another hour had passed, and the first of the
+            calls that it was asked to delete.
+        calls: those that the vendor has.
     """
 
     state: list[Any]
     sent: int
     died: int
     asked: set[str]
+    calls: list[str]
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Where schedules run: databases with a week's work, and AWS.
+    """Where schedules run: databases with a week's work, AWS, and the emulator of the voice vendor.
 
     Attributes:
         environment: of a function, but for its database.
@@ -147,6 +161,7 @@ class Stage:
     template: str
     environment: dict[str, str]
     old_keys: dict[str, str]
+    emulator: Emulator
 
     @contextmanager
     def database(self) -> Iterator[ScratchDatabase]:
@@ -166,6 +181,9 @@ class Stage:
     def state_after(self, schedule: str, *deaths: float) -> End:
         """What is there after a run, and before it one for each of these deaths, which may come after its end."""
         died = sent = 0
+        self.emulator.reset()
+        for call in _CALLS[:2]:
+            self.emulator.call({"id": call})
         with self.database() as database, closing(self._sqs()) as sqs:
             queue = sqs.create_queue(QueueName=f"work-{database.name}")["QueueUrl"]
             environment = self.environment | {"DATABASE_URL": database.service_url, "PARLEY_WORK_QUEUE_URL": queue}
@@ -178,6 +196,7 @@ class Stage:
                 process.kill()
             with database.connect() as owner:
                 found = owner.execute(_STATE.encode()).fetchall()
+                calls = self.emulator.calls()
                 set_clock(owner, f"timestamptz '{AN_HOUR_LATER}'")
             process = Worker(run, environment, schedule, 0.0)
             process.receive(_SECONDS)
@@ -185,7 +204,7 @@ class Stage:
             asked = set()
             while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages"):
                 asked |= {json.loads(message["Body"])["id"] for message in messages}
-        return End(sorted(found, key=repr), sent, died, asked)
+        return End(sorted(found, key=repr), sent, died, asked, calls)
 
     def _sqs(self) -> Any:
         return boto3.client("sqs", endpoint_url=self.environment["AWS_ENDPOINT_URL"], **_MADE)
@@ -193,8 +212,9 @@ class Stage:
 
 @contextmanager
 def stage(server: Server, template: str) -> Iterator[Stage]:
-    """A stage over a server's migrated database `template`, with KMS and SQS."""
+    """A stage over a server's migrated database `template`, with KMS, SQS and the voice vendor."""
     aws = Worker(serve_aws, 0)
+    emulator = Emulator().start()
     try:
         endpoint = aws.receive(60)
         variables = CREDENTIALS | {"AWS_ENDPOINT_URL": endpoint}
@@ -212,8 +232,9 @@ def stage(server: Server, template: str) -> Iterator[Stage]:
         variables |= {"PARLEY_KMS_KEY_ID": now, "PARLEY_WORK_QUEUE_URL": sqs.create_queue(QueueName="work")["QueueUrl"]}
         kms.close()
         sqs.close()
-        yield Stage(server, template, function_environment("", "http://127.0.0.1:1") | variables, old_keys)
+        yield Stage(server, template, function_environment("", emulator.url) | variables, old_keys, emulator)
     finally:
+        emulator.stop()
         aws.kill()
 
 
@@ -221,14 +242,16 @@ def prove(on: Stage, verdict: Verdict, schedule: str, every: int = 1) -> None:
     """Kill a schedule at every moment, or at every so manieth."""
     whole = on.state_after(schedule)
     asks = schedule == "cache_cleanup"
-    verdict(f"{schedule}: interviews that the worker was asked for", bool(whole.asked) == asks, len(whole.asked))
-    # In halves: before a statement or a message is sent, and after its answer has come.
+    verdict(f"{schedule}: what the worker was asked for", bool(whole.asked) == asks, len(whole.asked))
+    kept = [] if schedule == "worker" else list(_CALLS[:2])
+    verdict(f"{schedule}: calls that the vendor has", whole.calls == kept, len(whole.calls))
+    # In halves: before a statement, a message or a deletion is sent, and after its answer has come.
     moments = [half / 2 for half in range(2, 2 * whole.sent + 2)][every // 2 :: every]
     ends = [on.state_after(schedule, moment) for moment in moments]
     wrong = [
         moment
         for moment, end in zip(moments, ends, strict=True)
-        if (end.state, end.asked, end.died) != (whole.state, whole.asked, 1)
+        if (end.state, end.asked, end.calls, end.died) != (whole.state, whole.asked, whole.calls, 1)
     ]
     verdict(
         f"{schedule}: killed at {len(moments)} moments of {whole.sent} statements and messages, ends that differ",
@@ -236,7 +259,7 @@ def prove(on: Stage, verdict: Verdict, schedule: str, every: int = 1) -> None:
         wrong,
     )
     end = on.state_after(schedule, *moments[:: max(1, len(moments) // 4)])
-    right = (end.state, end.asked) == (whole.state, whole.asked)
+    right = (end.state, end.asked, end.calls) == (whole.state, whole.asked, whole.calls)
     verdict(f"{schedule}: killed {end.died} times in a row, and the end is right", right, right)
 
 

@@ -70,7 +70,7 @@ def change_interview(request: Request, body: schemas.InterviewChange) -> schemas
 
 @api.delete(_ONE, access="user", status=204, answer=None, errors=_MISSING)
 def delete_interview(request: Request) -> None:
-    """Delete an interview with all that was said and judged in it."""
+    """Delete an interview with all that was said and judged in it; the recording of a call follows soon after."""
     services.interviews.delete(request.caller, request.path["interview_id"])
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from parley.container import Container
 from parley.core.observability import logger
-from parley.core.queues import INTERVIEW_FEEDBACK, VOICE_CALL, VOICE_EVENT, run_tasks
+from parley.core.queues import CALL_DELETIONS, INTERVIEW_FEEDBACK, VOICE_CALL, VOICE_EVENT, run_tasks
 
 services = Container.from_environment(calls_models=True)
 
@@ -22,6 +22,7 @@ def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         INTERVIEW_FEEDBACK: services.feedback_writer.write,
         VOICE_EVENT: services.voice_calls.process,
         VOICE_CALL: services.voice_calls.reconcile,
+        CALL_DELETIONS: services.voice_calls.delete,
     }
     with services.database.patient(seconds_left):
         again = run_tasks(event["Records"], tasks, seconds_left)

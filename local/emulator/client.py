@@ -88,6 +88,11 @@ class Emulator:
         """Have the voice vendor know a call, as `GET /call/{id}` gives it."""
         self._control("POST", "calls", call)
 
+    def calls(self) -> list[str]:
+        """The ids of the calls that the voice vendor knows."""
+        known: list[str] = self._control("GET", "calls")["calls"]
+        return known
+
     def requests(self, provider: str | None = None) -> list[dict[str, Any]]:
         """The requests recorded, oldest first, of one provider or of all."""
         records: list[dict[str, Any]] = self._control("GET", "requests")["requests"]

@@ -192,6 +192,8 @@ class Server:
                     self._scripts.append(Script(**json.loads(request.body)))
                 case "POST", "calls":
                     self._vapi.keep(json.loads(request.body))
+                case "GET", "calls":
+                    return _json({"calls": self._vapi.known()})
                 case "DELETE", "calls":
                     self._vapi.forget()
                 case "DELETE", "faults":

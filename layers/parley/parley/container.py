@@ -376,6 +376,13 @@ class Container:
         return WorkQueue(self.settings.work_queue_url, VOICE_CALL)
 
     @cached_property
+    def call_deletion_queue(self) -> WorkQueue:
+        """What asks the worker to delete calls at the vendor, by the id of the first of them."""
+        from parley.core.queues import CALL_DELETIONS, WorkQueue
+
+        return WorkQueue(self.settings.work_queue_url, CALL_DELETIONS)
+
+    @cached_property
     def feedback(self) -> FeedbackRequests:
         """Feedback on interviews, for callers."""
         from parley.interviews.feedback import FeedbackRequests
@@ -434,6 +441,7 @@ class Container:
             lambda: self.feedback_queue,
             lambda: self.voice_event_queue,
             lambda: self.voice_call_queue,
+            lambda: self.call_deletion_queue,
         )
 
     @cached_property

@@ -249,7 +249,7 @@ def test_an_operator_changes_tiers_faqs_and_sees_everybodys_usage(
     assert {"tier": "premium", "users": 1} in analytics["users_by_tier"]
     assert admin("POST", "/maintenance", {"task": "cache_cleanup"}).json == {
         "deleted": 0, "feedback_requested": 0, "interviews_closed": 0, "voice_events_requested": 0,
-        "voice_calls_requested": 0, "finished": True,
+        "voice_calls_requested": 0, "call_deletions_due": 0, "finished": True,
     }  # fmt: skip
     assert admin("DELETE", "/users/ada").status == 204
     assert admin("DELETE", "/users/ada").status == 404

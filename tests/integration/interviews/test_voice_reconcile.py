@@ -3,63 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-import boto3
 import pytest
 
 from local.emulator.client import Emulator
 from local.emulator.voice import Call
-from testing.aws import CREDENTIALS
 from testing.functions import Functions
 from tests.integration.interviews.feedback_cases import rows, session
-from tests.integration.interviews.voice_cases import call_of, deliver, inbox, send, start, work
+from tests.integration.interviews.voice_cases import Queue, call_of, deliver, inbox, send, start, work
 
 Token = Callable[..., str]
-
-
-class Queue:
-    """The worker's queue, and the worker."""
-
-    def __init__(self, sqs: Any, url: str, schedules: Functions) -> None:
-        self._sqs = sqs
-        self.url = url
-        self._schedules = schedules
-
-    def tasks(self) -> list[tuple[str, str]]:
-        """What is asked for, taken out of the queue."""
-        found = self._sqs.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10).get("Messages", [])
-        for message in found:
-            self._sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
-        bodies = [json.loads(message["Body"]) for message in found]
-        return [(body["task"], body["id"]) for body in bodies]
-
-    def run(self) -> list[tuple[str, str]]:
-        """Do what is asked for, and what that asks for in turn; what was asked for."""
-        done: list[tuple[str, str]] = []
-        while tasks := self.tasks():
-            records = [
-                {"messageId": f"m{number}", "body": json.dumps({"task": task, "id": one})}
-                for number, (task, one) in enumerate(tasks)
-            ]
-            assert self._schedules.invoke("worker", {"Records": records}, 120) == {"batchItemFailures": []}
-            done += tasks
-        return done
-
-
-@pytest.fixture
-def queue(
-    functions: Functions, schedules: Functions, database: Any, aws: str, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Queue]:
-    for name, value in (CREDENTIALS | {"AWS_ENDPOINT_URL": aws}).items():
-        monkeypatch.setenv(name, value)
-    sqs = boto3.client("sqs")
-    url = sqs.create_queue(QueueName=database.name)["QueueUrl"]
-    for made in (functions, schedules):
-        made.environment["PARLEY_WORK_QUEUE_URL"] = url
-    yield Queue(sqs, url, schedules)
-    sqs.close()
 
 
 def overdue(schedules: Functions, database: Any) -> Any:
@@ -319,23 +274,6 @@ def test_a_recording_is_where_the_vendor_says_and_for_its_owner_alone(
     assert recording("bob").json["code"] == "interview_not_found"
     assert rows(database, "select recording_url from interview_sessions") == [None]
     functions.environment["VAPI_BASE_URL"] = "http://127.0.0.1:1"
-
-
-def test_a_deleted_interview_takes_its_calls_events_along(
-    functions: Functions, schedules: Functions, token: Token, database: Any
-) -> None:
-    started = start(functions, token("ada"))
-    call = call_of(started, place="call.metadata")
-    send(functions, call.status("in-progress"))
-    work(schedules, database)
-    for event in call.transcripts():
-        send(functions, event)
-    functions.request("interviews", "DELETE", f"/api/interviews/{started['id']}", token=token("ada"))
-    assert inbox(database) == {}
-    send(functions, call.report())
-    work(schedules, database)
-    assert rows(database, "select status, payload from app.webhook_events") == [("ignored", None)]
-    assert rows(database, "select count(*) from interview_responses") == [0]
 
 
 def test_how_the_candidate_spoke_is_told_and_what_its_client_measured_is_labelled(

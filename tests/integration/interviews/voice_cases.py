@@ -54,3 +54,32 @@ def deliver(schedules: Functions, *events: str) -> None:
 def inbox(database: Any) -> Any:
     """How many events there are in each state."""
     return dict(rows(database, "select status, count(*) from app.webhook_events group by status"))
+
+
+class Queue:
+    """The worker's queue, and the worker."""
+
+    def __init__(self, sqs: Any, url: str, schedules: Functions) -> None:
+        self.sqs = sqs
+        self.url = url
+        self._schedules = schedules
+
+    def tasks(self) -> list[tuple[str, str]]:
+        """What is asked for, taken out of the queue."""
+        found = self.sqs.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10).get("Messages", [])
+        for message in found:
+            self.sqs.delete_message(QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"])
+        bodies = [json.loads(message["Body"]) for message in found]
+        return [(body["task"], body["id"]) for body in bodies]
+
+    def run(self) -> list[tuple[str, str]]:
+        """Do what is asked for, and what that asks for in turn; what was asked for."""
+        done: list[tuple[str, str]] = []
+        while tasks := self.tasks():
+            records = [
+                {"messageId": f"m{number}", "body": json.dumps({"task": task, "id": one})}
+                for number, (task, one) in enumerate(tasks)
+            ]
+            assert self._schedules.invoke("worker", {"Records": records}, 120) == {"batchItemFailures": []}
+            done += tasks
+        return done

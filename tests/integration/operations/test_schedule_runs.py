@@ -72,7 +72,7 @@ def test_a_run_that_missed_a_week_finds_all_of_it(on: Stage) -> None:
     assert reset["events_deleted"] == 1
     expected = {
         "deleted": 1200, "interviews_closed": 3, "feedback_requested": 3, "voice_events_requested": 0,
-        "voice_calls_requested": 0, "finished": True,
+        "voice_calls_requested": 0, "call_deletions_due": 3, "finished": True,
     }  # fmt: skip
     assert cleanup == expected
 
@@ -105,7 +105,7 @@ def test_two_runs_at_once_do_the_work_once(on: Stage) -> None:
     assert sum(report["rotated"] for report in rotations) == 3
 
 
-@pytest.mark.parametrize(("schedule", "every"), [*zip(SCHEDULES, (32, 3, 10, 3), strict=True)])
+@pytest.mark.parametrize(("schedule", "every"), [*zip(SCHEDULES, (32, 3, 10, 3, 2), strict=True)])
 def test_a_schedule_that_is_killed_ends_right_the_next_time(schedule: str, every: int, on: Stage) -> None:
     verdict = Verdict()
     prove(on, verdict, schedule, every)

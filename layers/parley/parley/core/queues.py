@@ -36,6 +36,8 @@ INTERVIEW_FEEDBACK: Final = "interview_feedback"
 # An event of the inbox by its id; a call by the vendor's id, whose report did not come or could not be taken in.
 VOICE_EVENT: Final = "voice_event"
 VOICE_CALL: Final = "voice_call"
+# The calls to delete at their vendor, by the id of the first of them.
+CALL_DELETIONS: Final = "call_deletions"
 
 # What the function `worker` can be asked to do. It takes an id and the seconds there are for it, and says whether it
 # is done; if not, the queue delivers the message again.

@@ -321,7 +321,10 @@ class Interviews:
         return self.read(caller, interview_id)
 
     def delete(self, caller: Caller, interview_id: str) -> None:
-        """Delete an interview with all that was said and judged in it. Raises Problem (404)."""
+        """Delete an interview with all that was said and judged in it; a trigger notes its call, for the vendor.
+
+        Raises Problem (404).
+        """
         deleted = self.database.query(
             caller.claims,
             "delete from public.interview_sessions where id = %s and user_id = %s returning id",

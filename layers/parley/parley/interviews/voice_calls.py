@@ -1,7 +1,8 @@
-"""What the worker does with voice calls' events, each once: schema/73_voice_events.sql holds how."""
+"""What the worker does with voice calls: their events, each once, and their deletion (schema/73_voice_events.sql)."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 # How long a call's report may take after its end, before the vendor is asked for it.
 _REPORT_SECONDS = 120
+# With less time than this, no other call is deleted: the vendor may take twenty seconds.
+_DELETION_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,7 @@ class VoiceCalls:
 
     Args:
         tokens: says whose a call is.
-        vendor: is asked for calls whose report did not come.
+        vendor: is asked for calls whose report did not come, and to delete those that no interview has.
         calls: has it asked later.
         feedback_queue: asks for the feedback of an interview that is completed, or of which more is known than was.
     """
@@ -79,6 +82,40 @@ class VoiceCalls:
         self._ask_for_feedback(done)
         self._work_off(done.get("waiting", []))
         return True
+
+    def delete(self, _first: str, seconds: float) -> bool:
+        """Delete the calls at the vendor that no interview has any more, one after the other, in so many seconds.
+
+        Always done: what is left stays in the outbox for the schedule. It ends at the first call that cannot be
+        deleted, since the others most likely cannot be now. Raises DatabaseUnavailable.
+        """
+        ends = time.monotonic() + seconds - _DELETION_SECONDS
+        while time.monotonic() < ends:
+            due = self.database.query(
+                SERVICE.claims,
+                "select d.call_id, d.requested_at::text as requested_at from app.due_call_deletions(1) as d",
+                (),
+                idempotent=True,
+            )
+            if not due or not self._delete(due[0]["call_id"], due[0]["requested_at"]):
+                break
+        return True
+
+    def _delete(self, call_id: str, requested_at: str) -> bool:
+        """Delete a call at the vendor; whether it is gone."""
+        try:
+            self.vendor().delete(call_id)
+            is_deleted = True
+        except ConfigurationError as error:
+            logger.warning("calls wait for their deletion at the voice vendor", detail=str(error))
+            return False
+        except Problem as problem:
+            logger.warning("a call cannot be deleted at the voice vendor", call=call_id, code=problem.code)
+            is_deleted = False
+        self._asked("select app.finish_call_deletion(%s, %s::timestamptz, %s)", call_id, requested_at, is_deleted)
+        if is_deleted:
+            logger.info("call deleted at the voice vendor", call=call_id)
+        return is_deleted
 
     def _work_off(self, waiting: list[str]) -> None:
         while waiting:

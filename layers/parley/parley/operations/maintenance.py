@@ -30,12 +30,14 @@ class Maintenance(NamedTuple):
     Args:
         feedback_queue: gives what asks the worker for an interview's feedback; few runs have one to ask for.
         voice_event_queue, voice_call_queue: give what asks it for voice calls' events, and for the reports of calls.
+        call_deletion_queue: gives what asks it to delete calls at their vendor.
     """
 
     database: Database
     feedback_queue: Callable[[], WorkQueue]
     voice_event_queue: Callable[[], WorkQueue]
     voice_call_queue: Callable[[], WorkQueue]
+    call_deletion_queue: Callable[[], WorkQueue]
 
     def run(self, task: Task, time_left: Callable[[], float]) -> UsageReset | CacheCleanup:
         """Run a schedule's work now, for an operator."""
@@ -63,7 +65,8 @@ class Maintenance(NamedTuple):
 
     def cache_cleanup(self, time_left: Callable[[], float]) -> CacheCleanup:
         """Close silent interviews and ask for their feedback, and again for whatever's message may be lost; ask for
-        reports of calls that did not come; delete expired answers.
+        reports of calls that did not come, and for the deletion of calls that no interview has any more; delete expired
+        answers.
 
         Args:
             time_left: seconds that the run may still take.
@@ -74,6 +77,7 @@ class Maintenance(NamedTuple):
             "feedback_requested": 0,
             "voice_events_requested": 0,
             "voice_calls_requested": 0,
+            "call_deletions_due": 0,
             "finished": False,
         }
         report["finished"] = _taken(self._cache_cleanup(report), time_left)
@@ -124,6 +128,8 @@ class Maintenance(NamedTuple):
         for _ in self._sent("select app.overdue_voice_calls(%s) as id", self.voice_call_queue):
             report["voice_calls_requested"] += 1
             yield
+        report["call_deletions_due"] = self._ask_for_deletions()
+        yield
         batch = _BATCH
         while batch == _BATCH:
             batch = self._alone("select app.delete_expired_answers(%s) as found", _BATCH)
@@ -135,6 +141,16 @@ class Maintenance(NamedTuple):
         for row in self.database.query(SERVICE.claims, statement, (_BATCH,), idempotent=True):
             queue().send(row["id"])
             yield
+
+    def _ask_for_deletions(self) -> int:
+        """How many calls are to be deleted at their vendor. One message a run asks for them all: where the vendor
+        cannot be asked, the log says so once, and not once for each.
+        """
+        statement = "select d.call_id as id from app.due_call_deletions(%s) as d"
+        due = self.database.query(SERVICE.claims, statement, (_BATCH,), idempotent=True)
+        if due:
+            self.call_deletion_queue().send(due[0]["id"])
+        return len(due)
 
     def _alone(self, statement: LiteralString, *parameters: str | int) -> Any:
         """What a statement finds, in a transaction of its own."""

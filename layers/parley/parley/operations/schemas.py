@@ -252,8 +252,8 @@ class UsageReset(TypedDict):
 
 class CacheCleanup(TypedDict):
     """How many expired answers `cache_cleanup` deleted, how many silent interviews it ended, for how many it asked for
-    feedback, and how many events and reports of voice calls it had worked on; `finished` says that nothing was left
-    when its time was up.
+    feedback, how many events and reports of voice calls it had worked on, and how many calls (at most 1000) are to be
+    deleted at their vendor; `finished` says that nothing was left when its time was up.
     """
 
     deleted: Count
@@ -261,4 +261,5 @@ class CacheCleanup(TypedDict):
     feedback_requested: Count
     voice_events_requested: Count
     voice_calls_requested: Count
+    call_deletions_due: Count
     finished: bool

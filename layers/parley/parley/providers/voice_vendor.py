@@ -1,6 +1,7 @@
-"""The voice vendor's API: a call as it knows it, and where its recording can be heard.
+"""The voice vendor's API: a call as it knows it, where its recording can be heard, and its deletion.
 
-https://docs.vapi.ai/api-reference/calls/get; recordings by call id since 2026-07-15, when public links to them ended.
+https://docs.vapi.ai/api-reference/calls/get and calls/delete; recordings by call id since 2026-07-15, when public links
+to them ended.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from urllib.parse import quote
 
 from parley.core.config import ConfigurationError
 from parley.core.errors import Problem
-from parley.core.observability import log_fault
+from parley.core.observability import log_fault, logger
 from parley.providers.transport import SharedClient
 
 _SECONDS = 20.0
@@ -36,12 +37,12 @@ class VoiceVendor:
 
         Raises Problem (502) where it cannot be had now, ConfigurationError without a key.
         """
-        status, _, body = self._get(f"/call/{quote(call_id, safe='')}")
+        status, _, body = self._ask("GET", _path(call_id))
         return None if status == HTTPStatus.NOT_FOUND else body()
 
     def recording_url(self, call_id: str) -> str | None:
         """Where the call's recording can be heard for a while; None without one. Raises as `call` does."""
-        status, headers, _ = self._get(f"/call/{quote(call_id, safe='')}/mono-recording")
+        status, headers, _ = self._ask("GET", f"{_path(call_id)}/mono-recording")
         location = headers.get("location", "")
         if status == HTTPStatus.NOT_FOUND:
             return None
@@ -49,17 +50,29 @@ class VoiceVendor:
             raise _failed()
         return location
 
-    def _get(self, path: str) -> tuple[int, Mapping[str, str], Callable[[], Any]]:
+    def delete(self, call_id: str) -> None:
+        """Delete the call with recording, transcript and logs; no error where there is no such call any more.
+
+        Raises Problem (502) where it is still there: the vendor erases the recordings before it answers, and answers
+        503 where it could not. Raises ConfigurationError without a key.
+        """
+        # An object without `ids`: those would be deleted some hours later, in the place of this one.
+        status, _, _ = self._ask("DELETE", _path(call_id), {})
+        if status not in (200, 404):
+            raise _failed()
+
+    def _ask(self, method: str, path: str, body: Any = None) -> tuple[int, Mapping[str, str], Callable[[], Any]]:
         """Status, headers, and what reads the body. Raises Problem, ConfigurationError."""
         key = self._secret().get("api_key")
         if not isinstance(key, str) or not key or self._base_url is None:
             raise ConfigurationError("api_key of the voice secret and VAPI_BASE_URL have to be set")
         moment = self._client.deadline.set(_SECONDS)
         try:
-            response = self._client().get(
-                self._base_url + path, headers={"Authorization": f"Bearer {key}"}, timeout=_SECONDS
+            response = self._client().request(
+                method, self._base_url + path, headers={"Authorization": f"Bearer {key}"}, json=body, timeout=_SECONDS
             )
             if response.status_code not in (200, 301, 302, 303, 307, 308, 404):
+                logger.warning("the voice vendor refused", method=method, status=response.status_code)
                 raise _failed()
             return response.status_code, response.headers, response.json
         except Problem:
@@ -69,6 +82,10 @@ class VoiceVendor:
             raise _failed() from None
         finally:
             self._client.deadline.take_back(moment)
+
+
+def _path(call_id: str) -> str:
+    return f"/call/{quote(call_id, safe='')}"
 
 
 def _failed() -> Problem:

@@ -61,7 +61,7 @@ class TestChat(ChatModelIntegrationTests):
 
     @property
     def supports_image_urls(self) -> bool:
-        return os.environ["PARLEY_MODEL"] != "gemini-3.8-flash"  # fetches none without its media type
+        return True
 
     @property
     def supports_pdf_inputs(self) -> bool:

@@ -206,6 +206,8 @@ def test_a_tools_url_goes_to_a_provider_that_fetches_it(ask: Callable[..., Answe
         ("google", {"type": "document", "url": "https://example.org/a.pdf"}, 200),
         ("openai", {"type": "document", "url": "https://example.org/a.pdf"}, 400),
         ("google", {"type": "image", "url": "https://example.org/a"}, 400),
+        ("google", {"type": "image", "url": "https://example.org/a.JPG?size=large"}, 200),
+        ("google", {"type": "image", "url": "https://example.org/a.gif"}, 400),
         ("google", {"type": "image", "media_type": "image/gif", "data": "R0lGODlhAQABAAAAACw="}, 400),
         ("openai", {"type": "image", "url": "http://169.254.169.254/latest"}, 400),
         ("openai", {"type": "image", "media_type": "image/jpeg", "data": PNG}, 400),

@@ -28,7 +28,7 @@ from parley.chat.schemas import (
     SearchState,
     TextPart,
 )
-from parley.completion.asked import checked_schema, checked_tools
+from parley.completion.asked import checked_schema, checked_tools, image_type_of
 from parley.completion.call import ModelAnswer, ModelCall
 from parley.completion.completions import Completions
 from parley.completion.history import kept_turns
@@ -241,7 +241,8 @@ def _part(part: TextPart | ImagePart | DocumentPart) -> str | Media:
     if isinstance(part, TextPart):
         return part.text
     if isinstance(part, ImagePart):
-        return Media("image", part.media_type, part.data, part.url, detail=part.detail)
+        media_type = part.media_type or (image_type_of(part.url) if part.url else None)
+        return Media("image", media_type, part.data, part.url, detail=part.detail)
     return Media("document", part.media_type, part.data, part.url, part.name)
 
 

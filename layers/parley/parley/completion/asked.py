@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal, Protocol
+from urllib.parse import urlsplit
 
 from pydantic import StringConstraints
 
@@ -28,6 +30,16 @@ _BEGINNINGS = {
 }
 
 
+# The type of an image by URL, where nobody says it: Google asks for one.
+_ENDINGS: dict[str, ImageType] = {
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".webp": "image/webp",
+    ".gif": "image/gif",
+}
+
+
 class _Call(Protocol):
     @property
     def id(self) -> str: ...
@@ -42,6 +54,11 @@ class _Turn(Protocol):
 
     @property
     def tool_call_id(self) -> str | None: ...
+
+
+def image_type_of(url: str) -> ImageType | None:
+    """What an image at a URL is, by the ending of its path; None where that says nothing."""
+    return _ENDINGS.get(PurePosixPath(urlsplit(url).path).suffix.lower())
 
 
 def check_data(data: str, media_type: str) -> None:

@@ -133,7 +133,7 @@ def _refused(media: Media, provider: ProviderName, role: str) -> str | None:
         if provider == "openai" and media.kind == "document":
             return "OpenAI fetches no PDF from a URL, and neither does this service. Send its data."
         if provider == "google" and media.media_type is None:
-            return "Google fetches an image from a URL only where its media_type is given."
+            return "Google fetches an image only where its media_type is given, or its URL ends with one (.png)."
     if provider == "google" and media.media_type == "image/gif":
         return "Google takes no GIF. Send a PNG, a JPEG or a WebP."
     return None

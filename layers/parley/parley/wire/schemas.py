@@ -31,6 +31,7 @@ from parley.completion.asked import (
     check_choice,
     check_data,
     check_results,
+    image_type_of,
 )
 from parley.completion.prompt import CacheMode
 from parley.core.fields import LONGEST_TEXT, Count, NullIsAbsent, Tokens, Whole
@@ -159,7 +160,7 @@ def _media(kind: Literal["image", "document"], source: str, name: str | None) ->
     if found is None:
         if not re.fullmatch(r"https://[^\s\x00-\x1f]{1,2000}", source):
             raise ValueError("send a data URL with base64, or a URL that begins with https://")
-        return Media(kind, "application/pdf" if kind == "document" else None, url=source, name=name)
+        return Media(kind, "application/pdf" if kind == "document" else image_type_of(source), url=source, name=name)
     media_type, data = found[1], found[2]
     types = ("application/pdf",) if kind == "document" else ("image/png", "image/jpeg", "image/webp", "image/gif")
     if media_type not in types:

@@ -42,6 +42,7 @@ CODES: dict[str, tuple[int, str]] = {
     "access_key_not_found": (404, "There is no such machine key of the caller's."),
     "access_key_limit_reached": (409, "One user has only so many machine keys."),
     "version_conflict": (409, "The conversation changed meanwhile; `version` is the current one."),
+    "content_type_conflict": (409, "Content of another type has this id."),
     "interview_not_found": (404, "There is no such interview of the caller's."),
     "interview_not_in_progress": (409, "The interview has not begun, is over, or is not a typed one."),
     "call_already_made": (409, "The interview's voice call was made already."),

@@ -84,7 +84,7 @@ def delete_faq(request: Request) -> None:
 
 @api.put("/api/content/{type}", access="service", answer=StoredContent, errors=CONTENT)
 def store_content(request: Request, body: ContentBatch) -> StoredContent:
-    """Embed and store content of a type, each item in the place of the one with its id."""
+    """Embed and store content of a type, each item in the place of the one with its id; all types share the ids."""
     return services.content_keeper.store(request.path["type"], body, request.seconds)
 
 

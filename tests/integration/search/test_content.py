@@ -68,15 +68,26 @@ def test_a_batch_is_found_the_moment_it_is_stored(functions: Functions, write: C
 def test_what_has_not_changed_is_not_embedded_again(
     functions: Functions, write: Callable[..., Answer], read: Callable[..., Answer], emulator: Emulator
 ) -> None:
-    write("PUT", f"route/{LAKE}", WALK)
+    write("PUT", f"event/{LAKE}", WALK)
     assert write("PUT", f"event/{LAKE}", WALK | {"metadata": {"level": 2}}).json == {"stored": 1, "embedded": 0}
     assert read(f"event/{LAKE}").json["metadata"] == {"level": 2}
-    assert read(f"route/{LAKE}").status == 404
     changed = WALK | {"description": "Espresso by the water."}
     assert write("PUT", f"event/{LAKE}", changed).json == {"stored": 1, "embedded": 1}
     assert len(emulator.requests()) == 2
     assert find(functions, "steep", mode="keyword", types=["event"]) == []
     assert find(functions, "espresso", mode="keyword", types=["event"])[0]["id"] == LAKE
+
+
+def test_an_id_of_another_type_is_refused_before_anything_is_embedded_or_stored(
+    write: Callable[..., Answer], read: Callable[..., Answer], emulator: Emulator
+) -> None:
+    write("PUT", f"route/{LAKE}", WALK)
+    one = write("PUT", f"event/{LAKE}", CLIMB)
+    batch = write("PUT", "event", {"items": [{"id": TOWER, **CLIMB}, {"id": LAKE, **WALK}]})
+    assert [(answer.status, answer.json["code"]) for answer in (one, batch)] == [(409, "content_type_conflict")] * 2
+    assert len(emulator.requests()) == 1
+    assert read(f"route/{LAKE}").json["title"] == WALK["title"]
+    assert read(f"event/{TOWER}").status == 404
 
 
 def test_content_is_found_in_other_forms_where_nobody_said_the_language(

@@ -26,7 +26,7 @@ _WITH_OWN_KEY = (
 EMBEDDING = (
     "embedding_quota_exceeded", "provider_not_allowed", "embeddings_unavailable", "subject_deleted", *_UPSTREAM
 )  # fmt: skip
-CONTENT = ("embeddings_unavailable", *_UPSTREAM)
+CONTENT = ("content_type_conflict", "embeddings_unavailable", *_UPSTREAM)
 MODEL_CALL = (
     "invalid_provider", "invalid_model", "quota_exceeded", "own_key_missing", "provider_not_allowed",
     "user_required", "subject_deleted", "no_provider_available", "stream_interrupted", "daily_limit_reached",

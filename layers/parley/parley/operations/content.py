@@ -55,13 +55,14 @@ class ContentKeeper:
         """Store items, all or none, each in the place of the one with its id. One whose title and description are as
         they were is not embedded again. Two round trips.
 
-        Raises Problem: 404 for a type that there is not, 503 where no provider embeds, 5xx where it fails.
+        Raises Problem: 404 for a type that there is not, 409 for an id that an item of another type has, 503 where no
+        provider embeds, 5xx where it fails.
         """
         _check(kind)
         items = [
             item.model_copy(update={"language": item.language or language_of(item.description)}) for item in batch.items
         ]
-        same = self._unchanged([item.id for item in items], batch)
+        same = self._unchanged(kind, batch)
         changed = [item for item in items if item.id not in same]
         statements = [_update(kind, [item for item in items if item.id in same])]
         if changed:
@@ -105,19 +106,28 @@ class ContentKeeper:
         )
         return {"deleted": rows[0]["n"]}
 
-    def _unchanged(self, ids: Sequence[str], batch: ContentBatch) -> set[str]:
-        """Of these items, those whose vectors are there already."""
+    def _unchanged(self, kind: str, batch: ContentBatch) -> set[str]:
+        """Of these items, those whose vectors are there already. Raises Problem (409)."""
         said = {item.id: (item.title, item.description) for item in batch.items}
         rows = self.database.query(
             SERVICE.claims,
             """
-            select id::text, title, description from public.content_items
-            where id = any(%s::uuid[]) and embedding is not null
+            select id::text, content_type, title, description, embedding is not null as is_embedded
+            from public.content_items where id = any(%s::uuid[])
             """,
-            (list(ids),),
+            (list(said),),
             idempotent=True,
         )
-        return {row["id"] for row in rows if said[row["id"]] == (row["title"], row["description"])}
+        for row in rows:
+            if row["content_type"] != kind:
+                raise Problem(
+                    "content_type_conflict",
+                    f"{row['id']} is the id of content of type {row['content_type']}: delete that, or choose another.",
+                    status=409,
+                )
+        return {
+            row["id"] for row in rows if row["is_embedded"] and said[row["id"]] == (row["title"], row["description"])
+        }
 
     def _charge(self, attempt: Attempt) -> Statement:
         """The ledger's row: of nobody, since no user called."""
@@ -147,9 +157,9 @@ def _insert(kind: str, items: Sequence[NewContent], embedded: Embeddings) -> Sta
         cross join (select %s::real[] as components, %s::integer as size) as v
         order by c.id
         on conflict (id) do update set
-          content_type = excluded.content_type, title = excluded.title, description = excluded.description,
-          language = excluded.language, metadata = excluded.metadata, embedding = excluded.embedding,
-          model = excluded.model
+          title = excluded.title, description = excluded.description, language = excluded.language,
+          metadata = excluded.metadata, embedding = excluded.embedding, model = excluded.model
+        where content_items.content_type = excluded.content_type
         """,
         (kind, embedded.model, jsonb(rows), Vectors(embedded.vectors), len(embedded.vectors[0])),
     )
@@ -159,12 +169,12 @@ def _update(kind: str, items: Sequence[NewContent]) -> Statement:
     """What may have changed of items whose text has not."""
     return (
         """
-        update public.content_items i set content_type = %s, language = c.language, metadata = c.metadata
+        update public.content_items i set language = c.language, metadata = c.metadata
         from jsonb_to_recordset(%s) as c (id uuid, language text, metadata jsonb)
-        where i.id = c.id
-          and (i.content_type, i.language, i.metadata) is distinct from (%s, c.language, c.metadata)
+        where i.id = c.id and i.content_type = %s
+          and (i.language, i.metadata) is distinct from (c.language, c.metadata)
         """,
-        (kind, jsonb([item.model_dump(include={"id", "language", "metadata"}) for item in items]), kind),
+        (jsonb([item.model_dump(include={"id", "language", "metadata"}) for item in items]), kind),
     )
 
 

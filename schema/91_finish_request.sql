@@ -62,9 +62,11 @@ declare
 begin
   -- 1.
   select coalesce(pg_catalog.sum(coalesce(c.input_tokens, 0) + coalesce(c.output_tokens, 0)), 0),
-    coalesce(pg_catalog.sum(c.cost), 0), pg_catalog.count(*) - pg_catalog.count(c.cost), pg_catalog.max(c.model)
-  into v_tokens, v_cost, v_unpriced, v_model
-  from pg_catalog.jsonb_to_recordset(p_calls) as c (model text, input_tokens bigint, output_tokens bigint, cost numeric);
+    coalesce(pg_catalog.sum(c.cost), 0), pg_catalog.count(*) - pg_catalog.count(c.cost)
+  into v_tokens, v_cost, v_unpriced
+  from pg_catalog.jsonb_to_recordset(p_calls) as c (input_tokens bigint, output_tokens bigint, cost numeric);
+  -- The last call is the one that answered; what a search had embedded comes before it.
+  v_model := p_calls #>> '{-1,model}';
   -- 2.
   if (p_conversation ->> 'existed')::boolean then
     perform from public.ai_conversations

@@ -255,6 +255,15 @@ def test_a_conversation_keeps_what_an_answer_cited(ask: Ask, functions: Function
     assert answer["citations"]
 
 
+def test_a_conversation_names_the_model_that_answered_and_not_the_one_that_searched(
+    ask: Ask, functions: Functions, store: Callable[..., None]
+) -> None:
+    store()
+    answer = ask(conversation_id="new")
+    path = f"/api/conversations/{answer['conversation_id']}"
+    assert functions.request("account", "GET", path, token=make_token("ada")).json["model"] == answer["model"]
+
+
 def test_a_repeated_request_is_answered_the_same_without_a_search(
     functions: Functions, store: Callable[..., None], emulator: Emulator
 ) -> None:

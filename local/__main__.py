@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import signal
+import sys
+from pathlib import Path
 
-if __name__ == "__main__":  # Ctrl-C while the modules below load is an end without a traceback
+if __name__ == "__main__":
+    # Ctrl-C while the modules below load is an end without a traceback.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # Also where nobody has put the layer on PYTHONPATH, as the Makefile does.
+    sys.path.insert(1, str(Path(__file__).resolve().parents[1] / "layers" / "parley"))
 
 import argparse
 import contextlib
 import io
 import os
 import subprocess
-import sys
-from pathlib import Path
 
 from local.checkout import EVENTS
 from local.in_use import hold

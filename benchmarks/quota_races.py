@@ -270,7 +270,7 @@ def _begin(requests: Requests, caller: Caller, lease_seconds: int) -> AdmittedMo
 
 
 def _access_key(key: str) -> AccessKey:
-    return AccessKey(access_key_hash(key), "chat")
+    return AccessKey(access_key_hash(key), ("chat",))
 
 
 def _tier(user: int) -> str:

@@ -78,7 +78,7 @@ begin
     return '{"outcome": "access_key_revoked"}';
   elsif v_key.expires_at <= app.now() then
     return '{"outcome": "access_key_expired"}';
-  elsif p_claims ->> 'scope' <> all (v_key.scopes) then
+  elsif not pg_catalog.string_to_array(p_claims ->> 'scope', ' ') <@ v_key.scopes then
     return '{"outcome": "access_key_scope_missing"}';
   end if;
   -- 4.

@@ -130,6 +130,15 @@ def test_no_key_makes_keys_or_reaches_what_no_scope_names(functions: Functions) 
         )
 
 
+def test_a_chat_that_searches_needs_the_scope_of_searches_too(functions: Functions) -> None:
+    both = new_key(functions, scopes=["chat", "search"])["key"]
+    body = {"message": "What is there?", "search": {"mode": "keyword"}}
+    for key, status in ((new_key(functions, scopes=["chat"])["key"], 403), (both, 200)):
+        for _ in range(2):  # the second time a container may remember
+            assert functions.request("chat", "POST", "/api/chat", body, token=key).status == status
+    assert functions.request("chat_stream", "POST", "/api/chat/stream", body, token=both).status == 200
+
+
 def test_each_kind_of_key_that_does_not_hold_is_told_apart(functions: Functions, database: Any) -> None:
     good = new_key(functions)["key"]
     expired = new_key(functions, expires_at="2099-01-01T00:00:00Z")

@@ -69,10 +69,14 @@ class AccessKeys:
     def trusted(self, caller: Caller, key: AccessKey) -> Caller | None:
         """The caller with the user of its key, if the database named it within a minute and it reaches this far."""
         resolved = self._resolved.get(key.hash)
-        if resolved is None or resolved.until <= self._clock.now().timestamp() or key.scope not in resolved.scopes:
+        if (
+            resolved is None
+            or resolved.until <= self._clock.now().timestamp()
+            or not resolved.scopes.issuperset(key.scopes)
+        ):
             return None
         return _named(caller, key, resolved)
 
 
 def _named(caller: Caller, key: AccessKey, resolved: _Resolved) -> Caller:
-    return caller.with_user(AccessKey(key.hash, key.scope, resolved.id), resolved.user_id, resolved.organization_id)
+    return caller.with_user(AccessKey(key.hash, key.scopes, resolved.id), resolved.user_id, resolved.organization_id)

@@ -60,7 +60,7 @@ class Authenticator:
             raise Problem(
                 "access_key_not_accepted", "No machine key is accepted here; sign in with a token.", status=403
             )
-        access_key = AccessKey(access_key_hash(key.strip()), scope)
+        access_key = AccessKey(access_key_hash(key.strip()), (scope,))
         return Caller(address_hash=self._address_hash(source_address), access_key=access_key)
 
     def _verify(self, token: str) -> Mapping[str, Any]:

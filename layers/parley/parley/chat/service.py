@@ -64,7 +64,7 @@ class Chat:
 
     def answer(self, context: RequestContext, request: ChatRequest) -> ModelAnswer:
         """Answer whole. Raises Problem."""
-        with self._completions.admit(context, _prompt(context.caller, request)) as call:
+        with self._admit(context, request) as call:
             grounds = _ground(self._grounding, call, request)
             body = _body_without_model(call, grounds)
             if body is None:
@@ -78,13 +78,19 @@ class Chat:
 
     def stream(self, context: RequestContext, request: ChatRequest) -> ChatStream:
         """Admit, and answer piece by piece. Raises Problem where the request is refused."""
-        call = self._completions.admit(context, _prompt(context.caller, request))
+        call = self._admit(context, request)
         ground = partial(_ground, self._grounding, call, request)
         if call.is_at_limit:
             # A refusal comes before the stream begins.
             grounds = ground()
             return ChatStream(call, request, lambda: grounds)
         return ChatStream(call, request, ground)
+
+    def _admit(self, context: RequestContext, request: ChatRequest) -> ModelCall:
+        if request.search is not None:
+            # The answer says what stands in the documents.
+            context = context._replace(caller=context.caller.reaching("search"))
+        return self._completions.admit(context, _prompt(context.caller, request))
 
 
 class ChatStream:

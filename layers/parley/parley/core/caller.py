@@ -17,12 +17,12 @@ class AccessKey(NamedTuple):
 
     Attributes:
         hash: hex SHA-256 of the key; nothing keeps the key itself.
-        scope: what the route asks for.
+        scopes: what the request asks for; the key has to be good for each.
         id: None where it is not resolved yet.
     """
 
     hash: str
-    scope: AccessKeyScope
+    scopes: tuple[AccessKeyScope, ...]
     id: str | None = None
 
 
@@ -79,9 +79,15 @@ class Caller(NamedTuple):
             return self.claims
         return {
             "access_key_hash": self.access_key.hash,
-            "scope": self.access_key.scope,
+            "scope": " ".join(self.access_key.scopes),
             "caller_key": self.address_hash or "",
         }
+
+    def reaching(self, scope: AccessKeyScope) -> Caller:
+        """The caller, of whose machine key, if it has one, this scope is asked as well."""
+        if self.access_key is None:
+            return self
+        return self._replace(access_key=self.access_key._replace(scopes=(*self.access_key.scopes, scope)))
 
     def with_user(self, access_key: AccessKey, user_id: str, organization_id: str | None) -> Caller:
         """The caller once its machine key is resolved: the key's user, as a member of the key's organization."""

@@ -70,18 +70,20 @@ comment on function app.lower_case(text) is 'The text in small letters, whatever
 
 create or replace function app.parted(p_text text) returns text
   language sql immutable parallel safe
-  -- A text of ASCII alone needs no more than the first step.
+  -- A text of ASCII alone needs no more than the first step. A dash before a digit would be the sign of a number.
   return case
-    when octet_length(p_text) = length(p_text) then translate(p_text, '/<>@', '    ')
+    when octet_length(p_text) = length(p_text) then regexp_replace(translate(p_text, '/<>@.', '     '), '-([0-9])', ' \1', 'g')
     else regexp_replace(
-      app.lower_case(normalize(
-        translate(p_text, '/<>@“”„‚‘‹›«»—–…·•。、・「」『』【】！？（）：；，．¿¡’'
-          || U&'\00A0\2009\200B\202F\3000',
-          '                                     ''     '), nfc)),
+      regexp_replace(
+        app.lower_case(normalize(
+          translate(p_text, '/<>@.“”„‚‘‹›«»—–…·•。、・「」『』【】！？（）：；，．¿¡€£¥¢₹§°©®™±×÷’'
+            || U&'\00A0\2009\200B\202F\3000',
+            '                                                   ''     '), nfc)),
+        '-([0-9])', ' \1', 'g'),
       '([\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff])', chr(31) || '\1' || chr(31), 'g') end;
 comment on function app.parted(text) is
-  'A text whose words the parser tells apart in any locale: it would take and/or, an address or what looks like a tag for one thing, '
-  'quotes and dashes beyond ASCII for letters, and a sentence of Chinese or Japanese for one word (each character is one here, between '
+  'A text whose words the parser tells apart in any locale: it would take and/or, a file''s name, an address or what looks like a tag for one thing, '
+  'quotes, dashes and signs beyond ASCII for letters, and a sentence of Chinese or Japanese for one word (each character is one here, between '
   'separators). Accents are composed with their letters.';
 
 create or replace function app.words_of(p_text text, p_stemmer text) returns tsvector

@@ -87,6 +87,11 @@ def test_matches_are_offsets_into_the_passage(search: Send, token: Token, mode: 
         ("“Refunds” reach help@example.com and/or you…", "en", "refund help or", ["Refunds", "help"]),
         ("See https://example.com/docs/install-guide", None, "install-guide", ["install", "guide"]),
         ("メモリを増やす方法。", "ja", "方法", ["方", "法"]),
+        ("Write to anna.berg@example.org", "en", "berg example", ["berg", "example"]),
+        ("The figures are in report-final.pdf", "en", "report pdf", ["report", "pdf"]),
+        ("See www.parley.dev/handbook.html", "en", "parley handbook", ["parley", "handbook"]),
+        ("CVE-2024-3094 costs €12.50 in v3.13.0", "en", "3094 12.50 v3.13", ["3094", "12", "50", "v3", "13"]),
+        ("Le cafe\u0301 sert du the\u0301 au jardin", "fr", "jardin café", ["cafe\u0301", "jardin"]),
     ],
 )
 def test_matches_are_those_words_that_search_by_words_found(

@@ -23,6 +23,9 @@ from parley.retrieval.wording import Wording
         ('""', '""', (), ()),
         ('"?!" fox', '"?!" fox', (), ()),
         ('"?! fox"', "?! fox", ("?! fox",), ()),
+        ("“boundary layer” flow", "boundary layer flow", ("boundary layer",), ()),
+        ("„rote Henne“ -«le renard»", "rote Henne", ("rote Henne",), ("le renard",)),
+        ("it “breaks off", "it “breaks off", (), ()),
     ],
 )
 def test_words_phrases_and_what_is_excluded(

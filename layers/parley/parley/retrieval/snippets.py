@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from bisect import bisect_right
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -21,15 +22,33 @@ class Match(NamedTuple):
 
 
 def matches_of(marked: str | None, content: str) -> list[Match]:
-    """Where the marks were, in the content itself; none where the marked text is not as long as the content beside its
-    marks. Its letters may be others: those of accented ones without their accents.
+    """Where the marks were, in the content itself; none where the marked text is another one beside its marks. Its
+    letters may be others: those of accented ones without their accents, and composed where the content's are not.
     """
-    if marked is None or len(_MARKED.sub(r"\1", marked)) != len(content):
+    if marked is None:
+        return []
+    length = len(_MARKED.sub(r"\1", marked))
+    places = range(length + 1) if length == len(content) else _places(content)
+    if len(places) != length + 1:
         return []
     return [
-        Match(found.start() - 2 * before, found.end() - 2 * (before + 1))
+        Match(places[found.start() - 2 * before], places[found.end() - 2 * (before + 1)])
         for before, found in enumerate(_MARKED.finditer(marked))
     ]
+
+
+def _places(content: str) -> list[int]:
+    """Where each character of the composed text (NFC) begins in the text itself, and where that ends."""
+    places: list[int] = []
+    begins, composed = 0, ""
+    for at, character in enumerate(content):
+        longer = unicodedata.normalize("NFC", composed + character)
+        if composed and len(longer) > len(composed) and not unicodedata.combining(character):
+            places += [begins] * len(composed)
+            begins, composed = at, unicodedata.normalize("NFC", character)
+        else:
+            composed = longer
+    return [*places, *[begins] * len(composed), len(content)]
 
 
 def snippet_of(content: str, matches: Sequence[Match]) -> str:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-# A phrase or a word, with a hyphen before it where it is excluded. A quote that nothing closes is a character.
-_PART = re.compile(r'(?<!\S)(?P<excluded>-(?=["\w]))?(?:"(?P<phrase>(?=[^"\w]*\w)[^"]*)"|(?P<word>\S+))')
+# A phrase, in whatever quotes, or a word, with a hyphen before it where it is excluded. A quote that nothing closes is
+# a character.
+_PART = re.compile(
+    r'(?<!\S)(?P<excluded>-(?=["“„«»\w]))?'
+    r'(?:"(?P<phrase>(?=[^"\w]*\w)[^"]*)"|[“„”«»](?P<typographic>(?=[^“„”«»\w]*\w)[^“„”«»]*)[“”«»]|(?P<word>\S+))'
+)
 
 # The database asks every chunk for all of them, so both are bounded.
 _MOST = 16  # phrases, and as many that are excluded
@@ -34,10 +38,11 @@ class Wording:
         phrases: list[str] = []
         excluded: list[str] = []
         for part in _PART.finditer(query):
-            text = part["phrase"] or part["word"]
+            phrase = part["phrase"] or part["typographic"]
+            text = phrase or part["word"]
             if not part["excluded"]:
                 words.append(text)
-            if part["excluded"] or part["phrase"]:
+            if part["excluded"] or phrase:
                 conditions = excluded if part["excluded"] else phrases
                 if len(conditions) < _MOST and len(text) <= _LONGEST:
                     conditions.append(text)

@@ -218,7 +218,7 @@ def update_profile(request: Request, body: game.ProfileChange) -> game.Profile:
 
 @api.delete("/api/profile", access="user", status=204, answer=None, errors=["user_referenced"])
 def delete_profile(request: Request) -> None:
-    """Delete the account with everything personal; its tokens are refused from now on."""
+    """Delete the account with everything personal; its tokens reach nobody's rows from now on."""
     services.personal_data.delete(request.caller)
 
 
@@ -252,7 +252,9 @@ def list_progress(request: Request) -> game.ProgressList:
     return services.rewards.progress(request.caller)
 
 
-@api.get("/api/leaderboard", access="anyone", answer=game.Leaderboard, errors=["organization_required"])
+@api.get(
+    "/api/leaderboard", access="anyone", answer=game.Leaderboard, errors=["organization_required", "subject_deleted"]
+)
 def get_leaderboard(request: Request, query: game.LeaderboardQuery) -> game.Leaderboard:
     """The first places of a window, the caller and its neighbours."""
     return services.standings.page(request.caller, query)

@@ -120,7 +120,8 @@ def test_the_leaderboard_is_read_without_a_token_and_hides_who_opted_out(ask: As
     assert ask("GET", "leaderboard", user="eve").json["me"]["is_me"] is True
     week = ask("GET", "leaderboard?period=weekly&period_key=2020-W01").json
     assert (week["data"], week["period_key"]) == ([], "2020-W01")
-    for query in ("period=weekly&period_key=2026-10", "period_key=2026-10", "period=daily", "limit=101"):
+    for query in ("period=weekly&period_key=2026-10", "period_key=2026-10", "period=daily", "limit=101",
+                  "period=monthly&period_key=2026-13", "period=weekly&period_key=2026-W54"):  # fmt: skip
         assert ask("GET", f"leaderboard?{query}").status == 400
 
 

@@ -117,6 +117,7 @@ def test_who_deletes_the_account_is_gone_and_is_told_so(ask: Ask, database: Scra
     assert ask("DELETE", "profile").status == 204
     assert [row["display_name"] for row in ask("GET", "leaderboard", user="bob").json["data"]] == ["Bob"]
     assert ask("GET", "profile").json["code"] == "subject_deleted"
+    assert ask("GET", "leaderboard").json["code"] == "subject_deleted"
     assert ask("GET", "profile/export").json["data"] == []
     assert ask("DELETE", "profile").status == 204
     assert ask("GET", "profile", user="bob").json["total_xp"] > 0

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from parley.core.caller import Caller
-from parley.core.errors import Problem
+from parley.core.errors import Problem, subject_deleted
 from parley.database.connection import Database
 
 if TYPE_CHECKING:
@@ -22,13 +22,14 @@ class Standings:
     def page(self, caller: Caller, query: LeaderboardQuery) -> Leaderboard:
         """One window of it; without a token there is no place of one's own.
 
-        Raises Problem (403) for an organization's standings where the token names none.
+        Raises Problem (403) for an organization's standings where the token names none, and for a deleted user.
         """
         if query.scope == "organization" and caller.organization_id is None:
             raise Problem("organization_required", "Your token names no organization.", status=403)
-        key, rows = self.database.batch(
+        known, key, rows = self.database.batch(
             caller.claims,
             [
+                ("select app.provision() as it" if caller.is_user else "select true as it", ()),
                 ("select coalesce(%s, app.leaderboard_key(%s)) as key", (query.period_key, query.period)),
                 (
                     """
@@ -40,6 +41,8 @@ class Standings:
             ],
             idempotent=True,
         )
+        if not known[0]["it"]:
+            raise subject_deleted()
         mine = [_standing(row) for row in rows if row["section"] == "me"]
         return {
             "period": query.period,

@@ -157,7 +157,10 @@ class LeaderboardQuery(BaseModel):
 
     model_config = QUERY
     period: Period = "all_time"
-    period_key: Annotated[str, StringConstraints(max_length=8, pattern=r"^\d{4}-(W\d{2}|\d{2})$")] | None = None
+    period_key: (
+        Annotated[str, StringConstraints(max_length=8, pattern=r"^\d{4}-(W(0[1-9]|[1-4]\d|5[0-3])|0[1-9]|1[0-2])$")]
+        | None
+    ) = None
     scope: LeaderboardScope = "global"
     limit: Annotated[int, Field(ge=1, le=100)] = 10
 

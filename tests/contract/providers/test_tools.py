@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -26,7 +27,7 @@ from parley.providers.protocol import (
     ToolUse,
 )
 from parley.providers.registry import Providers
-from parley.providers.tool_calls import distinct_ids
+from parley.providers.tool_calls import calls_as_taken
 from parley.providers.transport import SharedClient
 from testing.providers import KEY, Body, at_emulator, call, drain, event_stream, over, request, sse, urls
 
@@ -211,11 +212,50 @@ def test_a_result_may_say_nothing(adapters: Adapters, provider: ProviderName, fa
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_a_call_that_the_length_cut_off_is_no_call(adapters: Adapters, provider: ProviderName) -> None:
-    for streamed in (False, True):
-        asked = request(provider, 'book("Hotell Ö", 2)', tools=TOOLS, max_output_tokens=4)
-        answer = call(adapters[provider], asked, streamed)
-        assert (answer.finish_reason, answer.tool_calls) == ("length", ())
+def test_a_call_that_the_length_cut_off_is_told_as_far_as_it_came_whole_and_streamed(
+    adapters: Adapters, provider: ProviderName
+) -> None:
+    asked = request(provider, 'book("Hotell Ö", 2)', tools=TOOLS, max_output_tokens=4)
+    whole = adapters[provider].complete(asked, KEY)
+    deltas, streamed = drain(adapters[provider].stream(asked, KEY))
+    assert joined(deltas) == [(one.id, one.name, one.arguments) for one in streamed.tool_calls]
+    assert whole.finish_reason == streamed.finish_reason == "length"
+    assert [one.name for one in whole.tool_calls] == [one.name for one in streamed.tool_calls]
+    for one in (*whole.tool_calls, *streamed.tool_calls):
+        with pytest.raises(json.JSONDecodeError):
+            json.loads(one.arguments)
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize(
+    "arguments", ['{"hotel": "Hot', "null", "[]", "NaN", '{"nights": NaN}', "[" * 100_000, "", "{}"]
+)
+def test_a_call_in_a_history_is_taken_whatever_its_arguments_and_its_name_are(
+    emulator: Emulator, adapters: Adapters, provider: ProviderName, arguments: str
+) -> None:
+    """One that is refused is refused in every later turn (MoonshotAI/kimi-cli 1171 and 2165)."""
+    names = ["book", "b" * 65, "1. book a room", ""]
+    calls = [ToolCall(f"call_{number}", name, arguments) for number, name in enumerate(names)]
+    results = [Message("tool", "This is no call.", tool_call_id=one.id) for one in calls]
+    messages = calls_as_taken([Message("user", "book"), Message("assistant", "", tool_calls=calls), *results])
+    assert adapters[provider].complete(request(provider, messages=messages, tools=TOOLS), KEY).text
+    sent = emulator.requests()[-1]["body"]
+    if provider == "openai":
+        told = [one["function"] for message in sent["messages"] for one in message.get("tool_calls", ())]
+        assert {one["arguments"] for one in told} == {arguments or "{}"}
+    elif provider == "anthropic":
+        told = [part for message in sent["messages"] for part in message["content"] if "input" in part]
+        assert [one["input"] for one in told] == [{}] * 4
+    else:
+        parts = [part for turn in sent["contents"] for part in turn["parts"]]
+        told = [part["functionCall"] for part in parts if "functionCall" in part]
+        assert [one["args"] for one in told] == [{}] * 4
+        assert [one["name"] for one in told] == [
+            p["functionResponse"]["name"] for p in parts if "functionResponse" in p
+        ]
+    assert told[0]["name"] == "book"
+    assert len({one["name"] for one in told}) == 4
+    assert all(re.fullmatch("[A-Za-z_][A-Za-z0-9_-]{0,63}", one["name"]) for one in told)
 
 
 def test_a_call_that_was_cut_before_its_arguments_does_not_look_like_one_without_any() -> None:
@@ -229,7 +269,7 @@ def test_a_call_that_was_cut_before_its_arguments_does_not_look_like_one_without
         assert joined(deltas) == [("toolu_1", "book", arguments)]
         whole = answers("anthropic", {"content": [begun], "stop_reason": reason})
         for answer in (completion, whole.complete(request("anthropic", tools=TOOLS), KEY)):
-            assert [one.arguments for one in answer.tool_calls] == ([arguments] if arguments else [])
+            assert [one.arguments for one in answer.tool_calls] == [arguments]
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
@@ -245,7 +285,7 @@ def test_calls_that_each_turn_numbers_anew_keep_their_results(
             Message("tool", f"of {name}", tool_call_id="call_0"),
         )
     ]
-    told = distinct_ids(turns)
+    told = calls_as_taken(turns)
     assert len({call.id for turn in told for call in turn.tool_calls}) == 3
     assert [turn.tool_calls[0].id for turn in told[1::3]] == [turn.tool_call_id for turn in told[2::3]]
     assert adapters[provider].complete(request(provider, messages=told, tools=TOOLS), KEY).text
@@ -301,4 +341,5 @@ def test_arguments_that_are_no_object_are_no_answer(arguments: str) -> None:
         answers("openai", payload).complete(request("openai", tools=TOOLS), KEY)
     assert (caught.value.code, caught.value.upstream_code) == ("no_answer", "malformed_tool_call")
     payload["choices"][0]["finish_reason"] = "length"
-    assert answers("openai", payload).complete(request("openai", tools=TOOLS), KEY).tool_calls == ()
+    (cut,) = answers("openai", payload).complete(request("openai", tools=TOOLS), KEY).tool_calls
+    assert cut.arguments == arguments

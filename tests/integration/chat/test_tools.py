@@ -271,11 +271,6 @@ def test_what_cannot_be_asked_is_refused_before_any_call(
             {"role": "assistant", "tool_calls": [{"id": "a", "name": "weather", "arguments": "{}"}]},
             {"role": "user", "content": "Well?"},
         ],
-        [
-            {"role": "user", "content": "Hi"},
-            {"role": "assistant", "tool_calls": [{"id": "a", "name": "weather", "arguments": "[]"}]},
-            {"role": "tool", "tool_call_id": "a", "content": "x"},
-        ],
         [{"role": "user", "content": "  "}],
         [{"role": "user", "content": "Hi", "tool_call_id": "a"}],
         [{"role": "system", "content": [{"type": "text", "text": "x"}]}, {"role": "user", "content": "Hi"}],
@@ -286,6 +281,25 @@ def test_a_history_that_no_provider_takes_is_refused(
 ) -> None:
     assert ask(messages, tools=[WEATHER]).status == 400
     assert not emulator.requests()
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic", "google"])
+def test_a_broken_call_ends_no_history_and_no_conversation(ask: Callable[..., Answer], provider: str) -> None:
+    call = {"id": "a", "name": "weather today?", "arguments": "["}
+    result = {"role": "tool", "tool_call_id": "a", "content": "This is no call."}
+    said = [{"role": "user", "content": "Hi"}, {"role": "assistant", "tool_calls": [call]}, result]
+    assert ask(said, tools=[WEATHER], provider=provider).status == 200
+    more = {"tools": [WEATHER], "provider": provider, "conversation_id": "new", "max_tokens": 1, "cache": "off"}
+    cut = ask("What is the weather in Lund?", **more)
+    assert cut.json["finish_reason"] == "length", cut.text
+    more |= {"conversation_id": cut.json["conversation_id"], "max_tokens": 100}
+    for one in cut.json["message"].get("tool_calls", ()):
+        answered = ask([result | {"tool_call_id": one["id"]}], **more)
+        assert (answered.status, answered.json["message"]["content"]) == (
+            200,
+            "Here is what came of it: This is no call..",
+        )
+    assert ask("And now?", **more).status == 200
 
 
 def test_prompts_with_tools_or_images_are_never_looked_for_by_meaning_and_the_hash_covers_all_of_them(

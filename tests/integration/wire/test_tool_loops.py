@@ -141,3 +141,41 @@ def test_a_stream_that_is_cut_inside_a_call_is_an_error_and_never_a_finished_cal
             break
         cut += 50  # before its first word it was asked again, after a wait
     assert broken > 10
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_call_that_the_length_cut_is_the_same_streamed_and_whole_and_is_taken_back(
+    ask: Callable[..., Answer], provider: str
+) -> None:
+    """A history that is refused for it is so for good (router-for-me/CLIProxyAPI 2001, MoonshotAI/kimi-cli 2196)."""
+    question, model = [{"role": "user", "content": "book 2 nights at 'Hotell Ö'"}], MODELS[provider]
+    turns = [
+        turn_of(ask(question, model=model, stream=streamed, max_tokens=1, cache="off"), streamed)
+        for streamed in (False, True)
+    ]
+    assert [reason for reason, _ in turns] == ["length", "length"]
+    names = [[call["function"]["name"] for call in message.get("tool_calls", ())] for _, message in turns]
+    assert names[0] == names[1]
+    assert names[0] == ([] if provider == "google" else ["book"])
+    for _, message in turns:
+        results = [
+            {"role": "tool", "tool_call_id": call["id"], "content": "Broken."} for call in message.get("tool_calls", ())
+        ]
+        for later in MODELS.values():
+            assert ask([*question, message, *results, *question], model=later).status == 200
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize("arguments", ["null", "[]", '{"hotel": "Ho', '"{}"', None])
+def test_a_history_may_have_calls_that_are_none(
+    ask: Callable[..., Answer], provider: str, arguments: str | None
+) -> None:
+    calls = [
+        {"id": f"call_{number}", "type": "function", "function": {"name": name, "arguments": arguments}}
+        for number, name in enumerate(("book", "x" * 65, "2nd book", ""))
+    ]
+    results = [{"role": "tool", "tool_call_id": call["id"], "content": "Broken."} for call in calls]
+    turn = {"role": "assistant", "content": None, "tool_calls": calls}
+    answer = ask([{"role": "user", "content": "Book."}, turn, *results], model=MODELS[provider])
+    assert answer.status == 200, answer.text
+    assert answer.json["choices"][0]["finish_reason"] == "stop"

@@ -38,7 +38,9 @@ class ConversationRename(BaseModel):
 
 
 class ToolCallAsked(TypedDict):
-    """A call that the model asks you to run: send it back with its result. `signature` is opaque; keep it."""
+    """A call that the model asks you to run: send it back with its result. `signature` is opaque; keep it. Where the
+    answer's `finish_reason` is `length`, `arguments` may break off.
+    """
 
     id: str
     name: str

@@ -10,12 +10,12 @@ from typing_extensions import TypedDict
 from parley.chat.conversation_schemas import Citation, ToolCallAsked
 from parley.completion.asked import (
     LONGEST_DATA,
+    CalledName,
     CallId,
     ImageType,
     JsonSchema,
     SchemaName,
     ToolName,
-    check_arguments,
     check_choice,
     check_data,
     check_results,
@@ -121,18 +121,13 @@ def _check_data(data: str, media_type: str | None) -> None:
 
 
 class ToolCallMade(NullIsAbsent, BaseModel):
-    """A call that a model asked for, as it was answered; `arguments` is JSON text of an object."""
+    """A call that a model asked for, as it was answered: also one that was cut off, or that is of no tool."""
 
     model_config = BODY
     id: CallId
-    name: ToolName
+    name: CalledName
     arguments: Annotated[str, StringConstraints(max_length=100_000)] = "{}"
     signature: Annotated[str, StringConstraints(max_length=100_000)] | None = None
-
-    @model_validator(mode="after")
-    def _is_an_object(self) -> ToolCallMade:
-        check_arguments(self.arguments)
-        return self
 
 
 class ChatMessage(NullIsAbsent, BaseModel):

@@ -10,10 +10,11 @@ from urllib.parse import urlsplit
 from pydantic import StringConstraints
 
 from parley.providers.protocol import NamedTool, ToolDefinition, ToolUse
-from parley.providers.tool_calls import arguments_object
 
 # What every provider takes for a tool's name.
 ToolName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$")]
+# Of a call in a history: a model may have made one up.
+CalledName = Annotated[str, StringConstraints(max_length=256)]
 CallId = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 SchemaName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 JsonSchema = dict[str, Any]
@@ -67,14 +68,6 @@ def check_data(data: str, media_type: str) -> None:
         raise ValueError("data is not base64: its length is no multiple of four")
     if not data.startswith(_BEGINNINGS[media_type]):
         raise ValueError("data is not of its media_type")
-
-
-def check_arguments(arguments: str) -> None:
-    """Raises ValueError for a call's arguments that are no JSON text of an object."""
-    try:
-        arguments_object(arguments)
-    except (ValueError, RecursionError):
-        raise ValueError("arguments is the JSON text of an object") from None
 
 
 def check_results(turns: Sequence[_Turn]) -> None:

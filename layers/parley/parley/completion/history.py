@@ -14,7 +14,6 @@ from typing import Any
 
 from parley.admission.records import Turn
 from parley.providers.protocol import Media, Message, ToolCall, ToolUse
-from parley.providers.tool_calls import arguments_object
 
 # What words are made of; in these a token spans several characters.
 _OF_WORDS = b"abcdefghijklmnopqrstuvwxyz "
@@ -190,7 +189,7 @@ def _told(turn: Turn) -> Message:
         calls = [
             ToolCall(call["id"], call["name"], call["arguments"], call.get("signature"))
             for call in more.get("tool_calls", ())
-            if arguments_object(call["arguments"]) is not None
+            if isinstance(call["arguments"], str)
         ]
         seen = [f"[{one['type']} that is no longer shown]" for one in more.get("media", ())]
     except (TypeError, LookupError, ValueError, AttributeError):

@@ -446,9 +446,9 @@ class Router:
             context_window = _UNKNOWN_CONTEXT_WINDOW if known is None else known.context_window
             request = plan.for_model(request, candidate.provider, context_window)
         if any(message.tool_calls for message in request.messages):
-            from parley.providers.tool_calls import distinct_ids
+            from parley.providers.tool_calls import calls_as_taken
 
-            request = replace(request, messages=distinct_ids(request.messages))
+            request = replace(request, messages=calls_as_taken(request.messages))
         return request, adjusted
 
     def _succeeded(

@@ -26,7 +26,7 @@ from parley.providers.protocol import (
     Passage,
     Usage,
 )
-from parley.providers.tool_calls import ToolCalls, arguments_object, arguments_text, id_for_provider, tools_of
+from parley.providers.tool_calls import ToolCalls, arguments_text, arguments_told, id_for_provider, tools_of
 from parley.providers.transport import read_json, timeouts
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ def _blocks(message: Message) -> list[dict[str, Any]]:
                 "type": "tool_use",
                 "id": id_for_provider(call.id),
                 "name": call.name,
-                "input": arguments_object(call.arguments),
+                "input": arguments_told(call.arguments),
             }
             for call in message.tool_calls
         ]

@@ -25,7 +25,7 @@ from parley.providers.protocol import (
     ToolUse,
     Usage,
 )
-from parley.providers.tool_calls import ToolCalls, arguments_object, arguments_text, names_by_id
+from parley.providers.tool_calls import ToolCalls, arguments_text, arguments_told, names_by_id
 from parley.providers.transport import HEADERS, HeldBack, read_json
 
 if TYPE_CHECKING:
@@ -250,7 +250,7 @@ def _parts(turn: Message, names: Mapping[str, str]) -> list[dict[str, Any]]:
         return [{"functionResponse": answer}]
     parts = [_part(part) for part in turn.parts or (turn.content,) if not isinstance(part, str) or part.strip()]
     for call in turn.tool_calls:
-        called = {"id": call.id, "name": call.name, "args": arguments_object(call.arguments)}
+        called = {"id": call.id, "name": call.name, "args": arguments_told(call.arguments)}
         parts.append({"functionCall": called})
         if call.signature is not None:
             parts[-1]["thoughtSignature"] = call.signature

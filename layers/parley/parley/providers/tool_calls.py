@@ -8,7 +8,7 @@ import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
 
 from parley.providers.protocol import Message, ToolCall, ToolCallDelta, ToolUse
 from parley.providers.text import StreamedText, storable
@@ -16,6 +16,8 @@ from parley.providers.text import StreamedText, storable
 # What OpenAI and Anthropic take for a call's id; Gemini takes any.
 _ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _LONGEST_NAME = 128
+# What every provider takes for a tool's name.
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 
 
 def call_id(given: object) -> str:
@@ -28,12 +30,32 @@ def id_for_provider(given: str) -> str:
     return given if _ID.fullmatch(given) else f"call_{hashlib.sha256(given.encode(errors='replace')).hexdigest()[:24]}"
 
 
+def name_for_provider(given: str) -> str:
+    """The name of a tool that a history calls, as every provider takes it: a model may have made one up. The name of an
+    offered tool never changes here. Equal names stay equal, and different ones different.
+    """
+    if _NAME.fullmatch(given):
+        return given
+    legible = re.sub("[^A-Za-z0-9_-]", "_", given)[:40]
+    return f"unknown_{legible}_{hashlib.sha256(given.encode(errors='replace')).hexdigest()[:8]}"
+
+
 def arguments_object(text: str) -> dict[str, Any]:
     """The arguments that JSON text says; of an empty text none. Raises ValueError where it is no object."""
-    value = json.loads(text) if text.strip() else {}
+    value = json.loads(text, parse_constant=_refuse_constant) if text.strip() else {}
     if not isinstance(value, dict):
         raise ValueError("arguments are not an object")
     return value
+
+
+def arguments_told(text: str) -> dict[str, Any]:
+    """The arguments of a call in a history, for a provider that wants an object: none where the text is none. What was
+    wrong with the call its result says.
+    """
+    try:
+        return arguments_object(text)
+    except (ValueError, RecursionError):
+        return {}
 
 
 def arguments_text(value: object) -> str:
@@ -45,6 +67,10 @@ def arguments_text(value: object) -> str:
     return storable(json.dumps(value, ensure_ascii=False))
 
 
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
 def tools_of(messages: Sequence[Message], tools: ToolUse | None) -> list[str]:
     """The names of tools that a history calls and a request does not offer."""
     offered = {tool.name for tool in tools.definitions} if tools is not None else set[str]()
@@ -52,10 +78,10 @@ def tools_of(messages: Sequence[Message], tools: ToolUse | None) -> list[str]:
     return [name for name in called if name not in offered]
 
 
-def distinct_ids(messages: Sequence[Message]) -> Sequence[Message]:
-    """The messages with an id of its own for each turn's calls, and for their results, which follow the calls. Clients
-    that number the calls of each turn anew repeat theirs; Claude refuses that, and Gemini's results go by the name of
-    the call with their id.
+def calls_as_taken(messages: Sequence[Message]) -> Sequence[Message]:
+    """The messages with calls that every provider takes: each of a name that can be one, and each turn's with ids of
+    their own, which their results, that follow the calls, have too. Clients that number the calls of each turn anew
+    repeat theirs; Claude refuses that, and Gemini's results go by the name of the call with their id.
     """
     seen, renamed = set[str](), dict[str, str]()
     told: list[Message] = []
@@ -63,9 +89,11 @@ def distinct_ids(messages: Sequence[Message]) -> Sequence[Message]:
         if message.tool_calls:
             renamed = {one.id: id_for_provider(f"{one.id}\n{number}") for one in message.tool_calls if one.id in seen}
             seen.update(one.id for one in message.tool_calls)
-            if renamed:
-                calls = [one._replace(id=renamed.get(one.id, one.id)) for one in message.tool_calls]
-                message = replace(message, tool_calls=calls)
+            calls = [
+                one._replace(id=renamed.get(one.id, one.id), name=name_for_provider(one.name))
+                for one in message.tool_calls
+            ]
+            message = replace(message, tool_calls=calls)
         elif message.tool_call_id in renamed:
             message = replace(message, tool_call_id=renamed[message.tool_call_id])
         told.append(message)
@@ -140,17 +168,12 @@ class ToolCalls:
         """The calls. Raises ValueError for arguments that are no JSON object.
 
         Args:
-            cut: whether the answer was cut by its length: calls that are not whole are then left out.
+            cut: whether the answer was cut by its length: a call is then what came of it, as its deltas are.
         """
-        calls: list[ToolCall] = []
-        for given, name, signature, text in self._calls:
-            if cut and not text.whole.strip():
-                continue
+        calls = tuple(ToolCall(given, name, text.whole, signature) for given, name, signature, text in self._calls)
+        for call in () if cut else calls:
             try:
-                arguments_object(text.whole)
-            except (ValueError, RecursionError):
-                if not cut:
-                    raise ValueError("arguments that are no JSON object") from None
-            else:
-                calls.append(ToolCall(given, name, text.whole, signature))
-        return tuple(calls)
+                arguments_object(call.arguments)
+            except RecursionError:
+                raise ValueError("arguments that nest too deep") from None
+        return calls

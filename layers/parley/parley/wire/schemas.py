@@ -23,11 +23,11 @@ from typing_extensions import TypedDict
 
 from parley.completion.asked import (
     LONGEST_DATA,
+    CalledName,
     CallId,
     JsonSchema,
     SchemaName,
     ToolName,
-    check_arguments,
     check_choice,
     check_data,
     check_results,
@@ -213,16 +213,13 @@ class UserMessage(NullIsAbsent, BaseModel):
 
 
 class FunctionCall(NullIsAbsent, BaseModel):
-    """Which function a model asks for, with the JSON text of its arguments."""
+    """Which function a model asked for, with the JSON text of its arguments: also what of them came, where that breaks
+    off, and a function that there is not.
+    """
 
     model_config = _SENT
-    name: ToolName
+    name: CalledName
     arguments: Text = "{}"
-
-    @model_validator(mode="after")
-    def _is_an_object(self) -> FunctionCall:
-        check_arguments(self.arguments)
-        return self
 
 
 class GoogleContent(NullIsAbsent, BaseModel):
@@ -421,7 +418,9 @@ class _Turn:
 
 
 class FunctionCalled(TypedDict):
-    """Which function to run, and the JSON text of its arguments; of a streamed call, the next piece of it."""
+    """Which function to run, and the JSON text of its arguments, which breaks off where the answer's length cut it; of
+    a streamed call, the next piece of it.
+    """
 
     name: NotRequired[str]
     arguments: str

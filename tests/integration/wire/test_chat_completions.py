@@ -116,7 +116,8 @@ def test_a_result_of_a_tool_and_parts_of_every_kind_are_told(ask: Callable[..., 
         ({"n": 2}, "n"),
         ({"messages": []}, "messages"),
         ({"messages": [{"role": "function", "content": "x"}]}, "messages.0"),
-        ({"messages": [{"role": "assistant", "content": "Hi"}]}, None),
+        ({"messages": [{"role": "assistant", "content": ""}]}, "messages"),
+        ({"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "tool_calls": [CALL]}]}, None),
         ({"messages": [{"role": "tool", "content": "x", "tool_call_id": "a"}]}, None),
         ({"messages": [{"role": "user", "content": [{"type": "input_audio"}]}]}, "messages.0.content.0"),
         ({"tools": [{"type": "custom", "custom": {"name": "x"}}]}, "tools.0.type"),
@@ -323,6 +324,28 @@ def test_what_clients_leave_empty_in_a_history_is_taken(ask: Callable[..., Answe
     answer = ask(messages, model=model, tools=[], **nulls)
     assert answer.status == 200, answer.text
     assert "X-Parley-Ignored" not in answer.headers
+
+
+@pytest.mark.parametrize("model", ["gpt-6-luna", "claude-haiku-5-5", "gemini-3.8-flash"])
+@pytest.mark.parametrize(
+    ("more", "asked"),
+    [
+        ([{"role": "assistant", "content": ""}], "What is a fjord?"),
+        ([{"role": "assistant", "content": [{"type": "text", "text": " "}]}], "What is a fjord?"),
+        ([{"role": "assistant", "content": "A fjord is"}], "Go on."),
+        ([{"role": "assistant", "content": "A fjord is"}, {"role": "assistant", "content": None}], "Go on."),
+        ([{"role": "assistant", "content": "Wet."}, {"role": "system", "content": "Say more."}], "Say more."),
+    ],
+)
+def test_a_history_may_end_with_the_assistant(
+    ask: Callable[..., Answer], emulator: Emulator, model: str, more: list[Any], asked: str
+) -> None:
+    """Interrupted clients send what there was (anomalyco/opencode 27920), and Claude refuses to end with it."""
+    assert ask([{"role": "user", "content": "What is a fjord?"}, *more], model=model).status == 200
+    body = told(emulator)
+    last = (body.get("messages") or body["contents"])[-1]
+    assert last["role"] == "user"
+    assert asked in json.dumps(last)
 
 
 def test_usage_comes_in_a_chunk_without_choices_only_to_who_asks_for_it(ask: Callable[..., Answer]) -> None:

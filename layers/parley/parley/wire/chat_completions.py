@@ -53,6 +53,8 @@ from parley.wire.schemas import (
     is_auto,
 )
 
+# What the user says after an answer that nobody has answered.
+_GO_ON = "Go on."
 _DONE = b"data: [DONE]\n\n"
 _FINISHED: dict[FinishReason, FinishedBecause] = {
     "stop": "stop",
@@ -277,19 +279,20 @@ def _tools(request: ChatCompletionRequest) -> ToolUse | None:
 
 
 def _messages(request: ChatCompletionRequest) -> list[Message]:
-    """The turns, with what says nothing left out. Instructions after the last turn go before the first one, and where
-    there is nothing else the last of them is what is asked. Raises Problem (400) where nothing is said at all.
+    """The turns, with what says nothing left out, ended by the user or by a tool's result: newer models of Anthropic's
+    go on with no answer that was begun. Instructions after the last turn go before the first one; where they follow an
+    answer, or are all there is, the last of them is what is asked. Raises Problem (400) where nothing is said at all.
     """
     found = [_message(sent) for sent in request.messages]
     said = [one for one in found if one.content.strip() or one.parts or one.tool_calls or one.role == "tool"]
     if not said:
         raise Problem("invalid_request", "messages: all of them are empty.", status=400, param="messages")
-    last = max((number for number, one in enumerate(said) if one.role != "system"), default=None)
-    if last is None:
-        return [*said[:-1], Message("user", said[-1].content)]
-    if said[last].role == "assistant":
-        raise Problem("invalid_request", "messages: the last turn says nothing.", status=400, param="messages")
-    return [*said[last + 1 :], *said[: last + 1]]
+    last = max((number for number, one in enumerate(said) if one.role != "system"), default=-1)
+    turns, instructions = said[: last + 1], said[last + 1 :]
+    if not turns or turns[-1].role == "assistant":
+        asked = instructions.pop().content if instructions else _GO_ON
+        turns.append(Message("user", asked))
+    return [*instructions, *turns]
 
 
 def _message(sent: SystemMessage | UserMessage | AssistantTurn | ToolMessage) -> Message:

@@ -389,9 +389,6 @@ class ChatCompletionRequest(NullIsAbsent, BaseModel):
 
     @model_validator(mode="after")
     def _can_be_asked(self) -> ChatCompletionRequest:
-        turns = [message for message in self.messages if not isinstance(message, SystemMessage)]
-        if turns and turns[-1].role == "assistant":
-            raise ValueError("the last of messages must be the user's, or a tool's result")
         if any(is_auto(name) for name in self.models or ()):
             raise ValueError("models names models, so auto is not among them")
         check_results([_Turn(message) for message in self.messages])

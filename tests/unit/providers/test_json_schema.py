@@ -190,8 +190,32 @@ def test_a_pattern_that_takes_hours_elsewhere_is_decided_here(pattern: str, text
 
 
 @given(st.recursive(st.sampled_from(_ATOMS), _larger, max_leaves=8), st.text("ab1_ .\nö-", min_size=1, max_size=8))
-def test_a_pattern_matches_what_it_matches_in_python(pattern: str, text: str) -> None:
-    assert PatternReader().has_match(pattern, text) is bool(re.search(pattern, text))
+def test_a_pattern_matches_what_it_matches_in_python_but_for_what_ecmascript_has_otherwise(
+    pattern: str, text: str
+) -> None:
+    ours = PatternReader().has_match(pattern, text)
+    assert ours is bool(re.search(pattern.replace("$", r"\Z"), text, re.ASCII))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "fits"),
+    [
+        (r"^\d$", "٣", False),
+        (r"^\D$", "٣", True),
+        (r"^\w$", "ö", False),
+        (r"^\W$", "ö", True),
+        (r"ö\b", "ö", False),
+        (r"^[\d]$", "३", False),
+        (r"^\s$", "\u00a0", True),
+        (r"^\s$", "\ufeff", True),
+        (r"^\s$", "\x1c", False),
+        ("^a$", "a\n", False),
+        ("^a.b$", "a\u2028b", False),
+    ],
+)
+def test_a_pattern_means_what_it_means_in_ecmascript(pattern: str, text: str, fits: bool) -> None:
+    schema = check(closed(a={"type": "string", "pattern": pattern}))
+    assert (fault_in({"a": text}, schema, schema) is None) is fits
 
 
 @pytest.mark.parametrize(

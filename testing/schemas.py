@@ -204,6 +204,41 @@ ANSWERED: dict[str, Schema] = {
         "properties": {"from": closed(lat={"type": "number"}), "to": {"$ref": "#/properties/from"}},
         "required": ["from", "to"],
     },
+    "references to members of members, as zod writes them": closed(
+        user=closed(address=closed(street=_TEXT), name=_TEXT),
+        home={"$ref": "#/properties/user/properties/address"},
+        list=many(closed(id=_WHOLE)),
+        first={"$ref": "#/properties/list/items"},
+        choice={"oneOf": [closed(a=_TEXT), closed(b=_WHOLE)]},
+        chosen={"$ref": "#/properties/choice/oneOf/0"},
+        whole={"allOf": [closed(x=_WHOLE)]},
+        part={"$ref": "#/properties/whole/allOf/0/properties/x"},
+        again={"$ref": "#/properties/home"},
+    ),
+    "references into components, as OpenAPI has them": closed(pet={"$ref": "#/components/schemas/Pet"})
+    | {
+        "components": {
+            "schemas": {
+                "Pet": closed(name=_TEXT, owner={"$ref": "#/components/schemas/Owner"}),
+                "Owner": closed(name=_TEXT),
+            }
+        }
+    },
+    "a definition of nothing that is referred to": closed(name=_TEXT)
+    | {"$defs": {"unused": {"not": {"type": "string"}}, "broken": {"$ref": "#/$defs/gone"}}},
+    "a reference at the root, with words beside it": {
+        "$ref": "#/definitions/A",
+        "title": "The answer",
+        "definitions": {
+            "A": {"$ref": "#/definitions/B"},
+            "B": closed(name=_TEXT, like={"$ref": "#/definitions/C"}),
+            "C": closed(name=_TEXT),
+        },
+    },
+    "zod's undefined, as an alternative": opened(
+        nickname={"anyOf": [{"not": {}}, _TEXT]}, count={"oneOf": [_WHOLE, {"not": {}}]}
+    ),
+    "no more items than those described": closed(list=many(_TEXT) | {"additionalItems": False}),
     "a reference with words beside it": {
         "type": "object",
         "properties": {"home": {"$ref": "#/$defs/place", "description": "Where one lives."}},
@@ -285,6 +320,14 @@ SHAPES: dict[str, Shape] = {name: Shape(schema, {}) for name, schema in ANSWERED
     "a tree by the root": Shape(_TREE, {"anthropic": "$ref"}),
     "a linked list": Shape(_LIST, {"anthropic": "$ref"}),
     "an expression": Shape(_EXPRESSION, {"anthropic": "$ref"}),
+    "a tree in a member called default": Shape(
+        closed(default={"$ref": "#/$defs/enum"})
+        | {"$defs": {"enum": closed(definitions=closed(examples=many({"$ref": "#/$defs/enum"})))}},
+        {"anthropic": "$ref"},
+    ),
+    "a tree by a member": Shape(
+        closed(node=closed(value=_WHOLE, children=many({"$ref": "#/properties/node"}))), {"anthropic": "$ref"}
+    ),
     "a map": Shape(
         closed(name=_TEXT, dependencies={"type": "object", "additionalProperties": _TEXT}),
         _but_google("additionalProperties"),
@@ -326,7 +369,7 @@ SHAPES: dict[str, Shape] = {name: Shape(schema, {}) for name, schema in ANSWERED
     "a reference to nothing": Shape(closed(place={"$ref": "#/$defs/place"}), _everywhere("$ref")),
     "anchors": Shape(
         closed(place={"$ref": "#place"}) | {"$defs": {"place": {"$anchor": "place", "type": "string"}}},
-        _everywhere("$anchor"),
+        _everywhere("$ref"),
     ),
     "a required member that is not described": Shape(
         {"type": "object", "properties": {"a": _TEXT}, "required": ["a", "b"]}, _everywhere("required")

@@ -24,7 +24,7 @@ from local.emulator.call import (
 from local.emulator.embeddings import embed
 from local.emulator.http import Reply, Request
 from local.emulator.media import DOCUMENTS, IMAGES, inline, shown
-from local.emulator.schema import free_form
+from local.emulator.schema import dangling, free_form
 from local.emulator.tools import Tool, ToolCalling
 
 MODELS: Final = ("gemini-3.8-flash", "gemini-3.8-pro", "gemini-embedding-001", "gemini-embedding-2")
@@ -176,6 +176,8 @@ def _generation(model: str, body: Json, streamed: bool) -> Call:
     if config.get("frequencyPenalty") or config.get("presencePenalty"):
         raise CallError("bad_request", "Penalty is not enabled for this model")
     schema = config.get("responseJsonSchema") or config.get("responseSchema")
+    if fault := dangling(schema or {}):
+        raise CallError("bad_request", f"* GenerateContentRequest.generation_config.response_json_schema: {fault}")
     if schema is None and config.get("responseMimeType") == "application/json":
         schema = free_form(texts)
     thinking = config.get("thinkingConfig") or {}
@@ -203,7 +205,7 @@ def _speaks(content: Json) -> bool:
 
 
 def _check_declarations(body: Json) -> None:
-    """Raises CallError for a function whose arguments are an object without members."""
+    """Raises CallError for a function whose arguments are an object without members, or refer to nothing."""
     declared = [one for tool in body.get("tools") or () for one in tool.get("functionDeclarations") or ()]
     for number, one in enumerate(declared):
         schema = one.get("parametersJsonSchema")
@@ -212,6 +214,10 @@ def _check_declarations(body: Json) -> None:
                 "bad_request",
                 f"* GenerateContentRequest.tools[0].function_declarations[{number}].parameters.properties: should be "
                 "non-empty for OBJECT type",
+            )
+        if fault := dangling(schema or {}):
+            raise CallError(
+                "bad_request", f"* GenerateContentRequest.tools[0].function_declarations[{number}]: {fault}"
             )
 
 

@@ -123,7 +123,54 @@ def refused_arguments(schema: Schema, provider: str, *, strict: bool) -> str | N
         return "schema must be a JSON Schema of 'type: \"object\"'"
     if choice := next((name for name in ("anyOf", "oneOf", "allOf", "enum", "not") if name in schema), None):
         return f"'{choice}' is not supported at the top level"
+    if fault := dangling(schema) or (_incomplete(schema) if provider == "openai" else None):
+        return fault
     return refused(schema, provider) if strict else None
+
+
+def dangling(schema: Schema) -> str | None:
+    """The fault of a schema that has a reference to nothing, which no provider takes; None where it has none."""
+    for part in _all_parts(schema):
+        if "$ref" in part and _target(part["$ref"], schema) is None:
+            return f"reference '{part['$ref']}' can't be resolved"
+    return None
+
+
+def _incomplete(schema: Schema) -> str | None:
+    """What OpenAI misses in the arguments of a tool, strict or not."""
+    for part in _all_parts(schema):
+        kinds = part.get("type", ())
+        if "object" in kinds and not isinstance(part.get("properties"), dict):
+            return "object schema missing properties"
+        if "array" in kinds and not isinstance(part.get("items"), dict):
+            return "array schema missing items"
+    return None
+
+
+def _all_parts(schema: Any) -> Iterator[Schema]:
+    """A schema and all that are in it."""
+    if not isinstance(schema, dict):
+        return
+    yield schema
+    inside = [schema.get("items"), schema.get("additionalProperties")]
+    for name in ("properties", "$defs", "definitions"):
+        inside += schema.get(name, {}).values()
+    for name in ("anyOf", "oneOf", "allOf", "prefixItems"):
+        inside += schema.get(name, ())
+    for part in inside:
+        yield from _all_parts(part)
+
+
+def _target(reference: str, root: Schema) -> Schema | None:
+    """What a reference points to; None where that is nothing."""
+    found: Any = root
+    for step in reference.removeprefix("#").strip("/").split("/"):
+        try:
+            if step:
+                found = found[int(step) if isinstance(found, list) else step.replace("~1", "/").replace("~0", "~")]
+        except (LookupError, TypeError, ValueError):
+            return None
+    return found if isinstance(found, dict) else None
 
 
 def _refused(schema: Any, root: Schema, provider: str, inside: frozenset[str]) -> str | None:
@@ -142,9 +189,9 @@ def _refused(schema: Any, root: Schema, provider: str, inside: frozenset[str]) -
     if reference := schema.get("$ref"):
         if reference in inside:
             return "recursive references are not supported" if provider == "anthropic" else None
-        found: Any = root
-        for step in reference.removeprefix("#").strip("/").split("/"):
-            found = found[step.replace("~1", "/").replace("~0", "~")] if step else found
+        found = _target(reference, root)
+        if found is None:
+            return f"reference '{reference}' can't be resolved"
         if provider == "anthropic" or reference != "#":
             inside |= {reference, "#"} if provider == "anthropic" else {reference}
             return _refused(found, root, provider, inside)
@@ -163,14 +210,20 @@ def _described(schema: Schema) -> Schema:
     description = schema.get("description") or ""
     for found in _SAID.finditer(description):
         try:
-            said[found[1]] = json.JSONDecoder().raw_decode(description, found.end())[0]
-        except ValueError:
-            continue  # words
+            value = json.JSONDecoder().raw_decode(description, found.end())[0]
+            if found[1] == "pattern":
+                matching(value)
+        except (ValueError, TypeError, re.error, StopIteration):
+            continue  # words, or a pattern in more than is known here
+        if isinstance(value, bool) is (found[1] == "uniqueItems"):
+            said[found[1]] = value
     return said
 
 
 def matching(pattern: str) -> str:
-    """The first text that a regular expression matches; of lookarounds and references back it knows nothing."""
+    """The first text that a regular expression matches; of lookarounds and references back it knows nothing. Raises
+    re.error.
+    """
     return _matching(import_module("re._parser").parse(pattern))
 
 
@@ -322,10 +375,7 @@ class _Generator:
         return seen
 
     def _definition(self, reference: str) -> Schema:
-        found: Any = self._root
-        for step in reference.removeprefix("#").strip("/").split("/"):
-            found = found[step.replace("~1", "/").replace("~0", "~")] if step else found
-        return dict(found)
+        return dict(_target(reference, self._root) or {})
 
     @staticmethod
     def _kind(schema: Schema) -> str:

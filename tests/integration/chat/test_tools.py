@@ -99,6 +99,55 @@ def test_whatever_schema_a_tools_arguments_have_they_reach_the_provider_and_what
     assert ('"strict": true' in sent) is (tool in enforced)
 
 
+# Members as they come from zod, pydantic, MCP servers and older drafts.
+MEMBERS: dict[str, Any] = {
+    "email": {"type": "string", "pattern": r"^(?!\.)(?!.*\.\.)([A-Za-z0-9_'+\-\.]*)[A-Za-z0-9_+-]@example\.com$"},
+    "price": {"anyOf": [{"type": "number"}, {"type": "string", "pattern": r"^(?!^[-+.]*$)[+-]?0*\d*\.?\d*$"}]},
+    "letters": {"type": "string", "pattern": r"^\p{L}[\w-.]*$"},
+    "text": {"type": "string", "pattern": "^[^<>]{1,5000}$"},
+    "maybe": {"anyOf": [{"not": {}}, {"type": "string"}]},
+    "map": {"type": "object", "propertyNames": {"pattern": "^[a-z]+$"}, "additionalProperties": {"type": "string"}},
+    "headers": {"type": "object", "patternProperties": {"^x-": {"type": "string"}}},
+    "pair": {"type": "array", "items": [{"type": "number"}, {"type": "number"}], "additionalItems": False},
+    "list": {"type": "array"},
+    "free": {"type": "object"},
+    "closed": {"type": "object", "unevaluatedProperties": False},
+    "never": False,
+    "none": {"enum": []},
+    "old": {"type": "string", "required": True},
+    "positive": {"type": "number", "minimum": 0, "exclusiveMinimum": True},
+    "any": {"type": "any"},
+    "user": {
+        "type": "object",
+        "properties": {"address": {"type": "object", "properties": {"zip": {"type": "string"}}}},
+    },
+    "home": {"$ref": "#/properties/user/properties/address"},
+    "more": {"$ref": "#/components/schemas/More"},
+}
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic", "google"])
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_tool_whose_schema_is_not_handled_whole_reaches_the_provider_beside_the_others(
+    ask: Callable[..., Answer], emulator: Emulator, provider: str, strict: bool
+) -> None:
+    parameters = {
+        "type": "object", "properties": MEMBERS, "required": ["email", "never"], "if": {"required": ["map"]},
+        "then": {"required": ["free"]}, "components": {"schemas": {"More": {"type": "object"}}},
+    }  # fmt: skip
+    odd = WEATHER | {"name": "odd", "parameters": parameters, "strict": strict}
+    answer = ask("What is the weather in Lund?", tools=[WEATHER, odd], provider=provider, cache="off")
+    assert (answer.status, answer.json.get("provider")) == (200, provider), answer.text
+    (call,) = answer.json["message"]["tool_calls"]
+    assert (call["name"], json.loads(call["arguments"])) == ("weather", {"city": "Lund"})
+    used = ask("Use odd.", tools=[WEATHER, odd], provider=provider, cache="off")
+    assert used.json["message"]["tool_calls"][0]["name"] == "odd", used.text
+    sent = json.dumps(emulator.requests()[-1]["body"])
+    assert '"strict": true' not in sent
+    for told in ("if: ", "patternProperties: ", "exclusiveMinimum: true", "never", "unevaluatedProperties: false"):
+        assert told in sent
+
+
 def test_images_and_documents_reach_the_model_and_of_them_hash_and_size_are_kept(
     functions: Functions, token: Token, ask: Callable[..., Answer], emulator: Emulator, database: Any, capfd: Any
 ) -> None:
@@ -245,7 +294,8 @@ def test_a_body_of_four_mebibytes_is_taken_and_a_larger_one_is_413(ask: Callable
         ({"tools": [WEATHER], "tool_choice": {"name": "other"}}, "none of the tools"),
         ({"tools": [WEATHER, WEATHER]}, "same name"),
         ({"tools": [WEATHER | {"name": "wea ther"}]}, "name"),
-        ({"tools": [WEATHER | {"parameters": {"type": "object", "not": {}}}]}, '"not"'),
+        ({"tools": [WEATHER | {"parameters": {"type": "array", "items": {}}}]}, '"type"'),
+        ({"tools": [WEATHER | {"parameters": {"properties": {"a": {"$ref": "#/$defs/b"}}}}]}, '"$ref"'),
         (
             {"response_format": {"type": "json_schema", "schema": {"type": "object", "if": {}, "properties": {}}}},
             '"if"',

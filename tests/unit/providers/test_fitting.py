@@ -129,6 +129,17 @@ def test_a_number_beyond_all_bounds_is_an_answer_that_does_not_fit(member: dict[
     assert caught.value.upstream_code == "invalid_structured_output"
 
 
+@pytest.mark.parametrize("schema", [None, {"type": "object", "properties": {"n": {"type": "number"}}}])
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity"])
+def test_a_number_that_json_does_not_have_is_no_answer(schema: dict[str, Any] | None, number: str) -> None:
+    asked = request("openai", schema=schema, json_object=schema is None, must_fit=True)
+    with pytest.raises(ProviderError) as caught:
+        fitting_answer("openai", asked, Completion(f'{{"n": {number}}}', "stop", "gpt-6-luna", None))
+    assert caught.value.upstream_code == "invalid_structured_output"
+    said = f'{{"n": 1, "said": "{number}"}}'
+    assert fitting_answer("openai", asked, Completion(said, "stop", "gpt-6-luna", None)).text == said
+
+
 @given(
     st.sampled_from(PROVIDERS),
     st.none() | st.sampled_from([model.id for model in CATALOGUE.models("chat")]),

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.emulator.schema import conforming, matching
+from local.emulator.schema import conforming, dangling, matching, refused_arguments
 from parley.core.provider_names import PROVIDERS, ProviderName
 from parley.providers.json_schema import (
     UnsupportedSchema,
@@ -22,6 +22,7 @@ from parley.providers.json_schema import (
     check_arguments,
     fault_in,
     for_provider,
+    for_tool,
     resolve,
 )
 from parley.providers.patterns import PatternReader
@@ -237,8 +238,8 @@ def test_nullable_is_a_type_more() -> None:
 
 
 def test_arguments_may_be_none_at_all_or_not_said() -> None:
-    assert check_arguments({}) == {"type": "object"}
-    assert check_arguments({"properties": {}})["type"] == "object"
+    assert check_arguments({}) == ({"type": "object"}, True)
+    assert check_arguments({"properties": {}}) == ({"type": "object", "properties": {}}, True)
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
@@ -253,6 +254,187 @@ def test_words_beside_a_reference_reach_the_provider_and_those_of_its_target_sta
     assert sent["properties"]["work"] == {"$ref": "#/$defs/place"}
     assert sent["$defs"]["place"]["description"] == "A place."
     assert exact
+
+
+# What tools of MCP servers, zod, pydantic and older drafts have, and the keyword that is told of it.
+TOLD: list[tuple[Schema, str]] = [
+    ({"type": "string", "pattern": r"^(?!\.)(?!.*\.\.)([A-Za-z0-9_'+\-\.]*)@example\.com$"}, "pattern"),
+    ({"type": "string", "pattern": r"^(?!^[-+.]*$)[+-]?0*\d*\.?\d*$"}, "pattern"),
+    ({"type": "string", "pattern": r"[\w-.]"}, "pattern"),
+    ({"type": "string", "pattern": r"\p{L}"}, "pattern"),
+    ({"type": "string", "pattern": "(?<y>[0-9]{4})"}, "pattern"),
+    ({"type": "string", "pattern": "(?i)yes"}, "pattern"),
+    ({"type": "string", "pattern": "a" * 501}, "pattern"),
+    ({"type": "string", "pattern": "^[a-z ]{1,5000}$"}, "pattern"),
+    ({"type": "string", "not": {"const": "root"}}, "not"),
+    ({"anyOf": [{"not": {}}, {"not": {}}]}, "anyOf"),
+    ({"type": "object", "propertyNames": {"pattern": "^[a-z]+$"}}, "propertyNames"),
+    ({"type": "array", "items": [{"type": "string"}, {"type": "integer"}]}, "items"),
+    ({"type": "array", "items": [{"type": "string"}], "additionalItems": False}, "additionalItems"),
+    ({"type": "object", "unevaluatedProperties": False}, "unevaluatedProperties"),
+    ({"type": "object", "patternProperties": {"^x-": {"type": "string"}}}, "patternProperties"),
+    ({"type": "object", "dependentRequired": {"a": ["b"]}}, "dependentRequired"),
+    ({"type": "object", "if": {"required": ["a"]}, "then": {"required": ["b"]}}, "if"),
+    ({"type": "object", "properties": {"gone": False, "x": {"type": "string"}}, "required": ["gone"]}, "properties"),
+    ({"type": "object", "properties": []}, "properties"),
+    ({"type": "array", "items": {"type": "string"}, "contains": {"const": "a"}}, "contains"),
+    ({"enum": []}, "enum"),
+    ({"type": "string", "required": True}, "required"),
+    ({"type": "integer", "minimum": 0, "exclusiveMinimum": True}, "exclusiveMinimum"),
+    ({"type": "any"}, "type"),
+    ({"type": "number", "multipleOf": 0}, "multipleOf"),
+    ({"allOf": ["text"]}, "allOf"),
+]
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+@pytest.mark.parametrize(("part", "keyword"), TOLD)
+def test_what_of_a_tools_schema_is_not_handled_is_told_and_the_rest_stays(
+    part: Schema, keyword: str, provider: ProviderName
+) -> None:
+    described = part | {"description": "Said before"}
+    for parameters in (closed(a=part), closed(a=described), closed(list=many(part)), closed(a={"anyOf": [part, {}]})):
+        checked, whole = check_arguments(parameters)
+        assert not whole
+        sent, strict = for_tool(checked, provider, strict=whole)
+        assert not strict
+        assert refused_arguments(sent, provider, strict=False) is None
+        assert f"{keyword}: " in json.dumps(sent)
+        assert keyword in json.dumps(part)
+    checked, _ = check_arguments(closed(a=described))
+    told = checked["properties"]["a"]["description"]
+    value = part[keyword] if keyword != "properties" or part[keyword] == [] else {"gone": False}
+    assert told.startswith("Said before (")
+    assert f"{keyword}: {json.dumps(value, ensure_ascii=False)}" in told
+    with pytest.raises(UnsupportedSchema) as caught:
+        check(closed(a=part))
+    assert caught.value.keyword in json.dumps(part)
+
+
+def test_what_is_not_handled_at_the_root_of_a_tools_schema_is_told_too() -> None:
+    condition = {"required": ["a"]}
+    checked, whole = check_arguments(closed(a={"type": "string"}) | {"if": condition, "then": condition})
+    assert not whole
+    assert checked["description"] == 'if: {"required": ["a"]}; then: {"required": ["a"]}'
+    assert checked["properties"] == {"a": {"type": "string"}}
+
+
+def test_a_type_in_capitals_is_that_type_for_a_tool() -> None:
+    checked, whole = check_arguments({"type": "OBJECT", "properties": {"a": {"type": ["STRING", "null"]}}})
+    assert (checked, whole) == ({"type": "object", "properties": {"a": {"type": ["string", "null"]}}}, True)
+
+
+EMAIL = r"^(?!\.)(?!.*\.\.)([A-Za-z0-9_'+\-\.]*)[A-Za-z0-9_+-]@([A-Za-z0-9][A-Za-z0-9\-]*\.)+[A-Za-z]{2,}$"
+
+
+def test_a_pattern_that_is_not_read_is_left_out_where_the_format_says_the_same() -> None:
+    schema = closed(email={"type": "string", "format": "email", "pattern": EMAIL})
+    kept = {"type": "string", "format": "email"}
+    assert check(schema)["properties"]["email"] == kept
+    checked, whole = check_arguments(schema)
+    assert (checked["properties"]["email"], whole) == (kept, True)
+    read = closed(day={"type": "string", "format": "date", "pattern": "^2026-"})
+    assert check(read)["properties"]["day"]["pattern"] == "^2026-"
+    for form in ({}, {"format": "nickname"}, {"format": None}):
+        with pytest.raises(UnsupportedSchema) as caught:
+            check(closed(email={"type": "string", "pattern": EMAIL} | form))
+        assert caught.value.keyword == "pattern"
+
+
+@pytest.mark.parametrize(
+    ("schema", "keyword"),
+    [
+        (many({"type": "string"}), "type"),
+        ({"type": "string"}, "type"),
+        ({"type": ["string", "null"]}, "type"),
+        ({"minLength": 3}, "type"),
+        ({"anyOf": [{"type": "string"}, many({})]}, "anyOf"),
+        ({"allOf": [{"type": "object"}, {"anyOf": [{"type": "integer"}]}]}, "allOf"),
+        ({"$ref": "#/$defs/list", "$defs": {"list": many({})}}, "type"),
+        ({"oneOf": [{"$ref": "#/$defs/text"}], "$defs": {"text": {"type": "string"}}}, "oneOf"),
+        ({"enum": ["a"]}, "enum"),
+        (closed(a={"$ref": "#/$defs/gone"}), "$ref"),
+        (closed(a={"$ref": "#/components/schemas/P"}), "$ref"),
+        (closed(a={"$ref": "https://example.com/place.json"}), "$ref"),
+        (closed(a={"$ref": "#/required"}), "$ref"),
+        (closed(a={"$ref": 3}), "$ref"),
+        (closed(a={"anyOf": [{"$ref": "#/$defs/gone"}, {}]}), "$ref"),
+        ({"$ref": "#"}, "$ref"),
+        (closed(**{f"m{n}": {} for n in range(1_001)}), "properties"),
+    ],
+)
+def test_a_tools_schema_is_refused_where_its_root_is_no_object_a_reference_is_broken_or_it_is_too_large(
+    schema: Schema, keyword: str
+) -> None:
+    for checks in (check, check_arguments):
+        with pytest.raises(UnsupportedSchema) as caught:
+            checks(schema)
+        assert caught.value.keyword == keyword
+
+
+@pytest.mark.parametrize("root", [{"type": ["object", "null"]}, {"type": "object", "nullable": True}])
+def test_an_object_or_null_at_the_root_is_an_object(root: Schema) -> None:
+    schema = closed(a={"type": "string"}) | root
+    expected = closed(a={"type": "string"})
+    assert check(schema) == expected
+    assert check_arguments(schema) == (expected, True)
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_no_reference_is_left_without_its_target(provider: ProviderName) -> None:
+    for name, shape in SHAPES.items():
+        if provider not in shape.refused:
+            sent, _ = for_provider(check(shape.schema), provider)
+            assert dangling(sent) is None, name
+        for strict in (False, True):
+            try:
+                checked, whole = check_arguments(shape.schema)
+            except UnsupportedSchema as error:
+                assert error.keyword in ("$ref", "type"), name  # noqa: PT017
+                continue
+            arguments, kept = for_tool(checked, provider, strict=strict and whole)
+            assert refused_arguments(arguments, provider, strict=kept and provider != "google") is None, name
+    schema = SHAPES["a definition of nothing that is referred to"].schema
+    assert "$defs" not in check(schema)
+
+
+def test_definitions_have_names_of_their_own_that_need_no_escape() -> None:
+    a, b, c = closed(x={"type": "string"}), closed(y={"type": "string"}), closed(z={"type": "string"})
+    schema = closed(
+        one={"$ref": "#/$defs/same"},
+        two={"$ref": "#/definitions/same"},
+        three={"$ref": "#/$defs/s~1p%20%7Eö"},
+        four={"$ref": "#/$defs/same"},
+    ) | {"$defs": {"same": a, "s/p ~ö": c}, "definitions": {"same": b}}
+    checked = check(schema)
+    assert [checked["properties"][name]["$ref"] for name in ("one", "two", "three", "four")] == [
+        "#/$defs/same", "#/$defs/same_2", "#/$defs/s_p___", "#/$defs/same",
+    ]  # fmt: skip
+    assert list(checked["$defs"].values()) == [a, b, c]
+
+
+def test_openai_is_told_members_and_items_of_a_tool_at_every_depth() -> None:
+    anything: Schema = {"type": "array"}
+    parameters: Schema = {
+        "type": "object",
+        "properties": {
+            "free": {"type": "object"},
+            "list": {"type": ["array", "null"]},
+            "choice": {"anyOf": [{"type": "object", "additionalProperties": anything}, {"$ref": "#/$defs/deep"}]},
+            "pair": {"type": "array", "prefixItems": [anything], "items": False},
+        },
+        "$defs": {"deep": many(many({"type": "array", "items": True}))},
+    }
+    for schema in (parameters, {"type": "object"}, {}, {"oneOf": [parameters, {"type": "object"}]} | parameters):
+        checked, _ = check_arguments(schema)
+        for strict in (False, True):
+            sent, kept = for_tool(checked, "openai", strict=strict)
+            assert refused_arguments(sent, "openai", strict=kept) is None
+        assert for_tool(checked, "google", strict=False)[0].get("properties") == checked.get("properties")
+    sent, _ = for_tool(check_arguments(parameters)[0], "openai", strict=False)
+    assert sent["properties"]["free"] == {"type": "object", "properties": {}}
+    assert sent["properties"]["list"]["items"] == {}
+    assert sent["$defs"]["deep"]["items"]["items"]["items"] == {}
 
 
 def test_a_deep_answer_is_read_once_however_many_alternatives_share_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -100,22 +100,24 @@ def check_choice(names: Sequence[str], choice: str | NamedTool) -> None:
 
 
 def checked_tools(tools: ToolUse, place: str) -> ToolUse:
-    """The tools with schemas that every provider can be given.
+    """The tools with schemas that every provider can be given; `strict` where all of the caller's is handled.
 
     Args:
         place: where in the body the schema of a tool's arguments is; `{}` stands for the tool's position.
 
-    Raises Problem (400) that names the keyword that is not handled.
+    Raises Problem (400) that names the keyword for which no provider can be given the schema.
     """
     from parley.providers import json_schema
 
     definitions: list[ToolDefinition] = []
     for number, tool in enumerate(tools.definitions):
-        try:
-            parameters = None if tool.parameters is None else json_schema.check_arguments(tool.parameters)
-        except json_schema.UnsupportedSchema as error:
-            raise error.problem(place.format(number)) from None
-        definitions.append(tool._replace(parameters=parameters))
+        if tool.parameters is not None:
+            try:
+                parameters, whole = json_schema.check_arguments(tool.parameters)
+            except json_schema.UnsupportedSchema as error:
+                raise error.problem(place.format(number)) from None
+            tool = tool._replace(parameters=parameters, strict=tool.strict and whole)
+        definitions.append(tool)
     return tools._replace(definitions=definitions)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -173,14 +172,14 @@ def fitting_answer(provider: ProviderName, request: CompletionRequest, completio
     """
     if completion.finish_reason != "stop":
         return completion
-    from parley.providers.json_schema import answer_that_fits
+    from parley.providers.json_schema import answer_that_fits, from_json
 
     try:
         if request.schema is not None:
             text = answer_that_fits(completion.text, request.schema)
         else:
             text = _fenced(completion.text)
-            if not isinstance(json.loads(text), dict):
+            if not isinstance(from_json(text), dict):
                 raise ValueError("no object")
     except (ValueError, OverflowError, RecursionError) as error:
         raise ProviderError(

@@ -1,8 +1,10 @@
 """A caller's JSON schema: what of it is handled, how each provider takes it, and whether an answer fits it.
 
-Handled are the keywords of `_HANDLED`, with references inside the schema; those of `_UNHANDLED` are refused, and any
-other is left out. What a provider does not enforce itself it is told in the description, and the answer is checked
-against the caller's own schema, whoever gave it. Sources:
+Handled are the keywords of `_HANDLED`, with references inside the schema. Those of `_UNHANDLED` are refused in the
+schema of an answer, and told in the description in that of a tool's arguments, which nobody checks; any other is left
+out. What a reference points to lies in `$defs` from the check on, so that nothing that is rewritten later leaves a
+reference without its target. What a provider does not enforce itself it is told in the description, and the answer is
+checked against the caller's own schema, whoever gave it. Sources:
 https://platform.openai.com/docs/guides/structured-outputs (supported schemas),
 https://platform.claude.com/docs/en/build-with-claude/structured-outputs (JSON schema limitations),
 https://ai.google.dev/gemini-api/docs/structured-output (JSON schema support).
@@ -12,8 +14,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NoReturn
 from urllib.parse import unquote
 
 from parley.core.errors import Problem
@@ -22,6 +25,9 @@ from parley.providers.patterns import PatternReader, UnsupportedPattern, places_
 
 Schema = dict[str, Any]
 
+# Where the schemas inside of a schema stand: a list of them, or one; else there are members and definitions, by name.
+_LISTS = ("anyOf", "oneOf", "allOf", "prefixItems")
+_ONES = ("items", "additionalProperties")
 _DEFINITIONS = ("$defs", "definitions")
 # Say something to readers, nothing of what fits.
 _NOTES = frozenset(
@@ -50,7 +56,7 @@ _HANDLED = (
     | _BOUNDS
     | {
         "type", "enum", "const", "anyOf", "oneOf", "allOf", "properties", "required", "additionalProperties", "items",
-        "prefixItems", "nullable", "$ref", *_DEFINITIONS,
+        "prefixItems", "nullable", "$ref",
     }
 )  # fmt: skip
 # Keywords of JSON Schema that are not handled. Any other is a note (2020-12, 4.3.1).
@@ -112,137 +118,333 @@ class UnsupportedSchema(ValueError):
         )
 
 
+class _Refused(UnsupportedSchema):
+    """What is refused in the schema of a tool's arguments too."""
+
+
 def check(schema: Schema) -> Schema:
-    """The schema of an answer, as it is handled from here on: with `nullable` as a type, `const` as an enumeration, and
-    its root an object. Raises UnsupportedSchema.
+    """The schema of an answer, as it is handled from here on: with `nullable` as a type, `const` as an enumeration,
+    what references point to in `$defs`, and its root an object. Raises UnsupportedSchema.
     """
-    checked = check_arguments(schema)
+    checked = _Checker(schema, tells=False).checked()
     if checked.get("type") != "object":
-        keyword = next((name for name in ("anyOf", "oneOf", "allOf", "enum", "const") if name in checked), "type")
-        raise UnsupportedSchema(keyword, [], "is not supported at the root, which has to be of the type object")
+        raise _no_object(checked)
     return checked
 
 
-def check_arguments(schema: Schema) -> Schema:
-    """As `check`, for the arguments of a tool: an empty schema is one without arguments."""
-    checker = _Checker(schema)
-    checked = checker.schema(schema, [], 0)
-    if "$ref" in checked:
-        # Providers want the root itself to be an object.
-        target = checker.schema(resolve(schema, checked["$ref"]), [], 0)
-        checked = target | {name: checked[name] for name in _DEFINITIONS if name in checked}
-    if not checked.keys() - _NOTES - {"properties", *_DEFINITIONS} or (
-        "properties" in checked and "type" not in checked
-    ):
-        checked = {"type": "object"} | checked
-    return checked
+def check_arguments(schema: Schema) -> tuple[Schema, bool]:
+    """As `check`, for the arguments of a tool, and whether all that the caller's schema says is in it: what is not
+    handled is told in the description instead. An empty schema is one without arguments, and its root may be a choice.
+
+    Raises UnsupportedSchema for a reference to nothing, a root that is no object, and a schema too large or too deep.
+    """
+    checker = _Checker(schema, tells=True)
+    checked = checker.checked()
+    if not _may_be_object(checked, checked, {}):
+        raise _no_object(checked)
+    return checked, checker.whole
+
+
+def _no_object(schema: Schema) -> UnsupportedSchema:
+    keyword = next((name for name in ("anyOf", "oneOf", "allOf", "enum") if name in schema), "type")
+    return UnsupportedSchema(keyword, [], "is not supported at the root, which has to be of the type object")
+
+
+def _may_be_object(schema: Schema, root: Schema, known: dict[str, bool]) -> bool:
+    """Whether an object may fit.
+
+    Args:
+        known: what was found of references.
+    """
+
+    def may(part: Schema) -> bool:
+        return _may_be_object(part, root, known)
+
+    if reference := schema.get("$ref"):
+        if reference not in known:
+            known[reference] = may(resolve(root, reference))
+        if not known[reference]:
+            return False
+    kinds = _kinds(schema)
+    choices = [schema[name] for name in ("anyOf", "oneOf") if name in schema]
+    return (
+        (not kinds or "object" in kinds)
+        and all(any(map(may, parts)) for parts in choices)
+        and all(map(may, schema.get("allOf", ())))
+    )
 
 
 class _Checker:
-    def __init__(self, root: Schema) -> None:
-        self._root = root
-        self._members = 0
-        self._sound: set[str] = set()
+    """
+    Attributes:
+        whole: whether all of the schema is handled.
 
-    def schema(self, schema: Any, path: list[str], depth: int) -> Schema:
+    Args:
+        tells: whether what is not handled is told in the description, and not refused.
+    """
+
+    def __init__(self, root: Schema, *, tells: bool) -> None:
+        self._root = root
+        self._tells = tells
+        self._members = 0
+        self._names: dict[tuple[str, ...], str] = {}  # of definitions, by where they stand in the caller's schema
+        self._targets: list[tuple[tuple[str, ...], Any]] = []
+        self._sound: set[str] = set()
+        self.whole = True
+
+    def checked(self) -> Schema:
+        """The schema, whose root is no reference, with all that references point to in its `$defs`."""
+        checked, schema = Schema(), self._root
+        path: list[str] = []
+        followed: set[tuple[str, ...]] = {()}
+        while True:
+            here = {name: value for name, value in schema.items() if name != "$ref"}
+            checked = _merged(checked, self._schema(here, path, 0), "$ref", path)
+            if schema.get("$ref") is None:
+                break
+            steps, schema = self._pointed(schema["$ref"], path)
+            if steps in followed:
+                raise _Refused("$ref", path, "leads back to itself")
+            followed.add(steps)
+            path = list(steps)
+        kinds = _listed(checked.get("type", []))
+        unsaid = not checked.keys() - _NOTES or _KEYWORDS_OF["object"] & checked.keys()
+        if "object" in kinds or (not kinds and unsaid):
+            checked = {"type": "object"} | checked | {"type": "object"}
+        definitions: dict[str, Schema] = {}
+        for steps, target in self._targets:  # which may add to them
+            definitions[self._names[steps]] = self._schema(target, list(steps), 1)
+        checked = checked | ({"$defs": definitions} if definitions else {})
+        self._check_loops(checked, checked, [], frozenset({"#"}))
+        for steps, _ in self._targets:
+            name = self._names[steps]
+            self._check_loops(checked, definitions[name], list(steps), frozenset({f"#/$defs/{name}"}))
+        return checked
+
+    def _schema(self, schema: Any, path: list[str], depth: int) -> Schema:
         """A part of the schema, checked, with what only looks different made alike."""
         if schema is True:
             return {}
         if not isinstance(schema, dict):
             holders = (step for step in reversed(path) if step in _HANDLED)
-            raise UnsupportedSchema("false" if schema is False else next(holders), path)
+            raise UnsupportedSchema("false" if schema is False else next(holders, "$ref"), path)
         self._members += 1
         if self._members > _MOST_MEMBERS:
-            raise UnsupportedSchema("properties", path, f"makes more than {_MOST_MEMBERS} parts")
+            raise _Refused("properties", path, f"makes more than {_MOST_MEMBERS} parts")
         if depth > _DEEPEST:
-            raise UnsupportedSchema(path[-1] if path else "properties", path, "is nested too deep")
-        for keyword, value in schema.items():
-            # Members' names are text: that zod says so says nothing.
-            if keyword in _UNHANDLED and (keyword, value) != ("propertyNames", {"type": "string"}):
-                raise UnsupportedSchema(keyword, path)
-        checked = {name: value for name, value in schema.items() if name in _HANDLED and value is not None}
-        checked = {name: value for name, value in schema.items() if name in checked or name in ("const", "default")}
-        self._check_values(checked, path)
+            raise _Refused(path[-1] if path else "properties", path, "is nested too deep")
+        checked: Schema = {}
+        left: Schema = {}
+        for name, value in schema.items():
+            if name not in _HANDLED | _UNHANDLED or _says_nothing(name, schema):
+                continue
+            try:
+                if name == "properties":
+                    checked[name] = self._properties(value, path, depth, left)
+                else:
+                    checked[name] = self._value(name, value, path, depth)
+            except UnsupportedSchema as error:
+                self._leave(error)
+                left[name] = value
         if "const" in checked:
             checked["enum"] = [checked.pop("const")]
-        for name in (*_DEFINITIONS, "properties"):
-            if name in checked:
-                if not isinstance(checked[name], dict):
-                    raise UnsupportedSchema(name, path, "is not an object")
-                checked[name] = {
-                    key: self.schema(part, [*path, name, key], depth + 1) for key, part in checked[name].items()
-                }
-        for name in ("anyOf", "oneOf", "allOf", "prefixItems"):
-            if name in checked:
-                if not isinstance(checked[name], list) or not checked[name]:
-                    raise UnsupportedSchema(name, path, "is not a list of schemas")
-                checked[name] = [
-                    self.schema(part, [*path, name, str(number)], depth + 1)
-                    for number, part in enumerate(checked[name])
-                ]
-        for name in ("items", "additionalProperties"):
-            if name in checked and not isinstance(checked[name], bool):
-                checked[name] = self.schema(checked[name], [*path, name], depth + 1)
-        return _with_null(checked) if checked.pop("nullable", None) is True else checked
+        if "required" in checked and "properties" in left and "properties" in checked:
+            checked["required"] = [name for name in checked["required"] if name not in left["properties"]]
+        if checked.pop("nullable", None) is True:
+            checked = _with_null(checked)
+        return _with_words(checked, [_said(name, value) for name, value in left.items()])
 
-    def _check_values(self, schema: Schema, path: list[str]) -> None:
-        """Raises UnsupportedSchema for a keyword whose value says nothing."""
-        kinds = schema.get("type", [])
-        for kind in kinds if isinstance(kinds, list) else [kinds]:
-            if not isinstance(kind, str) or kind not in _TYPES:
-                raise UnsupportedSchema("type", path, "names no type")
-        if "enum" in schema and (not isinstance(schema["enum"], list) or not schema["enum"]):
+    def _leave(self, error: UnsupportedSchema) -> None:
+        """Raises the error where what it is for cannot be told instead."""
+        if not self._tells or isinstance(error, _Refused):
+            raise error
+        self.whole = False
+
+    def _properties(self, value: Any, path: list[str], depth: int, left: Schema) -> dict[str, Schema]:
+        """The members; what can only be told of some of them is put into `left`."""
+        if not isinstance(value, dict):
+            raise UnsupportedSchema("properties", path, "is not an object")
+        checked = {}
+        for name, part in value.items():
+            try:
+                checked[name] = self._schema(part, [*path, "properties", name], depth + 1)
+            except UnsupportedSchema as error:
+                self._leave(error)
+                left.setdefault("properties", {})[name] = part
+        return checked
+
+    def _value(self, name: str, value: Any, path: list[str], depth: int) -> Any:
+        """What a keyword says, checked. Raises UnsupportedSchema where that is nothing, or not handled."""
+        if name in _UNHANDLED:
+            raise UnsupportedSchema(name, path)
+        if name == "$ref":
+            return self._reference(value, path)
+        if name in _LISTS:
+            if not isinstance(value, list) or not value:
+                raise UnsupportedSchema(name, path, "is not a list of schemas")
+            parts = list(enumerate(value))
+            if name in ("anyOf", "oneOf"):
+                # What nothing fits is no alternative: zod writes it for undefined.
+                parts = [(number, part) for number, part in parts if not _fits_nothing(part)]
+                if not parts:
+                    raise UnsupportedSchema("not", [*path, name, "0"])
+            return [self._schema(part, [*path, name, str(number)], depth + 1) for number, part in parts]
+        if name in _ONES:
+            return value if isinstance(value, bool) else self._schema(value, [*path, name], depth + 1)
+        if name == "type":
+            return self._type(value, path)
+        if name == "enum" and (not isinstance(value, list) or not value):
             raise UnsupportedSchema("enum", path, "is not a list of values")
-        if "required" in schema and not (
-            isinstance(schema["required"], list) and all(isinstance(name, str) for name in schema["required"])
-        ):
+        if name == "required" and not (isinstance(value, list) and all(isinstance(one, str) for one in value)):
             raise UnsupportedSchema("required", path, "is not a list of names")
-        for name in _BOUNDS & schema.keys():
-            value = schema[name]
+        if name in _BOUNDS:
             wanted: type | tuple[type, ...] = (int, float)
             if name in ("pattern", "uniqueItems"):
                 wanted = str if name == "pattern" else bool
             if not isinstance(value, wanted) or (wanted == (int, float) and isinstance(value, bool)):
                 raise UnsupportedSchema(name, path, "has a value that it cannot have")
-        if schema.get("multipleOf", 1) <= 0:
-            raise UnsupportedSchema("multipleOf", path, "has a value that it cannot have")
-        if "pattern" in schema:
-            _check_pattern(schema["pattern"], path)
-        if "$ref" in schema:
-            self._check_reference(schema["$ref"], path, frozenset())
+        if name == "multipleOf" and value <= 0:
+            raise UnsupportedSchema(name, path, "has a value that it cannot have")
+        if name == "pattern":
+            _check_pattern(value, path)
+        return value
 
-    def _check_reference(self, reference: Any, path: list[str], inside: frozenset[str]) -> None:
-        """Raises UnsupportedSchema for one to nothing, and for one that says of itself what is said here."""
+    def _type(self, value: Any, path: list[str]) -> Any:
+        kinds = value if isinstance(value, list) else [value]
+        if self._tells:
+            # Google's own schemas have them in capitals.
+            kinds = [kind.lower() if isinstance(kind, str) else kind for kind in kinds]
+        if not kinds or not all(isinstance(kind, str) and kind in _TYPES for kind in kinds):
+            raise UnsupportedSchema("type", path, "names no type")
+        return kinds if isinstance(value, list) else kinds[0]
+
+    def _reference(self, reference: Any, path: list[str]) -> str:
+        """The reference to the definition that its target becomes."""
+        steps, target = self._pointed(reference, path)
+        if not steps:
+            return "#"
+        if steps not in self._names:
+            self._names[steps] = self._new_name(steps)
+            self._targets.append((steps, target))
+        return f"#/$defs/{self._names[steps]}"
+
+    def _new_name(self, steps: Sequence[str]) -> str:
+        """A name for a definition, of characters that need no escape in a reference."""
+        said = [step for step in steps if step not in ("properties", *_DEFINITIONS)][-2:]
+        name = re.sub(r"[^A-Za-z0-9_.-]", "_", "_".join(said))[:50] or "_"
+        taken = set(self._names.values())
+        return next(one for n in range(1, len(taken) + 2) if (one := name if n == 1 else f"{name}_{n}") not in taken)
+
+    def _pointed(self, reference: Any, path: list[str]) -> tuple[tuple[str, ...], Schema]:
+        """Where in the caller's schema a reference points to, and what stands there. Raises UnsupportedSchema."""
+        found: Any = self._root
+        steps: tuple[str, ...] = ()
         try:
-            target = resolve(self._root, reference)
+            if reference != "#":
+                if not reference.startswith("#/"):
+                    raise LookupError(reference)
+                pointer = reference[2:].split("/")
+                steps = tuple(unquote(step).replace("~1", "/").replace("~0", "~") for step in pointer)
+            for step in steps:
+                found = found[int(step)] if isinstance(found, list) else found[step]
+            if found is not True and not isinstance(found, dict):
+                raise LookupError(reference)
         except (LookupError, TypeError, ValueError, AttributeError):
-            raise UnsupportedSchema("$ref", path, "points to nothing in this schema") from None
-        if reference in inside or len(inside) > _DEEPEST:
-            raise UnsupportedSchema("$ref", path, "leads back to itself")
-        if reference not in self._sound:
-            for other in _references_here(target):
-                self._check_reference(other, path, inside | {reference})
-            self._sound.add(reference)
+            raise _Refused("$ref", path, "points to nothing in this schema") from None
+        return steps, {} if found is True else found
+
+    def _check_loops(self, root: Schema, part: Schema, path: list[str], inside: frozenset[str]) -> None:
+        """Raises UnsupportedSchema for a reference that says of itself what is said here."""
+        for reference in _references_here(part):
+            if reference in inside or len(inside) > _DEEPEST:
+                raise _Refused("$ref", path, "leads back to itself")
+            if reference not in self._sound:
+                self._check_loops(root, resolve(root, reference), path, inside | {reference})
+                self._sound.add(reference)
 
 
-def _references_here(part: Any, depth: int = 0) -> Iterator[Any]:
+def _says_nothing(name: str, schema: Schema) -> bool:
+    """Whether a keyword can be left out: whatever fits, fits without it."""
+    value = schema[name]
+    match name:
+        case "const" | "default":
+            return False
+        case "propertyNames":
+            # Members' names are text.
+            return value in (None, {"type": "string"})
+        case "additionalItems":
+            return not isinstance(schema.get("items"), list)
+        case "pattern" if isinstance(value, str) and isinstance(schema.get("format"), str):
+            # zod and others write out a format too, in more than is read here.
+            return any(schema["format"] in formats for formats in _FORMATS.values()) and not _is_read(value)
+    return value is None
+
+
+def _fits_nothing(schema: Any) -> bool:
+    return schema is False or (isinstance(schema, dict) and (schema.get("not") is True or schema.get("not") == {}))
+
+
+def _references_here(part: Schema) -> Iterator[str]:
     """The references whose targets a value has to fit, or may fit, that is to fit this part."""
-    if isinstance(part, dict) and depth < _DEEPEST:
-        if "$ref" in part:
-            yield part["$ref"]
-        for name in ("anyOf", "oneOf", "allOf"):
-            for alternative in part[name] if isinstance(part.get(name), list) else ():
-                yield from _references_here(alternative, depth + 1)
+    if "$ref" in part:
+        yield part["$ref"]
+    for name in ("anyOf", "oneOf", "allOf"):
+        for alternative in part.get(name, ()):
+            yield from _references_here(alternative)
+
+
+def _parts(schema: Schema) -> Iterator[tuple[list[str], Schema]]:
+    """The schemas right inside of a checked one, but for its definitions, each with the steps that lead to it."""
+    for name, part in schema.get("properties", {}).items():
+        yield ["properties", name], part
+    for name in _LISTS:
+        for number, part in enumerate(schema.get(name, ())):
+            yield [name, str(number)], part
+    for name in _ONES:
+        if isinstance(schema.get(name), dict):
+            yield [name], schema[name]
+
+
+def _changed(schema: Schema, change: Callable[[Schema], Schema]) -> Schema:
+    """A checked schema with each of the schemas right inside of it, and its definitions, changed."""
+    changed = dict(schema)
+    for name, value in schema.items():
+        if name in ("properties", "$defs"):
+            changed[name] = {key: change(part) for key, part in value.items()}
+        elif name in _LISTS:
+            changed[name] = [change(part) for part in value]
+        elif name in _ONES and isinstance(value, dict):
+            changed[name] = change(value)
+    return changed
+
+
+def _said(name: str, value: Any) -> str:
+    """A keyword, for a description."""
+    return f"{name}: {json.dumps(value, ensure_ascii=False)}"
+
+
+def _with_words(schema: Schema, told: Sequence[str]) -> Schema:
+    """The schema with more in its description."""
+    if not told:
+        return schema
+    words = "; ".join(told)
+    return schema | {"description": f"{schema['description']} ({words})" if schema.get("description") else words}
 
 
 def _check_pattern(pattern: str, path: list[str]) -> None:
     """Raises UnsupportedSchema for a pattern that is none, or says more than what a text consists of."""
     if len(pattern) > _LONGEST_PATTERN:
         raise UnsupportedSchema("pattern", path, f"is longer than {_LONGEST_PATTERN} characters")
+    if not _is_read(pattern):
+        raise UnsupportedSchema("pattern", path, "is not a regular expression that is understood here")
+
+
+def _is_read(pattern: str) -> bool:
     try:
         places_of(pattern)
     except UnsupportedPattern:
-        raise UnsupportedSchema("pattern", path, "is not a regular expression that is understood here") from None
+        return False
+    return len(pattern) <= _LONGEST_PATTERN
 
 
 def _with_null(schema: Schema) -> Schema:
@@ -258,19 +460,9 @@ def _with_null(schema: Schema) -> Schema:
     return schema | {"type": [*kinds, "null"] if "null" not in kinds else kinds} | enum
 
 
-def resolve(root: Schema, reference: Any) -> Any:
-    """What a reference inside the schema points to. Raises LookupError, TypeError, AttributeError."""
-    if reference == "#":
-        return root
-    if not reference.startswith("#/"):
-        raise LookupError(reference)
-    found: Any = root
-    for step in reference[2:].split("/"):
-        step = unquote(step).replace("~1", "/").replace("~0", "~")
-        found = found[int(step)] if isinstance(found, list) else found[step]
-    if not isinstance(found, dict):
-        raise LookupError(reference)
-    return found
+def resolve(root: Schema, reference: str) -> Schema:
+    """What a reference of a checked schema points to: the root, or one of its definitions."""
+    return root if reference == "#" else root["$defs"][reference.removeprefix("#/$defs/")]
 
 
 def for_provider(schema: Schema, provider: ProviderName) -> tuple[Schema, bool]:
@@ -280,7 +472,14 @@ def for_provider(schema: Schema, provider: ProviderName) -> tuple[Schema, bool]:
     fitter = _Fitter(schema, provider)
     if provider == "anthropic" and (keyword_path := _recursion(schema)) is not None:
         raise UnsupportedSchema("$ref", keyword_path, "leads back to itself, which Anthropic does not take")
-    return fitter.schema(schema, []), fitter.exact
+    fitted = fitter.schema(_without_definitions(schema), [])
+    if "$defs" in schema:
+        fitted["$defs"] = {name: fitter.schema(part, ["$defs", name]) for name, part in schema["$defs"].items()}
+    return fitted, fitter.exact
+
+
+def _without_definitions(schema: Schema) -> Schema:
+    return {name: value for name, value in schema.items() if name != "$defs"}
 
 
 def for_tool(parameters: Schema, provider: ProviderName, *, strict: bool) -> tuple[Schema, bool]:
@@ -294,16 +493,27 @@ def for_tool(parameters: Schema, provider: ProviderName, *, strict: bool) -> tup
             exact = False
         if exact and "anyOf" not in fitted:
             return fitted, True
-    if not parameters.keys() & {"anyOf", "oneOf", "allOf"}:
-        return parameters, False
-    # Providers take no choice at the root: what fits the choice fits this too, and the model is told of it.
-    properties, required = _members_of(parameters, parameters, {})
-    rest = {name: part for name, part in parameters.items() if name in _NOTES or name in _DEFINITIONS}
-    choices = {name: parameters[name] for name in ("anyOf", "oneOf") if name in parameters}
-    if choices:
-        told = "; ".join(f"{name}: {json.dumps(parts, ensure_ascii=False)}" for name, parts in choices.items())
-        rest["description"] = f"{rest['description']} ({told})" if "description" in rest else told
-    return rest | {"type": "object", "properties": properties, "required": sorted(required)}, False
+    if parameters.keys() & {"anyOf", "oneOf", "allOf", "enum"}:
+        # Providers take no choice at the root: what fits the choice fits this too, and the model is told of it.
+        properties, required = _members_of(parameters, parameters, {})
+        rest = {name: part for name, part in parameters.items() if name in _NOTES or name == "$defs"}
+        told = [_said(name, parameters[name]) for name in ("anyOf", "oneOf", "enum") if name in parameters]
+        members = {"type": "object", "properties": properties, "required": sorted(required)}
+        parameters = _with_words(rest, told) | members
+    return _completed(parameters) if provider == "openai" else parameters, False
+
+
+def _completed(schema: Schema) -> Schema:
+    """The arguments of a tool for OpenAI, which asks for the members of every object and the items of every list, also
+    where it enforces nothing.
+    """
+    completed = _changed(schema, _completed)
+    kinds = _listed(schema.get("type", []))
+    if "object" in kinds:
+        completed.setdefault("properties", {})
+    if "array" in kinds and not isinstance(completed.get("items"), dict):
+        completed["items"] = {}
+    return completed
 
 
 _Members = tuple[dict[str, Schema], frozenset[str]]
@@ -355,11 +565,8 @@ class _Fitter:
         fitted: Schema = {}
         told: list[str] = []
         schema, inlined = self._plain(schema, path, inlined)
-        for name in _DEFINITIONS:
-            if name in schema:
-                fitted[name] = {key: self.schema(part, [*path, name, key]) for key, part in schema[name].items()}
         if "$ref" in schema:
-            return fitted | {"$ref": schema["$ref"]}
+            return {"$ref": schema["$ref"]}
         for name in ("type", "enum", "title", "description"):
             if name in schema:
                 fitted[name] = schema[name]
@@ -368,12 +575,12 @@ class _Fitter:
             fitted["type"] = kinds[0] if len(kinds) == 1 else kinds
         if "anyOf" in schema and "enum" in fitted:
             self.exact = False
-            told.append(f"enum: {json.dumps(fitted.pop('enum'), ensure_ascii=False)}")
+            told.append(_said("enum", fitted.pop("enum")))
         if isinstance(schema.get("format"), str):
             if schema["format"] in _FORMATS[self._provider]:
                 fitted["format"] = schema["format"]
             else:
-                told.append(f"format: {json.dumps(schema['format'], ensure_ascii=False)}")
+                told.append(_said("format", schema["format"]))
         for name in _BOUNDS & schema.keys():
             if name in _ENFORCED[self._provider] or (
                 name == "minItems" and schema[name] in (0, 1) and self._provider == "anthropic"
@@ -381,7 +588,7 @@ class _Fitter:
                 fitted[name] = schema[name]
             else:
                 self.exact = False
-                told.append(f"{name}: {json.dumps(schema[name], ensure_ascii=False)}")
+                told.append(_said(name, schema[name]))
         if "anyOf" in schema:
             fitted["anyOf"] = [
                 self.schema(part, [*path, "anyOf", str(number)], inlined) for number, part in enumerate(schema["anyOf"])
@@ -390,13 +597,9 @@ class _Fitter:
             self._object(schema, fitted, path, inlined)
         if "array" in kinds:
             self._array(schema, fitted, path, inlined)
-        if not fitted.keys() - {"title", "description", *_DEFINITIONS}:
+        if not fitted.keys() - {"title", "description"}:
             self._anything(fitted)
-        if told:
-            description = fitted.get("description")
-            hints = "; ".join(sorted(told))
-            fitted["description"] = f"{description} ({hints})" if description else hints
-        return fitted
+        return _with_words(fitted, sorted(told))
 
     def _object(self, schema: Schema, fitted: Schema, path: list[str], inlined: frozenset[str]) -> None:
         properties = schema.get("properties", {})
@@ -463,10 +666,10 @@ class _Fitter:
         """The part as a reference alone, as alternatives with nothing but notes beside them, or with neither; and with
         what `allOf` says among its own members.
         """
-        while "allOf" in schema or ("$ref" in schema and schema.keys() - _NOTES - {"$ref", *_DEFINITIONS}):
+        while "allOf" in schema or ("$ref" in schema and schema.keys() - _NOTES - {"$ref"}):
             parts = [*([{"$ref": schema["$ref"]}] if "$ref" in schema else ()), *schema.get("allOf", ())]
             schema = {name: value for name, value in schema.items() if name not in ("$ref", "allOf")}
-            if len(parts) == 1 and "$ref" in parts[0] and not schema.keys() - _NOTES - {*_DEFINITIONS}:
+            if len(parts) == 1 and "$ref" in parts[0] and not schema.keys() - _NOTES:
                 schema = {**parts[0], **schema}
                 break
             for part in parts:
@@ -482,7 +685,7 @@ class _Fitter:
             self.exact = False  # they take it as anyOf
             rest = {name: value for name, value in schema.items() if name != "oneOf"}
             schema = _merged(rest, {"anyOf": schema["oneOf"]}, "oneOf", path)
-        beside = {name: value for name, value in schema.items() if name not in _NOTES | {"anyOf", *_DEFINITIONS}}
+        beside = {name: value for name, value in schema.items() if name not in _NOTES | {"anyOf"}}
         if "anyOf" not in schema:
             if any(isinstance(value, dict | list) for value in schema.get("enum", ())):
                 # Only simple values can be enumerated.
@@ -512,7 +715,7 @@ class _Fitter:
                 raise UnsupportedSchema("$ref", path, "leads back to itself, with more beside it")
             inlined |= {part["$ref"]}
             part = resolve(self._root, part["$ref"])
-        return {name: value for name, value in part.items() if name not in _DEFINITIONS}, inlined
+        return _without_definitions(part), inlined
 
 
 _SPELLED: Mapping[ProviderName, str] = {"openai": "OpenAI", "anthropic": "Anthropic", "google": "Google"}
@@ -619,18 +822,13 @@ def _kinds(schema: Schema) -> list[str]:
 def _recursion(schema: Schema) -> list[str] | None:
     """Where a reference leads back to where it stands; None where none does."""
 
-    def references(part: Any, path: list[str]) -> Iterator[tuple[str, list[str]]]:
-        if isinstance(part, dict):
-            for name, value in part.items():
-                if name == "$ref" and isinstance(value, str):
-                    yield value, path
-                elif name not in ("enum", "const", "default", "examples", *_DEFINITIONS):
-                    yield from references(value, [*path, name])
-        elif isinstance(part, list):
-            for number, value in enumerate(part):
-                yield from references(value, [*path, str(number)])
+    def references(part: Schema, path: list[str]) -> Iterator[tuple[str, list[str]]]:
+        if "$ref" in part:
+            yield part["$ref"], path
+        for steps, inner in _parts(part):
+            yield from references(inner, [*path, *steps])
 
-    def search(part: Any, path: list[str], inside: frozenset[str]) -> list[str] | None:
+    def search(part: Schema, path: list[str], inside: frozenset[str]) -> list[str] | None:
         for reference, place in references(part, path):
             if reference in inside:
                 return place
@@ -820,9 +1018,18 @@ def _equal(one: Any, other: Any) -> bool:
 
 def answer_that_fits(text: str, schema: Schema) -> str:
     """The answer as its caller gets it. Raises ValueError where it is no JSON, or does not fit."""
-    value = json.loads(text)
+    value = from_json(text)
     reader = _Reader(schema)
     kept = reader.restored(value, schema)
     if fault := reader.fault_in(kept, schema):
         raise ValueError(fault)
-    return text if kept == value else json.dumps(kept, ensure_ascii=False)
+    return text if kept == value else json.dumps(kept, ensure_ascii=False, allow_nan=False)
+
+
+def from_json(text: str) -> Any:
+    """The value of a JSON text. Raises ValueError, also for NaN and Infinity, which JSON does not have."""
+
+    def refuse(constant: str) -> NoReturn:
+        raise ValueError(f"{constant} is no JSON")
+
+    return json.loads(text, parse_constant=refuse)

@@ -131,7 +131,7 @@ def test_a_body_that_does_not_fit_is_told_what_does(
         ("message=x", r"The body is not JSON at line 1, column 1: Expecting value\."),
         ('{"message": NaN}', r"The body is not JSON: there is no number NaN\."),
         ('{"max_tokens": ' + "9" * 5000 + "}", r"The body holds a number with too many digits\."),
-        ("[" * 100_000, r"The body nests deeper than 32 levels\."),
+        ("[" * 100_000, r"The body nests deeper than 80 levels\."),
         ("", r"The body is empty; send a JSON object\."),
         (" \n", r"The body is empty; send a JSON object\."),
     ],

@@ -24,7 +24,8 @@ from parley.core.errors import Problem
 LARGEST_BODY = 512 * 1024  # bytes
 # Of routes that take images and documents.
 LARGEST_BODY_WITH_MEDIA = 4 * 1024 * 1024
-_DEEPEST_JSON = 32
+# A JSON schema may have 32 levels (providers/json_schema.py), each of which is two here, inside of a tool.
+_DEEPEST_JSON = 80
 LONGEST_IDEMPOTENCY_KEY = 255
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -156,7 +157,7 @@ def path_parameters(encoded: Mapping[str, str]) -> dict[str, str]:
 
 def check_text(value: Any, place: tuple[int | str, ...] = ()) -> None:
     """Refuse what Postgres cannot store, and what can only be a mistake: NUL, lone surrogates, infinite numbers, JSON
-    nested deeper than 32 levels. Raises Problem (400), which names the field.
+    nested deeper than 80 levels. Raises Problem (400), which names the field.
 
     Args:
         place: the value's own in the body.

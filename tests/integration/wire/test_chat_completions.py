@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -122,6 +123,9 @@ def test_a_result_of_a_tool_and_parts_of_every_kind_are_told(ask: Callable[..., 
         ({"messages": [{"role": "user", "content": [{"type": "input_audio"}]}]}, "messages.0.content.0"),
         ({"tools": [{"type": "custom", "custom": {"name": "x"}}]}, "tools.0.type"),
         ({"tool_choice": "required"}, None),
+        ({"tool_choice": {"type": "any"}}, None),
+        ({"max_tokens": 0}, "max_tokens"),
+        ({"max_tokens": -1}, "max_tokens"),
         ({"model": ""}, "model"),
         ({"metadata": {"a": 1}}, "metadata.a"),
         (
@@ -250,7 +254,173 @@ def test_an_answer_takes_two_round_trips_by_token_and_by_machine_key(
         assert database.round_trips - before == 2
 
 
+JPEG = base64.b64encode(b"\xff\xd8\xff\xe0" + bytes(35)).decode()
+PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(31)).decode()
+PDF = base64.b64encode(b"%PDF-1.7\n" + bytes(30)).decode()
+
+
+def assert_shown(emulator: Emulator, media_type: str) -> None:
+    """The last request shows one file, of this type, in base64 as every provider takes it."""
+    sent = json.dumps(told(emulator))
+    data = {"image/jpeg": JPEG, "image/png": PNG, "application/pdf": PDF}[media_type]
+    assert f'{data}"' in sent
+    assert re.findall(r"(?:image|application)/[a-z-]+", sent) == [media_type]
+
+
+@pytest.mark.parametrize("more", [{"stop": [""]}, {"stop": ""}, {"stop": ["END", ""]}, {"reasoning_effort": "default"}])
+def test_a_value_that_asks_for_nothing_is_ignored_and_named(
+    ask: Callable[..., Answer], emulator: Emulator, more: dict[str, Any]
+) -> None:
+    answer = ask("What is a fjord?", model="claude-haiku-5-5", **more)
+    assert answer.status == 200, answer.text
+    assert answer.headers["X-Parley-Ignored"] == next(iter(more))
+    assert told(emulator).get("stop_sequences") == (["END"] if "END" in more.get("stop", ()) else None)
+
+
+@pytest.mark.parametrize(
+    ("schema", "status"), [("object", 200), ("list", 200), ("choice", 200), ("deeper", 400), ("endless", 400)]
+)
+def test_a_schema_may_be_as_deep_as_its_own_bound(ask: Callable[..., Answer], schema: str, status: int) -> None:
+    nested: dict[str, Any] = {"type": "object", "properties": {"n": {"enum": [1]}}}
+    for _ in range({"object": 32, "list": 16, "choice": 16, "deeper": 33, "endless": 40}[schema] - 1):
+        if schema == "list":
+            nested = {"type": "array", "items": nested}
+        if schema == "choice":
+            nested = {"anyOf": [nested, {"type": "string"}]}
+        nested = {"type": "object", "properties": {"n": nested}}
+    tool = {"type": "function", "function": {"name": "nest", "parameters": nested}}
+    answer = ask("Nest.", model="gemini-3.8-flash", tools=[tool])
+    assert answer.status == status, answer.text
+    if status == 400:
+        assert "deep" in answer.json["detail"]
+
+
 # What was reported of other gateways
+
+
+@pytest.mark.parametrize("model", ["gpt-6-luna", "claude-haiku-5-5", "gemini-3.8-flash"])
+@pytest.mark.parametrize(
+    ("sent", "media_type"),
+    [
+        (f"data:image/jpg;base64,{JPEG}", "image/jpeg"),
+        (f"data:image/png;base64,{JPEG}", "image/jpeg"),
+        (f"data:image/PNG;base64,{PNG}", "image/png"),
+        (f"DATA:image/png;charset=utf-8;name=a,b.png;BASE64,{PNG}", "image/png"),
+        (f"data:image/png; base64, {PNG[:20]}\r\n{PNG[20:]}\n", "image/png"),
+        (f"data:;base64,{PNG}", "image/png"),
+        (f"data:application/octet-stream;base64,{PNG.rstrip('=')}", "image/png"),
+        (JPEG.replace("/", "_").replace("+", "-"), "image/jpeg"),
+        (f"data:application/pdf;base64,{PDF}", "application/pdf"),
+    ],
+)
+def test_an_image_is_what_its_bytes_say_however_it_is_labelled(
+    ask: Callable[..., Answer], emulator: Emulator, model: str, sent: str, media_type: str
+) -> None:
+    """A JPEG that is called a PNG ends a session at Anthropic (anthropics/claude-code-action 1396), and programs send
+    the URL without an object around it (microsoft/promptflow 3946).
+    """
+    for image_url in ({"url": sent}, {"url": sent, "detail": "original"}, {"url": sent, "detail": ""}, sent):
+        content = [{"type": "image_url", "image_url": image_url}]
+        answer = ask([{"role": "user", "content": content}], model=model, cache="off")
+        assert answer.status == 200, answer.text
+        assert_shown(emulator, media_type)
+
+
+@pytest.mark.parametrize("model", ["gpt-6-luna", "claude-haiku-5-5", "gemini-3.8-flash"])
+@pytest.mark.parametrize(
+    "label", ["", "data:application/octet-stream;base64,", "data:application/pdf;name=a.pdf;base64,"]
+)
+def test_a_file_is_what_its_bytes_say(ask: Callable[..., Answer], emulator: Emulator, model: str, label: str) -> None:
+    """Stores and messengers call every file application/octet-stream (RightNow-AI/openfang 529)."""
+    for data, media_type in ((PDF, "application/pdf"), (JPEG, "image/jpeg")):
+        file = {"file_data": label + data, "filename": "a.pdf"}
+        answer = ask([{"role": "user", "content": [{"type": "file", "file": file}]}], model=model)
+        assert answer.status == 200, answer.text
+        assert_shown(emulator, media_type)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "data:image/svg+xml;base64,PHN2Zy8+",
+        "data:image/png;base64,",
+        "data:image/png;base64,iVBORw0KG",
+        "data:image/png;base64,iVBORw0KGg%3D",
+        "http://127.0.0.1/a.png",
+        "file:///etc/passwd",
+        "a.png",
+    ],
+)
+def test_what_no_model_sees_is_refused_whatever_it_is_called(
+    ask: Callable[..., Answer], emulator: Emulator, url: str
+) -> None:
+    for part in ({"type": "image_url", "image_url": url}, {"type": "file", "file": {"file_data": url}}):
+        answer = ask([{"role": "user", "content": [part]}])
+        assert (answer.status, answer.json["code"]) == (400, "invalid_request")
+    assert emulator.requests() == []
+
+
+@pytest.mark.parametrize("model", ["gpt-6-luna", "claude-haiku-5-5", "gemini-3.8-flash"])
+def test_what_other_interfaces_call_a_part_is_taken_and_thoughts_are_left_out(
+    ask: Callable[..., Answer], emulator: Emulator, model: str
+) -> None:
+    """Clients put what they got into their history (theopenco/llmgateway 2745, langchain-ai/langchainjs 11175)."""
+    thoughts = [
+        {"type": "thinking", "thinking": "A secret.", "signature": "x"},
+        {"type": "redacted_thinking", "data": "secret"},
+        {"type": "reasoning", "summary": [{"text": "A secret."}]},
+    ]
+    messages = [
+        {"role": "user", "content": [{"type": "input_text", "text": "What is a fjord?"}]},
+        {"role": "assistant", "content": [*thoughts, {"type": "output_text", "text": "Water.", "annotations": []}]},
+        {"role": "user", "content": "And?"},
+    ]
+    answer = ask(messages, model=model)
+    assert answer.status == 200, answer.text
+    assert "messages.content.thinking" in answer.headers["X-Parley-Ignored"]
+    sent = json.dumps(told(emulator))
+    assert "Water." in sent
+    assert "secret" not in sent
+
+
+@pytest.mark.parametrize("model", ["gpt-6-luna", "claude-haiku-5-5", "gemini-3.8-flash"])
+@pytest.mark.parametrize("empty", [None, [], "absent"])
+def test_messages_of_any_role_may_have_no_content(ask: Callable[..., Answer], model: str, empty: Any) -> None:
+    def message(role: str, **more: Any) -> dict[str, Any]:
+        return {"role": role, **({} if empty == "absent" else {"content": empty}), **more}
+
+    messages = [
+        message("system"),
+        message("user"),
+        {"role": "user", "content": "What is the weather?"},
+        message("assistant", tool_calls=[CALL]),
+        message("tool", tool_call_id="call_1"),
+        message("user"),
+    ]
+    answer = ask(messages, model=model)
+    assert answer.status == 200, answer.text
+
+
+@pytest.mark.parametrize("model", ["gpt-6-luna", "claude-haiku-5-5", "gemini-3.8-flash"])
+@pytest.mark.parametrize(
+    ("choice", "reason"),
+    [
+        ("any", "tool_calls"),
+        ({"type": "any"}, "tool_calls"),
+        ({"type": "required"}, "tool_calls"),
+        ({"type": "auto"}, "stop"),
+        ({"type": "none"}, "stop"),
+    ],
+)
+def test_a_choice_may_be_made_in_anthropics_words(
+    ask: Callable[..., Answer], model: str, choice: Any, reason: str
+) -> None:
+    """Frameworks send one word to every vendor (langchain-ai/langchain 28198)."""
+    described = {"name": "weather", "description": "The weather. " * 2_000, "parameters": {"type": "object"}}
+    tools = [{"type": "function", "function": described}]
+    answer = ask("Good morning.", model=model, tools=tools, tool_choice=choice)
+    assert answer.status == 200, answer.text
+    assert answer.json["choices"][0]["finish_reason"] == reason
 
 
 @pytest.mark.parametrize(("fault", "status"), [("rate_limit", 429), ("quota_exhausted", 502), ("context_length", 400)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal, Protocol
@@ -22,14 +23,15 @@ ImageType = Literal["image/png", "image/jpeg", "image/webp", "image/gif"]
 LONGEST_DATA = 4 * 1024 * 1024  # characters of base64
 
 # How the base64 of a file of this type begins.
-_BEGINNINGS = {
+_BEGINNINGS: dict[ImageType | Literal["application/pdf"], str] = {
     "image/png": "iVBORw0KGg",
     "image/jpeg": "/9j/",
     "image/webp": "UklGR",
     "image/gif": "R0lGOD",
     "application/pdf": "JVBERi0",
 }
-
+_BASE64 = re.compile("[A-Za-z0-9+/]+")
+_URL_SAFE = str.maketrans("-_", "+/")
 
 # The type of an image by URL, where nobody says it: Google asks for one.
 _ENDINGS: dict[str, ImageType] = {
@@ -62,11 +64,24 @@ def image_type_of(url: str) -> ImageType | None:
     return _ENDINGS.get(PurePosixPath(urlsplit(url).path).suffix.lower())
 
 
+def base64_of(text: str) -> str:
+    """Base64 as every provider takes it: in one line, padded, with `+` and `/`. Raises ValueError where it is none."""
+    data = "".join(text.split()).translate(_URL_SAFE).rstrip("=")
+    if not _BASE64.fullmatch(data) or len(data) % 4 == 1:
+        raise ValueError("this is no base64")
+    return data + "=" * (-len(data) % 4)
+
+
+def media_type_of(data: str) -> ImageType | Literal["application/pdf"] | None:
+    """What base64 is of, by how the file begins; None where that is nothing that a model sees."""
+    return next((media_type for media_type, start in _BEGINNINGS.items() if data.startswith(start)), None)
+
+
 def check_data(data: str, media_type: str) -> None:
     """Raises ValueError for base64 that cannot be of its media type."""
     if len(data) % 4:
         raise ValueError("data is not base64: its length is no multiple of four")
-    if not data.startswith(_BEGINNINGS[media_type]):
+    if media_type_of(data) != media_type:
         raise ValueError("data is not of its media_type")
 
 

@@ -47,6 +47,7 @@ from parley.wire.schemas import (
     RefusalContent,
     SystemMessage,
     TextContent,
+    ThinkingContent,
     ToolCallAnswered,
     ToolMessage,
     UserMessage,
@@ -244,13 +245,13 @@ def _prompt(request: ChatCompletionRequest) -> Prompt:
         cheapest=not listed,
         temperature=request.temperature,
         top_p=request.top_p,
-        stop=[request.stop] if isinstance(request.stop, str) and request.stop else list(request.stop),
+        stop=request.stop_sequences,
         schema=None if schema is None else checked_schema(schema.json_schema, "response_format.json_schema.schema"),
         schema_name="answer" if schema is None else schema.name,
         json_object=answer_format is not None and answer_format.type == "json_object",
         must_fit=answer_format is not None and answer_format.type != "text",
         tools=tools,
-        reasoning_effort=request.reasoning_effort,
+        reasoning_effort=request.effort,
         # OpenAI takes 64 bits, Gemini 32.
         seed=None if request.seed is None else request.seed % 2**31,
         frequency_penalty=request.frequency_penalty,
@@ -314,17 +315,23 @@ def _message(sent: SystemMessage | UserMessage | AssistantTurn | ToolMessage) ->
     return Message("assistant", text or sent.refusal or "", tool_calls=calls, cache=cache)
 
 
-def _part(part: TextContent | RefusalContent | ImageContent | FileContent) -> str | Media:
+_Content = TextContent | RefusalContent | ThinkingContent | ImageContent | FileContent
+
+
+def _part(part: _Content) -> str | Media:
+    """What a part says or shows; empty where that is nothing."""
     if isinstance(part, TextContent):
         return part.text
+    if isinstance(part, ThinkingContent):
+        return ""
     if isinstance(part, RefusalContent):
         return part.refusal
     return part.image_url.media() if isinstance(part, ImageContent) else part.file.media()
 
 
-def _cache(parts: Iterable[TextContent | RefusalContent | ImageContent | FileContent]) -> CacheLifetime | None:
+def _cache(parts: Iterable[_Content]) -> CacheLifetime | None:
     """How long the last part that asks for it wants the prompt up to there kept."""
-    hints = [None if isinstance(part, RefusalContent) else part.cache_control for part in parts]
+    hints = [None if isinstance(part, RefusalContent | ThinkingContent) else part.cache_control for part in parts]
     return next((hint.ttl for hint in reversed(hints) if hint is not None), None)
 
 

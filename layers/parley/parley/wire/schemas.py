@@ -28,10 +28,11 @@ from parley.completion.asked import (
     JsonSchema,
     SchemaName,
     ToolName,
+    base64_of,
     check_choice,
-    check_data,
     check_results,
     image_type_of,
+    media_type_of,
 )
 from parley.completion.prompt import CacheMode
 from parley.core.fields import LONGEST_TEXT, Count, NullIsAbsent, Tokens, Whole
@@ -46,7 +47,8 @@ MOST_TOKENS = 16_384  # of an answer, as for /api/chat
 MOST_INPUTS = 2_048
 _MOST_NAMED = 20
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,39}")
-_DATA_URL = re.compile(r"data:([a-z]+/[a-z0-9.+-]+);base64,([A-Za-z0-9+/]+={0,2})")
+# Before the data: a type and parameters, which say nothing that the data does not.
+_DATA_URL = re.compile(r"data:.{0,1000}?;\s*base64\s*,", re.IGNORECASE | re.DOTALL)
 
 Text = Annotated[str, StringConstraints(max_length=512 * 1024)]
 ModelName = Annotated[str, StringConstraints(min_length=1, max_length=100)]
@@ -59,8 +61,16 @@ def is_auto(name: str) -> bool:
 
 
 def ignored(sent: BaseModel) -> list[str]:
-    """The members of a request that nothing here knows, by their paths without positions; null says nothing."""
-    return sorted(set(_unknown(sent, "")))[:_MOST_NAMED]
+    """The members of a request that nothing here knows, by their paths without positions, and those whose value asks
+    for nothing; null says nothing.
+    """
+    names = set(_unknown(sent, ""))
+    if isinstance(sent, ChatCompletionRequest):
+        if "" in ([sent.stop] if isinstance(sent.stop, str) else sent.stop):
+            names.add("stop")
+        if sent.reasoning_effort != sent.effort:
+            names.add("reasoning_effort")
+    return sorted(names)[:_MOST_NAMED]
 
 
 def _unknown(sent: Any, place: str) -> Iterator[str]:
@@ -87,10 +97,10 @@ class CacheControl(NullIsAbsent, BaseModel):
 
 
 class TextContent(NullIsAbsent, BaseModel):
-    """Text of a message."""
+    """Text of a message; `input_text` and `output_text` are what OpenAI's Responses call it."""
 
     model_config = _SENT
-    type: Literal["text"]
+    type: Literal["text", "input_text", "output_text"]
     text: Text
     cache_control: CacheControl | None = None
 
@@ -103,12 +113,21 @@ class RefusalContent(BaseModel):
     refusal: Text
 
 
+class ThinkingContent(BaseModel):
+    """What a model thought, which no other one is told."""
+
+    model_config = _SENT
+    type: Literal["thinking", "redacted_thinking", "reasoning", "reasoning_content"]
+
+
 class ImageUrl(NullIsAbsent, BaseModel):
-    """An image as a data URL (PNG, JPEG, WebP, GIF), or at a URL that the provider fetches, where it does that."""
+    """An image as a data URL (PNG, JPEG, WebP, GIF; its bytes say which), or at a URL that the provider fetches, where
+    it does that. `original` is `high` here, the most that every model has.
+    """
 
     model_config = _SENT
     url: _Source
-    detail: Literal["low", "high", "auto"] | None = None
+    detail: Literal["low", "high", "auto", "original", ""] | None = None
 
     @model_validator(mode="after")
     def _is_an_image(self) -> ImageUrl:
@@ -117,7 +136,14 @@ class ImageUrl(NullIsAbsent, BaseModel):
 
     def media(self) -> Media:
         """The image. Raises ValueError where it is none."""
-        return _media("image", self.url, None)._replace(detail=self.detail)
+        found = _media("image", self.url, None)
+        if not self.detail or found.kind == "document":
+            return found
+        return found._replace(detail="high" if self.detail == "original" else self.detail)
+
+
+def _with_url(sent: Any) -> Any:
+    return {"url": sent} if isinstance(sent, str) else sent
 
 
 class ImageContent(NullIsAbsent, BaseModel):
@@ -125,24 +151,24 @@ class ImageContent(NullIsAbsent, BaseModel):
 
     model_config = _SENT
     type: Literal["image_url"]
-    image_url: ImageUrl
+    image_url: Annotated[ImageUrl, BeforeValidator(_with_url, json_schema_input_type=ImageUrl | _Source)]
     cache_control: CacheControl | None = None
 
 
 class FileData(NullIsAbsent, BaseModel):
-    """A PDF as a data URL. Files that were uploaded elsewhere are not known here."""
+    """A PDF or an image as a data URL or as base64. Files that were uploaded elsewhere are not known here."""
 
     model_config = _SENT
     file_data: _Source
     filename: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
 
     @model_validator(mode="after")
-    def _is_a_pdf(self) -> FileData:
+    def _is_a_file(self) -> FileData:
         self.media()
         return self
 
     def media(self) -> Media:
-        """The document. Raises ValueError where it is none."""
+        """The document, or the image. Raises ValueError where it is neither."""
         return _media("document", self.file_data, self.filename)
 
 
@@ -156,17 +182,21 @@ class FileContent(NullIsAbsent, BaseModel):
 
 
 def _media(kind: Literal["image", "document"], source: str, name: str | None) -> Media:
-    found = _DATA_URL.fullmatch(source)
-    if found is None:
-        if not re.fullmatch(r"https://[^\s\x00-\x1f]{1,2000}", source):
-            raise ValueError("send a data URL with base64, or a URL that begins with https://")
+    """What a data URL, base64 or a URL is of. Clients label what they send as they please: of data the bytes say what
+    it is, of a URL the part that it stands in.
+
+    Raises ValueError for what no model sees.
+    """
+    if re.fullmatch(r"https://[^\s\x00-\x1f]{1,2000}", source):
         return Media(kind, "application/pdf" if kind == "document" else image_type_of(source), url=source, name=name)
-    media_type, data = found[1], found[2]
-    types = ("application/pdf",) if kind == "document" else ("image/png", "image/jpeg", "image/webp", "image/gif")
-    if media_type not in types:
-        raise ValueError(f"the data URL has to be of {' or '.join(types)}")
-    check_data(data, media_type)
-    return Media(kind, media_type, data, name=name)
+    if re.match(r"\s*[a-z]+://", source, re.IGNORECASE):
+        raise ValueError("send a data URL with base64, or a URL that begins with https://")
+    head = _DATA_URL.match(source)
+    data = base64_of(source if head is None else source[head.end() :])
+    media_type = media_type_of(data)
+    if media_type is None:
+        raise ValueError("this is no PNG, JPEG, WebP, GIF or PDF")
+    return Media("document" if media_type == "application/pdf" else "image", media_type, data, name=name)
 
 
 def _kind(content: Any) -> str:
@@ -176,13 +206,13 @@ def _kind(content: Any) -> str:
 
 _AsText = Annotated[Text, Tag("text")]
 TextContents = Annotated[
-    _AsText | Annotated[list[TextContent], Field(min_length=1, max_length=200), Tag("parts")], Discriminator(_kind)
+    _AsText | Annotated[list[TextContent], Field(max_length=200), Tag("parts")], Discriminator(_kind)
 ]
 MediaContents = Annotated[
     _AsText
     | Annotated[
         list[Annotated[TextContent | ImageContent | FileContent, Field(discriminator="type")]],
-        Field(min_length=1, max_length=200),
+        Field(max_length=200),
         Tag("parts"),
     ],
     Discriminator(_kind),
@@ -190,7 +220,9 @@ MediaContents = Annotated[
 AssistantContents = Annotated[
     _AsText
     | Annotated[
-        list[Annotated[TextContent | RefusalContent, Field(discriminator="type")]], Field(max_length=200), Tag("parts")
+        list[Annotated[TextContent | RefusalContent | ThinkingContent, Field(discriminator="type")]],
+        Field(max_length=200),
+        Tag("parts"),
     ],
     Discriminator(_kind),
 ]
@@ -201,7 +233,7 @@ class SystemMessage(NullIsAbsent, BaseModel):
 
     model_config = _SENT
     role: Literal["system", "developer"]
-    content: TextContents
+    content: TextContents = ""
 
 
 class UserMessage(NullIsAbsent, BaseModel):
@@ -209,7 +241,7 @@ class UserMessage(NullIsAbsent, BaseModel):
 
     model_config = _SENT
     role: Literal["user"]
-    content: MediaContents
+    content: MediaContents = ""
 
 
 class FunctionCall(NullIsAbsent, BaseModel):
@@ -267,7 +299,7 @@ class ToolMessage(NullIsAbsent, BaseModel):
 
     model_config = _SENT
     role: Literal["tool"]
-    content: MediaContents
+    content: MediaContents = ""
     tool_call_id: CallId
 
 
@@ -279,7 +311,7 @@ class FunctionDefinition(NullIsAbsent, BaseModel):
 
     model_config = _SENT
     name: ToolName
-    description: Annotated[str, StringConstraints(max_length=10_000)] | None = None
+    description: Annotated[str, StringConstraints(max_length=100_000)] | None = None
     parameters: JsonSchema | None = None
     strict: bool = False
 
@@ -307,6 +339,13 @@ class FunctionChoice(BaseModel):
     function: FunctionName
 
 
+class ChoiceByType(BaseModel):
+    """`tool_choice` in the form of Anthropic's."""
+
+    model_config = _SENT
+    type: Literal["auto", "any", "required", "none"]
+
+
 class PlainFormat(BaseModel):
     """Free text, or a JSON object of whatever members."""
 
@@ -319,7 +358,7 @@ class AnswerSchema(NullIsAbsent, BaseModel):
 
     model_config = ConfigDict(**_SENT, serialize_by_alias=True)
     name: SchemaName
-    description: Annotated[str, StringConstraints(max_length=10_000)] | None = None
+    description: Annotated[str, StringConstraints(max_length=100_000)] | None = None
     json_schema: Annotated[JsonSchema, Field(alias="schema")]
     strict: bool = True
 
@@ -362,16 +401,16 @@ class ChatCompletionRequest(NullIsAbsent, BaseModel):
     stop: (
         Annotated[str, StringConstraints(max_length=100)]
         | Annotated[
-            list[Annotated[str, StringConstraints(min_length=1, max_length=100)]],
+            list[Annotated[str, StringConstraints(max_length=100)]],
             Field(max_length=4),
         ]
     ) = []
     n: Annotated[int, Field(ge=1, le=1), Whole] = 1
     tools: Annotated[list[FunctionTool], Field(max_length=128)] | None = None
-    tool_choice: Literal["auto", "required", "none"] | FunctionChoice = "auto"
+    tool_choice: Literal["auto", "required", "none", "any"] | FunctionChoice | ChoiceByType = "auto"
     parallel_tool_calls: bool | None = None
     response_format: Annotated[PlainFormat | JsonSchemaFormat, Field(discriminator="type")] | None = None
-    reasoning_effort: ReasoningEffort | None = None
+    reasoning_effort: ReasoningEffort | Literal["default"] | None = None
     seed: Annotated[int, Field(ge=-(2**63), le=2**63 - 1), Whole] | None = None
     frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
     presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
@@ -399,7 +438,20 @@ class ChatCompletionRequest(NullIsAbsent, BaseModel):
     def chosen_tool(self) -> ToolChoice:
         """`tool_choice`, as `ToolUse` has it."""
         choice = self.tool_choice
-        return NamedTool(choice.function.name) if isinstance(choice, FunctionChoice) else choice
+        if isinstance(choice, FunctionChoice):
+            return NamedTool(choice.function.name)
+        word = choice.type if isinstance(choice, ChoiceByType) else choice
+        return "required" if word == "any" else word
+
+    @property
+    def stop_sequences(self) -> list[str]:
+        """`stop` without what is empty."""
+        return [one for one in ([self.stop] if isinstance(self.stop, str) else self.stop) if one]
+
+    @property
+    def effort(self) -> ReasoningEffort | None:
+        """`reasoning_effort`, where it is one."""
+        return None if self.reasoning_effort == "default" else self.reasoning_effort
 
 
 class _Turn:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from parley.interviews.wording import alike, words
+from parley.interviews.wording import alike, cleaned, words
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,26 @@ from parley.interviews.wording import alike, words
             False,
         ),
         ("\u540d?", "\u540d", True),
+        ("What is C?", "What is C++?", False),
+        ("What is C#?", "What is C?", False),
+        ("What is C++?", "What is c++", True),
+        ("When would you use an index on a table?", "When would you not use an index on a table?", False),
+        ("Why didn't you ship it on the same day?", "Why did you ship it on the same day?", False),
+        ("Why don't you test code?", "Why don\u2019t you test code?", True),
+        (
+            "Wann w\u00fcrden Sie f\u00fcr diese Tabelle einen Index nutzen?",
+            "Wann w\u00fcrden Sie f\u00fcr diese Tabelle keinen Index nutzen?",
+            False,
+        ),
+        ("R\u00e9sum\u00e9 or portfolio?", "Re\u0301sume\u0301 or portfolio?", True),
     ],
 )
 def test_questions_are_compared_in_any_script(one: str, other: str, same: bool) -> None:
     assert alike(words(one), words(other)) is same
+
+
+@pytest.mark.parametrize(
+    ("written", "read"), [("## What is C#?", "What is C#?"), ("`Tabs`/**spaces**, #1?", "Tabs or spaces, 1?")]
+)
+def test_a_voice_reads_names_whole(written: str, read: str) -> None:
+    assert cleaned(written, voice_friendly=True) == read

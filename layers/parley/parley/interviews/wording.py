@@ -6,18 +6,32 @@ import re
 import unicodedata
 from itertools import pairwise
 
-from parley.interviews.record import is_unspaced
+from parley.interviews.words import is_unspaced, with_plain_apostrophes, words_of
 
 MOST_WORDS = 30
 _MOST_CHARACTERS = 300  # not every language puts spaces between words
 _SAME_QUESTION = 0.8  # token Jaccard from which two questions count as one
+# In the languages that questions are asked in most; what is left out counts as a word like others.
+_NEGATION = re.compile(
+    "no|not|never|without|cannot|.+n't"  # English, and Spanish and Italian "no"
+    "|nicht|kein.*|nie|niemals|ohne"  # German
+    "|inte|ej|aldrig|utan|ingen|inga|inget"  # Swedish
+    "|pas|jamais|sans"  # French
+    "|nunca|jam\u00e1s|sin|n\u00e3o|sem|non|mai|senza"  # Spanish, Portuguese, Italian
+    "|niet|geen|nooit|zonder|ikke|aldri|uten|uden"  # Dutch, Norwegian, Danish
+    "|\u043d\u0435|\u0431\u0435\u0437|\u043d\u0438\u043a\u043e\u0433\u0434\u0430"  # Russian
+    "|\u0928\u0939\u0940\u0902|\u092c\u093f\u0928\u093e"  # Hindi
+    "|\u0644\u0627|\u0644\u0645|\u0628\u062f\u0648\u0646"  # Arabic
+    "|.*[\u4e0d\u6ca1\u6c92].*|\u306a\u3044|\u305b\u3093"  # Chinese, Japanese
+)
 
 
 def cleaned(question: str, *, voice_friendly: bool = False) -> str:
     """A question on one line; without markup where it is read aloud."""
     text = " ".join(unicodedata.normalize("NFC", question).split())
     if voice_friendly:
-        text = " ".join(re.sub(r"[*_`#]", "", text).replace("/", " or ").split())
+        # "C#" is a name.
+        text = " ".join(re.sub(r"[*_`]|(?<!\w)#+", "", text).replace("/", " or ").split())
     return text
 
 
@@ -26,15 +40,22 @@ def too_long(question: str) -> bool:
     return len(question.split()) > MOST_WORDS or len(question) > _MOST_CHARACTERS
 
 
-def words(text: str) -> frozenset[str]:
-    """What two questions are compared by: words, or neighbouring characters in a script without spaces between them."""
-    return frozenset(
+def parts(text: str) -> list[str]:
+    """What questions are compared by, in order: words, or neighbouring characters in a script without spaces."""
+    return [
         part
-        for word in re.findall(r"\w+", text.casefold())
-        for part in (map("".join, pairwise(word)) if len(word) > 1 and any(map(is_unspaced, word)) else [word])
-    )
+        for word in words_of(with_plain_apostrophes(unicodedata.normalize("NFKC", text).casefold()))
+        for part in (map("".join, pairwise(word)) if len(word) > 1 and is_unspaced(word[0]) else [word])
+    ]
+
+
+def words(text: str) -> frozenset[str]:
+    """The `parts` of a question, to compare it with others."""
+    return frozenset(parts(text))
 
 
 def alike(a: frozenset[str], b: frozenset[str]) -> bool:
-    """Whether two questions, by their `words`, ask the same."""
+    """Whether two questions, by their `words`, ask the same. One with a negation and one without do not."""
+    if any(map(_NEGATION.fullmatch, a)) != any(map(_NEGATION.fullmatch, b)):
+        return False
     return bool(a | b) and len(a & b) / len(a | b) >= _SAME_QUESTION

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from parley.interviews.assessment import read
 from parley.interviews.evidence import OwnWords
-from parley.interviews.record import words_in
 from parley.interviews.rubric import rubric_for
 from parley.interviews.scoring import feedback_from
+from parley.interviews.words import words_in
 from testing.interviews import as_json, fabricated, make_answer, make_record, make_turn, paraphrased, verbatim
 
 SAID = (
@@ -75,7 +75,7 @@ def test_what_was_not_said_does_not_count(quote: str) -> None:
         ("from vi\u00ea\u0323t nam", "vi\u1ec7t nam"),  # Windows' Vietnamese keyboard puts the tone on by itself
         ("from vi\u1ec7t nam", "vie\u0302\u0323t nam"),
         ("it\u200b really co\u00adoperates", "it really cooperates"),
-        ("\u0645\u0631\u062d\u0628\u0627 \u200fSQL", "\u0645\u0631\u062d\u0628\u0627 SQL"),
+        ("مرحبا \u200fSQL", "مرحبا SQL"),
         ("a b", "a\u200f b"),
         ("a follow-up - then I left", "a follow\u2011up \u2014 then I left"),
         ("I ran `git rebase -i` there", "I ran git rebase \u2011i there"),
@@ -86,6 +86,85 @@ def test_what_looks_the_same_is_the_same_however_it_is_encoded(said: str, quote:
     found = OwnWords([make_turn(2, "user", said, 0)]).find(quote)
     assert found is not None
     assert found.quote == said[found.start :]
+
+
+@pytest.mark.parametrize(
+    ("said", "quote"),
+    [
+        ("\u6211\u7528Python\u5199\u4ee3\u7801", "\u6211\u7528 Python \u5199\u4ee3\u7801"),
+        ("\u6211\u7528 Python \u5199\u4ee3\u7801", "\u6211\u7528Python\u5199\u4ee3\u7801"),
+        ("Vraiment ? Oui !", "Vraiment? Oui!"),  # French has a narrow space there
+        ("it\u2014then we left", "it \u2014 then we left"),
+        ("it -- then we left", "it\u2014then we left"),
+        (
+            "मैंने इसे मापा",
+            "मैंने इसे मापा\u0964",
+        ),
+        (
+            "میں نے ناپا",
+            "میں نے ناپا\u06d4",
+        ),
+        (
+            "أنا قست ذلك",
+            "أنا قست ذلك\u061f",
+        ),
+        ("we measured it", "we measured it!"),
+        ("I don\u02bct know", "I don't know"),
+        ("צה\u05f4ל בנה", 'צה"ל בנה'),
+        (
+            "ג\u05f3\u05d9רפה כאן",
+            "ג'\u05d9רפה כאן",
+        ),
+        ("\u0130STANBUL ISI", "istanbul \u0131s\u0131"),
+        ("\uff21\uff37\uff33\u3092\u4f7f\u3046", "AWS \u3092\u4f7f\u3046"),
+        ("\uff83\uff9e\uff70\uff80\u3092\u4f7f\u3046", "\u30c7\u30fc\u30bf\u3092\u4f7f\u3046"),
+        ("I \u2764\ufe0f Rust", "I \u2764 Rust"),
+        ("d'une \u00e9quipe soud\u00e9e", "une \u00e9quipe soud\u00e9e"),
+        ("I wrote C#", "I wrote C#."),
+    ],
+)
+def test_what_is_typed_in_another_way_is_the_same(said: str, quote: str) -> None:
+    found = OwnWords([make_turn(2, "user", f"So: {said}", 0)]).find(quote)
+    assert found is not None
+    assert found.quote in said
+    assert found.end - found.start == len(found.quote)
+
+
+@pytest.mark.parametrize("quote", ["I can", "so I can", "I like C and Java", "measured it", "r\u00e9sum"])
+def test_a_part_of_a_word_is_no_word(quote: str) -> None:
+    said = "So I can't say. I like C# and Java, I remeasured it, r\u00e9sum\u00e9s too."
+    assert OwnWords([make_turn(2, "user", said, 0)]).find(quote) is None
+
+
+HALTING = "I\u2026 measured\u2026 the latency\u2026 before\u2026 shipping"
+
+
+@pytest.mark.parametrize(
+    ("quote", "shown", "words"),
+    [
+        (HALTING, HALTING, 6),
+        (HALTING.replace("\u2026", "..."), HALTING, 6),
+        ("I... measured... the [...] before... shipping", "I\u2026 measured\u2026 the \u2026 before\u2026 shipping", 3),
+        ("I ... the latency ... shipping", "I \u2026 the latency \u2026 shipping", 2),
+        ("measured... the latency", "measured\u2026 the latency", 3),
+    ],
+)
+def test_an_ellipsis_of_the_transcript_leaves_nothing_out(quote: str, shown: str, words: int) -> None:
+    for said in (HALTING, HALTING.replace("\u2026", "...")):
+        found = OwnWords([make_turn(2, "user", said, 0)]).find(quote)
+        assert found is not None
+        assert found.quote.replace("...", "\u2026") == shown
+        assert found.words_in_a_row == words
+
+
+def test_no_more_is_left_out_of_a_quote_because_the_transcript_has_ellipses_too() -> None:
+    said = [make_turn(2, "user", HALTING, 0)]
+    assert OwnWords(said).find("I ... measured ... latency ... before ... shipping") is not None
+    assert OwnWords(said).find("I ... the ... before ... shipping ... I") is None
+    assert (
+        OwnWords([make_turn(2, "user", "one two three four five six seven", 0)]).find("one...three...five...seven")
+        is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -128,6 +207,37 @@ def test_of_a_quote_the_words_beside_each_other_are_counted(quote: str, words: i
 )
 def test_what_nobody_said_stands_in_no_quotation_marks(text: str, shown: str) -> None:
     assert OwnWords(TURNS).without_invented(text) == shown
+
+
+@pytest.mark.parametrize(
+    "marks",
+    [
+        "\u00bb \u00ab", "\u201d \u201d", "\u201a \u2018", "\u2039 \u203a", "\u203a \u2039", '\u201c "', '\u201e "',
+        '" \u201d', "`` ''", "\uff02 \uff02", "\u301d \u301e", "\u300c \u300d", "\u300e \u300f", "\u2018 \u2019",
+        "\u201c \u2019", "' \u201d", "\u05f4 \u05f4", "\u00ab\u202f \u202f\u00bb", "\u201c ",
+    ],
+)  # fmt: skip
+def test_any_marks_are_taken_off_what_nobody_said_and_left_on_what_was_said(marks: str) -> None:
+    opening, closing = marks.split(" ")
+    said = f"You told us: {opening}we cut latency by 40%{closing}"
+    assert OwnWords(TURNS).without_invented(said) == said
+    invented = f"You told us: {opening}we doubled the revenue{closing}"
+    shown = OwnWords(TURNS).without_invented(invented)
+    assert shown.split() == ["You", "told", "us:", "we", "doubled", "the", "revenue"]
+
+
+def test_a_mark_that_a_word_is_joined_to_still_closes() -> None:
+    """As particles are in Korean."""
+    said = '\u2018매출을 두 배로 늘렸다\u2019라고, "매출을 두 배로 늘렸다"라고'
+    assert OwnWords(TURNS).without_invented(said) == "매출을 두 배로 늘렸다라고, 매출을 두 배로 늘렸다라고"
+
+
+@pytest.mark.parametrize("marks", ['"', "\u201c", "'a \u201c", "\u00bb \u00ab '"])
+def test_a_model_that_opens_quotations_without_end_does_not_hold_the_worker_up(marks: str) -> None:
+    """Where each of them is looked up, this test does not end."""
+    turns = [make_turn(number, "user", "a b c " * 3_000, 0) for number in range(2, 12)]
+    text = "".join(f"{marks}b c d " for _ in range(2_000))
+    assert "b c d" in OwnWords(turns).without_invented(text)
 
 
 @pytest.mark.parametrize("blank", [" ", "( ", "[", "(\n"])

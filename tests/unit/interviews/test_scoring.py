@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parley.interviews.assessment import Assessment, read
-from parley.interviews.record import InterviewRecord, words_in
+from parley.interviews.record import InterviewRecord
 from parley.interviews.rubric import Rubric, rubric_for
 from parley.interviews.scoring import Feedback, feedback_from
 from testing.interviews import as_json, make_answer, make_record
@@ -150,18 +150,3 @@ def test_any_levels_give_a_score_within_its_bounds_and_an_agreement_of_a_share(l
     assert (given_back.overall_score is None) == (given_back.recommendation == "insufficient_evidence")
     assert given_back.agreement is None or 0 <= given_back.agreement <= 1
     assert 0 <= given_back.coverage <= 1
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("", 0),
-        ("...", 0),
-        ("one two  three", 3),
-        ("don't", 2),
-        ("\u79c1\u306f\u6771\u4eac", 2),
-        ("Ich mu\u00df das pr\u00fcfen", 4),
-    ],
-)
-def test_words_are_counted_in_any_script(text: str, words: int) -> None:
-    assert words_in(text) == words

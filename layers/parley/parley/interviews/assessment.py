@@ -244,9 +244,8 @@ def _question(index: int, item: _Question, said: OwnWords, record: InterviewReco
         status = "not_asked"
     elif index not in record.answered:
         status = "not_answered"
-    return AssessedQuestion(
-        index, status, said.without_invented(item.summary), tuple(item.missing_points), item.better_answer
-    )
+    missing = tuple(map(said.without_invented, item.missing_points))
+    return AssessedQuestion(index, status, said.without_invented(item.summary), missing, item.better_answer)
 
 
 def _question_names(record: InterviewRecord) -> list[str]:

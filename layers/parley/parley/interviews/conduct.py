@@ -23,7 +23,6 @@ from parley.core.observability import logger
 from parley.core.queues import WorkQueue
 from parley.database.connection import Database, Statement
 from parley.database.errors import DatabaseError
-from parley.interviews.record import words_in
 from parley.interviews.session_follow_ups import follow_up, follow_up_prompt
 from parley.interviews.session_records import Stage, State, Turn
 from parley.interviews.session_schemas import (
@@ -36,6 +35,7 @@ from parley.interviews.session_schemas import (
 )
 from parley.interviews.sessions import interview_not_found, interview_uuid
 from parley.interviews.voice_assistant import VoiceAssistants
+from parley.interviews.words import words_in
 
 _NOT_FOUND, _WRONG_STATE = "P0002", "55000"  # SQLSTATEs of the functions that conduct interviews
 # A follow-up that no model may or can give is left out, and the interview goes on.

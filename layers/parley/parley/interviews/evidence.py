@@ -1,8 +1,8 @@
 """Whether the candidate really said what a model quotes.
 
-Models paraphrase. A quote counts where it stands word for word in one of the candidate's own turns, apart from white
-space, quotation marks, dashes and case; an ellipsis may stand for what was left out. What is shown is the transcript's
-text.
+Models paraphrase. A quote counts where it stands word for word in one of the candidate's own turns, apart from how it
+is typed: white space, quotation marks, dashes, ellipses, case, width, and marks at its ends. An ellipsis may also stand
+for what was left out. What is shown is the transcript's text.
 """
 
 from __future__ import annotations
@@ -13,30 +13,38 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
-from parley.interviews.record import is_unspaced, words_in
 from parley.interviews.session_records import Turn
+from parley.interviews.words import APOSTROPHES, is_mark, is_unspaced, words_in
 
 # How many pieces an ellipsis may leave of a quote: out of enough pieces, anything can be put together.
 _MOST_PIECES = 3
 # White space is looked for after a bracket only: a pattern that may begin with it takes cubic time on a blank quote.
-_ELLIPSIS = re.compile(r"(?:[\[(]\s*)?(?:\u2026|\.{3,})(?:\s*[\])])?")
-_QUOTATION_MARKS = frozenset(
-    "\"'`\u00b4\u00ab\u00bb\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u2032\u2033\u2039\u203a"
-    "\u300c\u300d\u300e\u300f\uff02\uff07"
+_ELLIPSIS = re.compile(r"(?:[\[(]\s*)?(?:\u2026+|\.{3,})(?:\s*[\])])?")
+_DOTS = "..."
+# Marks for what somebody said, in two families, so that an apostrophe closes no speech. Which of them open and which
+# close differs from language to language: English and German agree about none of them.
+_DOUBLE_MARKS = frozenset(
+    '"\u00ab\u00bb\u05f4\u201c\u201d\u201e\u201f\u2033\u2036\u275d\u275e\u2e42'
+    "\u300e\u300f\u301d\u301e\u301f\ufe43\ufe44\uff02"
 )
-_MARK = "'"
-# Models set other dashes than people type.
-_DASHES = frozenset("\u2010\u2011\u2012\u2013\u2014\u2015\u2212")
-# What a text says that somebody said, in the marks of several languages; an apostrophe within a word is none.
-_PAIRS = ('""', "\u201c\u201d", "\u201e\u201c", "\u201e\u201d", "\u00ab\u00bb", "\u300c\u300d", "\u300e\u300f")
-_QUOTATION = re.compile(
-    "|".join([*(f"{pair[0]}([^{pair[1]}]+){pair[1]}" for pair in _PAIRS), "(?<!\\w)['\u2018](.+?)['\u2019](?!\\w)"]),
-    re.DOTALL,
+_SINGLE_MARKS = APOSTROPHES - _DOUBLE_MARKS | frozenset(
+    "`\u00b4\u2018\u201a\u201b\u2032\u2035\u2039\u203a\u275b\u275c\u300c\u300d\ufe41\ufe42\uff62\uff63"
 )
+_ALWAYS_OPEN = frozenset("\u201a\u201e\u2e42\u300c\u300e\u301d\ufe41\ufe43\uff62")
+_ALWAYS_CLOSE = frozenset("\u300d\u300f\u301e\u301f\ufe42\ufe44\uff63")
+_QUOTATION_MARKS = _SINGLE_MARKS | _DOUBLE_MARKS
+# Two single ones are a double one, as TeX has it.
+_A_MARK = re.compile(f"``|\u00b4\u00b4|''|\u2018\u2018|\u2019\u2019|[{''.join(sorted(_QUOTATION_MARKS))}]")
+# Languages that use no apostrophes join words to a closing mark; in Hebrew a mark within a word is an abbreviation.
+_HANGUL, _HEBREW = re.compile("[\u1100-\u11ff\u3130-\u318f\uac00-\ud7af]"), re.compile("[\u0590-\u05ff]")
+_APOSTROPHE = "'"
 _SHORTEST_QUOTATION = 3  # words; fewer are a name or a term
-# A quote is a part of a sentence, and a model that ends it with a stop changes no word.
-_AT_THE_ENDS = f"{_MARK} .,;:\u3001\u3002\uff0c"
+_DEEPEST_QUOTATION = 4  # quotations in each other; a model that nests more of them makes its reader slow
+# A quote is a part of a sentence, and a model that ends it with a stop changes no word. These signs are words.
+_WORDS_OF_PUNCTUATION = frozenset("#%&@/\\\u2030\u066a")
+_WITHOUT_DOT = str.maketrans({"\u0130": "i", "\u0131": "i"})  # Turkish letters whose case others cannot tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +54,24 @@ class Evidence:
     Attributes:
         sequence_number: of the candidate's turn.
         start, end: where it stands in the turn's text, in characters.
-        quote: the turn's own words; " … " stands where some were left out.
+        quote: the turn's own words; " \u2026 " stands where some were left out.
+        words_in_a_row: how many words stand beside each other in it: the most of any piece.
     """
 
     sequence_number: int
     start: int
     end: int
     quote: str
+    words_in_a_row: int
 
-    @property
-    def words_in_a_row(self) -> int:
-        """How many words stand beside each other in it: the most of any piece."""
-        return max(words_in(piece) for piece in self.quote.split("\u2026"))
+    def as_json(self) -> dict[str, Any]:
+        """An `EvidenceQuote`, as feedback is kept and told."""
+        return {
+            "sequence_number": self.sequence_number,
+            "start": self.start,
+            "end": self.end,
+            "quote": self.quote,
+        }
 
 
 class OwnWords:
@@ -81,21 +95,20 @@ class OwnWords:
         if not pieces:
             return None
         for text in sorted(self._turns, key=lambda text: text.turn.sequence_number != sequence_number):
-            found = text.find([whole]) or (text.find(pieces) if len(pieces) <= _MOST_PIECES else None)
+            found = text.find([whole]) or text.find(pieces)
             if found is not None:
                 return found
         return None
 
     def without_invented(self, text: str) -> str:
         """The text without quotation marks around what none of the turns has: there it is no quote any more."""
-
-        def checked(found: re.Match[str]) -> str:
-            inside = next(group for group in found.groups() if group)
-            return inside if words_in(inside) >= _SHORTEST_QUOTATION and self.find(inside) is None else found[0]
-
-        before = ""
-        while text != before:  # one may stand in another
-            before, text = text, _QUOTATION.sub(checked, text)
+        dropped: list[tuple[int, int]] = []
+        for opening, closing in _quotations(text):
+            inside = text[opening[1] : closing[0]]
+            if words_in(inside) >= _SHORTEST_QUOTATION and self.find(inside) is None:
+                dropped += (opening, closing)
+        for start, end in sorted(dropped, reverse=True):
+            text = text[:start] + text[end:]
         return text
 
 
@@ -111,66 +124,172 @@ class _Text:
             self._origin.append((start, end))
         self._characters = "".join(characters)
         # Where a word may begin. Of a text that is one word, all other places need no look.
-        self._begins = [
-            at
-            for at, character in enumerate(characters)
-            if at == 0 or not (_joins(characters[at - 1]) and _joins(character))
-        ]
+        self._begins = [at for at in range(len(characters)) if at == 0 or not _together(*characters[at - 1 : at + 1])]
 
     def find(self, pieces: Sequence[str]) -> Evidence | None:
-        """The pieces, in their order."""
+        """The pieces, in their order: left out is something twice at most; other ellipses are the turn's."""
         spans: list[tuple[int, int]] = []
         at = 0
-        for piece in pieces:
-            start = self._find(piece, at)
-            if start is None:
+        for number, piece in enumerate(pieces):
+            if spans and self._goes_on(piece, at):
+                at += len(_DOTS) + len(piece)
+                spans[-1] = (spans[-1][0], at)
+                continue
+            # Where the turn has the ellipsis too, that is the place.
+            both = _DOTS.join(pieces[number : number + 2])
+            start = self._find(both, at)
+            start = self._find(piece, at) if start is None else start
+            if start is None or len(spans) == _MOST_PIECES:
                 return None
             at = start + len(piece)
-            spans.append((self._origin[start][0], self._origin[at - 1][1]))
-        quote = " \u2026 ".join(self.turn.content[start:end] for start, end in spans)
-        return Evidence(self.turn.sequence_number, spans[0][0], spans[-1][1], quote)
+            spans.append((start, at))
+        places = [(self._origin[start][0], self._origin[end - 1][1]) for start, end in spans]
+        quotes = [self.turn.content[start:end] for start, end in places]
+        return Evidence(
+            self.turn.sequence_number,
+            places[0][0],
+            places[-1][1],
+            " \u2026 ".join(quotes),
+            max(map(words_in, quotes)),
+        )
+
+    def _goes_on(self, piece: str, at: int) -> bool:
+        """Whether an ellipsis and the piece stand at this place."""
+        return self._characters.startswith(_DOTS + piece, at) and self._ends(at + len(_DOTS) + len(piece))
 
     def _find(self, piece: str, at: int) -> int | None:
         """Where whole words read so: "no" does not stand in "know"."""
         text = self._characters
         start = text.find(piece, at)
         while start >= 0:
-            end = start + len(piece)
             begins = self._begins[bisect_left(self._begins, start)] if start <= self._begins[-1] else len(text)
-            if begins == start and (end == len(text) or not (_joins(text[end]) and _joins(piece[-1]))):
+            if begins == start and self._ends(start + len(piece)):
                 return start
             start = text.find(piece, max(begins, start + 1))
         return None
 
+    def _ends(self, at: int) -> bool:
+        """Whether a word ends before this place. "Can" does not end in "can't"; in "d'une", "une" begins."""
+        if self._characters[at : at + 1] == _APOSTROPHE:
+            return False
+        return at == len(self._characters) or not _together(*self._characters[at - 1 : at + 1])
+
+
+def _quotations(text: str) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+    """Where something stands in quotation marks: start and end of the opening mark and of the closing one.
+
+    A mark may open where no word ends before it, and close where no word begins after it; so an apostrophe does neither
+    or has nothing to close. One closes the nearest open one of its family. What is left over closes any, and at last
+    the text's end does.
+    """
+    pairs: list[tuple[tuple[int, int], tuple[int, int]]] = []
+    opened: list[tuple[int, int]] = []
+    unopened: list[tuple[int, int]] = []
+    for found in _A_MARK.finditer(text):
+        mark, place = found[0], found.span()
+        before, after = text[max(0, place[0] - 1) : place[0]], text[place[1] : place[1] + 1]
+        family = _is_double(mark)
+        may_open, may_close = not _joins(before), not _joins(after)
+        if not may_open and not may_close:  # within a word
+            may_open = may_close = not _HEBREW.match(after) and (family or _HANGUL.match(after) is not None)
+        may_open, may_close = may_open and mark not in _ALWAYS_CLOSE, may_close and mark not in _ALWAYS_OPEN
+        partner = next((one for one in reversed(opened) if _is_double(text[slice(*one)]) == family), None)
+        if may_close and partner is not None:
+            del opened[opened.index(partner) :]
+            pairs.append((partner, place))
+        elif may_open:
+            opened = [*opened[1 - _DEEPEST_QUOTATION :], place]
+        elif may_close:
+            unopened.append(place)
+    for closing in unopened:
+        partner = next((one for one in reversed(opened) if one < closing), None)
+        if partner is not None:
+            opened.remove(partner)
+            pairs.append((partner, closing))
+    return pairs + [(one, (len(text), len(text))) for one in opened if _is_double(text[slice(*one)])]
+
+
+def _is_double(mark: str) -> bool:
+    return len(mark) > 1 or mark in _DOUBLE_MARKS
+
 
 def _bare(text: str) -> str:
     """The text, normalised, without what may stand around a quote."""
-    return "".join(character for _, _, character in _normalised(text)).strip(_AT_THE_ENDS)
+    characters = [character for _, _, character in _normalised(text)]
+    start, end = 0, len(characters)
+    while start < end and _stands_around(characters[start]):
+        start += 1
+    while start < end and _stands_around(characters[end - 1]):
+        end -= 1
+    return "".join(characters[start:end])
+
+
+def _stands_around(character: str) -> bool:
+    return character == " " or (_is_punctuation(character) and character not in _WORDS_OF_PUNCTUATION)
 
 
 def _normalised(text: str) -> Iterator[tuple[int, int, str]]:
-    """Each normalised character with start and end of the characters that it comes from; no white space at the ends."""
+    """Each normalised character with start and end of the characters that it comes from.
+
+    No white space stands at the ends and none beside punctuation, dashes and scripts that have no spaces: people type
+    one there or do not. Of dashes in a row one counts, of dots three.
+    """
     waiting: tuple[int, int] | None = None
-    begun = False
+    before = ""  # the last three characters
     for start, end in _clusters(text):
         cluster = text[start:end]
         if cluster.isspace():
             waiting = (start, end) if waiting is None else (waiting[0], end)
             continue
-        if all(unicodedata.category(character) == "Cf" for character in cluster):
-            continue  # invisible: a soft hyphen, a mark of direction
-        if cluster in _QUOTATION_MARKS and not (_joins(text[start - 1 : start]) and _joins(text[end : end + 1])):
-            continue  # models leave out what stands around a word, such as backticks; "don't" keeps its own
-        if waiting is not None and begun:
-            yield *waiting, " "
-        waiting, begun = None, True
+        if all(map(_is_invisible, cluster)):
+            continue
         if cluster in _QUOTATION_MARKS:
-            yield start, end, _MARK
-        elif cluster in _DASHES:
-            yield start, end, "-"
+            if not (_joins(text[start - 1 : start]) and _joins(text[end : end + 1])):
+                continue  # models leave out what stands around a word, such as backticks; "don't" keeps its own
+            folded = '"' if cluster in _DOUBLE_MARKS else _APOSTROPHE
         else:
-            for part in unicodedata.normalize("NFD", cluster.casefold()):
-                yield start, end, part
+            folded = _folded(cluster)
+        for part in folded:
+            if waiting is not None and before and not (_needs_no_space(before[-1]) or _needs_no_space(part)):
+                yield *waiting, " "
+                before += " "
+            waiting = None
+            if before[-1:] == part == "-" or (part == "." and before[-3:] == _DOTS):
+                continue
+            before = before[-2:] + part
+            yield start, end, part
+
+
+@lru_cache(1_024)
+def _folded(cluster: str) -> str:
+    """A character, with what stands on it, as it is compared: one width, one case, one order of its marks."""
+    one_case = unicodedata.normalize("NFKC", cluster).translate(_WITHOUT_DOT).casefold()
+    parts = unicodedata.normalize("NFKD", one_case).replace("i\u0307", "i")
+    return "".join("-" if _is_dash(part) else part for part in parts)
+
+
+def _is_dash(character: str) -> bool:
+    """Models set other dashes than people type."""
+    return character == "\u2212" or unicodedata.category(character) == "Pd"
+
+
+@lru_cache(1_024)
+def _is_invisible(character: str) -> bool:
+    """A soft hyphen, a mark of direction, or which picture a sign is shown by."""
+    return (
+        unicodedata.category(character) == "Cf"
+        or "\ufe00" <= character <= "\ufe0f"
+        or "\U000e0100" <= character <= "\U000e01ef"
+    )
+
+
+def _is_punctuation(character: str) -> bool:
+    return unicodedata.category(character).startswith("P")
+
+
+@lru_cache(1_024)
+def _needs_no_space(character: str) -> bool:
+    return _is_punctuation(character) or is_unspaced(character)
 
 
 def _clusters(text: str) -> Iterator[tuple[int, int]]:
@@ -187,7 +306,14 @@ def _joins(character: str) -> bool:
     """Whether a character goes on a word that its neighbour belongs to; none does not."""
     if not character:
         return False
-    return (character.isalnum() and not is_unspaced(character)) or unicodedata.category(character).startswith("M")
+    return (character.isalnum() and not is_unspaced(character)) or is_mark(character)
+
+
+def _together(before: str, after: str) -> bool:
+    """Whether no word ends between two characters."""
+    if is_mark(after) and (before.isalnum() or is_mark(before)):
+        return True
+    return _joins(before) and _joins(after)
 
 
 def _has_words(text: str) -> bool:

@@ -151,7 +151,7 @@ def _columns(feedback: Feedback, rubric: Rubric, record: InterviewRecord, call: 
                 "name": item.name,
                 "level": item.level,
                 "score": item.score if is_scored else None,
-                "evidence": [asdict(evidence) for evidence in item.evidence],
+                "evidence": [evidence.as_json() for evidence in item.evidence],
                 "evidenced": item.is_evidenced,
                 "reasoning": item.reasoning,
                 "spread": item.spread,

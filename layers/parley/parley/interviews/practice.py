@@ -133,7 +133,7 @@ def _told(feedback: Feedback, rubric: Rubric, call: ModelCall) -> Mapping[str, A
     (competency,), (question,) = feedback.competencies, feedback.questions
     return {
         "level": competency.level,
-        "evidence": [asdict(evidence) for evidence in competency.evidence],
+        "evidence": [evidence.as_json() for evidence in competency.evidence],
         "evidenced": competency.is_evidenced,
         "reasoning": competency.reasoning,
         "summary": question.summary or feedback.summary,

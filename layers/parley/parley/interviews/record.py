@@ -2,31 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from parley.interviews.session_records import Turn
-
-# Scripts that are written without spaces between words, of which two characters count as one word.
-_UNSPACED = (
-    "\u0e00-\u0eff"  # Thai, Lao
-    "\u1000-\u109f\u1780-\u17ff"  # Burmese, Khmer
-    "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"  # Japanese kana, Chinese characters
-    "\U00020000-\U0003ffff"  # rarer Chinese characters
-)
-_WORD = re.compile(rf"[^\W{_UNSPACED}]+|[{_UNSPACED}]{{1,2}}")
-
-
-def words_in(text: str) -> int:
-    """How many words a text has, in any script."""
-    return len(_WORD.findall(text))
-
-
-def is_unspaced(character: str) -> bool:
-    """Whether a character belongs to a script that has no spaces between words."""
-    return re.match(f"[{_UNSPACED}]", character) is not None
+from parley.interviews.words import words_in
 
 
 @dataclass(frozen=True, slots=True)

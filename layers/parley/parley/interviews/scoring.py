@@ -31,7 +31,7 @@ from parley.interviews.record import InterviewRecord
 from parley.interviews.rubric import LEVELS, Rubric
 
 # Feedback keeps the version it was computed by; whoever changes a rule changes it.
-RULE_VERSION: Final = "2026-11-29.2"
+RULE_VERSION: Final = "2026-11-29.3"
 
 _LEAST_ANSWERS = 2
 _LEAST_WORDS = 100

@@ -6,17 +6,17 @@ Nothing is inferred about feelings from anybody's voice (EU AI Act, article 5). 
 
 from __future__ import annotations
 
-import re
 import statistics
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby, pairwise
 from typing import Any, Final, Literal, NamedTuple
 
-from parley.interviews.record import words_in
 from parley.interviews.voice_reading import CallReport, Spoken, Word
+from parley.interviews.words import with_plain_apostrophes, words_in, words_of
 
-FORMULA_VERSION: Final = "2026-11-29.2"
+FORMULA_VERSION: Final = "2026-11-29.3"
 
 FillerDetection = Literal["full", "lexical_only", "unknown"]
 Source = Literal["words", "duration", "message_times", "none"]
@@ -50,8 +50,6 @@ _DISCOURSE: Mapping[str, tuple[str, ...]] = {
     "es": ("o sea", "digamos"),
     "fr": ("en fait", "du coup", "genre"),
 }  # fmt: skip
-_WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*|,")
-_INNER_APOSTROPHE = re.compile(r"(?<=[^\W_])['\u2019](?=[^\W_])")
 _BEFORE_LIKE = frozenset(("was", "is", "and", "but", "so", "i'm", "it's"))
 _AFTER_LIKE = frozenset(("a", "the", "really", "so"))
 
@@ -83,7 +81,7 @@ def analytics(report: CallReport, language: str) -> dict[str, Any] | None:
     interviewer = _timed([one for one in report.spoken if one.role == "assistant" and words_in(one.content)])
     measured = [one for one in user if one.seconds is not None]
     seconds = sum(one.seconds or 0.0 for one in measured)
-    words = sum(_words_spoken(one.spoken) for one in measured)
+    words = sum(words_in(one.spoken.content) for one in measured)
     minutes = seconds / 60
     pace = words / minutes if minutes > 0 else None
 
@@ -161,7 +159,7 @@ def _timed(messages: Sequence[Spoken]) -> list[Timed]:
     found = []
     for one in messages:
         span, duration, apart = _span_of_words(one), one.duration, _between_times(one)
-        shortest = _words_spoken(one) / _FASTEST_MESSAGE * 60
+        shortest = words_in(one.content) / _FASTEST_MESSAGE * 60
         sources: Sequence[tuple[Source, float | None]] = (
             ("words", None if span is None or by_words is None else span * by_words),
             ("duration", None if duration is None or by_duration is None else duration * by_duration),
@@ -188,14 +186,9 @@ def _between_times(one: Spoken) -> float | None:
     return apart if 0 < apart < _LONGEST_MESSAGE else None
 
 
-def _words_spoken(one: Spoken) -> int:
-    """How many words a message has: "don't" is one, as it is spoken."""
-    return words_in(_INNER_APOSTROPHE.sub("", one.content))
-
-
 def _scale(messages: Sequence[Spoken], told: Callable[[Spoken], float | None]) -> float | None:
     """What makes seconds of what is told: milliseconds or seconds, whichever is a pace that people speak at."""
-    both = [(value, _words_spoken(one)) for one in messages if (value := told(one)) is not None and value > 0]
+    both = [(value, words_in(one.content)) for one in messages if (value := told(one)) is not None and value > 0]
     total, words = sum(value for value, _ in both), sum(count for _, count in both)
     told_minutes = total / 60
     # Multiplied, because a vendor's number may be so small that it divides like zero.
@@ -278,7 +271,9 @@ def _fillers(user: Sequence[Timed], language: str) -> dict[int, Counter[str]]:
 
 def _found(one: Timed, language: str) -> Counter[str]:
     """The fillers of one message by their words."""
-    tokens = [found.replace("\u2019", "'") for found in _WORD.findall(one.spoken.content.casefold())]
+    text = with_plain_apostrophes(unicodedata.normalize("NFC", one.spoken.content.casefold()))
+    # A comma is a token of its own.
+    tokens = [word for at, part in enumerate(text.split(",")) for word in ([","] if at else []) + words_of(part)]
     words = [word for word in tokens if word != ","]
     primary = _primary(language)
     counts = Counter(word for word in words if word in _HESITATIONS.get(primary, ()))

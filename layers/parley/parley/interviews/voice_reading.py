@@ -17,7 +17,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from pydantic_core import from_json
 
-from parley.interviews.record import words_in
+from parley.interviews.words import words_in
 
 REPORT: Final = "end-of-call-report"
 STATUS: Final = "status-update"

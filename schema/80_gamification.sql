@@ -341,7 +341,8 @@ comment on function app.candidate_spoke(uuid) is
   'Whether the candidate answered anything: an interview that was only opened, skipped through and ended is none in the game.';
 
 -- One row a metric, so that an achievement in the catalogue is data: a metric and a target.
---   1. Completed interviews, each with how far it beats the ones before it in the same role.
+--   1. Completed interviews, each with the feedback that paid for how it went, the first that could judge it, and with how far
+--      that beats the ones before it in the same role. What is written anew pays nothing, so it achieves nothing either.
 --   2. How the user spoke, interview by interview.
 --   3. The metrics out of both, and those that other tables have.
 create or replace function app.achievement_metrics(p_user_id text) returns table (metric text, value numeric)
@@ -349,10 +350,14 @@ create or replace function app.achievement_metrics(p_user_id text) returns table
 begin atomic
   -- 1.
   with done as (
-    select s.interview_type, s.language, s.category, s.overall_score,
-      s.overall_score - min(s.overall_score) over (
+    select s.interview_type, s.language, s.category, f.overall_score, f.fully_evidenced,
+      f.overall_score - min(f.overall_score) over (
         partition by s.role order by s.completed_at, s.id rows between unbounded preceding and 1 preceding) as improvement
-    from public.interview_sessions s
+    from public.interview_sessions s left join lateral (
+      select b.overall_score, b.fully_evidenced from public.interview_feedback b
+      where b.interview_id = s.id and b.hiring_recommendation is distinct from 'insufficient_evidence'
+      order by b.version limit 1
+    ) f on true
     where s.user_id = p_user_id and s.status = 'completed' and app.candidate_spoke(s.id)
   -- 2.
   ), speech as (
@@ -367,15 +372,15 @@ begin atomic
   from (
     select count(*)::numeric as interviews, count(*) filter (where d.interview_type = 'voice')::numeric as voice_interviews,
       count(distinct d.language)::numeric as languages, max(d.overall_score) as best_score, max(d.improvement) as comeback,
-      count(distinct d.category) filter (where d.category <> 'mixed')::numeric as categories
+      count(distinct d.category) filter (where d.category <> 'mixed')::numeric as categories,
+      count(*) filter (where d.fully_evidenced)::numeric as evidenced
     from done d
   ) a,
   (select count(*) filter (where p.is_clean)::numeric as clean, count(*) filter (where p.is_steady)::numeric as steady from speech p) b,
   lateral (values
     ('interviews', a.interviews), ('voice_interviews', a.voice_interviews), ('languages', a.languages),
     ('best_score', a.best_score), ('comeback', a.comeback), ('categories', a.categories),
-    ('clean_speech', b.clean), ('steady_pace', b.steady),
-    ('fully_evidenced', (select count(*)::numeric from public.interview_feedback f where f.user_id = p_user_id and f.fully_evidenced)),
+    ('fully_evidenced', a.evidenced), ('clean_speech', b.clean), ('steady_pace', b.steady),
     ('longest_streak', (select k.longest_streak::numeric from public.streaks k where k.user_id = p_user_id)),
     ('level', (select p.level::numeric from public.profiles p where p.id = p_user_id)),
     ('weeks_in_top_10', (select count(*)::numeric from public.achievements x

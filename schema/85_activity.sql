@@ -243,8 +243,9 @@ comment on function app.reward_activity(text, text, text, text, text, timestampt
   'What an interview or a practice earns by having happened: the points, the user''s date that they are paid on, whether it is seen '
   'for the first time, and whether the activity itself was worth any.';
 
--- How well it went is paid by an interview's first feedback; feedback that is written anew pays nothing.
---   1. An interview that could be judged pays the rest of what completing is worth; by voice more.
+-- How well it went is paid by the first feedback that can judge it; feedback that is written anew pays nothing.
+--   1. An interview that could be judged pays the rest of what completing is worth; by voice more. Too little to judge by is
+--      not paid, so that nothing is taken from what comes later, as the report of a call may.
 --   2. So does the overall score: half of it.
 --   3. Each competency with a score may be a personal best.
 create or replace function app.reward_feedback(
@@ -255,14 +256,17 @@ create or replace function app.reward_feedback(
 as $$
 declare
   v_ref constant text := p_session.id::text;
-  v_is_judged constant boolean := p_feedback.hiring_recommendation is distinct from 'insufficient_evidence';
   v_skill record;
 begin
   -- 1.
+  if p_feedback.hiring_recommendation = 'insufficient_evidence' then
+    amount := 0;
+    return;
+  end if;
   amount := app.pay_xp(
     p_user_id => p_session.user_id, p_organization_id => p_session.organization_id,
     p_event_key => 'interview:' || v_ref || ':judged',
-    p_amount => case when not v_is_judged then 0 when p_session.interview_type = 'voice' then 50 else 40 end,
+    p_amount => case p_session.interview_type when 'voice' then 50 else 40 end,
     p_reason => 'interview_judged', p_ref_id => v_ref, p_local_date => p_local_date, p_at => p_at);
   if amount is null then
     amount := 0;
@@ -270,13 +274,11 @@ begin
   end if;
   -- 2.
   score := coalesce(p_feedback.overall_score, 0);
-  if v_is_judged then
-    amount := amount + coalesce(app.pay_xp(
-      p_user_id => p_session.user_id, p_organization_id => p_session.organization_id,
-      p_event_key => 'interview:' || v_ref || ':score',
-      p_amount => pg_catalog.floor(least(score, 100) / 2)::integer,
-      p_reason => 'interview_score', p_ref_id => v_ref, p_local_date => p_local_date, p_at => p_at), 0);
-  end if;
+  amount := amount + coalesce(app.pay_xp(
+    p_user_id => p_session.user_id, p_organization_id => p_session.organization_id,
+    p_event_key => 'interview:' || v_ref || ':score',
+    p_amount => pg_catalog.floor(least(score, 100) / 2)::integer,
+    p_reason => 'interview_score', p_ref_id => v_ref, p_local_date => p_local_date, p_at => p_at), 0);
   -- 3.
   for v_skill in
     select e.value ->> 'key' as key, (e.value ->> 'score')::numeric as score
@@ -290,7 +292,7 @@ begin
   end loop;
 end $$;
 comment on function app.reward_feedback(public.interview_sessions, public.interview_feedback, date, timestamptz) is
-  'What an interview earns by its first feedback: the points, and the score that the leaderboard adds (null the second time).';
+  'What an interview earns by the first feedback that can judge it: the points, and the score that the leaderboard adds (null for any other).';
 
 -- Everything that an interview or a practice leads to, in one transaction, so that ledger and what is cached of it agree.
 -- Called when it is over and again when feedback arrives; the ledger's keys say what was paid already.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -119,9 +120,8 @@ def test_recording_again_pays_nothing_and_feedback_that_comes_later_is_paid_once
     assert record(owner, "interview", interview, NOON + timedelta(days=1))["xp_awarded"] == 40 + 30
     give_feedback(owner, interview, ALICE, 100, version=2)
     again = record(owner, "interview", interview, NOON + timedelta(days=2))
-    # The new score may reach achievements; the interview itself is not paid again.
-    assert set(again["achievements"]) == {"score_80", "score_90", "perfect_100"}
-    assert sum(ledger(owner).values()) == before + 70 + 800
+    assert (again["xp_awarded"], again["achievements"]) == (0, [])
+    assert sum(ledger(owner).values()) == before + 70
     assert one(owner, "select current_streak, last_activity_date from streaks") == (1, date(2026, 10, 20))
 
 
@@ -149,9 +149,40 @@ def test_an_interview_without_enough_evidence_earns_little(owner: psycopg.Connec
     interview = completed(owner, score=None)
     give_feedback(owner, interview, ALICE, 90, recommendation="insufficient_evidence")
     record(owner, "interview", interview)
-    paid = ledger(owner)
-    assert (paid[f"interview:{interview}:completed"], paid[f"interview:{interview}:judged"]) == (10, 0)
-    assert f"interview:{interview}:score" not in paid
+    assert ledger(owner) == {
+        f"interview:{interview}:completed": 10, "daily:2026-10-20": 5, "streak:1:2026-10-20": 0,
+        "achievement:first_interview": 50,
+    }  # fmt: skip
+
+
+def test_the_first_feedback_that_can_judge_pays_whatever_was_written_before_it(owner: psycopg.Connection) -> None:
+    interview = completed(owner, score=None)
+    give_feedback(owner, interview, ALICE, 0, recommendation="insufficient_evidence")
+    record(owner, "interview", interview)
+    give_feedback(owner, interview, ALICE, 84, recommendation="strong_hire", version=2)
+    judged = record(owner, "interview", interview)
+    assert (judged["xp_awarded"], judged["achievements"]) == (40 + 42 + 100, ["score_80"])
+    give_feedback(owner, interview, ALICE, 100, recommendation="strong_hire", version=3)
+    assert record(owner, "interview", interview)["xp_awarded"] == 0
+    assert one(owner, "select total_score from leaderboard") == 84
+
+
+def test_feedback_that_is_written_anew_is_no_comeback_and_gives_no_evidence(owner: psycopg.Connection) -> None:
+    metrics = "select metric, value from app.achievement_metrics('alice')"
+
+    def measured() -> dict[str, Any]:
+        return dict(owner.execute(metrics).fetchall())
+
+    earlier, later = (completed(owner, score=score, role="x", completed_at=at) for score, at in (
+        (40, NOON), (50, NOON + timedelta(days=1)),
+    ))  # fmt: skip
+    assert (measured()["comeback"], measured()["fully_evidenced"]) == (10, 0)
+    for interview, score in ((earlier, 10), (later, 90)):
+        give_feedback(owner, interview, ALICE, score, version=2)
+    owner.execute("update interview_feedback set fully_evidenced = version = 2")
+    assert (measured()["comeback"], measured()["fully_evidenced"], measured()["best_score"]) == (10, 0, 50)
+    owner.execute("update interview_feedback set fully_evidenced = version = 1")
+    assert measured()["fully_evidenced"] == 2
 
 
 def test_an_interview_in_which_nobody_answered_earns_nothing(owner: psycopg.Connection) -> None:

@@ -84,15 +84,21 @@ begin atomic
 end;
 comment on function app.write_turn(uuid, text, text, integer, text, text, jsonb) is 'Appends a turn to a locked interview''s transcript.';
 
+create or replace function app.interview_ends_at(p_session public.interview_sessions) returns timestamptz
+  language sql stable
+  return (p_session).started_at + make_interval(secs => (p_session).time_limit_seconds);
+comment on function app.interview_ends_at(public.interview_sessions) is 'When the time for an interview that was started is over; null without a limit.';
+
 create or replace function app.end_interview(p_session public.interview_sessions, p_status text, p_reason text) returns void
   language sql volatile
 begin atomic
   update public.interview_sessions set
     status = p_status, ended_reason = p_reason,
     completed_at = case when p_status = 'completed' then app.now() end,
-    -- Nobody was there while it was silent.
-    duration_minutes = extract(epoch from
-      case when p_reason = 'silence' then last_activity_at else app.now() end - started_at) / 60
+    -- Nobody was there while it was silent, nor after its time, whenever that is found out.
+    duration_minutes = extract(epoch from least(
+      case p_reason when 'silence' then last_activity_at when 'time_limit' then app.interview_ends_at(p_session) end,
+      app.now()) - started_at) / 60
   where id = (p_session).id;
 end;
 comment on function app.end_interview(public.interview_sessions, text, text) is 'Ends an interview (completed or abandoned) and says why.';
@@ -120,11 +126,6 @@ create or replace function app.answer_ends_at(p_session public.interview_session
     secs => ((p_session).questions -> (p_asked).question_index ->> 'time_limit_seconds')::double precision) end;
 comment on function app.answer_ends_at(public.interview_sessions, public.interview_responses) is
   'When the time to answer the turn at an interview''s end is over: a follow-up has as long as its question; null without a limit.';
-
-create or replace function app.interview_ends_at(p_session public.interview_sessions) returns timestamptz
-  language sql stable
-  return (p_session).started_at + make_interval(secs => (p_session).time_limit_seconds);
-comment on function app.interview_ends_at(public.interview_sessions) is 'When the time for an interview that was started is over; null without a limit.';
 
 create or replace function app.follow_ups_left(p_session public.interview_sessions, p_index integer) returns integer
   language sql stable

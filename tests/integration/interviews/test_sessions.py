@@ -314,6 +314,14 @@ def test_an_interview_whose_time_is_over_is_completed(ada: Candidate, database: 
     assert (state["status"], state["ended_reason"], state["awaits"]) == ("completed", "time_limit", None)
 
 
+def test_an_interview_lasts_no_longer_than_its_time_however_late_somebody_looks(ada: Candidate, database: Any) -> None:
+    ada.prepare(time_limit_seconds=60)
+    ada.start()
+    wait(database, 50 * 3600)
+    ada.state()
+    assert ada.send("GET", f"/{ada.id}").json["duration_minutes"] == 1
+
+
 def test_an_answer_that_was_on_its_way_when_the_interview_ended_is_its_last(
     ada: Candidate, emulator: Emulator, database: Any
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from multiprocessing.connection import Connection
 from random import Random
@@ -194,3 +195,24 @@ def test_what_is_deleted_while_its_feedback_is_written_is_done_with(
     monkeypatch.setattr(type(completions), "admit", deleted)
     assert run_worker(schedules, interview) == []
     assert rows(database, "select count(*) from interview_feedback") == [0]
+
+
+def test_a_worker_whose_lease_a_report_has_taken_is_done_and_raises_no_alarm(
+    schedules: Functions, database: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    interview = complete(database)
+    completions = schedules.module("worker").services.completions
+    admit = type(completions).admit
+
+    def taken_over(*arguments: Any) -> Any:
+        call = admit(*arguments)
+        taken = "feedback_fence = feedback_fence + 1, feedback_lease_until = null"
+        rows(database, f"update interview_sessions set {taken} returning 1")
+        return call
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(completions), "admit", taken_over)
+        assert run_worker(schedules, interview) == []
+    assert [record.message for record in caplog.records if record.levelno >= logging.WARNING] == []
+    assert (session(database, interview)["feedback_status"], run_worker(schedules, interview)) == ("pending", [])
+    assert session(database, interview)["feedback_status"] == "ready"

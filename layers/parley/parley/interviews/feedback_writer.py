@@ -36,7 +36,11 @@ if TYPE_CHECKING:
 # Of a task's time, what is kept for writing the end of it.
 _MARGIN_SECONDS = 15.0
 
-_GONE = "P0002"  # app.finish_feedback's SQLSTATE
+# What app.finish_feedback raises where there is nothing left to write, and what that means.
+_DONE = {
+    "P0002": "the interview was deleted while its feedback was written",
+    "55000": "somebody else writes the feedback: the lease had ended, or the report of the call came",
+}
 
 # What the user mends, and then asks again; no later delivery would.
 _FOR_THE_USER = frozenset({"own_key_rejected", "own_key_quota_exhausted"})
@@ -73,8 +77,8 @@ class FeedbackWriter:
         except Problem as problem:
             return self._failed(interview_id, due, problem.code, again=problem.code not in _FOR_THE_USER)
         except Exception as error:
-            if isinstance(error, DatabaseError) and error.sqlstate == _GONE:
-                logger.info("the interview was deleted while its feedback was written", interview=interview_id)
+            if isinstance(error, DatabaseError) and error.sqlstate in _DONE:
+                logger.info(_DONE[error.sqlstate], interview=interview_id)
                 return True
             log_fault("feedback could not be written", error)
             return self._failed(interview_id, due, "internal_error", again=True)

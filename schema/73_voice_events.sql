@@ -4,7 +4,8 @@
 -- came before it is provisional, and what comes after it changes nothing.
 
 alter table public.interview_sessions add column if not exists call_report_at timestamptz;
-comment on column public.interview_sessions.call_report_at is 'When the report of its voice call was applied; from then on no event changes it.';
+comment on column public.interview_sessions.call_report_at is
+  'When the report of its voice call was applied, in which something was said; from then on no event changes it.';
 -- Conversations compress badly for the time that they are here.
 alter table app.webhook_events alter column payload set storage external;
 
@@ -68,7 +69,8 @@ comment on function app.spoken_words(uuid) is 'What was said in an interview, an
 
 -- What the report of a call makes of its interview: all of it in this transaction, once.
 --   1. What was said takes the place of what was heard live.
---   2. With words of the candidate it is completed, also where it had been given up; else the call could not be held.
+--   2. With words of the candidate it is completed, also where silence had ended it, but not where the candidate gave it up;
+--      without any the call could not be held. One in which nothing at all was said may be followed by a whole one.
 --   3. Where it was completed before, after a day of silence, its feedback was about what was heard live: that is due again, and
 --      whoever is writing it has lost the lease.
 create or replace function app.apply_call_report(p_session public.interview_sessions, p_report jsonb) returns void
@@ -78,6 +80,7 @@ declare
   v_started constant timestamptz := coalesce((p_report ->> 'started_at')::timestamptz, p_session.started_at);
   v_ended constant timestamptz := greatest(v_started, coalesce((p_report ->> 'ended_at')::timestamptz, v_started));
   v_status text := p_session.status;
+  v_is_given_up constant boolean := p_session.status = 'abandoned' and p_session.ended_reason = 'abandoned';
   v_heard constant text[] := app.spoken_words(p_session.id);
 begin
   -- 1.
@@ -91,17 +94,19 @@ begin
   from pg_catalog.jsonb_populate_record(null::public.voice_analytics, nullif(p_report -> 'analytics', 'null')) as a
   where p_report -> 'analytics' <> 'null';
   -- 2.
-  if (p_report ->> 'has_words')::boolean then
+  if (p_report ->> 'has_words')::boolean and not v_is_given_up then
     v_status := case when v_status in ('in_progress', 'abandoned') then 'completed' else v_status end;
   elsif v_status = 'in_progress' then
     v_status := case when (p_report ->> 'is_failure')::boolean then 'failed' else 'abandoned' end;
   end if;
   update public.interview_sessions
-  set call_report_at = app.now(), started_at = v_started, last_activity_at = v_ended, status = v_status,
+  set call_report_at = case when p_report -> 'turns' <> '[]' then app.now() end,
+      started_at = v_started, last_activity_at = v_ended, status = v_status,
       completed_at = case when v_status = 'completed' then coalesce(completed_at, least(v_ended, app.now())) end,
       -- What the column can hold, whatever a vendor's clock says: no number may keep an interview from its end.
       duration_minutes = least(999999, extract(epoch from v_ended - v_started) / 60),
-      ended_reason = coalesce(p_report ->> 'ended_reason', ended_reason), cost = (p_report ->> 'cost')::numeric
+      ended_reason = case when v_is_given_up then ended_reason else coalesce(p_report ->> 'ended_reason', ended_reason) end,
+      cost = (p_report ->> 'cost')::numeric
   where id = p_session.id;
   -- 3.
   if p_session.status = 'completed' and v_heard <> app.spoken_words(p_session.id) then
@@ -142,14 +147,17 @@ comment on function app.interview_of_call(text, uuid) is
   'The interview of a voice call, locked; it is bound to p_interview_id, whose token the caller has verified, where it is bound to none. Null without one.';
 
 -- What was read of a call, carried out at its interview: before the report signs of life and turns to show, with it all of it,
--- after it nothing.
+-- after it nothing. What the candidate was heard to say is not replaced by a report that has nothing of it: that one is not whole.
 create or replace function app.apply_to_interview(p_session public.interview_sessions, p_reading jsonb) returns jsonb
   language plpgsql set search_path = pg_catalog, pg_temp
 as $$
 begin
   if p_session.call_report_at is null then
     if p_reading ? 'report' then
-      perform app.apply_call_report(p_session, p_reading -> 'report');
+      if (p_reading #>> '{report,has_words}')::boolean or not exists (
+        select from public.interview_responses r where r.interview_id = p_session.id and r.role = 'user') then
+        perform app.apply_call_report(p_session, p_reading -> 'report');
+      end if;
     elsif p_session.status = 'in_progress' then
       update public.interview_sessions set last_activity_at = app.now() where id = p_session.id;
       if p_reading ? 'turn' then
@@ -213,6 +221,12 @@ begin
   if not app.is_service() then
     raise exception 'only the service works on voice calls' using errcode = '42501';
   end if;
+  -- A call may be over before the vendor has what was said in it. Where its report came and was as empty, nothing was said.
+  if p_reading #> '{report,turns}' = '[]' and not exists (
+    select from app.webhook_events e
+    where e.call_id = p_call_id and e.type = 'end-of-call-report' and e.status = 'processed') then
+    return '{"outcome": "awaited"}';
+  end if;
   v_session := app.interview_of_call(p_call_id, (p_reading ->> 'interview_id')::uuid);
   if v_session.id is null then
     return pg_catalog.jsonb_build_object('outcome', case
@@ -222,7 +236,8 @@ begin
   return app.apply_to_interview(v_session, p_reading);
 end $$;
 comment on function app.apply_voice_call(text, jsonb) is
-  'Works on a call whose report was fetched: as app.apply_to_interview, or {"outcome": unmatched or ignored}, which change no interview. '
+  'Works on a call whose report was fetched: as app.apply_to_interview, or {"outcome": unmatched, ignored or awaited '
+  '(the vendor has nothing said yet)}, which change no interview. '
   'Raises 42501 for others than the service.';
 
 create or replace function app.has_call_report(p_call_id text) returns boolean
@@ -236,7 +251,8 @@ comment on function app.has_call_report(text) is 'Whether a call''s report was a
 -- A queue delivers an event more than once, and workers die: all of an event's effect is in this one transaction.
 --   1. The event, which must have work left, and its interview.
 --   2. Without one it waits, unless its call named one with a valid token: that one is gone, or has another call.
---   3. The effect, and the mark that it had it.
+--   3. The effect, and the mark that it had it. A report in which nothing was said is no more than the end of the call: the vendor
+--      is asked for the whole one.
 create or replace function app.apply_voice_event(p_id bigint, p_reading jsonb) returns jsonb
   language plpgsql set search_path = pg_catalog, pg_temp
 as $$
@@ -267,7 +283,8 @@ begin
   end if;
   -- 3.
   update app.webhook_events set status = 'processed', payload = null, error = null, processed_at = app.now() where id = p_id;
-  return app.apply_to_interview(v_session, p_reading);
+  return app.apply_to_interview(
+    v_session, case when p_reading #> '{report,turns}' = '[]' then p_reading - 'report' else p_reading end);
 end $$;
 comment on function app.apply_voice_event(bigint, jsonb) is
   'Works on an event of the inbox, once: as app.apply_to_interview, or {"outcome": unmatched (it waits for its call to be bound), ignored '
@@ -372,8 +389,9 @@ grant execute on function app.record_acoustics(text, uuid, numeric, numeric, jso
 grant insert (provider, event_key, type, call_id, payload, received_at), select (provider, event_key) on app.webhook_events to parley_owner;
 grant execute on function app.receive_voice_event(text, text, text, text) to parley_app, parley_service;
 grant execute on function app.voice_event(bigint), app.fail_voice_event(bigint, text),
-  app.write_spoken_turns(uuid, text, jsonb), app.spoken_words(uuid), app.apply_call_report(public.interview_sessions, jsonb),
-  app.interview_of_call(text, uuid), app.apply_to_interview(public.interview_sessions, jsonb), app.apply_voice_call(text, jsonb),
+  app.write_spoken_turns(uuid, text, jsonb), app.spoken_words(uuid),
+  app.apply_call_report(public.interview_sessions, jsonb), app.interview_of_call(text, uuid),
+  app.apply_to_interview(public.interview_sessions, jsonb), app.apply_voice_call(text, jsonb),
   app.apply_voice_event(bigint, jsonb), app.has_call_report(text), app.overdue_voice_events(integer),
   app.overdue_voice_calls(integer), app.note_call_without_interview(text, uuid, boolean), app.due_call_deletions(integer),
   app.finish_call_deletion(text, timestamptz, boolean) to parley_service;

@@ -13,7 +13,7 @@ from local.emulator.voice import PLACES, Place
 from testing.aws import CREDENTIALS
 from testing.functions import Functions
 from tests.integration.interviews.feedback_cases import rows, session
-from tests.integration.interviews.voice_cases import QUESTIONS, call_of, deliver, inbox, send, start, work
+from tests.integration.interviews.voice_cases import QUESTIONS, call_of, deliver, fall_silent, inbox, send, start, work
 
 Token = Callable[..., str]
 
@@ -202,14 +202,29 @@ def test_an_event_that_the_database_refuses_waits_and_keeps_no_other_one_back(
     assert rows(database, "select error from app.webhook_events where status = 'failed'") == ["DatabaseError"]
 
 
-def test_a_call_that_was_given_up_is_completed_by_its_report(
+def test_an_interview_that_its_candidate_gave_up_stays_given_up_and_shows_what_was_said(
     functions: Functions, schedules: Functions, token: Token, database: Any
 ) -> None:
     started = start(functions, token("ada"))
     functions.request("interviews", "POST", f"/api/interviews/{started['id']}/abandon", token=token("ada"))
     send(functions, call_of(started).report())
     work(schedules, database)
-    assert session(database, started["id"])["status"] == "completed"
+    found = session(database, started["id"])
+    assert (found["status"], found["ended_reason"], found["feedback_status"]) == ("abandoned", "abandoned", "none")
+    assert {source for *_, source in turns(database, started["id"])} == {"vapi_report"}
+    assert rows(database, "select count(*) from app.xp_events") == [0]
+
+
+def test_an_interview_that_was_given_up_for_its_silence_is_completed_by_its_report(
+    functions: Functions, schedules: Functions, token: Token, database: Any
+) -> None:
+    started = start(functions, token("ada"))
+    fall_silent(schedules, database)
+    assert session(database, started["id"])["status"] == "abandoned"
+    send(functions, call_of(started).report())
+    work(schedules, database)
+    found = session(database, started["id"])
+    assert (found["status"], found["ended_reason"]) == ("completed", "customer-ended-call")
 
 
 def test_nobody_but_its_report_completes_a_voice_interview(functions: Functions, token: Token) -> None:

@@ -12,7 +12,17 @@ from local.emulator.client import Emulator
 from local.emulator.voice import Call
 from testing.functions import Functions
 from tests.integration.interviews.feedback_cases import rows, session
-from tests.integration.interviews.voice_cases import Queue, call_of, deliver, inbox, send, start, work
+from tests.integration.interviews.voice_cases import (
+    Queue,
+    call_of,
+    deliver,
+    fall_silent,
+    hollow,
+    inbox,
+    send,
+    start,
+    work,
+)
 
 Token = Callable[..., str]
 
@@ -214,12 +224,98 @@ def test_a_call_nobody_answered_in_is_given_up_after_a_day(
     functions: Functions, schedules: Functions, token: Token, database: Any
 ) -> None:
     started = start(functions, token("ada"))
-    with database.connect() as owner:
-        owner.execute("update interview_sessions set last_activity_at = now() - interval '25 hours'")
-    schedules.invoke("cache_cleanup", {})
+    fall_silent(schedules, database)
     assert (session(database, started["id"])["status"], session(database, started["id"])["ended_reason"]) == (
         "abandoned", "silence",
     )  # fmt: skip
+
+
+def said(database: Any, call: Call, role: str = "user") -> list[Any]:
+    statement = "select content from interview_responses where interview_id = %s and role = %s order by sequence_number"
+    return rows(database, statement, call.interview_id, role)
+
+
+@pytest.mark.parametrize("whole_one", ["is sent", "is fetched"])
+def test_a_report_in_which_nothing_was_said_takes_nothing_of_what_was_heard_and_the_whole_one_counts(
+    whole_one: str, functions: Functions, token: Token, database: Any, emulator: Emulator, queue: Queue,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("parley.interviews.voice_calls._REPORT_SECONDS", 0)
+    call = call_of(start(functions, token("ada")), place="call.metadata")
+    for event in (call.status("in-progress"), *call.transcripts(), hollow(call.report())):
+        assert send(functions, event).json["duplicate"] is False
+    heard = [one.text for one in call.said if one.role == "user"]
+    if whole_one == "is fetched":
+        emulator.call(call.as_resource())
+    assert ("voice_call", call.id) in queue.run()
+    if whole_one == "is sent":
+        assert session(database, call.interview_id)["status"] == "in_progress"
+        assert said(database, call) == heard
+        assert send(functions, call.report()).json["duplicate"] is False
+        queue.run()
+    assert is_complete(database, call)
+    assert " ".join(said(database, call)) == " ".join(heard)
+
+
+def test_what_the_candidate_was_heard_to_say_is_not_replaced_by_the_interviewer_alone(
+    functions: Functions, schedules: Functions, token: Token, database: Any, emulator: Emulator, queue: Queue,
+) -> None:  # fmt: skip
+    started = start(functions, token("ada"))
+    call = call_of(started, place="call.metadata")
+    half = call_of(started, place="call.metadata", said=[one for one in call.said if one.role == "bot"])
+    for event in (call.status("in-progress"), *call.transcripts(), half.report()):
+        send(functions, event)
+    emulator.call(half.as_resource())
+    queue.run()
+    assert overdue(schedules, database)["voice_calls_requested"] == 1
+    queue.run()
+    assert (session(database, call.interview_id)["status"], len(said(database, call))) == (
+        "in_progress",
+        len(call.transcripts()) - len(half.said),
+    )
+    # The vendor never has more: what was heard is what there is.
+    fall_silent(schedules, database)
+    queue.run()
+    assert (session(database, call.interview_id)["ended_reason"], is_complete(database, call)) == ("silence", True)
+
+
+@pytest.mark.parametrize(
+    ("reason", "status"),
+    [("customer-did-not-give-microphone-permission", "failed"), ("silence-timed-out", "abandoned")],
+)
+def test_a_call_in_which_its_report_and_the_vendor_have_nothing_said_could_not_be_held(
+    reason: str, status: str, functions: Functions, token: Token, database: Any, emulator: Emulator, queue: Queue,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("parley.interviews.voice_calls._REPORT_SECONDS", 0)
+    call = call_of(start(functions, token("ada")), place="call.metadata", said=[], ended_reason=reason)
+    emulator.call(call.as_resource())
+    send(functions, call.report())
+    assert queue.run()[1:] == [("voice_call", call.id)]
+    found = session(database, call.interview_id)
+    assert (found["status"], found["ended_reason"], found["feedback_status"]) == (status, reason, "none")
+
+
+def test_a_call_that_ended_with_nothing_said_is_completed_by_a_report_that_has_it_after_all(
+    functions: Functions, token: Token, database: Any, emulator: Emulator, queue: Queue,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("parley.interviews.voice_calls._REPORT_SECONDS", 0)
+    call = call_of(start(functions, token("ada")), place="call.metadata")
+    emulator.call(
+        call_of(
+            {"id": "", "voice": {"variable_values": {"interview_id": call.interview_id, "call_token": call.token}}},
+            call_id=call.id,
+            place="call.metadata",
+            said=[],
+        ).as_resource()
+    )
+    send(functions, hollow(call.report()))
+    queue.run()
+    assert session(database, call.interview_id)["status"] == "abandoned"
+    send(functions, call.report())
+    queue.run()
+    assert is_complete(database, call)
 
 
 def test_a_report_that_comes_after_the_day_of_silence_has_the_feedback_written_anew_and_pays_nothing_more(
@@ -230,9 +326,7 @@ def test_a_report_that_comes_after_the_day_of_silence_has_the_feedback_written_a
     for event in (call.status("in-progress"), *call.transcripts()[:-1]):
         send(functions, event)
     work(schedules, database)
-    with database.connect() as owner:
-        owner.execute("update interview_sessions set last_activity_at = now() - interval '25 hours'")
-    schedules.invoke("cache_cleanup", {})
+    fall_silent(schedules, database)
     work(schedules, database)
     paid = rows(database, "select sum(amount) from app.xp_events")
     assert (session(database, started["id"])["status"], session(database, started["id"])["feedback_status"]) == (

@@ -51,6 +51,22 @@ def deliver(schedules: Functions, *events: str) -> None:
     assert schedules.invoke("worker", {"Records": records}, 120) == {"batchItemFailures": []}
 
 
+def fall_silent(schedules: Functions, database: Any) -> None:
+    """Have the schedule close each interview in progress, as after a day in which nothing came."""
+    rows(
+        database,
+        "update interview_sessions set last_activity_at = last_activity_at - interval '25 hours'"
+        " where status = 'in_progress' returning 1",
+    )
+    schedules.invoke("cache_cleanup", {})
+
+
+def hollow(report: Any) -> Any:
+    """The report of a call as it comes before the vendor has what was said in it."""
+    artifact = {name: value for name, value in report["message"]["artifact"].items() if name == "variableValues"}
+    return {"message": report["message"] | {"artifact": artifact}}
+
+
 def inbox(database: Any) -> Any:
     """How many events there are in each state."""
     return dict(rows(database, "select status, count(*) from app.webhook_events group by status"))

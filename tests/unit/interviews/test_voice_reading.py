@@ -95,11 +95,17 @@ def test_what_belongs_to_no_call_or_says_nothing_is_not_kept(event: Any) -> None
 
 @pytest.mark.parametrize("call", [{"id": "call-1"}, {"callId": "call-1"}])
 def test_a_report_has_one_key_whatever_changes_between_deliveries(call: dict[str, str]) -> None:
+    said = {"transcript": "User: Yes."}
     first, again = (
-        read_event(report(call=call, timestamp=at, artifact={"presignedMonoRecordingUrl": f"https://x.invalid/{at}"}))
+        read_event(report(call=call, timestamp=at, artifact=said | {"presignedUrl": f"https://x.invalid/{at}"}))
         for at in (1, 2)
     )
     assert first.key == again.key == "call-1:end-of-call-report"
+
+
+@pytest.mark.parametrize("artifact", [None, {}, {"messages": [{"role": "bot", "message": "Hello!"}]}])
+def test_a_report_without_words_of_the_candidate_is_another_event_than_the_whole_one(artifact: Any) -> None:
+    assert read_event(report(artifact=artifact)).key == "call-1:end-of-call-report:without-words"
 
 
 def test_a_call_that_goes_on_has_no_report() -> None:

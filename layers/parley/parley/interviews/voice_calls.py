@@ -57,7 +57,8 @@ class VoiceCalls:
     def reconcile(self, call_id: str, _seconds: float) -> bool:
         """Ask the vendor for a call whose report did not come, or could not be taken in.
 
-        Nothing is done to a call of which the vendor has nothing said yet. Returns False where the vendor cannot be
+        Nothing is done to a call in which nothing was said, unless its report says so too: it is asked for again, since
+        it may be over before the vendor has the rest. Returns False where the vendor cannot be
         asked now. Raises DatabaseUnavailable.
         """
         if self._asked("select app.has_call_report(%s) as found", call_id):
@@ -71,14 +72,13 @@ class VoiceCalls:
             logger.warning("a call's report cannot be asked for", call=call_id, code=problem.code)
             return False
         call = read_call(found)
-        # A call may be over before the vendor has what was said in it: without that, it is asked for again.
-        if call.report is None or not call.report.spoken or call.call_id != call_id:
+        if call.report is None or call.call_id != call_id:
             logger.info("a call has no report", call=call_id, status=call.status)
             return True
         interview_id = self._interview_of(call)
         reading = {"interview_id": interview_id, "report": self._report(call.report, call_id, interview_id)}
         done = self._asked("select app.apply_voice_call(%s, %s) as found", call_id, reading)
-        logger.info("a call's report was fetched", call=call_id, outcome=done["outcome"])
+        logger.info("a call was fetched", call=call_id, outcome=done["outcome"])
         self._ask_for_feedback(done)
         self._work_off(done.get("waiting", []))
         return True
@@ -142,7 +142,9 @@ class VoiceCalls:
         done: dict[str, Any] = self._asked("select app.apply_voice_event(%s, %s) as found", int(event_id), reading)
         logger.info("voice event applied", type=event.type, call=event.call_id, outcome=done["outcome"])
         self._ask_for_feedback(done)
-        if event.status == "ended" and done.get("awaits_report") and event.call_id is not None:
+        # Also after a report that is not whole.
+        is_over = event.status == "ended" or event.report is not None
+        if is_over and done.get("awaits_report") and event.call_id is not None:
             self.calls().send(event.call_id, _REPORT_SECONDS)
         return done
 

@@ -89,7 +89,7 @@ class CallReport:
     @property
     def has_words(self) -> bool:
         """Whether the candidate said anything."""
-        return any(one.role == "user" and words_in(one.content) for one in self.spoken)
+        return any(_is_candidates(one) for one in self.spoken)
 
     @property
     def is_failure(self) -> bool:
@@ -146,14 +146,15 @@ def parse(body: bytes) -> Any:
 
 
 def identify(body: Any) -> EventIdentity:
-    """What an event is, out of a webhook's parsed body, without reading what was said."""
+    """What an event is, out of a webhook's parsed body. Of a report only whether the candidate said anything counts."""
     message = _message_of(body)
     kind = _text(message.get("type")) or ""
     call = _object(message.get("call"))
     call_id = _first(_identifier(one) for one in (call.get("id"), call.get("callId"), message.get("callId")))
     discriminator = None
     if kind == REPORT:
-        discriminator = ""
+        # One without a word of the candidate may come before the vendor has them: the whole one is another event.
+        discriminator = "" if _candidate_spoke(_object(message.get("artifact")), message, call) else "without-words"
     elif kind == STATUS:
         discriminator = _identifier(message.get("status"))
     elif kind.startswith(TRANSCRIPT):
@@ -211,25 +212,44 @@ def read_report(message: Mapping[str, Any]) -> CallReport:
 
 
 def _spoken(*places: Mapping[str, Any]) -> list[Spoken]:
-    """What was said, in order, out of the first place that has anything."""
-    for place in places:
-        if found := _messages(place.get("messages")):
-            return found
-    names = _speakers(places)
-    for place in places:
-        if found := _messages(place.get("transcript")) or _lines(place.get("transcript"), names):
-            return found
-    for place in places:
-        if found := _messages(place.get("messagesOpenAIFormatted")):
-            return found
-    return []
-
-
-def _messages(value: Any) -> list[Spoken]:
-    found = [spoken for item in _list(value) if (spoken := _message(_object(item))) is not None]
+    """What was said, in order, out of the first source that has anything."""
+    found = next(filter(None, map(list, _sources(places))), [])
     if all(one.start is not None for one in found):
         found.sort(key=lambda one: one.start or 0.0)
     return found
+
+
+def _candidate_spoke(*places: Mapping[str, Any]) -> bool:
+    """Whether what was said has words of the candidate, read no further than to the first of them."""
+    for source in _sources(places):
+        has_any = False
+        for one in source:
+            if _is_candidates(one):
+                return True
+            has_any = True
+        if has_any:
+            return False
+    return False
+
+
+def _is_candidates(said: Spoken) -> bool:
+    return said.role == "user" and words_in(said.content) > 0
+
+
+def _sources(places: Sequence[Mapping[str, Any]]) -> Iterator[Iterator[Spoken]]:
+    """Where a report may say what was said, the best source first."""
+    for place in places:
+        yield _messages(place.get("messages"))
+    names = _speakers(places)
+    for place in places:
+        yield _messages(place.get("transcript"))
+        yield _lines(place.get("transcript"), names)
+    for place in places:
+        yield _messages(place.get("messagesOpenAIFormatted"))
+
+
+def _messages(value: Any) -> Iterator[Spoken]:
+    return (spoken for item in _list(value) if (spoken := _message(_object(item))) is not None)
 
 
 def _message(item: Mapping[str, Any]) -> Spoken | None:
@@ -263,7 +283,7 @@ def _speakers(places: Sequence[Mapping[str, Any]]) -> Mapping[str, Speaker]:
     return names
 
 
-def _lines(value: Any, names: Mapping[str, Speaker]) -> list[Spoken]:
+def _lines(value: Any, names: Mapping[str, Speaker]) -> Iterator[Spoken]:
     """The turns of a transcript in one text, or in several: lines of `AI: ...` and `User: ...`, which may have line
     breaks in them.
     """
@@ -276,7 +296,7 @@ def _lines(value: Any, names: Mapping[str, Speaker]) -> list[Spoken]:
             turns.append((role, [said.strip()]))
         elif turns:
             turns[-1][1].append(line.strip())
-    return [Spoken(role, content) for role, parts in turns if (content := " ".join(filter(None, parts)))]
+    return (Spoken(role, content) for role, parts in turns if (content := " ".join(filter(None, parts))))
 
 
 def _final_transcript(message: Mapping[str, Any]) -> Spoken | None:

@@ -59,20 +59,39 @@ begin
 end $$;
 comment on function app.write_spoken_turns(uuid, text, jsonb) is 'Replaces the turns of a locked voice interview by these, in the order of their times.';
 
-create or replace function app.spoken_words(p_interview_id uuid) returns text[]
+create or replace function app.spoken_turns(p_interview_id uuid) returns jsonb
   language sql stable
 begin atomic
-  select coalesce(pg_catalog.array_agg(r.role || ' ' || r.content order by r.sequence_number), '{}')
+  select coalesce(jsonb_agg(to_jsonb(r) order by r.sequence_number), '[]')
   from public.interview_responses r where r.interview_id = p_interview_id;
 end;
-comment on function app.spoken_words(uuid) is 'What was said in an interview, and by whom: what its feedback is about.';
+comment on function app.spoken_turns(uuid) is 'The turns of an interview as app.write_spoken_turns takes them.';
+
+create or replace function app.speaker_runs(p_turns jsonb) returns text[]
+  language sql immutable
+begin atomic
+  select coalesce(array_agg(r.said order by r.place), '{}')
+  from (
+    select min(t.position) as place,
+      trim(regexp_replace(t.role || ' ' || string_agg(t.content, ' ' order by t.position), '\s+', ' ', 'g')) as said
+    from (
+      select n.turn ->> 'role' as role, n.turn ->> 'content' as content, n.position,
+        n.position - row_number() over (partition by n.turn ->> 'role' order by n.position) as run
+      from jsonb_array_elements(p_turns) with ordinality as n (turn, position)
+    ) as t
+    group by t.role, t.run
+  ) as r;
+end;
+comment on function app.speaker_runs(jsonb) is
+  'What was said and by whom, one text for each time that a speaker had the floor: a live turn is a message, a turn of a report may be several.';
 
 -- What the report of a call makes of its interview: all of it in this transaction, once.
---   1. What was said takes the place of what was heard live.
+--   1. What was said takes the place of what was heard live. Where that was the same and has feedback, it stays: a quote says in
+--      which turn it stands, and where in it.
 --   2. With words of the candidate it is completed, also where silence had ended it, but not where the candidate gave it up;
 --      without any the call could not be held. One in which nothing at all was said may be followed by a whole one.
 --   3. Where it was completed before, after a day of silence, its feedback was about what was heard live: that is due again, and
---      whoever is writing it has lost the lease.
+--      whoever is writing it has lost the lease. It is not the user who asks: what was written before counts for nothing.
 create or replace function app.apply_call_report(p_session public.interview_sessions, p_report jsonb) returns void
   language plpgsql set search_path = pg_catalog, pg_temp
 as $$
@@ -81,10 +100,13 @@ declare
   v_ended constant timestamptz := greatest(v_started, coalesce((p_report ->> 'ended_at')::timestamptz, v_started));
   v_status text := p_session.status;
   v_is_given_up constant boolean := p_session.status = 'abandoned' and p_session.ended_reason = 'abandoned';
-  v_heard constant text[] := app.spoken_words(p_session.id);
+  v_is_known constant boolean := p_session.status = 'completed'
+    and app.speaker_runs(p_report -> 'turns') = app.speaker_runs(app.spoken_turns(p_session.id));
 begin
   -- 1.
-  perform app.write_spoken_turns(p_session.id, 'vapi_report', p_report -> 'turns');
+  if not v_is_known then
+    perform app.write_spoken_turns(p_session.id, 'vapi_report', p_report -> 'turns');
+  end if;
   delete from public.voice_analytics where interview_id = p_session.id;
   insert into public.voice_analytics
     (interview_id, clarity_score, pace_score, filler_words_count, pause_frequency, articulation_score, words_per_minute,
@@ -102,17 +124,22 @@ begin
   update public.interview_sessions
   set call_report_at = case when p_report -> 'turns' <> '[]' then app.now() end,
       started_at = v_started, last_activity_at = v_ended, status = v_status,
-      completed_at = case when v_status = 'completed' then coalesce(completed_at, least(v_ended, app.now())) end,
+      -- Not the moment at which somebody found out.
+      completed_at = case when v_status = 'completed' then least(v_ended, app.now()) end,
       -- What the column can hold, whatever a vendor's clock says: no number may keep an interview from its end.
       duration_minutes = least(999999, extract(epoch from v_ended - v_started) / 60),
       ended_reason = case when v_is_given_up then ended_reason else coalesce(p_report ->> 'ended_reason', ended_reason) end,
       cost = (p_report ->> 'cost')::numeric
   where id = p_session.id;
   -- 3.
-  if p_session.status = 'completed' and v_heard <> app.spoken_words(p_session.id) then
+  if p_session.status = 'completed' and not v_is_known then
     update public.interview_sessions
-    set feedback_status = 'pending', feedback_samples = 1, feedback_requested_at = app.now(), feedback_error = null,
-        feedback_lease_until = null, feedback_fence = feedback_fence + 1
+    set feedback_status = 'pending', feedback_requested_at = app.now(), feedback_error = null, feedback_lease_until = null,
+        feedback_fence = feedback_fence + 1,
+        -- What its user has asked for already is still asked for.
+        feedback_samples = case when feedback_status = 'pending' then feedback_samples else 1 end,
+        feedback_counted_from = (
+          select 1 + coalesce(max(f.version), 0) from public.interview_feedback f where f.interview_id = p_session.id)
     where id = p_session.id;
   end if;
 end $$;
@@ -161,9 +188,7 @@ begin
     elsif p_session.status = 'in_progress' then
       update public.interview_sessions set last_activity_at = app.now() where id = p_session.id;
       if p_reading ? 'turn' then
-        perform app.write_spoken_turns(p_session.id, 'vapi_live', (
-          select coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(r) order by r.sequence_number), '[]')
-          from public.interview_responses r where r.interview_id = p_session.id) || (p_reading -> 'turn'));
+        perform app.write_spoken_turns(p_session.id, 'vapi_live', app.spoken_turns(p_session.id) || (p_reading -> 'turn'));
       end if;
     end if;
   end if;
@@ -389,7 +414,7 @@ grant execute on function app.record_acoustics(text, uuid, numeric, numeric, jso
 grant insert (provider, event_key, type, call_id, payload, received_at), select (provider, event_key) on app.webhook_events to parley_owner;
 grant execute on function app.receive_voice_event(text, text, text, text) to parley_app, parley_service;
 grant execute on function app.voice_event(bigint), app.fail_voice_event(bigint, text),
-  app.write_spoken_turns(uuid, text, jsonb), app.spoken_words(uuid),
+  app.write_spoken_turns(uuid, text, jsonb), app.spoken_turns(uuid), app.speaker_runs(jsonb),
   app.apply_call_report(public.interview_sessions, jsonb), app.interview_of_call(text, uuid),
   app.apply_to_interview(public.interview_sessions, jsonb), app.apply_voice_call(text, jsonb),
   app.apply_voice_event(bigint, jsonb), app.has_call_report(text), app.overdue_voice_events(integer),

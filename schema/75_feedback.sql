@@ -10,6 +10,7 @@ alter table public.interview_sessions
   add column if not exists feedback_fence integer not null default 0,
   add column if not exists feedback_error text,
   add column if not exists feedback_requests jsonb not null default '[]',
+  add column if not exists feedback_counted_from integer not null default 1,
   drop constraint if exists interview_sessions_feedback_check;
 alter table public.interview_feedback
   add column if not exists samples smallint not null default 1,
@@ -19,6 +20,8 @@ comment on column public.interview_sessions.feedback_requested_at is 'When the f
 comment on column public.interview_sessions.feedback_lease_until is 'Until when a worker writes; null where none does.';
 comment on column public.interview_sessions.feedback_fence is 'How many workers have begun to write; only the last one may.';
 comment on column public.interview_sessions.feedback_error is 'Why there is no feedback: a problem''s code.';
+comment on column public.interview_sessions.feedback_counted_from is
+  'The first version that counts towards what the interview''s unit covers: earlier ones are about what was heard before its call''s report.';
 comment on column public.interview_feedback.samples is 'How many assessments it rests on; 0 where the candidate said nothing.';
 comment on column public.interview_feedback.rubric_version is 'Of the shipped rubric, or own.';
 comment on column public.interview_sessions.feedback_requests is
@@ -53,7 +56,10 @@ create or replace trigger _50_feedback before update of status on public.intervi
 create or replace function app.feedback_takes_unit(p_interview_id uuid, p_samples integer) returns boolean
   language sql stable
 begin atomic
-  select coalesce(sum(f.samples), 0) + p_samples > 3 from public.interview_feedback f where f.interview_id = p_interview_id;
+  select coalesce(sum(f.samples), 0) + p_samples > 3
+  from public.interview_sessions s
+  join public.interview_feedback f on f.interview_id = s.id and f.version >= s.feedback_counted_from
+  where s.id = p_interview_id;
 end;
 comment on function app.feedback_takes_unit(uuid, integer) is
   'Whether so many further assessments go beyond the three that the interview''s unit covers.';
@@ -105,7 +111,9 @@ begin
     return pg_catalog.jsonb_build_object('outcome', 'pending', 'requested_at', v_session.feedback_requested_at);
   end if;
   -- 4.
-  v_written := (select count(*) from public.interview_feedback where interview_id = p_interview_id);
+  v_written := (
+    select count(*) from public.interview_feedback
+    where interview_id = p_interview_id and version >= v_session.feedback_counted_from);
   if v_written > 3 or v_session.feedback_fence >= 40 then
     return '{"outcome": "feedback_limit_reached"}';
   end if;

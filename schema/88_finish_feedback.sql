@@ -38,7 +38,7 @@ begin
     1 + coalesce((select max(f.version) from public.interview_feedback f where f.interview_id = p_interview_id), 0),
     n.overall_score, n.hiring_recommendation, n.scores, n.questions, n.strengths, n.improvements, n.recommendations,
     n.detailed_feedback, n.coverage, n.agreement, n.samples, n.evidence_rejected, n.fully_evidenced, n.is_verified,
-    extract(epoch from v_session.completed_at - v_session.started_at)::integer, n.rule_version, n.prompt_version,
+    (v_session.duration_minutes * 60)::integer, n.rule_version, n.prompt_version,
     n.rubric_version, n.provider, n.model
   from pg_catalog.jsonb_populate_record(null::public.interview_feedback, p_feedback) n
   returning id into v_feedback_id;

@@ -13,7 +13,8 @@ drop function if exists app.apply_to_interview(public.interview_sessions, jsonb)
 drop function if exists app.interview_of_call(text, uuid);
 drop function if exists app.apply_call_report(public.interview_sessions, jsonb);
 drop function if exists app.write_spoken_turns(uuid, text, jsonb);
-drop function if exists app.spoken_words(uuid);
+drop function if exists app.speaker_runs(jsonb);
+drop function if exists app.spoken_turns(uuid);
 drop function if exists app.fail_voice_event(bigint, text);
 drop function if exists app.voice_event(bigint);
 drop function if exists app.receive_voice_event(text, text, text, text);

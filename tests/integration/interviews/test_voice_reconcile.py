@@ -347,6 +347,102 @@ def test_a_report_that_comes_after_the_day_of_silence_has_the_feedback_written_a
     assert rows(database, statement, started["id"]) == [1, 2]
 
 
+def silent_then_judged(functions: Functions, schedules: Functions, token: Token, database: Any, heard: int) -> Call:
+    """A call of which so many messages were heard live; silence completed it and its feedback is there."""
+    call = call_of(start(functions, token("ada")), place="call.metadata", has_messages=True)
+    for event in (call.status("in-progress"), *call.transcripts()[:heard]):
+        send(functions, event)
+    work(schedules, database)
+    fall_silent(schedules, database)
+    work(schedules, database)
+    return call
+
+
+def test_feedback_that_a_late_report_has_written_anew_takes_no_unit_and_nothing_of_what_its_user_may_have(
+    functions: Functions, schedules: Functions, token: Token, database: Any
+) -> None:
+    call = silent_then_judged(functions, schedules, token, database, heard=3)
+    path = f"/api/interviews/{call.interview_id}/feedback"
+
+    def anew() -> Any:
+        answer = functions.request("interviews", "POST", path, {}, token=token("ada"))
+        work(schedules, database)
+        return answer
+
+    before = rows(database, "select daily_usage from user_ai_settings")
+    for _ in range(2):  # with these the unit's three assessments are used up
+        anew()
+    send(functions, call.report())
+    work(schedules, database)
+    state = functions.request("interviews", "GET", path, token=token("ada")).json
+    assert (state["feedback_status"], state["versions"], state["regenerations_left"]) == ("ready", 4, 3)
+    for _ in range(2):
+        assert anew().status == 202
+    assert rows(database, "select daily_usage from user_ai_settings") == before
+    assert functions.request("interviews", "GET", path, token=token("ada")).json["regenerations_left"] == 1
+
+
+def test_what_its_user_has_asked_for_when_the_report_comes_is_still_asked_for(
+    functions: Functions, schedules: Functions, token: Token, database: Any
+) -> None:
+    call = silent_then_judged(functions, schedules, token, database, heard=3)
+    path = f"/api/interviews/{call.interview_id}/feedback"
+    functions.request("interviews", "POST", path, {"samples": 3}, token=token("ada"))
+    send(functions, call.report())
+    work(schedules, database)
+    state = functions.request("interviews", "GET", path, token=token("ada")).json
+    assert (state["versions"], state["feedback"]["samples"]) == (2, 3)
+
+
+def test_a_report_that_says_what_was_heard_leaves_the_feedback_and_the_turns_that_it_quotes(
+    functions: Functions, schedules: Functions, token: Token, database: Any
+) -> None:
+    call = silent_then_judged(functions, schedules, token, database, heard=100)
+    before = said(database, call)
+    # Of several messages of a speaker the report makes one, and a transcript folds what is white between words.
+    report = call.report()
+    for message in report["message"]["artifact"].get("messages", []):
+        message["message"] = message["message"].replace(" ", "  ")
+    send(functions, report)
+    work(schedules, database)
+    found = session(database, call.interview_id)
+    assert (found["call_report_at"] is not None, found["feedback_fence"], said(database, call)) == (True, 1, before)
+    assert rows(database, "select version from interview_feedback") == [1]
+
+
+def test_a_late_report_says_when_the_interview_ended_and_leaves_its_points_on_the_candidates_day(
+    functions: Functions, schedules: Functions, token: Token, database: Any
+) -> None:
+    call = silent_then_judged(functions, schedules, token, database, heard=3)
+    days = "select event_key, local_date from app.xp_events order by id"
+    before = rows(database, days)
+    send(functions, call.report())
+    work(schedules, database)
+    found = session(database, call.interview_id)
+    assert found["completed_at"] == found["last_activity_at"]
+    (seconds,) = rows(database, "select duration_seconds from interview_feedback where version = 2")
+    assert seconds == pytest.approx(call.seconds, abs=1)
+    assert rows(database, days) == before
+
+
+def test_points_that_what_was_heard_could_not_earn_are_earned_by_the_report(
+    functions: Functions, schedules: Functions, token: Token, database: Any
+) -> None:
+    # Of the candidate's answers only one was heard: too little to judge by.
+    call = silent_then_judged(functions, schedules, token, database, heard=3)
+    judged = "select amount from app.xp_events where event_key like '%%:judged'"
+    assert rows(database, "select hiring_recommendation from interview_feedback") == ["insufficient_evidence"]
+    assert rows(database, judged) == []
+    report = call.report()
+    report["message"]["artifact"] = {"messages": [
+        {"role": one.role, "message": " ".join([one.text] * 4) if one.role == "user" else one.text}
+        for one in call.said
+    ]}  # fmt: skip
+    send(functions, report)
+    work(schedules, database)
+    assert rows(database, judged) == [50]
+
+
 def test_a_recording_is_where_the_vendor_says_and_for_its_owner_alone(
     functions: Functions, schedules: Functions, token: Token, database: Any, emulator: Emulator
 ) -> None:

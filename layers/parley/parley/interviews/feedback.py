@@ -85,6 +85,8 @@ class FeedbackRequests:
             """
             select s.feedback_status, s.feedback_error, s.feedback_requested_at,
               (select count(*) from public.interview_feedback v where v.interview_id = s.id) as versions,
+              (select count(*) from public.interview_feedback v
+               where v.interview_id = s.id and v.version >= s.feedback_counted_from) as counted,
               to_jsonb(f) as feedback
             from public.interview_sessions s
             left join public.interview_feedback f
@@ -105,7 +107,7 @@ class FeedbackRequests:
             "error": found["feedback_error"],
             "requested_at": found["feedback_requested_at"],
             "versions": found["versions"],
-            "regenerations_left": _MOST_REGENERATIONS - max(0, min(_MOST_REGENERATIONS, found["versions"] - 1)),
+            "regenerations_left": _MOST_REGENERATIONS - max(0, min(_MOST_REGENERATIONS, found["counted"] - 1)),
             "feedback": found["feedback"] and _shown(found["feedback"]),
         }
 

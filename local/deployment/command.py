@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import time
+from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -16,7 +17,7 @@ from local.deployment import environments, operations
 from local.deployment.account import Account
 from local.deployment.check import check as run_check
 from local.deployment.emulated import NAME, Deployed, emulated
-from local.deployment.ministack import CREDENTIALS, MiniStackError
+from local.deployment.ministack import CREDENTIALS, MiniStackError, api_url
 from local.deployment.secrets import PARAMETERS, Secrets, provider_keys
 from local.deployment.stack import DeploymentFailed, Stack
 from local.postgres.database import named_database
@@ -83,11 +84,16 @@ def _run(options: argparse.Namespace) -> None:
 
 
 def _account(environment: environments.Environment) -> Account:
-    """The shell's account, or for `local` the one that `make deploy-local` has started."""
-    if environment.name != NAME:
-        return Account(environment.region)
-    url = os.environ.get("AWS_ENDPOINT_URL") or f"http://127.0.0.1:{_PORT}"
-    return Account(environment.region, {"AWS_ENDPOINT_URL": url, **CREDENTIALS})
+    """The shell's account, or for `local` the one that `make deploy-local` has started.
+
+    Raises ValueError where the shell names the latter for another environment.
+    """
+    url = os.environ.get("AWS_ENDPOINT_URL", "")
+    if environment.name == NAME:
+        return Account(environment.region, {"AWS_ENDPOINT_URL": url or f"http://127.0.0.1:{_PORT}", **CREDENTIALS})
+    if urlsplit(url).hostname in ("127.0.0.1", "localhost"):
+        raise ValueError(f"AWS_ENDPOINT_URL is {url}, an emulated account: unset it for ENV={environment.name}")
+    return Account(environment.region)
 
 
 def _deploy(stack: Stack, secrets: Secrets) -> None:
@@ -97,8 +103,15 @@ def _deploy(stack: Stack, secrets: Secrets) -> None:
     missing = [secrets.full_name(name) for name in needed if PARAMETERS[name] not in {*found, *given}]
     if missing:
         raise ValueError(f"there is no secret {', '.join(missing)}: make secrets ENV={stack.environment.name}")
+    emulated = stack.account.emulated
+    if emulated and not stack.status():
+        # Its providers are those of the run that made it; a new one would call the real ones.
+        raise ValueError("there is no stack to update: `make deploy-local` makes it")
     stack.deploy(found)
-    print(f"Parley is deployed at {stack.outputs()['ApiUrl']}")
+    url = stack.outputs()["ApiUrl"]
+    if emulated:
+        url = api_url(stack.account.variables["AWS_ENDPOINT_URL"], stack.resource("Api"))
+    print(f"Parley is deployed at {url}")
 
 
 def _deploy_local(check: bool) -> int:

@@ -38,6 +38,11 @@ rm -rf "$folder"
 """
 
 
+def api_url(url: str, api: str) -> str:
+    """The address of the stage `live` of a REST API in the emulated account that answers at `url`."""
+    return f"{url}/_aws/execute-api/{api}/live"
+
+
 class MiniStackError(RuntimeError):
     """MiniStack did not start; the message says where its log is."""
 
@@ -73,7 +78,7 @@ class MiniStack:
 
     def api_url(self, api: str) -> str:
         """The address of the stage `live` of a REST API."""
-        return f"{self.url}/_aws/execute-api/{api}/live"
+        return api_url(self.url, api)
 
     def __enter__(self) -> Self:
         # Functions unpack their code and layers in here: 150 MB for each environment of each function.
@@ -84,6 +89,7 @@ class MiniStack:
             "LANG": "C.UTF-8",
             "TZ": "UTC",
             "TMPDIR": self.files,
+            "STATE_DIR": self.files,
             "BIND_HOST": "127.0.0.1",
             "MINISTACK_HOST": "127.0.0.1",
             "GATEWAY_PORT": str(self._port),

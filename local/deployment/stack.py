@@ -135,10 +135,11 @@ class Stack:
     def _sam(self, command: str, *arguments: str) -> None:
         """Run a command of SAM's; what it says is shown, or told where it fails."""
         words = [str(SAM), command, "--region", self.account.region, *arguments]
-        ran = subprocess.run(
-            words, cwd=CHECKOUT, env=self.account.environment, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE if self._quiet else None, stderr=subprocess.STDOUT, text=True, check=False,
-        )  # fmt: skip
+        with tempfile.TemporaryDirectory() as scratch:  # SAM leaves a folder for each thing that it packs
+            ran = subprocess.run(
+                words, cwd=CHECKOUT, env={**self.account.environment, "TMPDIR": scratch}, stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE if self._quiet else None, stderr=subprocess.STDOUT, text=True, check=False,
+            )  # fmt: skip
         if ran.returncode:
             raise DeploymentFailed(f"sam {command} failed" + (f":\n{ran.stdout}" if self._quiet else "; see above"))
 

@@ -21,6 +21,7 @@ from parley.migrations.files import OtherFilesError
 from parley.migrations.runner import Step
 
 _Progress = Callable[[str], None]
+_SUPAVISOR = ".pooler.supabase.com"
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,11 @@ def _refuse_logins_of_others(owner: str, passwords: Mapping[str, str]) -> None:
 
 
 def as_login(url: str, user: str, password: str) -> str:
-    """The same database as another user."""
+    """The same database as another user. Supavisor finds the database by what stands behind the user's name: at its
+    hosts `postgres.project` becomes `parley_app.project`.
+    """
+    parts = conninfo_to_dict(url)
+    if str(parts.get("host", "")).endswith(_SUPAVISOR):
+        user += "".join(str(parts.get("user", "")).partition(".")[1:])
     # libpq takes every part as a parameter, and reads a URL otherwise than urllib does: a password may have # and /.
-    parts = conninfo_to_dict(url, user=user, password=password)
-    return f"postgresql:///?{urlencode(parts, quote_via=quote)}"
+    return f"postgresql:///?{urlencode({**parts, 'user': user, 'password': password}, quote_via=quote)}"

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 from moto import mock_aws
+from psycopg.conninfo import conninfo_to_dict
 
 from local.checkout import CHECKOUT
 from local.deployment import environments
 from local.deployment.account import Account
 from local.deployment.command import main
 from local.deployment.secrets import PROVIDER_VARIABLES, Secrets
+from local.postgres.database import as_login
 from local.template import cloudformation
 from parley.core.config import Settings
 from parley.core.secrets import login_passwords
@@ -73,6 +75,27 @@ def test_the_template_is_given_the_secrets_that_there_are(account: Account) -> N
         "JwtSecretArn", "DatabaseOwnerSecretArn", "DatabaseSecretArn", "DatabaseServiceSecretArn",
         "ProviderKeysSecretArn", "VoiceSecretArn",
     }  # fmt: skip
+
+
+def test_a_login_keeps_what_supavisor_finds_its_database_by() -> None:
+    url = "postgresql://postgres.abcproj:old@aws-0-eu-north-1.pooler.supabase.com:6543/postgres?sslmode=require"
+    made = conninfo_to_dict(as_login(url, "parley_app", "first"))
+    assert (made["user"], made["password"], made["port"], made["sslmode"]) == (
+        "parley_app.abcproj", "first", "6543", "require",
+    )  # fmt: skip
+    changed = conninfo_to_dict(as_login(as_login(url, "parley_app", "first"), "parley_app", "second"))
+    assert (changed["user"], changed["password"]) == ("parley_app.abcproj", "second")
+    assert (
+        conninfo_to_dict(as_login("postgresql://jane.doe@db.example.org/x", "parley_app", "p"))["user"] == "parley_app"
+    )
+
+
+def test_an_emulated_account_is_no_place_for_another_environment(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4566")
+    assert main(["secrets", "dev"]) == 1
+    assert "unset it for ENV=dev" in capsys.readouterr().err
 
 
 def test_the_logins_have_passwords_of_their_own_that_functions_can_read(account: Account) -> None:

@@ -436,7 +436,7 @@ def test_an_interview_is_exported_to_be_kept(ada: Candidate) -> None:
     assert lines[1]["content"] == "'=1+1 is two."
     document = ada.send("GET", f"/{ada.id}/export?format=md").text
     assert document.startswith("# Ledgers\n")
-    assert "**Candidate:** =1+1 is two." in document
+    assert "**Candidate:** \\=1+1 is two." in document
     assert ada.send("GET", f"/{ada.id}/transcript").text.startswith(
         f"Interviewer: {QUESTIONS[0]['question']}\n\nCandidate: =1+1"
     )
@@ -476,12 +476,43 @@ def test_no_answer_passes_for_something_else_in_what_is_exported(ada: Candidate)
     assert [line.split(":")[0] for line in spoken if line and line[0] != " "] == ["Interviewer", "Candidate"]
 
 
-@pytest.mark.parametrize("formula", ["=1+1", "+1", "-1", "@A1", "\t=1+1", "\n=1+1", " =1+1", "\uff1d1+1"])
+@pytest.mark.parametrize("formula", ["=1+1", "+1", "-1", "@A1", " =1+1", "\uff1d1+1", "\u200b=1+1", "\ufeff=1+1",
+                                     "\u2060 \u200b@A1", "\u3164=1+1"])  # fmt: skip
 def test_no_answer_is_calculated_by_a_spreadsheet(ada: Candidate, formula: str) -> None:
     ada.prepare(questions=QUESTIONS[:1], follow_up_depth="light")
     ada.answer(formula, ada.start().json["answer_sequence_number"])
     lines = list(csv.DictReader(io.StringIO(ada.send("GET", f"/{ada.id}/export?format=csv").text, newline="")))
     assert lines[1]["content"] == f"'{formula}"
+
+
+@pytest.mark.parametrize(
+    "before", ["hi;", "\t", "\n", "hi\t", "hi\r\n", "hi;;", "hi\n;", "\u2028", 'a";"', ";\u200b", "\n "]
+)
+def test_no_part_of_an_answer_is_calculated_where_cells_are_parted_otherwise(ada: Candidate, before: str) -> None:
+    ada.prepare(questions=QUESTIONS[:1], follow_up_depth="light")
+    ada.answer(f"{before}=1+1", ada.start().json["answer_sequence_number"])
+    text = ada.send("GET", f"/{ada.id}/export?format=csv").text
+    (answer,) = [line["content"] for line in csv.DictReader(io.StringIO(text, newline="")) if line["role"] == "user"]
+    assert answer.replace("'", "", 1) == f"{before}=1+1"
+    for separator in (";", "\t"):
+        cells = [cell for line in csv.reader(io.StringIO(text), delimiter=separator) for cell in line]
+        assert [cell for cell in cells if cell.strip(' \u200b\u2028"').startswith("=")] == []
+
+
+def test_every_cell_is_quoted(ada: Candidate) -> None:
+    ada.prepare(questions=QUESTIONS[:1], follow_up_depth="light")
+    ada.start()
+    header = ada.send("GET", f"/{ada.id}/export?format=csv").text.splitlines()[0]
+    assert header == '"sequence_number","role","stage","question_index","timestamp","content"'
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"), [("1. x", "1\\. x"), ("2) x", "2\\) x"), ("- x", "\\- x"), ("---", "\\---"), ("+ x", "\\+ x")]
+)
+def test_a_text_is_no_list_and_no_rule_from_its_very_beginning(ada: Candidate, written: str, shown: str) -> None:
+    ada.prepare(description=written, questions=QUESTIONS[:1], follow_up_depth="light")
+    ada.start()
+    assert f"\n\n{shown}\n\n## Question 1" in ada.send("GET", f"/{ada.id}/export?format=md").text
 
 
 def test_statistics_and_recent_interviews_are_the_seeds(ada: Candidate) -> None:

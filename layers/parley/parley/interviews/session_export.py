@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
@@ -13,10 +14,14 @@ from parley.interviews.session_schemas import ExportedFeedback, InterviewExport,
 _SPEAKERS = {"assistant": "Interviewer", "user": "Candidate", "system": "Interviewer"}
 _UNSAID = {"skipped": "(skipped)", "expired": "(time ran out)"}
 _COLUMNS = ("sequence_number", "role", "stage", "question_index", "timestamp", "content")
-# A spreadsheet takes a cell that begins so for a formula, whatever blanks stand before it (OWASP, CSV injection).
-_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-# What Markdown takes for more than text (CommonMark 0.31): anywhere, and at the beginning of a further line.
-_MARKUP = re.compile(r"[\\`*_\[\]<>&#|~]|(?<=\n)[-+=]|(?<=\n)\d+(?=[.)])")
+# A spreadsheet takes a cell that begins so for a formula, whatever cannot be seen before it (OWASP, CSV injection).
+_FORMULA = frozenset("=+-@\uff1d\uff0b\uff0d\uff20")
+# Where cells may begin within a text: spreadsheets of some countries, or after an import, part them so.
+_PARTS_CELLS = frozenset(";\t\n\v\f\r\x1c\x1d\x1e\x85\u2028\u2029")
+# Of these a cell is taken to begin after: quotation marks that part cells, and letters that are blank.
+_BLANK = frozenset('"\u115f\u1160\u2800\u3164\uffa0')
+# What Markdown takes for more than text (CommonMark 0.31): anywhere, and at the beginning of a line.
+_MARKUP = re.compile(r"[\\`*_\[\]<>&#|~]|(?<![^\n])[-+=]|(?<![^\n])\d+(?=[.)])")
 
 
 def exported(export: InterviewExport, form: Literal["json", "csv", "md", "txt"]) -> tuple[InterviewExport | str, str]:
@@ -37,12 +42,11 @@ def _as_transcript(turns: Sequence[InterviewTurn]) -> str:
 
 
 def _as_csv(turns: Sequence[InterviewTurn]) -> str:
-    """One line a turn, RFC 4180; text that a spreadsheet would calculate has an apostrophe before it."""
+    """One line a turn, RFC 4180, all in quotes; what a spreadsheet would calculate has an apostrophe before it."""
     written = io.StringIO()
-    lines = csv.writer(written)
+    lines = csv.writer(written, quoting=csv.QUOTE_ALL)
     lines.writerow(_COLUMNS)
     for turn in turns:
-        content = turn["content"]
         lines.writerow(
             [
                 turn["sequence_number"],
@@ -50,10 +54,29 @@ def _as_csv(turns: Sequence[InterviewTurn]) -> str:
                 turn["stage"],
                 turn["question_index"],
                 turn["timestamp"].isoformat(),
-                f"'{content}" if content.lstrip().startswith(_FORMULA) else content,
+                _without_formulas(turn["content"]),
             ]
         )
     return written.getvalue()
+
+
+def _without_formulas(written: str) -> str:
+    """The text with an apostrophe wherever a cell may begin with a formula."""
+    kept: list[str] = []
+    begins: int | None = 0  # where a cell does, as long as nothing of it can be seen
+    for character in written:
+        if character in _PARTS_CELLS:
+            begins = len(kept) + 1
+        elif begins is not None and not _is_unseen(character):
+            if character in _FORMULA:
+                kept.insert(begins, "'")
+            begins = None
+        kept.append(character)
+    return "".join(kept)
+
+
+def _is_unseen(character: str) -> bool:
+    return character.isspace() or character in _BLANK or unicodedata.category(character) in ("Cc", "Cf", "Mn")
 
 
 def _as_markdown(export: InterviewExport) -> str:

@@ -155,7 +155,8 @@ def test_a_voice_reads_questions_without_markup(functions: Functions, emulator: 
 
 @pytest.mark.parametrize(
     "change",
-    [{"number": 0}, {"number": 21}, {"number": "many"}, {"objective": ""}, {"level": "wizard"}, {"language": "x y"},
+    [{"number": 0}, {"number": 21}, {"number": "many"}, {"number": True}, {"number": False}, {"number": 2.5},
+     {"objective": ""}, {"level": "wizard"}, {"language": "x y"},
      {"tech_stack": ["x"] * 21}, {"context": "x" * 20_001}, {"provider": "clippy"}],
 )  # fmt: skip
 def test_a_request_that_cannot_be_met_is_400(functions: Functions, emulator: Emulator, change: Any) -> None:
@@ -173,6 +174,37 @@ def test_the_bank_is_larger_than_what_can_be_asked_for_and_excluded(
     answer = ask(functions, FOLOUP | {"number": 20, "type": kind, "exclude_questions": known}, token("ada"))
     questions = [question["question"] for question in answer.json["questions"]]
     assert len(set(questions) - set(known)) == 20
+
+
+# Each is like all that the bank asks about one area of work after another.
+BARE = ["How do you approach?", "What has experience taught you about?", "Where do most teams go wrong with?",
+        "When did surprise you, and why?", "Which habit helps you most with?", "How would you explain to beginners?",
+        "What makes hard in practice?"]  # fmt: skip
+
+
+@pytest.mark.parametrize("number", [1, 20])
+def test_short_exclusions_do_not_empty_the_bank(
+    functions: Functions, token: Token, emulator: Emulator, number: int
+) -> None:
+    emulator.answer(json.dumps({"questions": []}))
+    known = [*[text for text, _, _ in bank("mixed")][:28], *BARE]
+    answer = ask(functions, FOLOUP | {"number": number, "exclude_questions": known}, token("ada"))
+    assert (answer.status, answer.json["degraded"]) == (200, True)
+    questions = [question["question"] for question in answer.json["questions"]]
+    assert len(set(questions) - set(known)) == len(questions) == number
+
+
+def test_fewer_questions_than_were_asked_for_are_an_error(
+    functions: Functions, token: Token, emulator: Emulator, database: Any
+) -> None:
+    """A model's own short questions leave none of the bank that is not like them."""
+    emulator.answer(generated(*BARE))
+    known = [text for text, _, _ in bank("mixed")][:28]
+    answer = ask(functions, FOLOUP | {"number": 20, "exclude_questions": known}, token("ada"))
+    assert (answer.status, answer.json["code"]) == (502, "upstream_bad_response")
+    with database.connect() as owner:
+        assert owner.execute("select daily_usage from user_ai_settings").fetchone() == (0,)
+        assert owner.execute("select count(*) from app.question_generations").fetchone() == (0,)
 
 
 def test_the_bank_serves_where_every_provider_asks_for_a_wait(

@@ -8,6 +8,7 @@ from pydantic import (
     AfterValidator,
     AliasChoices,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -51,6 +52,13 @@ _A_SUBJECT: dict[str, Any] = {
 }
 
 
+def _no_boolean(value: Any) -> Any:
+    """Text may be a number; true is none, though Python counts it as one."""
+    if isinstance(value, bool):
+        raise ValueError("send a number")
+    return value
+
+
 class QuestionsRequest(NullIsAbsent, BaseModel):
     """What to ask about: at least one of objective, role and job_description. `number` may be text; the names of more
     than one word are taken in camel case too, and members of other names are ignored. Each of `competencies` gets a
@@ -62,6 +70,7 @@ class QuestionsRequest(NullIsAbsent, BaseModel):
     objective: Annotated[str, StringConstraints(max_length=2_000)] = ""
     number: Annotated[
         int,
+        BeforeValidator(_no_boolean),
         Field(
             strict=False,
             ge=1,
@@ -146,8 +155,8 @@ class InterviewQuestions(TypedDict):
     """Exactly as many questions as were asked for.
 
     `degraded` says that some come from the question bank, because the models gave too few. The bank is in English: in
-    another language too few are an error, which costs no unit. `response` is the questions and the description once
-    more, as JSON text.
+    another language too few are an error, as they are where the bank has too few too; an error costs no unit.
+    `response` is the questions and the description once more, as JSON text.
     """
 
     id: str

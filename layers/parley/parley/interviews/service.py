@@ -1,15 +1,16 @@
 """Interview questions: FoloUp's request and response, and the fuller contract around them.
 
 Whatever the model returns, the answer holds exactly the number of questions asked for, none twice, each at most 30
-words, in the language asked for; one further call fills a gap. When every provider is down a question bank serves in
-English; in other languages there are no questions then.
+words, in the language asked for; one further call fills a gap. Where models give too few, a question bank serves in
+English. What is still too little is an error: nobody is given fewer questions, or none.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+import operator
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
@@ -125,15 +126,16 @@ class QuestionGenerator:
                     raise
                 logger.warning("questions come from the bank", code=problem.code)
                 by_model = False
-            missing = questions.missing > 0
-            if missing and not questions.has_bank:
+            degraded = questions.missing > 0
+            if questions.has_bank:
+                questions.fill_from_bank()
+            if questions.missing:
                 raise Problem(
                     "upstream_bad_response",
                     "The models gave too few questions that can be asked; try again, or ask for fewer.",
                     status=502,
                 )
-            questions.fill_from_bank()
-            body = _body(call, request, questions, degraded=missing)
+            body = _body(call, request, questions, degraded=degraded)
             self._settle(call, context.caller, request, body, takes_unit=by_model)
             return call.answered(body)
 
@@ -202,7 +204,8 @@ class _Questions:
         self.request = request
         self.description = ""
         self._known = [*request.exclude_questions, *asked_before]
-        self._seen = [words(text) for text in self._known]
+        self._excluded = [words(text) for text in self._known]
+        self._taken: list[frozenset[str]] = []
         self._usable: list[GeneratedQuestion] = []
 
     @property
@@ -233,12 +236,20 @@ class _Questions:
         self._take(generated.questions)
 
     def fill_from_bank(self) -> None:
-        """Fill what is missing from the question bank, which is larger than all that can be asked for and known."""
-        if self.missing:
-            bank_questions = bank(self.request.type)
-            self._take(
-                [GeneratedQuestion(question=text, competency=key, type=kind) for text, key, kind in bank_questions]
-            )
+        """Fill what is missing from the question bank, as far as it can.
+
+        It is larger than all that can be asked for and known. But one short question that is known may be like very
+        many of it; then only those are left out that are the same.
+        """
+        for are_same in (alike, operator.eq):
+            if self.missing:
+                self._take(
+                    [
+                        GeneratedQuestion(question=text, competency=key, type=kind)
+                        for text, key, kind in bank(self.request.type)
+                    ],
+                    are_same,
+                )
 
     def chosen(self) -> list[GeneratedQuestion]:
         """As many as were asked for, in order: of each competency asked for the first one, then the first ones."""
@@ -247,14 +258,25 @@ class _Questions:
         order = dict.fromkeys([*wanted, *range(len(self._usable))])
         return [self._usable[at] for at in sorted([*order][: self.request.number])]
 
-    def _take(self, candidates: Sequence[GeneratedQuestion]) -> None:
+    def _take(
+        self,
+        candidates: Sequence[GeneratedQuestion],
+        is_known: Callable[[frozenset[str], frozenset[str]], bool] = alike,
+    ) -> None:
+        """Keep what is usable.
+
+        Args:
+            is_known: whether a question is one of those that are not to be asked again, by their words.
+        """
         spelled = {_plain(competency): competency for competency in self.request.competencies}
         for candidate in candidates:
             candidate.question = cleaned(candidate.question, voice_friendly=self.request.voice_friendly)
             wording = words(candidate.question)
-            if not wording or too_long(candidate.question) or any(alike(wording, other) for other in self._seen):
+            if not wording or too_long(candidate.question):
                 continue
-            self._seen.append(wording)
+            if any(is_known(wording, one) for one in self._excluded) or any(alike(wording, one) for one in self._taken):
+                continue
+            self._taken.append(wording)
             candidate.competency = spelled.get(_plain(candidate.competency), candidate.competency)
             candidate.time_limit_seconds = min(max(candidate.time_limit_seconds, _SHORTEST_LIMIT), _LONGEST_LIMIT)
             self._usable.append(candidate)

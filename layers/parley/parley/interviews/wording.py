@@ -56,6 +56,6 @@ def words(text: str) -> frozenset[str]:
 
 def alike(a: frozenset[str], b: frozenset[str]) -> bool:
     """Whether two questions, by their `words`, ask the same. One with a negation and one without do not."""
-    if any(map(_NEGATION.fullmatch, a)) != any(map(_NEGATION.fullmatch, b)):
+    if not a | b or len(a & b) / len(a | b) < _SAME_QUESTION:
         return False
-    return bool(a | b) and len(a & b) / len(a | b) >= _SAME_QUESTION
+    return any(map(_NEGATION.fullmatch, a)) == any(map(_NEGATION.fullmatch, b))

@@ -78,7 +78,7 @@ CODES: dict[str, tuple[int, str]] = {
     "own_key_rejected": (403, "The provider rejected the caller's own key."),
     "own_key_rate_limited": (429, "The provider limits the caller's own key."),
     "own_key_quota_exhausted": (402, "The account of the caller's own key is exhausted."),
-    "model_not_found": (400, "The provider does not know this model."),
+    "model_not_found": (404, "There is no such model at the provider, or under /v1 none that may be named for this."),
     "context_length_exceeded": (400, "The prompt is too long for this model."),
     "request_too_large": (400, "The request is too large for the provider, or for a caller without a token."),
     "content_refused": (400, "The provider's safety rules refused the prompt."),

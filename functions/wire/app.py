@@ -19,6 +19,9 @@ from parley.wire.schemas import (
     ignored,
 )
 
+# A model that may not be named is `model_not_found` here, as at OpenAI.
+_MODEL_CALL = [code for code in MODEL_CALL if code != "invalid_model"]
+
 services = Container.from_environment()
 api = Api(services.settings, lambda: services.access_keys)
 
@@ -30,7 +33,7 @@ api = Api(services.settings, lambda: services.access_keys)
     admitted=True,
     answer={"application/json": ChatCompletion, sse.MEDIA_TYPE: ChatCompletionEvents},
     idempotent=True,
-    errors=[*MODEL_CALL, "schema_unsupported"],
+    errors=[*_MODEL_CALL, "schema_unsupported"],
     largest_body=LARGEST_BODY_WITH_MEDIA,
 )
 def create_openai_chat_completion(request: Request, body: ChatCompletionRequest) -> Reply | Stream:
@@ -51,7 +54,7 @@ def create_openai_chat_completion(request: Request, body: ChatCompletionRequest)
     scope="embeddings",
     admitted=True,
     answer=EmbeddingList,
-    errors=[*EMBEDDING, "invalid_model"],
+    errors=EMBEDDING,
     largest_body=LARGEST_BODY_WITH_MEDIA,
 )
 def create_openai_embeddings(request: Request, body: EmbeddingsRequest) -> Reply:
@@ -66,7 +69,7 @@ def list_openai_models(request: Request) -> ModelList:
     return services.openai_models.all(request.caller)
 
 
-@api.get("/v1/models/{model}", access="user", scope="chat", answer=ModelEntry)
+@api.get("/v1/models/{model}", access="user", scope="chat", answer=ModelEntry, errors=["model_not_found"])
 def retrieve_openai_model(request: Request) -> ModelEntry:
     """Read one of these models."""
     return services.openai_models.one(request.caller, request.path["model"])

@@ -576,7 +576,7 @@ def test_any_retry_after_header_is_a_wait_of_at_most_a_day_or_none(headers: dict
         ("content_refused", False, "content_refused", 400, None),
         ("no_answer", False, "upstream_no_answer", 502, None),
         ("invalid_request", False, "upstream_invalid_request", 400, None),
-        ("model_not_found", False, "model_not_found", 400, None),
+        ("model_not_found", False, "model_not_found", 404, None),
         ("unsupported", False, "unsupported", 400, None),
     ],
 )

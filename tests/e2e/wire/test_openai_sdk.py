@@ -130,8 +130,9 @@ def test_the_models_that_are_listed_can_be_read_and_asked(client: OpenAI) -> Non
     for name in names:
         assert client.models.retrieve(name).id == name
     assert client.models.retrieve("openai/gpt-6-luna").id == "gpt-6-luna"
-    with pytest.raises(openai.NotFoundError):
+    with pytest.raises(openai.NotFoundError) as unknown:
         client.models.retrieve("gpt-1")
+    assert unknown.value.code == "model_not_found"
 
 
 def test_a_refusal_is_the_sdks_own_exception(platform: Platform, client: OpenAI) -> None:
@@ -142,9 +143,11 @@ def test_a_refusal_is_the_sdks_own_exception(platform: Platform, client: OpenAI)
     with pytest.raises(openai.BadRequestError) as tokens:
         client.embeddings.create(model="auto", input=[[1, 2, 3]])
     assert "check_embedding_ctx_length" in tokens.value.message
-    with pytest.raises(openai.BadRequestError) as unknown:
+    with pytest.raises(openai.NotFoundError) as unknown:
         ask(client, "Hi", "gpt-1")
-    assert unknown.value.code == "invalid_model"
+    assert unknown.value.code == "model_not_found"
+    with pytest.raises(openai.NotFoundError):
+        client.embeddings.create(model="text-embedding-ada-002", input="Hi")
     stranger = client.with_options(api_key="nobody")
     with pytest.raises(openai.AuthenticationError):
         ask(stranger, "Hi")

@@ -184,7 +184,7 @@ def test_an_unknown_model_is_told_with_provider_and_name_and_where_the_list_is(
     for _ in range(3):
         emulator.fault("not_found")
     gone = chat(functions, {"message": "x", "provider": provider})
-    assert (gone.status, gone.json["code"]) == (400, "model_not_found")
+    assert (gone.status, gone.json["code"]) == (404, "model_not_found")
     assert re.fullmatch(
         rf'There is no model "[\w.-]+" at {provider}; GET /api/ai-providers lists the models\.', gone.json["detail"]
     )

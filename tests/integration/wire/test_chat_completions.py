@@ -556,11 +556,33 @@ def test_a_list_of_one_model_is_a_list(ask: Callable[..., Answer], emulator: Emu
     assert {request["provider"] for request in emulator.requests()} == {"anthropic"}
 
 
-def test_a_model_of_a_list_that_may_not_be_named_is_400_and_gives_its_unit_back(
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("model", "detail"),
+    [
+        ("gpt-1", 'there is no model "gpt-1"'),
+        ("openai/claude-haiku-5-5", 'there is no model "claude-haiku-5-5" at openai'),
+        ("text-embedding-3-small", "text-embedding-3-small embeds texts, at POST /v1/embeddings"),
+        ("gpt-6-luna", 'There is no model "gpt-6-luna" at openai'),
+    ],
+)
+def test_a_model_that_may_not_be_asked_is_404_as_at_openai(
+    ask: Callable[..., Answer], emulator: Emulator, model: str, detail: str, stream: bool
+) -> None:
+    """SDKs raise what they raise for OpenAI (Wei-Shaw/sub2api 1489, ollama/ollama 6646)."""
+    emulator.fault("not_found", times=3)
+    answer = ask("Hi", model=model, stream=stream)
+    assert (answer.status, answer.json["error"]["code"]) == (404, "model_not_found"), answer.text
+    assert answer.json["error"]["param"] == "model"
+    assert detail in answer.json["error"]["message"]
+    assert "GET /v1/models" in answer.json["error"]["message"]
+
+
+def test_a_model_of_a_list_that_may_not_be_named_is_404_and_gives_its_unit_back(
     ask: Callable[..., Answer], emulator: Emulator, database: Any
 ) -> None:
     answer = ask("What is a fjord?", model="gpt-6-luna", models=["gpt-1"])
-    assert (answer.status, answer.json["code"]) == (400, "invalid_model")
+    assert (answer.status, answer.json["code"]) == (404, "model_not_found")
     assert '"gpt-1"' in answer.json["detail"]
     assert ask("Hi", models=["auto"]).status == 400
     assert emulator.requests() == []

@@ -47,8 +47,26 @@ def test_the_model_that_is_named_embeds_and_no_other(embed: Callable[..., Answer
     assert {request["provider"] for request in emulator.requests()} == {"google"}
     for name in ("gpt-6-luna", "text-embedding-ada-002", "google/text-embedding-3-small"):
         refused = embed("A fjord.", name)
-        assert (refused.status, refused.json["code"]) == (400, "invalid_model")
+        assert (refused.status, refused.json["error"]["code"]) == (404, "model_not_found")
         assert "text-embedding-3-small" in refused.json["models"]
+        assert "GET /v1/models" in refused.json["detail"]
+        assert ("gpt-6-luna answers prompts" in refused.json["detail"]) is (name == "gpt-6-luna")
+
+
+@pytest.mark.parametrize(
+    ("model", "most"), [("text-embedding-3-small", 1_536), ("google/gemini-embedding-001", 3_072), ("auto", 1_536)]
+)
+def test_a_vector_has_at_most_the_models_own_length(
+    embed: Callable[..., Answer], emulator: Emulator, model: str, most: int
+) -> None:
+    answer = embed("A fjord.", model, dimensions=most)
+    assert (answer.status, len(answer.json["data"][0]["embedding"])) == (200, most)
+    emulator.reset()
+    refused = embed("A fjord.", model, dimensions=most + 1)
+    assert (refused.status, refused.json["error"]["param"]) == (400, "dimensions")
+    assert emulator.requests() == []
+    if most < 3_072:
+        assert f"text-embedding-3-small makes vectors of at most {most}" in refused.json["detail"]
 
 
 @pytest.mark.parametrize("tokens", [[1, 2], [[1, 2], [3]], [["a"]]])

@@ -64,9 +64,9 @@ class Upstream(TypedDict):
 class ProblemDocument(TypedDict):
     """RFC 9457, with the `error` member that OpenAI's clients read. The last members come with some codes only:
     `errors` with invalid_request, `version` with version_conflict, `limit`, `used` and `resets_at` with quota_exceeded
-    and embedding_quota_exceeded, `tier` with the first of them, `models` with invalid_model, `keyword` with
-    schema_unsupported, `retryable` and `upstream` where a provider failed, and `retry_after` (seconds) in a stream,
-    which has sent its headers.
+    and embedding_quota_exceeded, `tier` with the first of them, `models` with invalid_model and under /v1 with
+    model_not_found, `keyword` with schema_unsupported, `retryable` and `upstream` where a provider failed, and
+    `retry_after` (seconds) in a stream, which has sent its headers.
     """
 
     type: str

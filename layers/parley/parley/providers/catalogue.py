@@ -85,6 +85,7 @@ class Model(NamedTuple):
     Attributes:
         capabilities: what it can do; `sampling` means that it takes temperature and top_p.
         dimensions: length of its embeddings as Parley stores them; None for a chat model.
+        most_dimensions: the longest that it makes; None for a chat model.
         retires: the day from which the provider may refuse it, where one was announced.
         source: where the row comes from and when that was read.
     """
@@ -95,6 +96,7 @@ class Model(NamedTuple):
     context_window: int
     max_output_tokens: int | None
     dimensions: int | None
+    most_dimensions: int | None
     retires: date | None
     prices: tuple[Price, ...]
     source: str
@@ -109,6 +111,7 @@ class Model(NamedTuple):
             context_window=row["context_window"],
             max_output_tokens=row.get("max_output_tokens"),
             dimensions=row.get("dimensions"),
+            most_dimensions=row.get("most_dimensions"),
             retires=date.fromisoformat(row["retires"]) if row.get("retires") else None,
             prices=tuple(Price.of(price) for price in row["prices"]),
             source=row["source"],

@@ -16,7 +16,7 @@ _SHOWN: dict[ProviderErrorCode, tuple[str, int, str]] = {
         "The operator's account with the provider is spent or capped.",
     ),
     "credentials_rejected": ("upstream_credentials_rejected", 502, "The provider rejected the operator's key."),
-    "model_not_found": ("model_not_found", 400, "The provider does not know this model."),
+    "model_not_found": ("model_not_found", 404, "The provider does not know this model."),
     "context_length_exceeded": ("context_length_exceeded", 400, "The prompt is too long for this model. Shorten it."),
     "request_too_large": ("request_too_large", 400, "The request is too large for the provider's limits. Shorten it."),
     "content_refused": ("content_refused", 400, "The provider's safety rules refused the prompt."),

@@ -29,7 +29,7 @@ from parley.providers.protocol import (
     ToolDefinition,
     ToolUse,
 )
-from parley.wire.models import named
+from parley.wire.models import as_openai_tells, model_not_found, named
 from parley.wire.schemas import (
     MOST_TOKENS,
     AssistantTurn,
@@ -79,7 +79,7 @@ class ChatCompletions:
 
     def answer(self, context: RequestContext, request: ChatCompletionRequest) -> ModelAnswer:
         """Answer whole. Raises Problem."""
-        with self._admit(context, request) as call:
+        with as_openai_tells(), self._admit(context, request) as call:
             body = _body_without_model(call)
             if body is None:
                 body = _settle(call, request, call.complete())
@@ -89,9 +89,14 @@ class ChatCompletions:
         """Admit, and answer piece by piece. Raises Problem where the request is refused, and where no model begins to
         answer: OpenAI's clients look at the status to know what to do about it.
         """
-        return ChatCompletionStream(self._admit(context, request), request)
+        with as_openai_tells():
+            return ChatCompletionStream(self._admit(context, request), request)
 
     def _admit(self, context: RequestContext, request: ChatCompletionRequest) -> ModelCall:
+        for name in (request.model, *(request.models or ())):
+            known = None if is_auto(name) else self._completions.catalogue.find(named(name).model)
+            if known is not None and "chat" not in known.capabilities:
+                raise model_not_found(f"{known.id} embeds texts, at POST /v1/embeddings, and answers none.")
         # A key that was used with the same body at /api/chat belongs to an answer of another shape.
         body_hash = hashlib.sha256(f"/v1/chat/completions\n{context.body_hash}".encode()).hexdigest()
         return self._completions.admit(context._replace(body_hash=body_hash), _prompt(request))

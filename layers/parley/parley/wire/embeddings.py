@@ -15,7 +15,7 @@ from parley.embedding.call import EmbeddingCalls
 from parley.embedding.embedder import Wanted, estimated_tokens
 from parley.providers.catalogue import Catalogue, Model
 from parley.runtime.response import largest_answer
-from parley.wire.models import named
+from parley.wire.models import as_openai_tells, model_not_found, named
 from parley.wire.schemas import EmbeddingList, EmbeddingsRequest, is_auto
 
 # What a number of a vector takes of an answer, at most: its digits, or four bytes in base64.
@@ -32,7 +32,16 @@ class OpenAIEmbeddings:
     def answer(self, context: RequestContext, request: EmbeddingsRequest) -> tuple[EmbeddingList, Quota]:
         """The vectors, and the caller's quota with them counted. Raises Problem: 429 beyond the day's tokens."""
         model = self._model(request.model)
-        dimensions = request.dimensions or max(one.dimensions or 0 for one in ([model] if model else self._offered))
+        asked = [model] if model else self._offered
+        dimensions = request.dimensions or max(one.dimensions or 0 for one in asked)
+        for one in asked:
+            if one.most_dimensions is not None and dimensions > one.most_dimensions:
+                raise Problem(
+                    "invalid_request",
+                    f"dimensions: {one.id} makes vectors of at most {one.most_dimensions} numbers.",
+                    status=400,
+                    param="dimensions",
+                )
         most = largest_answer()
         if len(request.input) * dimensions * _BYTES[request.encoding_format] > most:
             raise Problem(
@@ -41,7 +50,7 @@ class OpenAIEmbeddings:
                 "dimensions, or for `encoding_format` base64.",
                 status=413,
             )
-        with self.calls.admit(context, "embeddings", request.input) as call:
+        with as_openai_tells(), self.calls.admit(context, "embeddings", request.input) as call:
             found = call.embed(Wanted(model.id if model is not None else None, request.dimensions))
             call.settle({})
             quota = call.quota
@@ -64,7 +73,7 @@ class OpenAIEmbeddings:
         return [one for one in map(self.catalogue.default_embedding_model, PROVIDERS) if one is not None]
 
     def _model(self, name: str) -> Model | None:
-        """The model that a client names; None for `auto`. Raises Problem (400) for one that embeds nothing here."""
+        """The model that a client names; None for `auto`. Raises Problem (404) for one that embeds nothing here."""
         if is_auto(name):
             return None
         provider, model = named(name)
@@ -72,13 +81,11 @@ class OpenAIEmbeddings:
         for one in self._offered:
             if one == known and provider in (None, one.provider):
                 return one
-        raise Problem(
-            "invalid_model",
-            f"No model of this name embeds here; choose one of {', '.join(one.id for one in self._offered)}, or auto.",
-            status=400,
-            param="model",
-            extra={"models": [one.id for one in self._offered]},
+        offered = [one.id for one in self._offered]
+        what = (
+            "No model of this name embeds here" if known is None else f"{known.id} answers prompts and embeds nothing"
         )
+        raise model_not_found(f"{what}; choose one of {', '.join(offered)}, or auto.", models=offered)
 
 
 def _base64(vector: list[float]) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from parley.completion.operator_models import OperatorModels
 from parley.core.caller import Caller
@@ -32,6 +34,31 @@ def named(name: str) -> Named:
     return Named(provider, rest if provider else name)
 
 
+def model_not_found(detail: str, **extra: Any) -> Problem:
+    """OpenAI's answer (404) for a model that there is not, or that does other work; its SDKs look at status and code.
+
+    Args:
+        detail: what to do beside looking at the list.
+        extra: further members of the problem document.
+    """
+    return Problem(
+        "model_not_found", f"{detail} GET /v1/models lists the models.", status=404, param="model", extra=extra
+    )
+
+
+@contextmanager
+def as_openai_tells() -> Iterator[None]:
+    """Raises OpenAI's answer in the place of our own problems that say that a model may not be named here."""
+    try:
+        yield
+    except Problem as problem:
+        if problem.code == "invalid_model":
+            problem.code, problem.status = "model_not_found", 404
+        if problem.code == "model_not_found":
+            problem.detail = problem.detail.replace("GET /api/ai-providers", "GET /v1/models")
+        raise
+
+
 @dataclass(frozen=True, slots=True)
 class Models:
     """The models that may be named."""
@@ -50,7 +77,7 @@ class Models:
         for entry in self._entries(caller):
             if entry["id"] == wanted:
                 return entry
-        raise Problem("not_found", "There is no model of this name; GET /v1/models lists them.", status=404)
+        raise model_not_found("There is no model of this name.")
 
     def _entries(self, caller: Caller) -> list[ModelEntry]:
         embedding = (self.catalogue.default_embedding_model(provider) for provider in PROVIDERS)

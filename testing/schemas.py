@@ -194,9 +194,6 @@ ANSWERED: dict[str, Schema] = {
     "two hundred choices": closed(city={"type": "string", "enum": [f"City {number}" for number in range(200)]}),
     "five levels": _nested(5),
     "a hundred members": closed(**{f"field_{number}": (_TEXT, _WHOLE, _YES)[number % 3] for number in range(100)}),
-    "a hundred members, none required": opened(
-        **{f"field_{number}": (_TEXT, {"type": "number"}, many(_TEXT))[number % 3] for number in range(100)}
-    ),
     "shared definitions": closed(billing={"$ref": "#/$defs/address"}, delivery={"$ref": "#/$defs/address"})
     | {"$defs": {"address": closed(street=_TEXT, country={"$ref": "#/$defs/country"}), "country": {"enum": ["SE"]}}},
     "a reference to a member": {
@@ -327,6 +324,21 @@ SHAPES: dict[str, Shape] = {name: Shape(schema, {}) for name, schema in ANSWERED
     ),
     "a tree by a member": Shape(
         closed(node=closed(value=_WHOLE, children=many({"$ref": "#/properties/node"}))), {"anthropic": "$ref"}
+    ),
+    "a hundred members, none required": Shape(
+        opened(**{f"field_{number}": (_TEXT, {"type": "number"}, many(_TEXT))[number % 3] for number in range(100)}),
+        {"anthropic": "required"},
+    ),
+    "seventeen unions": Shape(
+        closed(**{f"field_{number}": {"type": ["string", "null"]} for number in range(17)}), {"anthropic": "anyOf"}
+    ),
+    "more than a thousand choices": Shape(
+        closed(**{f"field_{number}": {"enum": [f"{number} {n}" for n in range(90)]} for number in range(12)}),
+        {"openai": "enum"},
+    ),
+    "eleven levels": Shape(_nested(10), {"openai": "properties"}),
+    "a choice of objects at the root": Shape(
+        closed(a=_WHOLE) | {"enum": [{"a": 1}, {"a": 2}]}, {"openai": "enum", "anthropic": "enum"}
     ),
     "a map": Shape(
         closed(name=_TEXT, dependencies={"type": "object", "additionalProperties": _TEXT}),

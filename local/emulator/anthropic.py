@@ -26,10 +26,11 @@ from local.emulator.call import (
 )
 from local.emulator.http import Reply, Request
 from local.emulator.media import DOCUMENTS, IMAGES, in_url, inline, shown
-from local.emulator.schema import refused, refused_arguments
+from local.emulator.schema import excess, refused, refused_arguments
 from local.emulator.tools import Tool, ToolCalling
 
 _ID: Final = re.compile(r"[a-zA-Z0-9_-]+")
+_MEMBER: Final = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 MODELS: Final = ("claude-haiku-5-5", "claude-sonnet-5", "claude-opus-5")
 _WORDS_PER_DELTA: Final = 3
 _FINISH: Final = {
@@ -286,6 +287,15 @@ def _calling(body: Json) -> ToolCalling:
     for number, tool in enumerate(body.get("tools") or ()):
         if fault := refused_arguments(tool["input_schema"], "anthropic", strict=bool(tool.get("strict"))):
             raise CallError("bad_request", f"tools.{number}.custom.input_schema: {fault}")
+        if not all(_MEMBER.fullmatch(name) for name in tool["input_schema"].get("properties", ())):
+            fault = "Property keys should match pattern '^[a-zA-Z0-9_.-]{1,64}$'"
+            raise CallError("bad_request", f"tools.{number}.custom.input_schema.properties: {fault}")
+    strict = [tool["input_schema"] for tool in body.get("tools") or () if tool.get("strict")]
+    if len(strict) > 20:
+        raise CallError("bad_request", f"Too many strict tools ({len(strict)}). The maximum number is 20.")
+    form = ((body.get("output_config") or {}).get("format") or {}).get("schema")
+    if fault := excess([*strict, *([form] if form else ())], "anthropic"):
+        raise CallError("bad_request", fault)
     return ToolCalling(
         tools=tuple(Tool(tool["name"], tool["input_schema"]) for tool in body.get("tools") or ()),
         choice=named or choice["name"],

@@ -114,7 +114,31 @@ def refused(schema: Schema, provider: str) -> str | None:
     """Why a provider refuses the schema of an answer; None where it does not."""
     if schema.get("type") != "object":
         return "schema must be a JSON Schema of 'type: \"object\"'"
-    return _refused(schema, schema, provider, frozenset())
+    return _refused(schema, schema, provider, frozenset()) or excess([schema], provider)
+
+
+def excess(schemas: Sequence[Schema], provider: str) -> str | None:
+    """Why a provider does not enforce all of these schemas in one request; None where it does."""
+    parts = [part for schema in schemas for part in _all_parts(schema)]
+    if provider == "anthropic":
+        optional = sum(len(set(part.get("properties", ())) - set(part.get("required", ()))) for part in parts)
+        unions = sum(len(part.get("anyOf", ())) > 1 or isinstance(part.get("type"), list) for part in parts)
+        if optional > 24:
+            return f"Schemas contains too many optional parameters ({optional}), limit: 24"
+        if unions > 16:
+            return f"Schemas contains too many parameters with union types ({unions}), limit: 16"
+    elif (choices := sum(len(part.get("enum", ())) for part in parts)) > 1_000:
+        return f"Expected at most 1000 enum values in total within a schema. Found {choices}."
+    elif (levels := max(map(_levels, schemas), default=0)) > 10:
+        return f"{levels} levels of nesting exceeds limit of 10."
+    return None
+
+
+def _levels(part: Any) -> int:
+    """How many objects are in each other."""
+    inside = part.values() if isinstance(part, dict) else part if isinstance(part, list) else ()
+    own = isinstance(part, dict) and isinstance(part.get("properties"), dict) and "type" in part
+    return own + max(map(_levels, inside), default=0)
 
 
 def refused_arguments(schema: Schema, provider: str, *, strict: bool) -> str | None:
@@ -125,7 +149,7 @@ def refused_arguments(schema: Schema, provider: str, *, strict: bool) -> str | N
         return f"'{choice}' is not supported at the top level"
     if fault := dangling(schema) or (_incomplete(schema) if provider == "openai" else None):
         return fault
-    return refused(schema, provider) if strict else None
+    return refused(schema, provider) if strict and provider in _REFUSED else None
 
 
 def dangling(schema: Schema) -> str | None:
@@ -215,7 +239,8 @@ def _described(schema: Schema) -> Schema:
                 matching(value)
         except (ValueError, TypeError, re.error, StopIteration):
             continue  # words, or a pattern in more than is known here
-        if isinstance(value, bool) is (found[1] == "uniqueItems"):
+        wanted = {"enum": list, "pattern": str, "uniqueItems": bool}.get(found[1], int | float)
+        if isinstance(value, wanted) and (wanted is bool or not isinstance(value, bool)):
             said[found[1]] = value
     return said
 

@@ -99,6 +99,36 @@ def test_whatever_schema_a_tools_arguments_have_they_reach_the_provider_and_what
     assert ('"strict": true' in sent) is (tool in enforced)
 
 
+def test_a_tools_argument_whose_name_anthropic_refuses_goes_to_another_provider_or_is_refused(
+    functions: Functions, ask: Callable[..., Answer], emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = WEATHER | {"name": "odd", "parameters": {"type": "object", "properties": {"filter[id]": {"type": "string"}}}}
+    answer = ask("What is the weather in Lund?", tools=[WEATHER, odd], provider="anthropic", cache="off")
+    assert (answer.status, answer.json["fallback"]) == (200, True), answer.text
+    called = len(emulator.requests())
+    services = functions.module("chat").services
+    monkeypatch.setattr(type(services), "operator_keys", property(lambda _: {"anthropic": "sk-emulated"}))
+    answer = ask("What is the weather in Lund?", tools=[WEATHER, odd], provider="anthropic", cache="off")
+    assert (answer.status, answer.json["code"], answer.json["keyword"]) == (400, "schema_unsupported", "properties")
+    assert "filter[id]" in answer.json["detail"]
+    assert len(emulator.requests()) == called
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic"])
+def test_more_strict_tools_than_a_provider_enforces_are_still_offered(
+    ask: Callable[..., Answer], emulator: Emulator, provider: str
+) -> None:
+    members = {f"member_{n}": {"type": "boolean"} for n in range(10)}
+    optional = {"type": "object", "properties": members, "additionalProperties": False}
+    full = optional | {"required": list(members)}
+    tools = [WEATHER | {"name": f"tool_{n}", "parameters": (full, optional)[n % 2], "strict": True} for n in range(40)]
+    answer = ask("Use tool_39.", tools=tools, provider=provider, cache="off")
+    assert (answer.status, answer.json["provider"]) == (200, provider), answer.text
+    assert answer.json["message"]["tool_calls"][0]["name"] == "tool_39"
+    sent = json.dumps(emulator.requests()[-1]["body"])
+    assert sent.count('"strict": true') == 20
+
+
 # Members as they come from zod, pydantic, MCP servers and older drafts.
 MEMBERS: dict[str, Any] = {
     "email": {"type": "string", "pattern": r"^(?!\.)(?!.*\.\.)([A-Za-z0-9_'+\-\.]*)[A-Za-z0-9_+-]@example\.com$"},

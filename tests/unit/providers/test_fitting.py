@@ -191,6 +191,46 @@ def test_media_that_a_tool_gave_go_to_who_takes_them(media: Media, passed_over: 
     assert unmet == passed_over
 
 
+def strict_tools(provider: ProviderName, *schemas: dict[str, Any], form: dict[str, Any] | None = None) -> list[bool]:
+    """Which of the tools with these arguments are strict at a provider, beside an answer of this form."""
+    tools = ToolUse([ToolDefinition(f"tool_{n}", None, schema, True) for n, schema in enumerate(schemas)])
+    asked = request(provider, tools=tools, schema=form, must_fit=form is not None)
+    sent = fitted(asked, provider, None)[0].tools
+    assert sent is not None
+    return [tool.strict for tool in sent.definitions]
+
+
+def test_tools_are_strict_in_their_order_as_far_as_the_provider_enforces_them_beside_the_answer() -> None:
+    flag: dict[str, Any] = {"type": "boolean"}
+    optional = {"type": "object", "properties": dict.fromkeys("abcdefghijkl", flag), "additionalProperties": False}
+    plain = optional | {"required": list("abcdefghijkl")}
+    unions = plain | {"properties": {name: {"type": ["string", "null"]} for name in "abcdefghijkl"}}
+    assert strict_tools("anthropic", *[plain] * 22) == [True] * 20 + [False] * 2
+    assert strict_tools("anthropic", optional, optional, optional, plain) == [True, True, False, True]
+    assert strict_tools("anthropic", optional, optional, plain, form=optional) == [True, False, True]
+    assert strict_tools("anthropic", unions, unions, plain) == [True, False, True]
+    assert strict_tools("openai", *[unions] * 30) == [True] * 30
+    nested: dict[str, Any] = flag
+    for _ in range(11):
+        nested = {"type": "object", "properties": {"a": nested}, "required": ["a"], "additionalProperties": False}
+    choices = plain | {"properties": {name: {"enum": list(range(90))} for name in "abcdefghijkl"}}
+    assert strict_tools("openai", nested, choices, plain) == [False, False, True]
+    assert strict_tools("anthropic", nested, choices, plain) == [True, True, True]
+
+
+@pytest.mark.parametrize("name", ["filter[id]", "$top", "a" * 65, "", "å"])
+def test_anthropic_is_passed_over_for_an_arguments_name_that_it_refuses(name: str) -> None:
+    def unmet(parameters: dict[str, Any]) -> list[ProviderName]:
+        tools = ToolUse([ToolDefinition("other"), ToolDefinition("odd", None, parameters)])
+        return [one for one in PROVIDERS if unmet_by(request(one, tools=tools), one, None) is not None]
+
+    inside = {"type": "object", "properties": {name: {"type": "string"}}}
+    assert unmet(inside) == ["anthropic"]
+    assert unmet({"type": "object", "oneOf": [inside, {"type": "object", "properties": {"b": {}}}]}) == ["anthropic"]
+    assert unmet({"type": "object", "properties": {"a": inside}}) == []
+    assert unmet({"type": "object", "properties": {"a.b-C_9": {"type": "string"}}}) == []
+
+
 @given(
     st.lists(st.builds(Message, st.sampled_from(["system", "user", "assistant"]), st.text(" a\n", max_size=3))).map(
         lambda messages: [*messages, Message("user", "last")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,7 +14,7 @@ from parley.providers.protocol import Message
 
 if TYPE_CHECKING:
     from parley.providers.catalogue import Model
-    from parley.providers.protocol import Completion, CompletionRequest, Media, ReasoningEffort, ToolUse
+    from parley.providers.protocol import Completion, CompletionRequest, Media, ReasoningEffort, ToolDefinition, ToolUse
 
 # The members of a caller's request that can be changed.
 Adjustable = Literal[
@@ -29,6 +30,8 @@ _EFFORTS: dict[ProviderName, dict[ReasoningEffort, ReasoningEffort]] = {
 }
 # What the user says before an assistant who spoke first, a greeting for instance.
 _SILENCE = "."
+# What Anthropic takes for the name of a tool's argument.
+_MEMBER = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _JSON_ALONE = "Answer with one JSON object and nothing else: no fence, no words around it."
 
 
@@ -75,7 +78,7 @@ def fitted(
     if fitted_request.must_fit:
         fitted_request = _formed(fitted_request, provider)
     if request.tools is not None:
-        fitted_request = replace(fitted_request, tools=_tools(request.tools, provider))
+        fitted_request = replace(fitted_request, tools=_tools(request.tools, fitted_request, provider))
     return fitted_request, tuple(adjusted)
 
 
@@ -107,21 +110,38 @@ def unmet_by(request: CompletionRequest, provider: ProviderName, known: Model | 
     """Why the model cannot answer the request in the form that is asked for, or does not take what it holds; None where
     it can.
     """
+    if request.schema is not None or request.tools is not None:
+        from parley.providers.json_schema import UnsupportedSchema, for_provider
     if request.schema is not None:
         if known is not None and "structured_output" not in known.capabilities:
             return Problem("unsupported", "The model has no structured output.", status=400)
         if request.must_fit:
-            from parley.providers.json_schema import UnsupportedSchema, for_provider
-
             try:
                 for_provider(request.schema, provider)
             except UnsupportedSchema as error:
                 return error.problem("response_format.schema")
+    if request.tools is not None and provider == "anthropic":
+        for number, tool in enumerate(request.tools.definitions):
+            if (member := _refused_member(tool)) is not None:
+                unfit = UnsupportedSchema("properties", [], f"has a name that Anthropic does not take: {member!r:.80}")
+                return unfit.problem(f"tools.{number}.parameters")
     for message in request.messages:
         for part in message.parts:
             if not isinstance(part, str) and (reason := _refused(part, provider, message.role)):
                 return Problem("unsupported", reason, status=400)
     return None
+
+
+def _refused_member(tool: ToolDefinition) -> str | None:
+    """A name of a tool's argument that Anthropic refuses: it looks at those of the root alone
+    (aws-solutions-library-samples/accelerated-intelligent-document-processing-on-aws#709).
+    """
+    from parley.providers.json_schema import for_tool
+
+    if tool.parameters is None:
+        return None
+    members = for_tool(tool.parameters, "anthropic", strict=False)[0].get("properties", {})
+    return next((name for name in members if not _MEMBER.fullmatch(name)), None)
 
 
 def _refused(media: Media, provider: ProviderName, role: str) -> str | None:
@@ -152,14 +172,23 @@ def _formed(request: CompletionRequest, provider: ProviderName) -> CompletionReq
     return request
 
 
-def _tools(tools: ToolUse, provider: ProviderName) -> ToolUse:
-    """The tools with their arguments as the provider takes them."""
-    from parley.providers.json_schema import for_tool
+def _tools(tools: ToolUse, request: CompletionRequest, provider: ProviderName) -> ToolUse:
+    """The tools with their arguments as the provider takes them: strict as many of them, in their order, as it enforces
+    beside the form of the answer.
+    """
+    from parley.providers.json_schema import MOST_STRICT_TOOLS, beyond_limits, for_tool
 
-    definitions = []
+    definitions: list[ToolDefinition] = []
+    enforced = [] if request.schema is None or not request.must_fit else [request.schema]
     for tool in tools.definitions:
         if tool.parameters is not None:
             parameters, strict = for_tool(tool.parameters, provider, strict=tool.strict)
+            if strict and provider == "anthropic":
+                many = sum(one.strict for one in definitions) >= MOST_STRICT_TOOLS
+                if many or beyond_limits([*enforced, parameters], provider):
+                    parameters, strict = for_tool(tool.parameters, provider, strict=False)
+                else:
+                    enforced.append(parameters)
             tool = tool._replace(parameters=parameters, strict=strict)
         definitions.append(tool)
     return tools._replace(definitions=definitions)

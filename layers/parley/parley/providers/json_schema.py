@@ -89,6 +89,12 @@ _FORMATS: Mapping[ProviderName, frozenset[str]] = {
     ),
     "google": frozenset({"date-time", "date", "time"}),
 }
+# The most that is in all schemas of a request which Anthropic enforces, and in each that OpenAI does.
+MOST_STRICT_TOOLS = 20
+_MOST_OPTIONAL = 24
+_MOST_UNIONS = 16
+_MOST_LEVELS = 10
+_MOST_CHOICES = 1_000
 
 
 class UnsupportedSchema(ValueError):
@@ -140,7 +146,7 @@ def check_arguments(schema: Schema) -> tuple[Schema, bool]:
     """
     checker = _Checker(schema, tells=True)
     checked = checker.checked()
-    if not _may_be_object(checked, checked, {}):
+    if checked.get("type") != "object" and not _may_be_object(checked, checked, {}):
         raise _no_object(checked)
     return checked, checker.whole
 
@@ -377,6 +383,8 @@ def _says_nothing(name: str, schema: Schema) -> bool:
         case "pattern" if isinstance(value, str) and isinstance(schema.get("format"), str):
             # zod and others write out a format too, in more than is read here.
             return any(schema["format"] in formats for formats in _FORMATS.values()) and not _is_read(value)
+        case "title" | "description" | "format" | "$schema" | "$id" | "$comment":
+            return not isinstance(value, str)
     return value is None
 
 
@@ -475,7 +483,50 @@ def for_provider(schema: Schema, provider: ProviderName) -> tuple[Schema, bool]:
     fitted = fitter.schema(_without_definitions(schema), [])
     if "$defs" in schema:
         fitted["$defs"] = {name: fitter.schema(part, ["$defs", name]) for name, part in schema["$defs"].items()}
+    if "anyOf" in fitted and provider != "google":
+        raise _no_object(schema)
+    if error := beyond_limits([fitted], provider):
+        raise error
     return fitted, fitter.exact
+
+
+def beyond_limits(schemas: Sequence[Schema], provider: ProviderName) -> UnsupportedSchema | None:
+    """Why a provider does not enforce all of these in one request; None where it does.
+
+    Args:
+        schemas: as the provider takes them.
+    """
+    parts = [part for schema in schemas for part in _all_parts(schema)]
+    if provider == "anthropic":
+        optional = sum(len(part.get("properties", ())) - len(part.get("required", ())) for part in parts)
+        if optional > _MOST_OPTIONAL:
+            reason = f"lets more than {_MOST_OPTIONAL} members be left out, which are the most that Anthropic takes"
+            return UnsupportedSchema("required", [], reason)
+        unions = sum(len(part.get("anyOf", ())) > 1 or isinstance(part.get("type"), list) for part in parts)
+        if unions > _MOST_UNIONS:
+            reason = f"or a list of types is in more than {_MOST_UNIONS} places, the most that Anthropic takes"
+            return UnsupportedSchema("anyOf", [], reason)
+    if provider == "openai":
+        if sum(len(part.get("enum", ())) for part in parts) > _MOST_CHOICES:
+            reason = f"has more than {_MOST_CHOICES} values in all, which are the most that OpenAI takes"
+            return UnsupportedSchema("enum", [], reason)
+        if any(_levels(schema) > _MOST_LEVELS for schema in schemas):
+            reason = f"is nested more than {_MOST_LEVELS} levels deep, which are the most that OpenAI takes"
+            return UnsupportedSchema("properties", [], reason)
+    return None
+
+
+def _all_parts(schema: Schema) -> Iterator[Schema]:
+    """A checked schema and all that are in it, its definitions too."""
+    yield schema
+    for part in (*schema.get("$defs", {}).values(), *(part for _, part in _parts(schema))):
+        yield from _all_parts(part)
+
+
+def _levels(schema: Schema) -> int:
+    """How many objects are in each other; a definition's are counted where it stands."""
+    inside = (*schema.get("$defs", {}).values(), *(part for _, part in _parts(schema)))
+    return ("properties" in schema) + max(map(_levels, inside), default=0)
 
 
 def _without_definitions(schema: Schema) -> Schema:

@@ -137,7 +137,9 @@ def judge(database: ScratchDatabase, held: dict[str, InterviewRecord]) -> tuple[
         ).fetchall()
     for interview, status, error, score, feedback, _, versions, awards in found:
         if status == "ready":
-            faults = [] if (versions, awards) == (1, 1) else [f"{versions} versions, {awards} awards"]
+            # Too little to judge by pays nothing for how it went.
+            paid = int(feedback["hiring_recommendation"] != "insufficient_evidence")
+            faults = [] if (versions, awards) == (1, paid) else [f"{versions} versions, {awards} awards"]
             faults += faults_of(feedback, held[interview])
         else:
             missing.append(interview)

@@ -153,6 +153,26 @@ def test_a_prompt_is_bounded_in_bytes_however_much_is_said(turns: int, text: str
     assert json.dumps(text * 50, ensure_ascii=False)[1:-1] in told
 
 
+def test_no_text_about_the_interview_quotes_what_nobody_said() -> None:
+    invented, shown = "You said \u00bbwe flew a zeppelin home\u00ab.", "You said we flew a zeppelin home."
+    said = f"You said \u201c{' '.join(RECORD.said[0].content.split()[:4])}\u201d."
+    text = changed(
+        lambda answer: answer.update(
+            summary=invented,
+            strengths=[invented, said],
+            improvements=[{"what": invented, "action": "Name figures."}],
+            questions=[one | {"summary": invented, "missing_points": [invented, said]} for one in answer["questions"]],
+            competencies=[one | {"reasoning": invented} for one in answer["competencies"]],
+        )
+    )
+    found = read(text, RUBRIC, RECORD)
+    assert found.summary == shown
+    assert found.strengths == (shown, said)
+    assert {item.what for item in found.improvements} == {shown}
+    assert {item.reasoning for item in found.competencies} == {shown}
+    assert {(item.summary, item.missing_points) for item in found.questions} == {(shown, (shown, said))}
+
+
 def prompts(record: InterviewRecord) -> list[list[Any]]:
     """The first request and the repair of an answer that repeats what the candidate said."""
     rubric = rubric_for(record.category, record.criteria)

@@ -89,6 +89,20 @@ def test_a_quote_of_a_word_or_two_is_shown_and_supports_nothing() -> None:
         assert given_back.is_fully_evidenced == (words == 3)
 
 
+@pytest.mark.parametrize("dots", ["...", "\u2026"])
+def test_who_halts_is_judged_like_anybody_else(dots: str) -> None:
+    """As recognisers write it: every word stands between ellipses."""
+    quote = f"I{dots} measured{dots} the latency{dots} before{dots} shipping"
+    turns = [
+        replace(turn, content=f"I\u2026 measured\u2026 the latency\u2026 before\u2026 shipping. {turn.content}")
+        if turn.role == "user"
+        else turn
+        for turn in RECORD.turns
+    ]
+    given_back = feedback([5] * 5, replace(RECORD, turns=turns), quote=quote)
+    assert (given_back.recommendation, given_back.overall_score, given_back.rejected) == ("strong_hire", 100, 0)
+
+
 def test_a_question_that_was_left_out_earns_nothing() -> None:
     turns = [turn for turn in RECORD.turns if (turn.question_index, turn.role) != (3, "user")]
     assert feedback([5] * 5, replace(RECORD, turns=turns)).overall_score == 75

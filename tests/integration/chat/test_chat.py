@@ -229,7 +229,7 @@ def test_a_repeated_idempotency_key_gets_the_same_answer_without_a_call(
         {"message": "a\u0000b"},
         '{"message": "\\ud800"}',
         '{"message": ' + "[" * 5000 + "]" * 5000 + "}",
-        '{"message": "x", "context": ' + '{"a":' * 40 + "1" + "}" * 40 + "}",
+        '{"message": "x", "context": ' + '{"a":' * 90 + "1" + "}" * 90 + "}",
         '{"message": "x", "max_tokens": ' + "9" * 5000 + "}",
         {"message": "x", "unknown": True},
     ],

@@ -57,6 +57,8 @@ def before_call(_context: schemathesis.HookContext, case: schemathesis.Case, _kw
             body["model"] = "auto" if case.operation.path.startswith("/v1/") else None
         if isinstance(body.get("input"), list) and len(body["input"]) > 100:
             body["dimensions"] = 8  # as many vectors of any length are more than an answer may have
+        elif isinstance(body.get("dimensions"), int):
+            body["dimensions"] = min(body["dimensions"], 1_536)  # as many as the model of `auto` makes
         if "stream" in body:
             body["stream"] = False  # there are no words for a stream's events; the chat tests ask for one
         if body.get("forbidden_providers"):

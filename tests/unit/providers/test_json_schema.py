@@ -15,16 +15,11 @@ from hypothesis import strategies as st
 
 from local.emulator.schema import conforming, dangling, matching, refused_arguments
 from parley.core.provider_names import PROVIDERS, ProviderName
-from parley.providers.json_schema import (
-    UnsupportedSchema,
-    answer_that_fits,
-    check,
-    check_arguments,
-    fault_in,
-    for_provider,
-    for_tool,
-    resolve,
-)
+from parley.providers.json_schema.answers import answer_that_fits, fault_in
+from parley.providers.json_schema.checking import check, check_arguments
+from parley.providers.json_schema.keywords import UnsupportedSchema
+from parley.providers.json_schema.references import resolve
+from parley.providers.json_schema.subsets import for_provider, for_tool
 from parley.providers.patterns import PatternReader
 from testing.schemas import ANSWERED, SHAPES, Schema, closed, many
 
@@ -464,13 +459,13 @@ def test_a_deep_answer_is_read_once_however_many_alternatives_share_its_parts(mo
     parts = [closed(child=node, a={"enum": [number]}) for number in range(4)]
     schema = check(closed(root=node) | {"$defs": {"node": {"anyOf": [*parts, {"type": "string"}]}}})
     read: list[Any] = []
-    module = importlib.import_module("parley.providers.json_schema")
+    module = importlib.import_module("parley.providers.json_schema.answers")
 
     def listed(kinds: str | list[str]) -> list[str]:
         read.append(kinds)
         return kinds if isinstance(kinds, list) else [kinds]
 
-    monkeypatch.setattr(module, "_listed", listed)
+    monkeypatch.setattr(module, "listed", listed)
     value: Any = 0  # fits nowhere
     for _ in range(60):
         value = {"child": value, "a": 3}

@@ -24,7 +24,7 @@ from parley.core.errors import Problem
 LARGEST_BODY = 512 * 1024  # bytes
 # Of routes that take images and documents.
 LARGEST_BODY_WITH_MEDIA = 4 * 1024 * 1024
-# A JSON schema may have 32 levels (providers/json_schema.py), each of which is two here, inside of a tool.
+# A JSON schema may have 32 levels (providers/json_schema/keywords.py), each of which is two here, inside of a tool.
 _DEEPEST_JSON = 80
 LONGEST_IDEMPOTENCY_KEY = 255
 

@@ -122,14 +122,15 @@ def checked_tools(tools: ToolUse, place: str) -> ToolUse:
 
     Raises Problem (400) that names the keyword for which no provider can be given the schema.
     """
-    from parley.providers import json_schema
+    from parley.providers.json_schema.checking import check_arguments
+    from parley.providers.json_schema.keywords import UnsupportedSchema
 
     definitions: list[ToolDefinition] = []
     for number, tool in enumerate(tools.definitions):
         if tool.parameters is not None:
             try:
-                parameters, whole = json_schema.check_arguments(tool.parameters)
-            except json_schema.UnsupportedSchema as error:
+                parameters, whole = check_arguments(tool.parameters)
+            except UnsupportedSchema as error:
                 raise error.problem(place.format(number)) from None
             tool = tool._replace(parameters=parameters, strict=tool.strict and whole)
         definitions.append(tool)
@@ -138,9 +139,10 @@ def checked_tools(tools: ToolUse, place: str) -> ToolUse:
 
 def checked_schema(schema: JsonSchema, place: str) -> JsonSchema:
     """The schema of an answer, as `CompletionRequest` takes it. Raises Problem (400) as `checked_tools`."""
-    from parley.providers import json_schema
+    from parley.providers.json_schema.checking import check
+    from parley.providers.json_schema.keywords import UnsupportedSchema
 
     try:
-        return json_schema.check(schema)
-    except json_schema.UnsupportedSchema as error:
+        return check(schema)
+    except UnsupportedSchema as error:
         raise error.problem(place) from None

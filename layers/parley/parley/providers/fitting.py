@@ -111,7 +111,8 @@ def unmet_by(request: CompletionRequest, provider: ProviderName, known: Model | 
     it can.
     """
     if request.schema is not None or request.tools is not None:
-        from parley.providers.json_schema import UnsupportedSchema, for_provider
+        from parley.providers.json_schema.keywords import UnsupportedSchema
+        from parley.providers.json_schema.subsets import for_provider
     if request.schema is not None:
         if known is not None and "structured_output" not in known.capabilities:
             return Problem("unsupported", "The model has no structured output.", status=400)
@@ -136,7 +137,7 @@ def _refused_member(tool: ToolDefinition) -> str | None:
     """A name of a tool's argument that Anthropic refuses: it looks at those of the root alone
     (aws-solutions-library-samples/accelerated-intelligent-document-processing-on-aws#709).
     """
-    from parley.providers.json_schema import for_tool
+    from parley.providers.json_schema.subsets import for_tool
 
     if tool.parameters is None:
         return None
@@ -161,7 +162,7 @@ def _refused(media: Media, provider: ProviderName, role: str) -> str | None:
 def _formed(request: CompletionRequest, provider: ProviderName) -> CompletionRequest:
     """The request with the form of its answer as the provider takes it."""
     if request.schema is not None:
-        from parley.providers.json_schema import for_provider
+        from parley.providers.json_schema.subsets import for_provider
 
         schema, exact = for_provider(request.schema, provider)
         return replace(request, schema=schema, may_not_fit=not exact)
@@ -176,7 +177,7 @@ def _tools(tools: ToolUse, request: CompletionRequest, provider: ProviderName) -
     """The tools with their arguments as the provider takes them: strict as many of them, in their order, as it enforces
     beside the form of the answer.
     """
-    from parley.providers.json_schema import MOST_STRICT_TOOLS, beyond_limits, for_tool
+    from parley.providers.json_schema.subsets import MOST_STRICT_TOOLS, beyond_limits, for_tool
 
     definitions: list[ToolDefinition] = []
     enforced = [] if request.schema is None or not request.must_fit else [request.schema]
@@ -201,7 +202,8 @@ def fitting_answer(provider: ProviderName, request: CompletionRequest, completio
     """
     if completion.finish_reason != "stop":
         return completion
-    from parley.providers.json_schema import answer_that_fits, from_json
+    from parley.providers.json_schema.answers import answer_that_fits
+    from parley.providers.json_schema.values import from_json
 
     try:
         if request.schema is not None:

@@ -235,6 +235,7 @@ ANSWERED: dict[str, Schema] = {
     "zod's undefined, as an alternative": opened(
         nickname={"anyOf": [{"not": {}}, _TEXT]}, count={"oneOf": [_WHOLE, {"not": {}}]}
     ),
+    "an empty list alone": closed(list=many(False), text=_TEXT),
     "no more items than those described": closed(list=many(_TEXT) | {"additionalItems": False}),
     "a reference with words beside it": {
         "type": "object",

@@ -148,6 +148,10 @@ class _Checker:
                 left[name] = value
         if "const" in checked:
             checked["enum"] = [checked.pop("const")]
+        if checked.get("items") is False and "prefixItems" not in schema:
+            # The empty list alone, in words that providers know.
+            del checked["items"]
+            checked["maxItems"] = 0
         if "required" in checked and "properties" in left and "properties" in checked:
             checked["required"] = [name for name in checked["required"] if name not in left["properties"]]
         if checked.pop("nullable", None) is True:

@@ -30,6 +30,7 @@ from local.emulator.schema import excess, refused, refused_arguments
 from local.emulator.tools import Tool, ToolCalling
 
 _ID: Final = re.compile(r"[a-zA-Z0-9_-]+")
+_TOOL_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,128}")
 _MEMBER: Final = re.compile(r"[a-zA-Z0-9_.-]{1,64}")
 MODELS: Final = ("claude-haiku-5-5", "claude-sonnet-5", "claude-opus-5")
 _WORDS_PER_DELTA: Final = 3
@@ -285,6 +286,8 @@ def _calling(body: Json) -> ToolCalling:
     since = messages[spoken + 1 :]
     named = {"auto": "auto", "any": "required", "none": "none"}.get(choice["type"])
     for number, tool in enumerate(body.get("tools") or ()):
+        if not _TOOL_NAME.fullmatch(tool["name"]):
+            raise CallError("bad_request", f"tools.{number}.custom.name: String should match '^{_TOOL_NAME.pattern}$'")
         if fault := refused_arguments(tool["input_schema"], "anthropic", strict=bool(tool.get("strict"))):
             raise CallError("bad_request", f"tools.{number}.custom.input_schema: {fault}")
         if not all(_MEMBER.fullmatch(name) for name in tool["input_schema"].get("properties", ())):

@@ -33,6 +33,7 @@ _LARGEST_BATCH: Final = 100
 _CACHED_FROM: Final = 1024
 _MEDIA: Final = (*(one for one in IMAGES if one != "image/gif"), *DOCUMENTS)
 # Models that take text alone from a function.
+_TOOL_NAME: Final = re.compile(r"[a-zA-Z_][a-zA-Z0-9_.:-]{0,63}")
 _TEXT_RESULTS: Final = re.compile(r"gemini-[12]\b")
 _FINISH: Final = {
     "stop": "STOP",
@@ -261,6 +262,14 @@ def _calling(body: Json, contents: list[Json]) -> ToolCalling:
         if first is not None and not first.get("thoughtSignature"):
             raise CallError("bad_request", "Function call is missing a thought_signature in functionCall parts.")
     declared = [one for tool in body.get("tools") or () for one in tool.get("functionDeclarations") or ()]
+    for number, one in enumerate(declared):
+        if not _TOOL_NAME.fullmatch(one["name"]):
+            where = f"GenerateContentRequest.tools[0].function_declarations[{number}].name"
+            raise CallError(
+                "bad_request",
+                f"* {where}: Invalid function name. Must start with a letter or an underscore. Must be alphanumeric "
+                "(a-z, A-Z, 0-9), underscores (_), dots (.), colons (:), or dashes (-), with a maximum length of 64.",
+            )
     config = (body.get("toolConfig") or {}).get("functionCallingConfig") or {}
     mode = {"AUTO": "auto", "ANY": "required", "NONE": "none"}[config.get("mode", "AUTO")]
     allowed: list[str] = config.get("allowedFunctionNames") or []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 import time
 from typing import Any, Final
 
@@ -43,6 +44,7 @@ _LARGEST_BATCH: Final = 2048
 _CACHED_FROM: Final = 1024
 _CACHED_BLOCK: Final = 128
 _LONGEST_ID: Final = 40
+_TOOL_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _EFFORTS: Final = ("none", "low", "medium", "high", "xhigh")
 _INVALID: Final = "invalid_request_error"
 # The parts that a message of each role may have.
@@ -323,8 +325,14 @@ def _calling(body: Json, since: list[Json]) -> ToolCalling:
     if not body.get("tools") and body.get("tool_choice"):
         raise CallError("bad_request", "Invalid value for 'tool_choice': 'tool_choice' is only allowed with 'tools'.")
     choice = body.get("tool_choice") or "auto"
-    for one in body.get("tools") or ():
+    for number, one in enumerate(body.get("tools") or ()):
         function = one["function"]
+        if not _TOOL_NAME.fullmatch(function["name"]):
+            raise CallError(
+                "bad_request",
+                f"Invalid 'tools[{number}].function.name': string does not match pattern. Expected a string that "
+                f"matches the pattern '^{_TOOL_NAME.pattern}$'.",
+            )
         schema = function.get("parameters") or {"type": "object", "properties": {}, "additionalProperties": False}
         if fault := refused_arguments(schema, "openai", strict=bool(function.get("strict"))):
             raise CallError("bad_request", f"Invalid schema for function '{function['name']}': {fault}")

@@ -237,7 +237,7 @@ def test_a_call_in_a_history_is_taken_whatever_its_arguments_and_its_name_are(
     names = ["book", "b" * 65, "1. book a room", ""]
     calls = [ToolCall(f"call_{number}", name, arguments) for number, name in enumerate(names)]
     results = [Message("tool", "This is no call.", tool_call_id=one.id) for one in calls]
-    messages = calls_as_taken([Message("user", "book"), Message("assistant", "", tool_calls=calls), *results])
+    messages = calls_as_taken([Message("user", "book"), Message("assistant", "", tool_calls=calls), *results], provider)
     assert adapters[provider].complete(request(provider, messages=messages, tools=TOOLS), KEY).text
     sent = emulator.requests()[-1]["body"]
     if provider == "openai":
@@ -255,7 +255,8 @@ def test_a_call_in_a_history_is_taken_whatever_its_arguments_and_its_name_are(
         ]
     assert told[0]["name"] == "book"
     assert len({one["name"] for one in told}) == 4
-    assert all(re.fullmatch("[A-Za-z_][A-Za-z0-9_-]{0,63}", one["name"]) for one in told)
+    longest, first = (128, "[A-Za-z0-9_-]") if provider == "anthropic" else (64, "[A-Za-z_]")
+    assert all(re.fullmatch(f"{first}[A-Za-z0-9_-]{{0,{longest - 1}}}", one["name"]) for one in told)
 
 
 def test_a_call_that_was_cut_before_its_arguments_does_not_look_like_one_without_any() -> None:
@@ -285,7 +286,7 @@ def test_calls_that_each_turn_numbers_anew_keep_their_results(
             Message("tool", f"of {name}", tool_call_id="call_0"),
         )
     ]
-    told = calls_as_taken(turns)
+    told = calls_as_taken(turns, provider)
     assert len({call.id for turn in told for call in turn.tool_calls}) == 3
     assert [turn.tool_calls[0].id for turn in told[1::3]] == [turn.tool_call_id for turn in told[2::3]]
     assert adapters[provider].complete(request(provider, messages=told, tools=TOOLS), KEY).text

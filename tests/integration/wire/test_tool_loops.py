@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from itertools import count
+from itertools import count, product
 from typing import Any
 
 import pytest
@@ -113,6 +113,29 @@ def test_five_turns_make_the_same_calls_and_the_same_end(
     assert (
         messages[-1]["content"] == "Here is what came of it: " + "; ".join(f'{{"of":"{n}"}}' for n, _ in EXPECTED) + "."
     )
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("name", ["21st_magic_component_builder", "-clock", "9", "mcp__" + "gitlab_" * 17])
+def test_a_tool_is_called_by_its_own_name_at_each_provider_whatever_names_that_takes(
+    ask: Callable[..., Answer], emulator: Emulator, name: str, streamed: bool
+) -> None:
+    """MCP's tools begin with digits, which Gemini refuses (21st-dev/magic-mcp 34, cline/cline 7339), and are longer
+    than it and OpenAI take.
+    """
+    tools = [{"type": "function", "function": {"name": one}} for one in (name, "other")]
+    messages: list[dict[str, Any]] = [{"role": "user", "content": "Use it."}]
+    chosen: list[Any] = ["required", {"type": "function", "function": {"name": name}}]
+    told: list[str] = []
+    for model, choice in product(MODELS.values(), chosen):
+        more = {"tools": tools[:1] if choice == "required" else tools, "tool_choice": choice, "stream": streamed}
+        reason, message = turn_of(ask(messages, model=model, **more), streamed)
+        assert reason == "tool_calls"
+        assert [call["function"]["name"] for call in message["tool_calls"]] == [name]
+        messages += [message, {"role": "tool", "tool_call_id": message["tool_calls"][0]["id"], "content": "Done."}]
+        told.append(json.dumps(emulator.requests()[-1]["body"]))
+    assert any(f'"name": "{name}"' in body for body in told)
+    assert ask(messages, model=MODELS["google"], tools=tools).json["choices"][0]["finish_reason"] == "stop"
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)

@@ -12,8 +12,8 @@ from pydantic import StringConstraints
 
 from parley.providers.protocol import NamedTool, ToolDefinition, ToolUse
 
-# What every provider takes for a tool's name.
-ToolName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$")]
+# What one provider at least takes for a tool's name; the others are given another one.
+ToolName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
 # Of a call in a history: a model may have made one up.
 CalledName = Annotated[str, StringConstraints(max_length=256)]
 CallId = Annotated[str, StringConstraints(min_length=1, max_length=255)]

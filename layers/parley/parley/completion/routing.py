@@ -33,6 +33,7 @@ from parley.providers.protocol import (
     Provider,
     RefusalDelta,
     RenewedKey,
+    ToolCallDelta,
     Usage,
 )
 
@@ -304,9 +305,10 @@ class Router:
         while True:
             chosen = self._next(state)
             candidate, started = chosen.candidate, self._clock.monotonic()
-            asked, adjusted = self._fit(plan, request, candidate, deadline - started)
+            asked, adjusted, names = self._fit(plan, request, candidate, deadline - started)
             try:
                 completion = self._providers[candidate.provider].complete(asked, state.keys[candidate.provider])
+                completion = _with_callers_names(completion, names)
                 _raise_without_text(candidate, request, completion)
                 if request.must_fit:
                     completion = fitting_answer(candidate.provider, request, completion)
@@ -333,7 +335,7 @@ class Router:
         while True:
             chosen = self._next(state)
             candidate, started = chosen.candidate, self._clock.monotonic()
-            asked, adjusted = self._fit(plan, request, candidate, deadline - started)
+            asked, adjusted, names = self._fit(plan, request, candidate, deadline - started)
             upstream = self._providers[candidate.provider].stream(asked, state.keys[candidate.provider])
             delivered = False
             held = request.must_fit and asked.may_not_fit
@@ -342,10 +344,12 @@ class Router:
                     try:
                         delta = next(upstream)
                     except StopIteration as end:
-                        completion: Completion = end.value
+                        completion: Completion = _with_callers_names(end.value, names)
                         break
                     if held and isinstance(delta, str):
                         continue
+                    if names and isinstance(delta, ToolCallDelta) and delta.name is not None:
+                        delta = replace(delta, name=names.get(delta.name, delta.name))
                     delivered = True
                     yield delta
                 _raise_without_text(candidate, request, completion)
@@ -437,8 +441,15 @@ class Router:
 
     def _fit(
         self, plan: Plan, request: CompletionRequest, candidate: Candidate, seconds: float
-    ) -> tuple[CompletionRequest, tuple[Adjustable, ...]]:
-        """The request as this model takes it, within what is left of the deadline, and what was changed."""
+    ) -> tuple[CompletionRequest, tuple[Adjustable, ...], Mapping[str, str]]:
+        """The request as this model takes it, within what is left of the deadline, what was changed, and the caller's
+        names of tools that have others there, by these.
+        """
+        names: Mapping[str, str] = {}
+        if request.tools is not None:
+            from parley.providers.tool_calls import callers_names
+
+            names = callers_names(request.tools, candidate.provider)
         known = self._catalogue.find(candidate.model)
         request = replace(request, model=candidate.model, timeout=min(request.timeout, seconds))
         request, adjusted = fitted(request, candidate.provider, known)
@@ -448,8 +459,8 @@ class Router:
         if any(message.tool_calls for message in request.messages):
             from parley.providers.tool_calls import calls_as_taken
 
-            request = replace(request, messages=calls_as_taken(request.messages))
-        return request, adjusted
+            request = replace(request, messages=calls_as_taken(request.messages, candidate.provider))
+        return request, adjusted, names
 
     def _succeeded(
         self,
@@ -587,6 +598,14 @@ def _tells_of_the_provider(code: ProviderErrorCode, own_keys: bool) -> bool:
     """Whether an error says how the provider, or the operator's account with it, will serve later requests."""
     of_the_operators_key = not own_keys and (code in ACCOUNT_FAULTS or code == "rate_limited")
     return code in PROVIDER_FAULTS or of_the_operators_key
+
+
+def _with_callers_names(completion: Completion, names: Mapping[str, str]) -> Completion:
+    """The answer with its calls by the caller's names of tools."""
+    if not names:
+        return completion
+    calls = tuple(call._replace(name=names.get(call.name, call.name)) for call in completion.tool_calls)
+    return replace(completion, tool_calls=calls)
 
 
 def _raise_without_text(candidate: Candidate, request: CompletionRequest, completion: Completion) -> None:

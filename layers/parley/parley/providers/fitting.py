@@ -174,10 +174,11 @@ def _formed(request: CompletionRequest, provider: ProviderName) -> CompletionReq
 
 
 def _tools(tools: ToolUse, request: CompletionRequest, provider: ProviderName) -> ToolUse:
-    """The tools with their arguments as the provider takes them: strict as many of them, in their order, as it enforces
-    beside the form of the answer.
+    """The tools with names and arguments as the provider takes them: strict as many of them, in their order, as it
+    enforces beside the form of the answer.
     """
     from parley.providers.json_schema.subsets import MOST_STRICT_TOOLS, beyond_limits, for_tool
+    from parley.providers.tool_calls import with_names_for
 
     definitions: list[ToolDefinition] = []
     enforced = [] if request.schema is None or not request.must_fit else [request.schema]
@@ -192,7 +193,7 @@ def _tools(tools: ToolUse, request: CompletionRequest, provider: ProviderName) -
                     enforced.append(parameters)
             tool = tool._replace(parameters=parameters, strict=strict)
         definitions.append(tool)
-    return tools._replace(definitions=definitions)
+    return with_names_for(tools._replace(definitions=definitions), provider)
 
 
 def fitting_answer(provider: ProviderName, request: CompletionRequest, completion: Completion) -> Completion:

@@ -49,7 +49,7 @@ class ToolDefinition(NamedTuple):
     """A function that the model may ask the caller to run.
 
     Attributes:
-        name: letters, digits, `_` and `-`, a letter or `_` first, up to 64.
+        name: letters, digits, `_` and `-`, up to 128.
         parameters: JSON schema of an object; None where it takes no arguments.
         strict: whether the arguments must fit the schema; where a provider cannot promise that, they may not.
     """

@@ -6,18 +6,23 @@ import hashlib
 import json
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NoReturn
 
-from parley.providers.protocol import Message, ToolCall, ToolCallDelta, ToolUse
+from parley.core.provider_names import ProviderName
+from parley.providers.protocol import Message, NamedTool, ToolCall, ToolCallDelta, ToolUse
 from parley.providers.text import StreamedText, storable
 
 # What OpenAI and Anthropic take for a call's id; Gemini takes any.
 _ID = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _LONGEST_NAME = 128
-# What every provider takes for a tool's name.
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
+# What each provider takes for a tool's name.
+_NAMES: Mapping[ProviderName, re.Pattern[str]] = {
+    "openai": re.compile(r"[A-Za-z0-9_-]{1,64}"),
+    "anthropic": re.compile(r"[A-Za-z0-9_-]{1,128}"),
+    "google": re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}"),
+}
 
 
 def call_id(given: object) -> str:
@@ -30,14 +35,29 @@ def id_for_provider(given: str) -> str:
     return given if _ID.fullmatch(given) else f"call_{hashlib.sha256(given.encode(errors='replace')).hexdigest()[:24]}"
 
 
-def name_for_provider(given: str) -> str:
-    """The name of a tool that a history calls, as every provider takes it: a model may have made one up. The name of an
-    offered tool never changes here. Equal names stay equal, and different ones different.
+def name_for_provider(given: str, provider: ProviderName) -> str:
+    """The name of a tool as a provider takes it, be it offered, or called in a history, where a model may have made one
+    up. Equal names stay equal, and different ones different.
     """
-    if _NAME.fullmatch(given):
+    if _NAMES[provider].fullmatch(given):
         return given
     legible = re.sub("[^A-Za-z0-9_-]", "_", given)[:40]
-    return f"unknown_{legible}_{hashlib.sha256(given.encode(errors='replace')).hexdigest()[:8]}"
+    return f"tool_{legible}_{hashlib.sha256(given.encode(errors='replace')).hexdigest()[:8]}"
+
+
+def with_names_for(tools: ToolUse, provider: ProviderName) -> ToolUse:
+    """The tools by names that a provider takes."""
+    choice = tools.choice
+    if isinstance(choice, NamedTool):
+        choice = NamedTool(name_for_provider(choice.name, provider))
+    definitions = [tool._replace(name=name_for_provider(tool.name, provider)) for tool in tools.definitions]
+    return tools._replace(definitions=definitions, choice=choice)
+
+
+def callers_names(tools: ToolUse, provider: ProviderName) -> dict[str, str]:
+    """The caller's names of the tools that a provider is given others for, by these."""
+    told = {name_for_provider(tool.name, provider): tool.name for tool in tools.definitions}
+    return {name: given for name, given in told.items() if name != given}
 
 
 def arguments_object(text: str) -> dict[str, Any]:
@@ -78,8 +98,8 @@ def tools_of(messages: Sequence[Message], tools: ToolUse | None) -> list[str]:
     return [name for name in called if name not in offered]
 
 
-def calls_as_taken(messages: Sequence[Message]) -> Sequence[Message]:
-    """The messages with calls that every provider takes: each of a name that can be one, and each turn's with ids of
+def calls_as_taken(messages: Sequence[Message], provider: ProviderName) -> Sequence[Message]:
+    """The messages with calls that a provider takes: each of a name that can be one, and each turn's with ids of
     their own, which their results, that follow the calls, have too. Clients that number the calls of each turn anew
     repeat theirs; Claude refuses that, and Gemini's results go by the name of the call with their id.
     """
@@ -90,7 +110,7 @@ def calls_as_taken(messages: Sequence[Message]) -> Sequence[Message]:
             renamed = {one.id: id_for_provider(f"{one.id}\n{number}") for one in message.tool_calls if one.id in seen}
             seen.update(one.id for one in message.tool_calls)
             calls = [
-                one._replace(id=renamed.get(one.id, one.id), name=name_for_provider(one.name))
+                one._replace(id=renamed.get(one.id, one.id), name=name_for_provider(one.name, provider))
                 for one in message.tool_calls
             ]
             message = replace(message, tool_calls=calls)

@@ -79,8 +79,9 @@ def _run(options: argparse.Namespace) -> None:
         case "undeploy":
             if options.what != environment.stack:
                 raise ValueError(f"say which: make undeploy ENV={environment.name} STACK={environment.stack}")
+            key = stack.outputs().get("UserKeysKeyArn", "none")  # a stack that never came up has none
             stack.delete()
-            print("deleted; the users' key, a managed database and the account's log role stay")
+            print(f"deleted; the users' key ({key}), a managed database and the account's log role stay")
 
 
 def _account(environment: environments.Environment) -> Account:

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from local.checkout import CHECKOUT
+from local.template.cloudformation import Resolver
 from parley.api import problems
 from parley.core.errors import Problem
 
@@ -205,6 +206,18 @@ def test_the_key_is_used_only_for_a_named_user_and_provider() -> None:
     statements = [one for one in _statements(granted) if "kms:" in str(one["Action"])]
     assert len(statements) == 3
     assert all(one["Condition"] == bound for one in statements)
+
+
+def test_a_key_that_is_given_takes_the_place_of_the_stacks_own() -> None:
+    given = "arn:aws:kms:eu-north-1:123456789012:key/of-a-stack-before"
+    stack = Resolver(TEMPLATE, {"UserKeysKeyArn": given}, {})
+    granted = {name: resource for name, resource in RESOURCES.items() if resource["Type"] != "AWS::KMS::Key"}
+    keys = [one["Resource"] for one in _statements(granted) if "kms:" in str(one["Action"])]
+    keys += [TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]["PARLEY_KMS_KEY_ID"]]
+    keys += [TEMPLATE["Outputs"]["UserKeysKeyArn"]["Value"]]
+    assert {stack.resolve(key) for key in keys} == {given}
+    assert not stack.condition(RESOURCES["UserKeysKey"]["Condition"])
+    assert Resolver(TEMPLATE, {}, {}).condition(RESOURCES["UserKeysKey"]["Condition"])
 
 
 def test_statements_name_one_resource() -> None:

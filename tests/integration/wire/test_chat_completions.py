@@ -123,6 +123,20 @@ def test_a_result_of_a_tool_and_parts_of_every_kind_are_told(ask: Callable[..., 
         ({"messages": [{"role": "user", "content": [{"type": "input_audio"}]}]}, "messages.0.content.0"),
         ({"tools": [{"type": "custom", "custom": {"name": "x"}}]}, "tools.0.type"),
         ({"tool_choice": "required"}, None),
+        ({"tool_choice": "sometimes"}, "tool_choice"),
+        ({"tool_choice": {"type": "custom", "custom": {"name": "x"}}}, "tool_choice.type"),
+        ({"functions": [{"name": "weather", "parameters": {"type": "object"}}]}, "functions"),
+        ({"functions": [{"name": "weather"}], "function_call": {"name": "weather"}}, "functions"),
+        ({"messages": [{"role": "function", "name": "weather", "content": "Rain."}]}, "messages.0"),
+        (
+            {
+                "messages": [
+                    {"role": "assistant", "content": None, "function_call": {"name": "weather", "arguments": "{}"}},
+                    {"role": "user", "content": "And?"},
+                ]
+            },
+            "messages.0",
+        ),
         ({"tool_choice": {"type": "any"}}, None),
         ({"max_tokens": 0}, "max_tokens"),
         ({"max_tokens": -1}, "max_tokens"),
@@ -421,6 +435,32 @@ def test_a_choice_may_be_made_in_anthropics_words(
     answer = ask("Good morning.", model=model, tools=tools, tool_choice=choice)
     assert answer.status == 200, answer.text
     assert answer.json["choices"][0]["finish_reason"] == reason
+
+
+@pytest.mark.parametrize("model", ["gpt-6-luna", "claude-haiku-5-5", "gemini-3.8-flash"])
+@pytest.mark.parametrize(("mode", "reason"), [("auto", "stop"), ("required", "tool_calls")])
+def test_of_the_tools_those_may_be_called_that_the_choice_allows(
+    ask: Callable[..., Answer], emulator: Emulator, model: str, mode: str, reason: str
+) -> None:
+    tools = [{"type": "function", "function": {"name": name}} for name in ("weather", "clock", "camera")]
+    allowed = [{"type": "function", "function": {"name": name}} for name in ("clock", "camera")]
+    choice: dict[str, Any] = {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": allowed}}
+    answer = ask("What is the weather?", model=model, tools=tools, tool_choice=choice)
+    assert answer.status == 200, answer.text
+    assert answer.json["choices"][0]["finish_reason"] == reason
+    sent = json.dumps(told(emulator))
+    assert all(f'"name": "{name}"' in sent for name in ("clock", "camera"))
+    assert '"name": "weather"' not in sent
+    choice["allowed_tools"]["tools"] = [{"type": "function", "function": {"name": "other"}}]
+    refused = ask("What is the weather?", model=model, tools=tools, tool_choice=choice)
+    assert (refused.status, "not among the tools" in refused.json["detail"]) == (400, True)
+
+
+@pytest.mark.parametrize("more", [{"function_call": "none"}, {"functions": None}, {"functions": []}])
+def test_functions_that_may_not_be_called_are_ignored(ask: Callable[..., Answer], more: dict[str, Any]) -> None:
+    """OpenAI's own tests send them so, beside tools."""
+    answer = ask("Hi", **({"functions": [{"name": "weather"}], "function_call": "auto"} | more))
+    assert answer.status == 200, answer.text
 
 
 @pytest.mark.parametrize(("fault", "status"), [("rate_limit", 429), ("quota_exhausted", 502), ("context_length", 400)])

@@ -274,11 +274,24 @@ def _group(user: str | None) -> str | None:
 
 
 def _tools(request: ChatCompletionRequest) -> ToolUse | None:
+    """The tools that may be called. Raises Problem (400) for functions as they were before there were tools: a model
+    would not be told of them.
+    """
+    other = request.model_extra or {}
+    if other.get("functions") and other.get("function_call") != "none":
+        raise Problem(
+            "invalid_request",
+            "functions: functions are tools here; send `tools` and `tool_choice`.",
+            status=400,
+            param="functions",
+        )
     if not request.tools:
         return None
+    # Not every provider can be told that of the tools only some may be called.
     definitions = [
         ToolDefinition(one.function.name, one.function.description, one.function.parameters, one.function.strict)
         for one in request.tools
+        if request.allowed is None or one.function.name in request.allowed
     ]
     tools = ToolUse(definitions, request.chosen_tool, request.parallel_tool_calls)
     return checked_tools(tools, "tools.{}.function.parameters")

@@ -303,7 +303,17 @@ class ToolMessage(NullIsAbsent, BaseModel):
     tool_call_id: CallId
 
 
-SentMessage = Annotated[SystemMessage | UserMessage | AssistantTurn | ToolMessage, Field(discriminator="role")]
+def _without_functions(sent: Any) -> Any:
+    """Raises ValueError for a call, or a result, as they were before there were tools: a model would not be told."""
+    if isinstance(sent, dict) and (sent.get("role") == "function" or sent.get("function_call")):
+        raise ValueError("functions are tools here: a call stands in tool_calls, its result in a message of role tool")
+    return sent
+
+
+SentMessage = Annotated[
+    Annotated[SystemMessage | UserMessage | AssistantTurn | ToolMessage, Field(discriminator="role")],
+    BeforeValidator(_without_functions),
+]
 
 
 class FunctionDefinition(NullIsAbsent, BaseModel):
@@ -339,11 +349,41 @@ class FunctionChoice(BaseModel):
     function: FunctionName
 
 
+class AllowedTools(BaseModel):
+    """The tools that may be called, be it whichever or at least one of them; the model is told of no others."""
+
+    model_config = _SENT
+    mode: Literal["auto", "required"]
+    tools: Annotated[list[FunctionChoice], Field(min_length=1, max_length=128)]
+
+
+class AllowedChoice(BaseModel):
+    """A choice among some of the tools."""
+
+    model_config = _SENT
+    type: Literal["allowed_tools"]
+    allowed_tools: AllowedTools
+
+
 class ChoiceByType(BaseModel):
     """`tool_choice` in the form of Anthropic's."""
 
     model_config = _SENT
     type: Literal["auto", "any", "required", "none"]
+
+
+def _choice_kind(sent: Any) -> str:
+    kind = sent.get("type") if isinstance(sent, dict) else getattr(sent, "type", "word")
+    return str(kind) if kind in ("word", "function", "allowed_tools") else "type"
+
+
+SentChoice = Annotated[
+    Annotated[Literal["auto", "required", "none", "any"], Tag("word")]
+    | Annotated[FunctionChoice, Tag("function")]
+    | Annotated[AllowedChoice, Tag("allowed_tools")]
+    | Annotated[ChoiceByType, Tag("type")],
+    Discriminator(_choice_kind),
+]
 
 
 class PlainFormat(BaseModel):
@@ -407,7 +447,7 @@ class ChatCompletionRequest(NullIsAbsent, BaseModel):
     ) = []
     n: Annotated[int, Field(ge=1, le=1), Whole] = 1
     tools: Annotated[list[FunctionTool], Field(max_length=128)] | None = None
-    tool_choice: Literal["auto", "required", "none", "any"] | FunctionChoice | ChoiceByType = "auto"
+    tool_choice: SentChoice = "auto"
     parallel_tool_calls: bool | None = None
     response_format: Annotated[PlainFormat | JsonSchemaFormat, Field(discriminator="type")] | None = None
     reasoning_effort: ReasoningEffort | Literal["default"] | None = None
@@ -431,7 +471,10 @@ class ChatCompletionRequest(NullIsAbsent, BaseModel):
         if any(is_auto(name) for name in self.models or ()):
             raise ValueError("models names models, so auto is not among them")
         check_results([_Turn(message) for message in self.messages])
-        check_choice([tool.function.name for tool in self.tools or ()], self.chosen_tool)
+        names = [tool.function.name for tool in self.tools or ()]
+        check_choice(names, self.chosen_tool)
+        if self.allowed is not None and not self.allowed.issubset(names):
+            raise ValueError("tool_choice allows a tool that is not among the tools")
         return self
 
     @property
@@ -440,8 +483,20 @@ class ChatCompletionRequest(NullIsAbsent, BaseModel):
         choice = self.tool_choice
         if isinstance(choice, FunctionChoice):
             return NamedTool(choice.function.name)
+        if isinstance(choice, AllowedChoice):
+            return choice.allowed_tools.mode
         word = choice.type if isinstance(choice, ChoiceByType) else choice
         return "required" if word == "any" else word
+
+    @property
+    def allowed(self) -> frozenset[str] | None:
+        """The tools that may be called; None where all may."""
+        choice = self.tool_choice
+        return (
+            frozenset(one.function.name for one in choice.allowed_tools.tools)
+            if isinstance(choice, AllowedChoice)
+            else None
+        )
 
     @property
     def stop_sequences(self) -> list[str]:

@@ -151,8 +151,6 @@ create unique index if not exists ai_requests_caller_key_idempotency_key_idx
   on app.ai_requests (caller_key, idempotency_key);
 create index if not exists ai_requests_reserved_idx on app.ai_requests (caller_key, lease_until) where state = 'reserved';
 create index if not exists ai_requests_finished_at_idx on app.ai_requests (finished_at) where finished_at is not null;
-create index if not exists ai_requests_access_key_id_idx on app.ai_requests (access_key_id, created_at)
-  where access_key_id is not null;
 alter table app.ai_requests enable row level security;
 revoke all on app.ai_requests from public, anon, authenticated, service_role;
 comment on table app.ai_requests is 'Requests that hold, spent or gave back a unit or tokens to embed; also what an idempotent retry finds.';

@@ -121,6 +121,19 @@ def test_a_quote_is_found_whatever_turn_it_is_said_to_be_of(turn: Any) -> None:
     assert [found.sequence_number for found in read(text, RUBRIC, RECORD).competencies[0].evidence] == [4]
 
 
+def test_a_whole_answer_that_is_quoted_is_found_however_long() -> None:
+    random = Random(5)
+    record = make_record(random, questions=2)
+    long = replace(record.turns[1], content="We measured every query of ours again. " * 200)
+    record = replace(record, turns=[record.turns[0], long, *record.turns[2:]])
+    answer = make_answer(RUBRIC, record, random)
+    for competency in answer["competencies"]:
+        competency["evidence"] = [{"turn": 2, "quote": long.content[:4_000].rpartition(" ")[0]}]
+    assessment = read(as_json(answer), RUBRIC, record)
+    assert assessment.rejected == 0
+    assert all(len(competency.evidence) == 1 for competency in assessment.competencies)
+
+
 def test_a_model_that_quotes_one_letter_without_end_does_not_hold_the_worker_up() -> None:
     """As an answer may tell it to. Where each quote is looked up in everything, this test does not end."""
     said = [make_turn(number, "user", "a" * 20_000, 0) for number in range(2, 122)]

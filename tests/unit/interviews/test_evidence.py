@@ -122,6 +122,18 @@ def test_what_looks_the_same_is_the_same_however_it_is_encoded(said: str, quote:
         ("I \u2764\ufe0f Rust", "I \u2764 Rust"),
         ("d'une \u00e9quipe soud\u00e9e", "une \u00e9quipe soud\u00e9e"),
         ("I wrote C#", "I wrote C#."),
+        ("I **led** the team, alone", "I led the team, alone"),
+        ("I led the team, alone", "I __led__ the team*, alone*"),
+        ("**Result:** we shipped", "Result: we shipped"),
+        ("\u6211\u7528Go\u5199", "\u6211**\u7528**Go\u5199"),
+        ("ten tests\n\u2014 all green", "ten tests\\n\u2014 all green"),
+        ('they said "no" again', '\\"they said \\"no\\" again\\"'),
+        ("we were caf\u00e9 owners", "we were caf\\u00e9 owners"),
+        ("we cut the cost", "[W]e cut [the] cost"),
+        ("10x faster, p99 >= 5, a -> b", "10\u00d7 faster, p99 \u2265 5, a \u2192 b"),
+        ("\u00bd of it \u2260 all", "1/2 of it != all"),
+        ("\u0968\u0966 tests, \u0664\u0660 bugs", "20 tests, 40 bugs"),
+        ("\u0643\u062a\u0627\u0628\u064a", "\u06a9\u062a\u0640\u0640\u0627\u0628\u06cc"),
     ],
 )
 def test_what_is_typed_in_another_way_is_the_same(said: str, quote: str) -> None:
@@ -129,6 +141,59 @@ def test_what_is_typed_in_another_way_is_the_same(said: str, quote: str) -> None
     assert found is not None
     assert found.quote in said
     assert found.end - found.start == len(found.quote)
+
+
+@pytest.mark.parametrize(
+    "dots",
+    [
+        ". . .",
+        "[. . .]",
+        "/.../",
+        "<...>",
+        "(\u2026)",
+        "\u2025",
+        "\u22ef\u22ef",
+        "\u3002\u3002\u3002",
+        "\u30fb\u30fb\u30fb",
+        "\u00b7\u00b7\u00b7",
+    ],
+)
+def test_an_ellipsis_is_one_in_the_style_of_any_language(dots: str) -> None:
+    for quote in (f"we cut latency {dots} in 2024", f"we cut latency{dots}in 2024"):
+        found = OwnWords(TURNS).find(quote)
+        assert found is not None
+        assert found.quote == "we cut latency \u2026 in 2024"
+
+
+@pytest.mark.parametrize(
+    ("said", "quote", "shown"),
+    [
+        ("I did not test it.", "I did ... test it", "I did not test it"),
+        ("I didn\u2019t ever, I think, ship it", "I ... ship it", "I didn\u2019t ever, I think, ship it"),
+        ("Ich habe das nie gemessen", "Ich habe das ... gemessen", "Ich habe das nie gemessen"),
+        (
+            "\u6211\u4ece\u6765\u6ca1\u6709\u6d4b\u8bd5\u8fc7",
+            "\u6211\u2026\u2026\u6d4b\u8bd5\u8fc7",
+            "\u6211\u4ece\u6765\u6ca1\u6709\u6d4b\u8bd5\u8fc7",
+        ),
+        ("So I said. I never tested it", "I said ... tested it", "I said. I never tested it"),
+        ("we cut it. I never slept. Then in May it shipped", "we cut it ... in May", "we cut it \u2026 in May"),
+    ],
+)
+def test_no_ellipsis_leaves_a_negation_out(said: str, quote: str, shown: str) -> None:
+    own_words = OwnWords([make_turn(2, "user", said, 0)])
+    found = own_words.find(quote)
+    assert found is not None
+    assert found.quote == shown
+    assert said[found.start : found.end].startswith(shown.partition(" \u2026 ")[0])
+    # In a sentence of the model's it cannot be shown otherwise, so it is no quote there.
+    told = own_words.without_invented(f'You said "{quote}" there, in a word.')
+    assert ('"' in told) is (words_in(quote) < 3 or "\u2026" in shown)
+
+
+@pytest.mark.parametrize("quote", ["28 tests", "a b", "argv c", "the [whole] plan"])
+def test_a_sign_that_means_something_is_not_left_out(quote: str) -> None:
+    assert OwnWords([make_turn(2, "user", "2**8 tests, a * b, arg_v c, the plan", 0)]).find(quote) is None
 
 
 @pytest.mark.parametrize("quote", ["I can", "so I can", "I like C and Java", "measured it", "r\u00e9sum"])
@@ -241,7 +306,7 @@ def test_a_model_that_opens_quotations_without_end_does_not_hold_the_worker_up(m
     assert "b c d" in OwnWords(turns).without_invented(text)
 
 
-@pytest.mark.parametrize("blank", [" ", "( ", "[", "(\n"])
+@pytest.mark.parametrize("blank", [" ", "( ", "[", "(\n", ". ", "*", "* ", "\\n", "/ ", "<"])
 def test_a_quote_that_is_almost_blank_does_not_hold_the_worker_up(blank: str) -> None:
     """Where looking takes cubic time, this test does not end."""
     assert OwnWords(TURNS).find("a" + blank * 20_000 + "b") is None

@@ -299,7 +299,8 @@ class _Written(BaseModel):
 
 class _Quote(_Written):
     turn: Annotated[int | None, BeforeValidator(_as_number)] = None
-    quote: _Text
+    # All that a model was told of a turn may be quoted: what is cut is not found.
+    quote: Annotated[str, AfterValidator(lambda text: storable(text).strip()[:_LONGEST_TURN])]
 
 
 class _Competency(_Written):

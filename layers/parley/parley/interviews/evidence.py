@@ -1,28 +1,39 @@
 """Whether the candidate really said what a model quotes.
 
 Models paraphrase. A quote counts where it stands word for word in one of the candidate's own turns, apart from how it
-is typed: white space, quotation marks, dashes, ellipses, case, width, and marks at its ends. An ellipsis may also stand
-for what was left out. What is shown is the transcript's text.
+is typed: white space, quotation marks, emphasis, dashes, ellipses, case, width, and marks at its ends. An ellipsis may
+also stand for what was left out, unless that is a negation. What is shown is the transcript's text.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
 from parley.interviews.session_records import Turn
+from parley.interviews.wording import has_negation
 from parley.interviews.words import APOSTROPHES, is_mark, is_unspaced, words_in
 
 # How many pieces an ellipsis may leave of a quote: out of enough pieces, anything can be put together.
 _MOST_PIECES = 3
-# White space is looked for after a bracket only: a pattern that may begin with it takes cubic time on a blank quote.
-_ELLIPSIS = re.compile(r"(?:[\[(]\s*)?(?:\u2026+|\.{3,})(?:\s*[\])])?")
+# Dots may stand apart, as American style has it, in brackets, or between the strokes of Scandinavia; other scripts have
+# dots of their own. White space is looked for after a bracket only: a pattern that may begin with it takes cubic time
+# on a blank quote.
+_DOT = r"[.\u00b7\u3002\u30fb\uff0e]"
+_ELLIPSIS = re.compile(
+    rf"(?:[\[(/<]\s*)?(?:[\u2025\u2026\u22ef]+|{_DOT}(?:[ \u00a0\u202f]?{_DOT}){{2,}})(?:\s*[\])/>])?"
+)
 _DOTS = "..."
+_END_OF_SENTENCE = re.compile(r"[!?\n\u0964\u061f\u06d4\u3002\uff01\uff1f]|\.(?:\s|$)")
+# Editors put what they change into brackets, mostly a letter's case. Models escape JSON's characters twice.
+_BRACKET = re.compile(r"[\[\]]")
+_ESCAPED = re.compile(r'\\(?:["\\/nrt]|u[0-9A-Fa-f]{4})')
 # Marks for what somebody said, in two families, so that an apostrophe closes no speech. Which of them open and which
 # close differs from language to language: English and German agree about none of them.
 _DOUBLE_MARKS = frozenset(
@@ -40,11 +51,33 @@ _A_MARK = re.compile(f"``|\u00b4\u00b4|''|\u2018\u2018|\u2019\u2019|[{''.join(so
 # Languages that use no apostrophes join words to a closing mark; in Hebrew a mark within a word is an abbreviation.
 _HANGUL, _HEBREW = re.compile("[\u1100-\u11ff\u3130-\u318f\uac00-\ud7af]"), re.compile("[\u0590-\u05ff]")
 _APOSTROPHE = "'"
+_EMPHASIS = re.compile(r"[*_~]+")
 _SHORTEST_QUOTATION = 3  # words; fewer are a name or a term
 _DEEPEST_QUOTATION = 4  # quotations in each other; a model that nests more of them makes its reader slow
 # A quote is a part of a sentence, and a model that ends it with a stop changes no word. These signs are words.
 _WORDS_OF_PUNCTUATION = frozenset("#%&@/\\\u2030\u066a")
-_WITHOUT_DOT = str.maketrans({"\u0130": "i", "\u0131": "i"})  # Turkish letters whose case others cannot tell
+_ONE_SPELLING = str.maketrans(
+    {
+        # Turkish letters whose case others cannot tell.
+        "\u0130": "i",
+        "\u0131": "i",
+        # Letters of Persian and Urdu as Arabic keyboards have them, and what only stretches a word.
+        "\u0643": "\u06a9",
+        "\u0649": "\u06cc",
+        "\u064a": "\u06cc",
+        "\u0640": "",
+        # Signs that keyboards lack, and models set.
+        "\u00d7": "x",
+        "\u2044": "/",
+        "\u2190": "<-",
+        "\u2192": "->",
+        "\u21d2": "=>",
+        "\u2260": "!=",
+        "\u2264": "<=",
+        "\u2265": ">=",
+        "\u22ef": "...",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +89,7 @@ class Evidence:
         start, end: where it stands in the turn's text, in characters.
         quote: the turn's own words; " \u2026 " stands where some were left out.
         words_in_a_row: how many words stand beside each other in it: the most of any piece.
+        is_restored: whether it has words that the model had left out, so that no negation is.
     """
 
     sequence_number: int
@@ -63,6 +97,7 @@ class Evidence:
     end: int
     quote: str
     words_in_a_row: int
+    is_restored: bool = field(default=False, compare=False)
 
     def as_json(self) -> dict[str, Any]:
         """An `EvidenceQuote`, as feedback is kept and told."""
@@ -90,23 +125,29 @@ class OwnWords:
         Args:
             sequence_number: the turn that is looked at first.
         """
-        pieces = [piece for part in _ELLIPSIS.split(quote) if _has_words(piece := _bare(part))]
-        whole = _bare(quote)
-        if not pieces:
-            return None
-        for text in sorted(self._turns, key=lambda text: text.turn.sequence_number != sequence_number):
-            found = text.find([whole]) or text.find(pieces)
-            if found is not None:
-                return found
+        texts = sorted(self._turns, key=lambda text: text.turn.sequence_number != sequence_number)
+        for reading in dict.fromkeys([quote, _ESCAPED.sub(_unescaped, quote), _BRACKET.sub("", quote)]):
+            pieces = [piece for part in _ELLIPSIS.split(reading) if _has_words(piece := _bare(part))]
+            if not pieces:
+                return None
+            whole = _bare(reading)
+            for text in texts:
+                found = text.find([whole]) or text.find(pieces)
+                if found is not None:
+                    return found
         return None
 
     def without_invented(self, text: str) -> str:
-        """The text without quotation marks around what none of the turns has: there it is no quote any more."""
+        """The text without quotation marks around what none of the turns has, or has with a negation that is left out:
+        there it is no quote any more.
+        """
         dropped: list[tuple[int, int]] = []
         for opening, closing in _quotations(text):
             inside = text[opening[1] : closing[0]]
-            if words_in(inside) >= _SHORTEST_QUOTATION and self.find(inside) is None:
-                dropped += (opening, closing)
+            if words_in(inside) >= _SHORTEST_QUOTATION:
+                found = self.find(inside)
+                if found is None or found.is_restored:
+                    dropped += (opening, closing)
         for start, end in sorted(dropped, reverse=True):
             text = text[:start] + text[end:]
         return text
@@ -143,14 +184,21 @@ class _Text:
                 return None
             at = start + len(piece)
             spans.append((start, at))
+        content = self.turn.content
         places = [(self._origin[start][0], self._origin[end - 1][1]) for start, end in spans]
-        quotes = [self.turn.content[start:end] for start, end in places]
+        shown = places[:1]
+        for place in places[1:]:
+            if _negates(content[shown[-1][1] : place[0]]):
+                shown[-1] = (shown[-1][0], place[1])
+            else:
+                shown.append(place)
         return Evidence(
             self.turn.sequence_number,
             places[0][0],
             places[-1][1],
-            " \u2026 ".join(quotes),
-            max(map(words_in, quotes)),
+            " \u2026 ".join(content[start:end] for start, end in shown),
+            max(words_in(content[start:end]) for start, end in places),
+            is_restored=len(shown) < len(places),
         )
 
     def _goes_on(self, piece: str, at: int) -> bool:
@@ -224,6 +272,16 @@ def _bare(text: str) -> str:
     return "".join(characters[start:end])
 
 
+def _negates(left_out: str) -> bool:
+    """Whether what stood between two pieces has a negation, in the sentence of either of them."""
+    sentences = _END_OF_SENTENCE.split(left_out)
+    return has_negation(sentences[0]) or has_negation(sentences[-1])
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    return str(json.loads(f'"{found[0]}"'))
+
+
 def _stands_around(character: str) -> bool:
     return character == " " or (_is_punctuation(character) and character not in _WORDS_OF_PUNCTUATION)
 
@@ -236,8 +294,11 @@ def _normalised(text: str) -> Iterator[tuple[int, int, str]]:
     """
     waiting: tuple[int, int] | None = None
     before = ""  # the last three characters
+    emphasis = _emphasis(text)
     for start, end in _clusters(text):
         cluster = text[start:end]
+        if start in emphasis:
+            continue
         if cluster.isspace():
             waiting = (start, end) if waiting is None else (waiting[0], end)
             continue
@@ -260,12 +321,23 @@ def _normalised(text: str) -> Iterator[tuple[int, int, str]]:
             yield start, end, part
 
 
+def _emphasis(text: str) -> frozenset[int]:
+    """Where Markdown's marks stand at a word's edge, as in **led**: not in snake_case, and not alone."""
+    marks: set[int] = set()
+    for found in _EMPHASIS.finditer(text):
+        start, end = found.span()
+        before, after = text[max(0, start - 1) : start], text[end : end + 1]
+        if not (_joins(before) and _joins(after)) and (before + after).strip():
+            marks.update(range(start, end))
+    return frozenset(marks)
+
+
 @lru_cache(1_024)
 def _folded(cluster: str) -> str:
     """A character, with what stands on it, as it is compared: one width, one case, one order of its marks."""
-    one_case = unicodedata.normalize("NFKC", cluster).translate(_WITHOUT_DOT).casefold()
+    one_case = unicodedata.normalize("NFKC", cluster).translate(_ONE_SPELLING).casefold()
     parts = unicodedata.normalize("NFKD", one_case).replace("i\u0307", "i")
-    return "".join("-" if _is_dash(part) else part for part in parts)
+    return "".join("-" if _is_dash(part) else str(unicodedata.decimal(part, part)) for part in parts)
 
 
 def _is_dash(character: str) -> bool:

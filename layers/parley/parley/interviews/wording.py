@@ -58,4 +58,13 @@ def alike(a: frozenset[str], b: frozenset[str]) -> bool:
     """Whether two questions, by their `words`, ask the same. One with a negation and one without do not."""
     if not a | b or len(a & b) / len(a | b) < _SAME_QUESTION:
         return False
-    return any(map(_NEGATION.fullmatch, a)) == any(map(_NEGATION.fullmatch, b))
+    return _negates(a) == _negates(b)
+
+
+def has_negation(text: str) -> bool:
+    """Whether a text has a negation, in one of the languages that questions are asked in most."""
+    return _negates(words(text))
+
+
+def _negates(wording: frozenset[str]) -> bool:
+    return any(map(_NEGATION.fullmatch, wording))

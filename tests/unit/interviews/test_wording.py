@@ -47,6 +47,34 @@ def test_questions_are_compared_in_any_script(one: str, other: str, same: bool) 
 
 
 @pytest.mark.parametrize(
+    "mark",
+    [
+        "1. ", "12) ", "(3) ", "- ", "* ", "\u2022 ", "Q1: ", "Q1. ", "q 2) ", "Question 3: ",
+        "**Question 3:** ", "## 4. ", "Frage 1: ", "Fr\u00e5ga 2 \u2013 ", "Pregunta 10. ", "\u95ee\u9898 1\uff1a",
+        "\u8cea\u554f1\uff1a", "1\u3001", "\u0412\u043e\u043f\u0440\u043e\u0441 5: ",
+    ],
+)  # fmt: skip
+def test_a_question_has_no_number_of_a_list(mark: str) -> None:
+    assert cleaned(f"{mark}What is a ledger?") == "What is a ledger?"
+
+
+def test_a_question_that_is_marked_with_its_number_is_not_marked_any_more() -> None:
+    assert cleaned("**Question 1: What is a ledger?**") == "What is a ledger?"
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "2026. What changed?", "2.5 million users: how?", "3 services fail: what first?", "Python 3: what changed?",
+        "Q3 revenue fell: why?", "Q3-4 results: why?", "-5 or 5?", "C# or Java?", "Question 5 assumptions of yours?",
+        "**Why** now?", "1.", "5)",
+    ],
+)  # fmt: skip
+def test_a_number_that_belongs_to_a_question_stays(question: str) -> None:
+    assert cleaned(question) == question
+
+
+@pytest.mark.parametrize(
     ("written", "read"), [("## What is C#?", "What is C#?"), ("`Tabs`/**spaces**, #1?", "Tabs or spaces, 1?")]
 )
 def test_a_voice_reads_names_whole(written: str, read: str) -> None:

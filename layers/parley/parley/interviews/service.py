@@ -204,7 +204,7 @@ class _Questions:
         self.request = request
         self.description = ""
         self._known = [*request.exclude_questions, *asked_before]
-        self._excluded = [words(text) for text in self._known]
+        self._excluded = [words(cleaned(text)) for text in self._known]
         self._taken: list[frozenset[str]] = []
         self._usable: list[GeneratedQuestion] = []
 

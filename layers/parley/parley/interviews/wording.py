@@ -24,11 +24,28 @@ _NEGATION = re.compile(
     "|\u0644\u0627|\u0644\u0645|\u0628\u062f\u0648\u0646"  # Arabic
     "|.*[\u4e0d\u6ca1\u6c92].*|\u306a\u3044|\u305b\u3093"  # Chinese, Japanese
 )
+# How models number and mark the items of a list: "1.", "Q2:", "**Question 3:**", "-". A year or a version is none.
+_QUESTION = (
+    "q|question|frage|fr\u00e5ga|pregunta|pergunta|domanda|vraag|sp\u00f8rgsm\u00e5l|sp\u00f8rsm\u00e5l"
+    "|\u0432\u043e\u043f\u0440\u043e\u0441"  # Russian
+    "|\u0938\u0935\u093e\u0932|\u092a\u094d\u0930\u0936\u094d\u0928"  # Hindi
+    "|\u0633\u0624\u0627\u0644|\u0627\u0644\u0633\u0624\u0627\u0644"  # Arabic
+    "|\u95ee\u9898|\u554f\u984c|\u8cea\u554f|\uc9c8\ubb38"  # Chinese, Japanese, Korean
+)
+_NUMBER = (
+    r"\(?\d{1,2}(?:[.)](?=[*_\s])|[\u3001\uff0e\uff09])"
+    rf"|(?:{_QUESTION})\s?\d{{1,2}}(?:\s?[.):\u2013\u2014-](?=[*_\s])|\uff1a)"
+)
+_LIST_MARK = re.compile(rf"[-*\u2022\u2013]\s+|[*_#\s]*(?:{_NUMBER})[*_\s]*", re.IGNORECASE)
 
 
 def cleaned(question: str, *, voice_friendly: bool = False) -> str:
-    """A question on one line; without markup where it is read aloud."""
+    """A question on one line, without its place in a list; without markup where it is read aloud."""
     text = " ".join(unicodedata.normalize("NFC", question).split())
+    mark = _LIST_MARK.match(text)
+    if mark:
+        text = text[mark.end() :]
+        text = text.replace("**", "") if text.count("**") % 2 else text
     if voice_friendly:
         # "C#" is a name.
         text = " ".join(re.sub(r"[*_`]|(?<!\w)#+", "", text).replace("/", " or ").split())

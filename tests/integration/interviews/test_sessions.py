@@ -574,6 +574,22 @@ def test_an_interview_with_turns_from_elsewhere_is_read_but_not_conducted(
     assert ada.send("POST", f"/{ada.id}/complete").status == (409 if interview_type == "voice" else 202)
 
 
+@pytest.mark.parametrize("questions", ['{"first": "Why SQL?"}', "null"])
+def test_an_adopted_interview_without_questions_gets_no_verdict_and_asks_no_model(
+    ada: Candidate, schedules: Functions, database: Any, emulator: Emulator, questions: str
+) -> None:
+    ada.prepare(questions=QUESTIONS[:1], follow_up_depth="light")
+    ada.answer("Because of the sums. " * 40, ada.start().json["answer_sequence_number"])
+    with database.connect() as owner:
+        owner.execute("update interview_sessions set questions = %s", (questions,))
+    message = json.dumps({"task": "interview_feedback", "id": ada.id})
+    done = schedules.invoke("worker", {"Records": [{"messageId": "m", "body": message}]}, 120)
+    assert done == {"batchItemFailures": []}
+    feedback = ada.send("GET", f"/{ada.id}/feedback").json["feedback"]
+    assert (feedback["overall_score"], feedback["hiring_recommendation"]) == (None, "insufficient_evidence")
+    assert (feedback["questions"], emulator.requests()) == ([], [])
+
+
 @pytest.mark.parametrize("kept", ['["Communication"]', '{"communication": 5}', '"communication"', '[{"name": "Care"}]'])
 def test_an_adopted_interview_with_criteria_of_another_shape_can_be_held_and_judged(
     ada: Candidate, schedules: Functions, database: Any, kept: str

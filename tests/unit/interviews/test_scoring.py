@@ -124,6 +124,14 @@ def test_too_few_words_are_no_verdict() -> None:
     assert feedback([1] * 5, replace(RECORD, turns=turns)).recommendation == "insufficient_evidence"
 
 
+def test_an_adopted_interview_without_questions_gets_no_verdict() -> None:
+    """No answer can be told from any other: that is too little to judge by, and no score of 0."""
+    turns = [replace(turn, question_index=None) for turn in RECORD.turns]
+    for questions in ([], RECORD.questions):
+        given_back = feedback([5] * 5, replace(RECORD, questions=questions, turns=turns))
+        assert (given_back.overall_score, given_back.recommendation) == (None, "insufficient_evidence")
+
+
 def test_an_interview_of_one_question_needs_one_answer() -> None:
     record = replace(RECORD, questions=RECORD.questions[:1], turns=RECORD.turns[:2])
     long = replace(record, turns=[record.turns[0], replace(record.turns[1], content=record.turns[1].content * 10)])

@@ -113,7 +113,9 @@ class FeedbackWriter:
             takes_unit=due["takes_unit"],
         )
         with self._completions.admit(context, prompt) as call:
-            samples = _assess(call, rubric, record, due["samples"]) if record.said else []
+            # There is nothing to ask a model about where nothing was said, or no questions are known (adopted rows).
+            has_answers = bool(record.said and record.questions)
+            samples = _assess(call, rubric, record, due["samples"]) if has_answers else []
             feedback = _columns(feedback_from(samples, rubric, record), rubric, record, call)
             finish = (caller.user_id, interview_id, due["fence"], feedback)
             call.settle(

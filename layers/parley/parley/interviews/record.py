@@ -37,7 +37,8 @@ class InterviewRecord:
             category=found["category"],
             role=found["role"] or "",
             experience_level=found["experience_level"] or "",
-            questions=[_question_text(question) for question in found["questions"]],
+            # An adopted interview may keep something else than a list.
+            questions=[_question_text(question) for question in _a_list(found["questions"])],
             turns=[Turn.from_json(turn) for turn in found["turns"]],
             criteria=found["competencies"],
             is_verified=found["is_verified"],
@@ -66,6 +67,10 @@ class InterviewRecord:
     def _placed(self, turns: Sequence[Turn]) -> frozenset[int]:
         found = {turn.question_index for turn in turns if turn.question_index is not None}
         return frozenset(index for index in found if 0 <= index < len(self.questions))
+
+
+def _a_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _question_text(question: Any) -> str:

@@ -8,8 +8,8 @@
 | no_hire | 40 or more |
 | strong_no_hire | less |
 
-Too little is: fewer than two questions answered (where there are two), fewer than 100 words said, or fewer than half
-of the competencies assessed. A model that fails is not among these: then there is no feedback at all.
+Too little is: fewer than two questions answered (one where there are no two), fewer than 100 words said, or fewer than
+half of the competencies assessed. A model that fails is not among these: then there is no feedback at all.
 
 A level is worth 0, 25, 50, 75 or 100. The score is their mean by weight, times the share of the asked questions that
 were answered: who leaves a question out gets nothing for it. A level without evidence counts as 3 at most, since
@@ -31,7 +31,7 @@ from parley.interviews.record import InterviewRecord
 from parley.interviews.rubric import LEVELS, Rubric
 
 # Feedback keeps the version it was computed by; whoever changes a rule changes it.
-RULE_VERSION: Final = "2026-11-29.3"
+RULE_VERSION: Final = "2026-11-30"
 
 _LEAST_ANSWERS = 2
 _LEAST_WORDS = 100
@@ -105,7 +105,7 @@ class Feedback:
 def feedback_from(
     samples: Sequence[Assessment], rubric: Rubric, record: InterviewRecord, least_words: int = _LEAST_WORDS
 ) -> Feedback:
-    """The feedback that assessments of the same interview give together; at least one, unless nothing was said.
+    """The feedback that assessments of the same interview give together; none where there was nothing to assess.
 
     Args:
         least_words: with fewer there is too little to judge by.
@@ -201,7 +201,8 @@ def _overall_score(competencies: Sequence[ScoredCompetency], rubric: Rubric, rec
 def _recommendation(
     score: int, competencies: Sequence[ScoredCompetency], coverage: float, record: InterviewRecord
 ) -> Recommendation:
-    least_answers = min(_LEAST_ANSWERS, len(record.questions))
+    # An adopted interview may have kept no questions; then no answer can be told from any other.
+    least_answers = max(1, min(_LEAST_ANSWERS, len(record.questions)))
     if len(record.answered) < least_answers or coverage < _LEAST_COVERAGE:
         return "insufficient_evidence"
     lowest = min(competency.counted for competency in competencies if competency.counted is not None)

@@ -91,17 +91,33 @@ begin
   end if;
   update app.access_keys set last_used_at = app.now()
   where id = v_key.id and (last_used_at is null or last_used_at < app.now() - interval '1 minute');
-  return pg_catalog.jsonb_build_object('outcome', 'resolved', 'claims', v_claims, 'access_key', pg_catalog.jsonb_build_object(
-    'id', v_key.id, 'user_id', v_key.user_id, 'organization_id', v_key.organization_id,
-    'scopes', v_key.scopes, 'expires_at', v_key.expires_at));
+  return pg_catalog.jsonb_build_object(
+    'outcome', 'resolved', 'claims', v_claims, 'quota', app.access_key_quota(), 'access_key', pg_catalog.jsonb_build_object(
+      'id', v_key.id, 'user_id', v_key.user_id, 'organization_id', v_key.organization_id,
+      'scopes', v_key.scopes, 'expires_at', v_key.expires_at));
 end $$;
 comment on function app.resolve_access_key(jsonb) is
-  'Whose key has the hash in the claims {"access_key_hash", "caller_key", "scope"}: {"outcome": "resolved", "claims", "access_key"}, and the transaction acts as its user. Else access_key_unknown, _attempts_used_up, _revoked, _expired or _scope_missing, or subject_deleted.';
+  'Whose key has the hash in the claims {"access_key_hash", "caller_key", "scope"}: {"outcome": "resolved", "claims", "access_key", "quota"}, and the transaction acts as its user. Else access_key_unknown, _attempts_used_up, _revoked, _expired or _scope_missing, or subject_deleted.';
 
 -- A key's own limit is counted from what it spent today (requests in its usage) and what it holds, so that nothing has to
 -- be given back to it. A row tells no more than its last try: one idempotency key, sent again and again, has one row. Its
 -- requests queue here, at a lock of their own: the row of the key is locked before the request's (resolve_access_key), this
 -- comes after.
+create or replace function app.access_key_units(p_but text) returns integer
+  language plpgsql stable set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return coalesce((
+      select u.requests from app.access_key_usage u where u.access_key_id = app.access_key_id() and u.day = app.today()), 0)
+    + (
+      select pg_catalog.count(*) from app.ai_requests r
+      where r.caller_key = app.caller_key() and r.access_key_id = app.access_key_id() and r.id <> p_but
+        and r.reserved_tokens is null and r.state = 'reserved' and r.lease_until > app.now()
+        and coalesce(r.reserved_day, app.today()) = app.today());
+end $$;
+comment on function app.access_key_units(text) is
+  'The units that the caller''s machine key took today, spent or held; a request of this id is left out.';
+
 create or replace function app.access_key_has_room(p_request_id text) returns boolean
   language plpgsql set search_path = pg_catalog, pg_temp
 as $$
@@ -112,16 +128,26 @@ begin
     return true;
   end if;
   perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('access key:' || app.access_key_id(), 0));
-  return v_limit > coalesce((
-      select u.requests from app.access_key_usage u where u.access_key_id = app.access_key_id() and u.day = app.today()), 0)
-    + (
-      select pg_catalog.count(*) from app.ai_requests r
-      where r.caller_key = app.caller_key() and r.access_key_id = app.access_key_id() and r.id <> p_request_id
-        and r.reserved_tokens is null and r.state = 'reserved' and r.lease_until > app.now()
-        and coalesce(r.reserved_day, app.today()) = app.today());
+  return v_limit > app.access_key_units(p_request_id);
 end $$;
 comment on function app.access_key_has_room(text) is
   'Whether the caller''s machine key may take one more unit today, this request aside; true without a key or a limit.';
+
+create or replace function app.access_key_quota() returns jsonb
+  language plpgsql stable set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_limit integer;
+begin
+  if app.access_key_id() is not null then
+    v_limit := (select daily_units from app.access_keys where id = app.access_key_id());
+  end if;
+  return case when v_limit is null then '{}' else pg_catalog.jsonb_build_object('access_key', pg_catalog.jsonb_build_object(
+    'limit', v_limit, 'used', app.access_key_units(''),
+    'resets_at', (app.today() + 1)::timestamp at time zone app.time_zone())) end;
+end $$;
+comment on function app.access_key_quota() is
+  'What app.quota() has of the caller''s machine key: {"access_key": its own daily limit, what it took, when it starts anew}; {} without a key or a limit.';
 
 create or replace function app.create_access_key(p_claims jsonb, p_key jsonb) returns jsonb
   language plpgsql security definer set search_path = pg_catalog, pg_temp
@@ -307,8 +333,9 @@ select app.give_to('parley_definer',
   'app.access_keys_page(jsonb, boolean, timestamptz, uuid, integer)', 'app.change_access_key(jsonb, uuid, text, boolean)',
   'app.access_key_usage_between(jsonb, date, date, boolean)');
 grant select, insert, update on app.access_keys, app.access_key_usage to parley_definer;
-grant execute on function app.access_key_has_room(text), app.access_key_summary(app.access_keys),
-  app.organization_id_of(jsonb), app.count_access_key_usage(jsonb, date, boolean) to parley_definer;
+grant execute on function app.access_key_units(text), app.access_key_has_room(text), app.access_key_quota(),
+  app.access_key_summary(app.access_keys), app.organization_id_of(jsonb),
+  app.count_access_key_usage(jsonb, date, boolean) to parley_definer;
 grant execute on function app.resolve_access_key(jsonb), app.create_access_key(jsonb, jsonb),
   app.access_keys_page(jsonb, boolean, timestamptz, uuid, integer), app.change_access_key(jsonb, uuid, text, boolean),
   app.access_key_usage_between(jsonb, date, date, boolean) to parley_app, parley_service;

@@ -475,7 +475,7 @@ begin
       pg_catalog.concat_ws(E'\n', app.caller_key(), p_request ->> 'operation', p_request ->> 'body_hash')));
   end loop;
   -- 3.
-  v_quota := app.quota();
+  v_quota := app.quota() || app.access_key_quota();
   -- 4.
   if v_reply ->> 'outcome' = 'embedding_quota_exceeded' then
     v_window := v_quota -> 'embedding_tokens';

@@ -133,7 +133,7 @@ begin
     return '{"state": "stale"}';
   elsif v_request.state = 'settled'
     or v_request.state = 'released' and v_request.error_code is distinct from 'lease_expired' then
-    return pg_catalog.jsonb_build_object('state', v_request.state, 'quota', app.quota() - 'tier', 'conversation', (
+    return pg_catalog.jsonb_build_object('state', v_request.state, 'quota', app.quota() - 'tier' || app.access_key_quota(), 'conversation', (
       select pg_catalog.jsonb_build_object('id', c.id, 'version', c.version)
       from public.ai_conversations c where c.id = p_outcome #>> '{conversation,id}' and c.user_id = app.user_id()));
   end if;
@@ -198,7 +198,7 @@ begin
     v_conversation := app.append_messages(p_outcome -> 'conversation', v_calls);
   end if;
   return pg_catalog.jsonb_build_object(
-    'state', case when v_settled then 'settled' else 'released' end, 'quota', v_quota - 'tier',
+    'state', case when v_settled then 'settled' else 'released' end, 'quota', v_quota - 'tier' || app.access_key_quota(),
     'conversation', v_conversation);
 end $$;
 comment on function app.finish_request(jsonb, jsonb) is

@@ -288,6 +288,42 @@ def test_a_model_call_with_a_key_takes_two_round_trips(functions: Functions, mon
     monkeypatch.setattr(type(database), "call", counted)
     assert chat(functions, key).status == 200
     assert [sql.split("(")[0] for sql in calls] == ["select app.begin_request", "select app.finish_request"]
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_limit_that_ends_first_is_in_the_headers_be_it_the_keys_or_its_users(
+    functions: Functions, emulator: Emulator, stream: bool
+) -> None:
+    key, wide = new_key(functions, daily_limit=3)["key"], new_key(functions, daily_limit=50)["key"]
+    token = make_token("ada")
+    numbers = itertools.count()
+
+    def ask(credential: str) -> Answer:
+        messages = [{"role": "user", "content": f"Question {next(numbers)}"}]
+        body = {"model": "auto", "messages": messages, "stream": stream}
+        return functions.request("wire", "POST", "/v1/chat/completions", body, token=credential)
+
+    def limits(answer: Answer) -> tuple[str, str]:
+        for name in ("X-RateLimit-Limit", "X-RateLimit-Remaining"):
+            assert answer.headers[name] == answer.headers[f"{name}-Requests"]
+        return answer.headers["X-RateLimit-Limit"], answer.headers["X-RateLimit-Remaining"]
+
+    assert limits(ask(key)) == ("3", "2")
+    assert limits(ask(token)) == ("10", "8")
+    emulator.fault("bad_request", times=3)
+    assert ask(key).status == 400
+    answer = ask(key)
+    assert limits(answer) == ("3", "1")
+    assert answer.headers["RateLimit-Policy"] == '"daily";q=10;w=86400, "access-key";q=3;w=86400'
+    assert '"daily";r=7;t=' in answer.headers["RateLimit"]
+    assert '"access-key";r=1;t=' in answer.headers["RateLimit"]
+    assert limits(ask(key)) == ("3", "0")
+    refused = ask(key)
+    assert (code(refused), limits(refused)) == ((429, "access_key_limit_used_up"), ("3", "0"))
+    assert 0 < int(refused.headers["X-RateLimit-Reset-Requests"].rstrip("s")) <= 86_400
+    assert limits(ask(wide)) == ("10", "5")
+    usage = functions.request("account", "GET", "/api/usage", token=key).json["daily"]
+    assert (usage["limit"], usage["used"]) == (10, 5)
+
+
 
 
 def test_in_an_outage_a_key_seen_within_a_minute_goes_on_and_any_other_gets_503(
@@ -349,3 +385,26 @@ def test_a_thousand_keys_are_nowhere_but_in_the_answers_that_made_them(
             assert form not in logged.out + logged.err
             assert form not in told
         assert key not in dump
+def test_in_an_outage_a_key_takes_no_more_than_is_known_to_be_left_of_its_own_limit(
+    functions: Functions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, used_up = (new_key(functions, daily_limit=limit)["key"] for limit in (3, 1))
+    assert chat(functions, key).status == 200
+    assert chat(functions, used_up).status == 200
+    database = functions.module("chat").services.database
+    with monkeypatch.context() as outage:
+
+        def away(*_: Any, **__: Any) -> Any:
+            raise DatabaseUnavailable("away")
+
+        outage.setattr(type(database), "call", away)
+        assert [chat(functions, key).status for _ in range(2)] == [200, 200]
+        for other in (key, used_up):
+            refused = chat(functions, other)
+            assert code(refused) == (429, "access_key_limit_used_up")
+            assert 0 < int(refused.headers["Retry-After"]) <= 86_400
+        assert chat(functions, make_token("ada")).status == 200
+    # What the outage used is yet to be replayed; the database knows of one.
+    assert chat(functions, key).status == 200
+
+

@@ -4,11 +4,13 @@ it said is trusted for a minute.
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from parley.admission.quota import Window
 from parley.admission.refusals import refusal
 from parley.core.caller import AccessKey, Caller
 from parley.core.clock import Clock
@@ -19,13 +21,18 @@ _MOST_KEYS = 1_000
 
 
 class _Resolved(NamedTuple):
-    """What the database said of a key, and until when it is taken to hold."""
+    """What the database said of a key, and until when it is taken to hold.
+
+    Attributes:
+        units: of its own daily limit; None where it has none.
+    """
 
     id: str
     user_id: str
     organization_id: str | None
     scopes: frozenset[str]
     until: float
+    units: Window | None
 
 
 class AccessKeys:
@@ -58,8 +65,14 @@ class AccessKeys:
         until = self._clock.now().timestamp() + _TRUSTED_SECONDS
         if row["expires_at"] is not None:
             until = min(until, datetime.fromisoformat(row["expires_at"]).timestamp())
+        units = found.get("quota", {}).get("access_key")
         self._resolved[key.hash] = resolved = _Resolved(
-            row["id"], row["user_id"], row["organization_id"], frozenset(row["scopes"]), until
+            row["id"],
+            row["user_id"],
+            row["organization_id"],
+            frozenset(row["scopes"]),
+            until,
+            None if units is None else Window.of(units),
         )
         self._resolved.move_to_end(key.hash)
         if len(self._resolved) > _MOST_KEYS:
@@ -76,6 +89,18 @@ class AccessKeys:
         ):
             return None
         return _named(caller, key, resolved)
+
+    def take_unit(self, key: AccessKey) -> None:
+        """Count a unit of a trusted key while the database cannot. Raises Refused beyond the key's own daily limit, as
+        far as this container knows what the key took.
+        """
+        resolved = self._resolved[key.hash]
+        if resolved.units is None:
+            return
+        if resolved.units.remaining == 0:
+            wait = (resolved.units.resets_at - self._clock.now()).total_seconds()
+            raise refusal({"outcome": "access_key_limit_used_up", "retry_after": max(1, math.ceil(wait))})
+        self._resolved[key.hash] = resolved._replace(units=resolved.units._replace(used=resolved.units.used + 1))
 
 
 def _named(caller: Caller, key: AccessKey, resolved: _Resolved) -> Caller:

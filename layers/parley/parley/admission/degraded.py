@@ -46,7 +46,9 @@ class DegradedMode:
         self._spent: dict[str, list[float]] = {}
 
     def admit(self, context: RequestContext, request: ModelCallRequest, *, needs_database: bool) -> AdmittedModelCall:
-        """Admit without the database. Raises Problem (503) for what needs it or exceeds the allowance."""
+        """Admit without the database. Raises Problem: 503 for what needs it or exceeds the allowance, 429 beyond a
+        machine key's own limit.
+        """
         if needs_database or context.idempotency_key is not None:
             raise _unavailable("Conversations and idempotency keys need the database, which cannot be used now.")
         caller: Caller | None = context.caller
@@ -61,6 +63,8 @@ class DegradedMode:
         if request.offered_models is not None and known.tier != "byok":
             route = {"provider": provider, "model": request.model}
             raise refusal({"outcome": "model_not_offered", "offered_models": request.offered_models} | route)
+        if caller.access_key is not None:
+            self._access_keys.take_unit(caller.access_key)
         if not self._spend(caller):
             raise _unavailable("The database cannot be used now, and the allowance for that time is used up.")
         return AdmittedModelCall(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple, Self, TypedDict
+from typing import TYPE_CHECKING, NamedTuple, NotRequired, Self, TypedDict
 
 if TYPE_CHECKING:
     from parley.core.fields import TierName
@@ -18,12 +18,13 @@ class WindowJson(TypedDict):
 
 
 class QuotaJson(TypedDict):
-    """What app.quota() returns."""
+    """What app.quota() returns, and app.access_key_quota()."""
 
     tier: TierName
     daily: WindowJson
     monthly: WindowJson
     embedding_tokens: WindowJson
+    access_key: NotRequired[WindowJson]
 
 
 class Window(NamedTuple):
@@ -45,11 +46,14 @@ class Window(NamedTuple):
 
 
 class Quota(NamedTuple):
-    """The caller's windows after this request was counted: two of units, and one of tokens to embed."""
+    """The caller's windows after this request was counted: two of units, one of tokens to embed, and one of units for
+    the machine key alone, where that has a limit of its own.
+    """
 
     daily: Window | None = None
     monthly: Window | None = None
     embedding_tokens: Window | None = None
+    access_key: Window | None = None
 
     @property
     def exhausted(self) -> Window | None:
@@ -61,4 +65,5 @@ class Quota(NamedTuple):
         """Read a quota; of None nothing is known."""
         if found is None:
             return cls()
-        return cls(*(Window.of(found[name]) for name in ("daily", "monthly", "embedding_tokens")))
+        daily, monthly, tokens = (Window.of(found[name]) for name in ("daily", "monthly", "embedding_tokens"))
+        return cls(daily, monthly, tokens, Window.of(found["access_key"]) if "access_key" in found else None)

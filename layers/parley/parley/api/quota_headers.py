@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from parley.admission.quota import Quota, Window
 
-_WINDOW_SECONDS = {"daily": 86_400, "monthly": 2_592_000}
+_WINDOW_SECONDS = {"daily": 86_400, "monthly": 2_592_000, "access-key": 86_400}
 
 
 def quota_headers(quota: Quota) -> dict[str, str]:
@@ -14,7 +14,7 @@ def quota_headers(quota: Quota) -> dict[str, str]:
     `X-RateLimit-*` for the one that ends first, also by OpenAI's names. Empty for unlimited callers.
     """
     windows: dict[str, Window] = {}
-    for name, window in (("daily", quota.daily), ("monthly", quota.monthly)):
+    for name, window in (("daily", quota.daily), ("monthly", quota.monthly), ("access-key", quota.access_key)):
         if window is not None and window.limit is not None:
             windows[name] = window
     if not windows:

@@ -6,14 +6,18 @@ import base64
 import datetime
 import itertools
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
+from local.checkout import FUNCTIONS
 from local.emulator.client import Emulator
 from parley.core.access_keys import is_access_key, new_access_key
 from parley.database.errors import DatabaseUnavailable
+from testing.access_keys import ALL_SCOPES
 from testing.access_keys import PATH as KEYS
 from testing.access_keys import make_access_key as new_key
 from testing.functions import Answer, Functions, make_token
@@ -166,6 +170,81 @@ def test_each_kind_of_key_that_does_not_hold_is_told_apart(functions: Functions,
     assert chat(functions, good).headers.get("WWW-Authenticate") is None
 
 
+# What is sent to the routes whose requests begin_request admits: their bodies are read before it is asked.
+BODIES: dict[str, dict[str, Any]] = {
+    "/api/chat": {"message": "Hi"},
+    "/api/chat/stream": {"message": "Hi"},
+    "/api/generate-interview-questions": {"role": "cook"},
+    "/api/search": {"query": "tea"},
+    "/api/documents": {"documents": [{"content": "Tea."}]},
+    "/v1/chat/completions": {"model": "auto", "messages": [{"role": "user", "content": "Hi"}]},
+    "/v1/embeddings": {"model": "auto", "input": "Hi"},
+}
+
+
+def test_every_route_tells_each_key_that_does_not_hold_apart(functions: Functions, database: Any) -> None:
+    ended = {name: new_key(functions) for name in ("expired", "revoked")}
+    with psycopg.connect(database.owner_url) as owner:
+        for name, column in (("expired", "expires_at"), ("revoked", "revoked_at")):
+            statement = f"update app.access_keys set {column} = now() - interval '1 s' where id = %s"
+            owner.execute(statement.encode(), (ended[name]["id"],))
+    narrow = {scope: new_key(functions, scopes=[scope])["key"] for scope in ALL_SCOPES}
+    routes = [(path.parent.name, route) for path in FUNCTIONS.glob("*/app.py") for route in routes_of(functions, path)]
+    reached: set[str] = set()
+    for function, route in routes:
+        other = next(key for scope, key in narrow.items() if scope != route.scope)
+        told = {
+            ended["expired"]["key"]: (401, "access_key_expired"),
+            ended["revoked"]["key"]: (401, "access_key_revoked"),
+            new_access_key(): (401, "access_key_invalid"),
+            other: (403, "access_key_scope_missing"),
+        }
+        if route.scope is None:
+            told = dict.fromkeys(told, (403, "access_key_not_accepted"))
+        told["pk_" + "A" * 48] = (401, "access_key_malformed")
+        target = re.sub(r"{\w+}", "00000000-0000-0000-0000-000000000001", route.path)
+        target = target.replace("/api/content/00000000-0000-0000-0000-000000000001", "/api/content/route")
+        for number, (key, expected) in enumerate(told.items()):
+            sent: dict[str, Any] = {"token": key} if number % 2 else {"headers": {"x-api-key": key}}
+            answer = functions.request(
+                function, route.method, target, BODIES.get(route.path), address=an_address(), **sent
+            )
+            assert code(answer) == expected, (route.method, route.path, answer.text)
+        reached |= {route.scope} if route.scope else set()
+    assert reached == {*ALL_SCOPES}
+
+
+def routes_of(functions: Functions, path: Path) -> list[Any]:
+    """The routes of a function that look at who calls."""
+    api = getattr(functions.module(path.parent.name), "api", None)
+    return [route for route in api.routes if route.access != "sender"] if api is not None else []
+
+
+@pytest.mark.parametrize("written", ["Bearer {}", "bearer {}", "BEARER {}", "Bearer  {}", "Bearer {} "])
+def test_a_credential_is_read_however_the_header_is_written(functions: Functions, written: str) -> None:
+    key = new_key(functions)["key"]
+    for credential in (key, make_token("ada")):
+        headers = {"Authorization": written.format(credential)}
+        assert functions.request("account", "GET", "/api/usage", headers=headers).status == 200
+    assert functions.request("account", "GET", "/api/usage", headers={"X-API-Key": f" {key} "}).status == 200
+
+
+def test_of_two_credentials_neither_is_taken_unless_they_are_one(functions: Functions) -> None:
+    key, other = new_key(functions)["key"], new_key(functions, "eve")["key"]
+
+    def asked(bearer: str, x_api_key: str) -> tuple[int, str | None]:
+        answer = functions.request("account", "GET", "/api/usage", token=bearer, headers={"x-api-key": x_api_key})
+        return answer.status, answer.json.get("code")
+
+    for bearer, x_api_key in ((key, other), (make_token("ada"), other), (make_token("ada"), key), (key, key[:-1])):
+        assert asked(bearer, x_api_key) == (401, "token_invalid")
+    # A key of API Gateway's own, of a usage plan.
+    gateways = "a1b2c3d4e5f6g7h8i9j0a1b2c3d4e5f6g7h8i9j0"
+    for bearer, x_api_key in ((key, key), (key, gateways), (make_token("ada"), gateways)):
+        assert asked(bearer, x_api_key)[0] == 200
+    assert asked("nobody", gateways) == (401, "token_invalid")
+
+
 def test_a_malformed_key_is_refused_without_a_query(functions: Functions) -> None:
     functions.environment["DATABASE_URL"] = "postgresql://nobody@127.0.0.1:1/nowhere"
     assert code(chat(functions, "pk_" + "A" * 48)) == (401, "access_key_malformed")
@@ -207,6 +286,42 @@ def test_a_keys_own_daily_limit_holds_below_its_users(functions: Functions, emul
     assert int(refused.headers["Retry-After"]) > 0
     assert chat(functions, other).status == 200
     assert chat(functions, make_token("ada")).status == 200
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_limit_that_ends_first_is_in_the_headers_be_it_the_keys_or_its_users(
+    functions: Functions, emulator: Emulator, stream: bool
+) -> None:
+    key, wide = new_key(functions, daily_limit=3)["key"], new_key(functions, daily_limit=50)["key"]
+    token = make_token("ada")
+    numbers = itertools.count()
+
+    def ask(credential: str) -> Answer:
+        messages = [{"role": "user", "content": f"Question {next(numbers)}"}]
+        body = {"model": "auto", "messages": messages, "stream": stream}
+        return functions.request("wire", "POST", "/v1/chat/completions", body, token=credential)
+
+    def limits(answer: Answer) -> tuple[str, str]:
+        for name in ("X-RateLimit-Limit", "X-RateLimit-Remaining"):
+            assert answer.headers[name] == answer.headers[f"{name}-Requests"]
+        return answer.headers["X-RateLimit-Limit"], answer.headers["X-RateLimit-Remaining"]
+
+    assert limits(ask(key)) == ("3", "2")
+    assert limits(ask(token)) == ("10", "8")
+    emulator.fault("bad_request", times=3)
+    assert ask(key).status == 400
+    answer = ask(key)
+    assert limits(answer) == ("3", "1")
+    assert answer.headers["RateLimit-Policy"] == '"daily";q=10;w=86400, "access-key";q=3;w=86400'
+    assert '"daily";r=7;t=' in answer.headers["RateLimit"]
+    assert '"access-key";r=1;t=' in answer.headers["RateLimit"]
+    assert limits(ask(key)) == ("3", "0")
+    refused = ask(key)
+    assert (code(refused), limits(refused)) == ((429, "access_key_limit_used_up"), ("3", "0"))
+    assert 0 < int(refused.headers["X-RateLimit-Reset-Requests"].rstrip("s")) <= 86_400
+    assert limits(ask(wide)) == ("10", "5")
+    usage = functions.request("account", "GET", "/api/usage", token=key).json["daily"]
+    assert (usage["limit"], usage["used"]) == (10, 5)
 
 
 def test_a_key_reaches_its_limit_under_one_idempotency_key_too(functions: Functions, emulator: Emulator) -> None:
@@ -288,42 +403,6 @@ def test_a_model_call_with_a_key_takes_two_round_trips(functions: Functions, mon
     monkeypatch.setattr(type(database), "call", counted)
     assert chat(functions, key).status == 200
     assert [sql.split("(")[0] for sql in calls] == ["select app.begin_request", "select app.finish_request"]
-@pytest.mark.parametrize("stream", [False, True])
-def test_the_limit_that_ends_first_is_in_the_headers_be_it_the_keys_or_its_users(
-    functions: Functions, emulator: Emulator, stream: bool
-) -> None:
-    key, wide = new_key(functions, daily_limit=3)["key"], new_key(functions, daily_limit=50)["key"]
-    token = make_token("ada")
-    numbers = itertools.count()
-
-    def ask(credential: str) -> Answer:
-        messages = [{"role": "user", "content": f"Question {next(numbers)}"}]
-        body = {"model": "auto", "messages": messages, "stream": stream}
-        return functions.request("wire", "POST", "/v1/chat/completions", body, token=credential)
-
-    def limits(answer: Answer) -> tuple[str, str]:
-        for name in ("X-RateLimit-Limit", "X-RateLimit-Remaining"):
-            assert answer.headers[name] == answer.headers[f"{name}-Requests"]
-        return answer.headers["X-RateLimit-Limit"], answer.headers["X-RateLimit-Remaining"]
-
-    assert limits(ask(key)) == ("3", "2")
-    assert limits(ask(token)) == ("10", "8")
-    emulator.fault("bad_request", times=3)
-    assert ask(key).status == 400
-    answer = ask(key)
-    assert limits(answer) == ("3", "1")
-    assert answer.headers["RateLimit-Policy"] == '"daily";q=10;w=86400, "access-key";q=3;w=86400'
-    assert '"daily";r=7;t=' in answer.headers["RateLimit"]
-    assert '"access-key";r=1;t=' in answer.headers["RateLimit"]
-    assert limits(ask(key)) == ("3", "0")
-    refused = ask(key)
-    assert (code(refused), limits(refused)) == ((429, "access_key_limit_used_up"), ("3", "0"))
-    assert 0 < int(refused.headers["X-RateLimit-Reset-Requests"].rstrip("s")) <= 86_400
-    assert limits(ask(wide)) == ("10", "5")
-    usage = functions.request("account", "GET", "/api/usage", token=key).json["daily"]
-    assert (usage["limit"], usage["used"]) == (10, 5)
-
-
 
 
 def test_in_an_outage_a_key_seen_within_a_minute_goes_on_and_any_other_gets_503(
@@ -349,6 +428,29 @@ def test_in_an_outage_a_key_seen_within_a_minute_goes_on_and_any_other_gets_503(
     later = clock.now() + datetime.timedelta(seconds=61)
     monkeypatch.setattr(type(clock), "now", lambda _self: later)
     assert code(chat(functions, seen)) == (503, "database_unavailable")
+
+
+def test_in_an_outage_a_key_takes_no_more_than_is_known_to_be_left_of_its_own_limit(
+    functions: Functions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, used_up = (new_key(functions, daily_limit=limit)["key"] for limit in (3, 1))
+    assert chat(functions, key).status == 200
+    assert chat(functions, used_up).status == 200
+    database = functions.module("chat").services.database
+    with monkeypatch.context() as outage:
+
+        def away(*_: Any, **__: Any) -> Any:
+            raise DatabaseUnavailable("away")
+
+        outage.setattr(type(database), "call", away)
+        assert [chat(functions, key).status for _ in range(2)] == [200, 200]
+        for other in (key, used_up):
+            refused = chat(functions, other)
+            assert code(refused) == (429, "access_key_limit_used_up")
+            assert 0 < int(refused.headers["Retry-After"]) <= 86_400
+        assert chat(functions, make_token("ada")).status == 200
+    # What the outage used is yet to be replayed; the database knows of one.
+    assert chat(functions, key).status == 200
 
 
 def test_a_deleted_users_keys_are_gone(functions: Functions, database: Any) -> None:
@@ -385,26 +487,3 @@ def test_a_thousand_keys_are_nowhere_but_in_the_answers_that_made_them(
             assert form not in logged.out + logged.err
             assert form not in told
         assert key not in dump
-def test_in_an_outage_a_key_takes_no_more_than_is_known_to_be_left_of_its_own_limit(
-    functions: Functions, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    key, used_up = (new_key(functions, daily_limit=limit)["key"] for limit in (3, 1))
-    assert chat(functions, key).status == 200
-    assert chat(functions, used_up).status == 200
-    database = functions.module("chat").services.database
-    with monkeypatch.context() as outage:
-
-        def away(*_: Any, **__: Any) -> Any:
-            raise DatabaseUnavailable("away")
-
-        outage.setattr(type(database), "call", away)
-        assert [chat(functions, key).status for _ in range(2)] == [200, 200]
-        for other in (key, used_up):
-            refused = chat(functions, other)
-            assert code(refused) == (429, "access_key_limit_used_up")
-            assert 0 < int(refused.headers["Retry-After"]) <= 86_400
-        assert chat(functions, make_token("ada")).status == 200
-    # What the outage used is yet to be replayed; the database knows of one.
-    assert chat(functions, key).status == 200
-
-

@@ -33,7 +33,8 @@ class Authenticator:
 
     def caller(self, headers: Mapping[str, str], source_address: str, scope: AccessKeyScope | None) -> Caller:
         """The verified caller; anonymous without a token. A machine key, as bearer token or as `x-api-key`, is checked
-        by its form alone: whose it is, the database knows.
+        by its form alone: whose it is, the database knows. Beside a bearer token, an `x-api-key` that is no machine key
+        is not ours: API Gateway's usage plans have keys of this name.
 
         Args:
             headers: by lower-case name.
@@ -47,10 +48,10 @@ class Authenticator:
             token = token.strip()
             if scheme.lower() != "bearer" or not token or len(token) > _LONGEST_TOKEN:
                 raise _unauthorized("token_invalid", "Send `Authorization: Bearer <token>`.")
+            if key is not None and key.strip().startswith(PREFIX) and key.strip() != token:
+                raise _unauthorized("token_invalid", "Authorization and x-api-key say two different things; send one.")
             if not token.startswith(PREFIX):
                 return self._caller_of(self._verify(token))
-            if key is not None and key.strip() != token:
-                raise _unauthorized("token_invalid", "Authorization and x-api-key hold two different keys; send one.")
             key = token
         if key is None:
             return Caller(address_hash=self._address_hash(source_address))

@@ -26,6 +26,10 @@ from parley.retrieval.wording import Wording
         ("“boundary layer” flow", "boundary layer flow", ("boundary layer",), ()),
         ("„rote Henne“ -«le renard»", "rote Henne", ("rote Henne",), ("le renard",)),
         ("it “breaks off", "it “breaks off", (), ()),
+        ('a "boundary layer"-theory', "a boundary layer -theory", ("boundary layer",), ()),
+        ("the “red hen”s nest", "the red hen s nest", ("red hen",), ()),
+        ('("red hen" or fox)', "red hen or fox)", ("red hen",), ()),
+        ('-"red hen"s fox', "s fox", (), ("red hen",)),
     ],
 )
 def test_words_phrases_and_what_is_excluded(

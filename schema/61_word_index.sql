@@ -29,30 +29,35 @@ create or replace function app.own_letters(p_stemmer text) returns text
   language sql immutable parallel safe
   return case p_stemmer
     when 'swedish' then 'åäö' when 'finnish' then 'åäö' when 'danish' then 'åæø' when 'norwegian' then 'åæø'
-    when 'german' then 'äöü' when 'spanish' then 'ñ' when 'basque' then 'ñ' when 'turkish' then 'çğıöşü'
-    when 'hungarian' then 'áéíóöőúüű' when 'romanian' then 'ăâîşșţț' when 'lithuanian' then 'ąčęėįšųūž' else '' end;
+    when 'german' then 'äöü' when 'spanish' then 'ñ' when 'basque' then 'ñ' when 'turkish' then 'çğöşü'
+    when 'hungarian' then 'áéíóöőúüű' when 'romanian' then 'ăâîşșţț' when 'lithuanian' then 'ąčęėįšųūž'
+    when 'russian' then 'й' else '' end;
 comment on function app.own_letters(text) is
-  'Letters of the language that look like another one with a mark: å is no a in Swedish, where é is an e.';
+  'Letters of the language that look like another one with a mark: å is no a in Swedish, where é is an e. Turkish ı is not among them: '
+  'whether an I is its capital or that of i, as in IBM, a text does not say.';
 
 create or replace function app.fold_marks(p_text text, p_stemmer text) returns text
   language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_own constant text := app.own_letters(p_stemmer);
+  -- What stands for the language's own letters while all marks go: characters for private use.
+  v_kept constant text := pg_catalog.left(U&'\E100\E101\E102\E103\E104\E105\E106\E107\E108\E109', pg_catalog.length(v_own));
+  v_text text;
 begin
   -- An unknown language keeps its marks: they may be letters. ASCII has none.
   if p_stemmer = 'simple' or pg_catalog.octet_length(p_text) = pg_catalog.length(p_text) then
     return p_text;
   end if;
-  -- Of a letter that is listed twice the first place counts: the language's own letters stay as they are.
-  return pg_catalog.translate(
-    p_text,
-    v_own || 'àáâãäåāăąçćčďèéêëēėęěğìíîïīįıłñńňòóôõöøōőŕřśşšșţťțùúûüūůűųýÿźżž',
-    v_own || 'aaaaaaaaacccdeeeeeeeegiiiiiiilnnnoooooooorrsssstttuuuuuuuuyyzzz');
+  v_text := normalize(pg_catalog.translate(p_text, v_own, v_kept), nfd);
+  v_text := normalize(pg_catalog.regexp_replace(v_text, '[\u0300-\u036f]', '', 'g'), nfc);
+  -- Not all marks come off: some letters are one with theirs, or with another letter.
+  v_text := pg_catalog.translate(v_text, 'łøđðıħŧ', 'loddiht');
+  return pg_catalog.translate(pg_catalog.replace(pg_catalog.replace(v_text, 'œ', 'oe'), 'æ', 'ae'), v_kept, v_own);
 end $$;
 comment on function app.fold_marks(text, text) is
-  'Stemmed words without the marks that their language does not count as letters: cafe finds café. Stemmers need the marks, so this '
-  'comes after them.';
+  'Stemmed words without the marks that their language does not count as letters: cafe finds café, and coeur cœur. Stemmers need the '
+  'marks, so this comes after them.';
 
 create or replace function app.fold_marks(p_query tsquery, p_stemmer text) returns tsquery
   language sql immutable parallel safe
@@ -68,34 +73,69 @@ begin
 end $$;
 comment on function app.lower_case(text) is 'The text in small letters, whatever the locale of the database.';
 
-create or replace function app.parted(p_text text) returns text
-  language sql immutable parallel safe
-  -- A text of ASCII alone needs no more than the first step. A dash before a digit would be the sign of a number.
-  return case
-    when octet_length(p_text) = length(p_text) then regexp_replace(translate(p_text, '/<>@.', '     '), '-([0-9])', ' \1', 'g')
-    else regexp_replace(
-      regexp_replace(
-        app.lower_case(normalize(
-          translate(p_text, '/<>@.“”„‚‘‹›«»—–…·•。、・「」『』【】！？（）：；，．¿¡€£¥¢₹§°©®™±×÷’'
-            || U&'\00A0\2009\200B\202F\3000',
-            '                                                   ''     '), nfc)),
-        '-([0-9])', ' \1', 'g'),
-      '([\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff])', chr(31) || '\1' || chr(31), 'g') end;
-comment on function app.parted(text) is
-  'A text whose words the parser tells apart in any locale: it would take and/or, a file''s name, an address or what looks like a tag for one thing, '
-  'quotes, dashes and signs beyond ASCII for letters, and a sentence of Chinese or Japanese for one word (each character is one here, between '
-  'separators). Accents are composed with their letters.';
+--   1. What separates words in any script is a space; what is shown as nothing, or as optional points over and under the
+--      letters of Arabic and Hebrew, is left out. Hyphens and apostrophes are those of ASCII.
+--   2. Each letter is written in one way: composed, in the usual width, out of ligatures (NFKC), small.
+--   3. As in ASCII: the parser would take and/or, a file's name, an address or what looks like a tag for one thing, and a
+--      dash before a digit for its sign.
+--   4. A character of a script that sets no spaces, or adds endings to a word, is a word of its own, between separators; so
+--      is a pictograph.
+create or replace function app.parted(p_text text, p_stemmer text) returns text
+  language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp
+as $$
+declare
+  -- Unicode's punctuation, symbols and spaces beyond ASCII.
+  v_signs constant text := '[\u0080-\u00a9\u00ab\u00ac\u00ae-\u00b1\u00b4\u00b6-\u00b8\u00bb\u00bf\u00d7\u00f7\u02bc\u02c2-\u02c5\u02d2-\u02df'
+    '\u02e5-\u02eb\u02ed\u02ef-\u02ff\u0375\u037e\u0384\u0385\u0387\u03f6\u055a-\u055f\u0589-\u058f\u05be\u05c0\u05c3\u05c6\u05f3\u05f4'
+    '\u0606-\u060f\u061b\u061d-\u061f\u066a-\u066d\u06d4\u06dd\u06de\u06e9\u06fd\u06fe\u0700-\u070d\u07f6-\u07f9\u07fe\u07ff\u0830-\u083e\u085e'
+    '\u0888\u0964\u0965\u0970\u09f2\u09f3\u09fa\u09fb\u09fd\u0a76\u0af0\u0af1\u0b70\u0bf3-\u0bfa\u0c77\u0c7f\u0c84\u0d4f\u0d79\u0df4\u0e3f\u0e4f\u0e5a\u0e5b'
+    '\u0f01-\u0f17\u0f1a-\u0f1f\u0f34\u0f36\u0f38\u0f3a-\u0f3d\u0f85\u0fbe-\u0fc5\u0fc7-\u0fda\u104a-\u104f\u109e\u109f\u10fb\u1360-\u1368\u1390-\u1399'
+    '\u1400\u166d\u166e\u1680\u169b\u169c\u16eb-\u16ed\u1735\u1736\u17d4-\u17d6\u17d8-\u17db\u1800-\u180a\u1940-\u1945\u19de-\u19ff\u1a1e\u1a1f'
+    '\u1aa0-\u1aa6\u1aa8-\u1aad\u1b5a-\u1b6a\u1b74-\u1b7e\u1bfc-\u1bff\u1c3b-\u1c3f\u1c7e\u1c7f\u1cc0-\u1cc7\u1cd3\u1fbd\u1fbf-\u1fc1\u1fcd-\u1fcf'
+    '\u1fdd-\u1fdf\u1fed-\u1fef\u1ffd-\u200b\u2012-\u2029\u202f-\u205f\u207a-\u207e\u208a-\u208e\u20a0-\u20cf\u2116-\u2118\u2120\u2122\u2140-\u2144'
+    '\u214a-\u214d\u214f\u218a\u218b\u2190-\u245f\u2500-\u25ff\u2768-\u2775\u2794-\u2bff\u2ce5-\u2cea\u2cf9-\u2cfc\u2cfe\u2cff\u2d70\u2e00-\u2e2e\u2e30-\u2e7f'
+    '\u2ff0-\u3004\u3008-\u3020\u3030\u303d-\u303f\u309b\u309c\u30a0\u30fb\u3190\u3191\u31c0-\u31ef\u4dc0-\u4dff\ua490-\ua4c6\ua4fe\ua4ff\ua60d-\ua60f\ua673\ua67e'
+    '\ua6f2-\ua716\ua720\ua721\ua789\ua78a\ua828-\ua82b\ua836-\ua839\ua874-\ua877\ua8ce\ua8cf\ua8f8-\ua8fa\ua8fc\ua92e\ua92f\ua95f\ua9c1-\ua9cd\ua9de\ua9df'
+    '\uaa5c-\uaa5f\uaa77-\uaa79\uaade\uaadf\uaaf0\uaaf1\uab5b\uab6a\uab6b\uabeb\ufb29\ufbb2-\ufbc2\ufd3e-\ufd4f\ufdcf\ufdfd-\ufdff\ufe10-\ufe19\ufe30-\ufe6b'
+    '\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65\uffe0-\uffee\ufffc\ufffd]';
+  v_unseen constant text := '[\u00ad\u034f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0600-\u0605\u0610-\u061a\u061c\u0640\u064b-\u0652\u0670'
+    '\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed\u070f\u180b-\u180f\u200c-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e01ef]';
+  v_alone constant text := '([\u2600-\u2767\u3005-\u3007\u3021-\u3029\u3040-\u30ff\u3100-\u312f\u31a0-\u31bf\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff'
+    '\uac00-\ud7a3\uf900-\ufaff\U0001f000-\U0001fbff\U00020000-\U0003ffff])';
+  v_is_ascii constant boolean := pg_catalog.octet_length(p_text) = pg_catalog.length(p_text);
+  v_text text := p_text;
+begin
+  -- 1.
+  if not v_is_ascii then
+    v_text := pg_catalog.regexp_replace(pg_catalog.translate(v_text, '’＇‐‑－＿', '''''---_'), v_signs, ' ', 'g');
+    v_text := pg_catalog.regexp_replace(normalize(v_text, nfkc), v_unseen, '', 'g');
+  end if;
+  -- 2. I is the capital of ı in Turkish, and İ that of i.
+  if p_stemmer = 'turkish' then
+    v_text := app.lower_case(pg_catalog.translate(v_text, 'Iİ', 'ıi'));
+  elsif not v_is_ascii then
+    v_text := app.lower_case(v_text);
+  end if;
+  -- 3.
+  v_text := pg_catalog.regexp_replace(pg_catalog.translate(v_text, '/<>@.', '     '), '-([0-9])', ' \1', 'g');
+  -- 4.
+  return case when v_is_ascii then v_text
+    else pg_catalog.regexp_replace(v_text, v_alone, pg_catalog.chr(31) || '\1' || pg_catalog.chr(31), 'g') end;
+end $$;
+comment on function app.parted(text, text) is
+  'A text whose words the parser tells apart, the same ones in any locale. Beside separators (U+001F) it is as long as the text, where '
+  'nothing had to be composed, taken apart or left out.';
 
 create or replace function app.words_of(p_text text, p_stemmer text) returns tsvector
   language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp
 as $$
 declare
   -- The first 100 000 characters: a tsvector may not exceed 1 MB.
-  v_text constant text := pg_catalog.left(p_text, 100000);
-  v_words constant tsvector := pg_catalog.to_tsvector(p_stemmer::regconfig, app.parted(v_text));
+  v_parted constant text := app.parted(pg_catalog.left(p_text, 100000), p_stemmer);
+  v_words constant tsvector := pg_catalog.to_tsvector(p_stemmer::regconfig, v_parted);
 begin
   -- Without a mark in the text there is none in its words, which need not be read again then.
-  if pg_catalog.octet_length(v_text) = pg_catalog.length(v_text) then
+  if pg_catalog.octet_length(v_parted) = pg_catalog.length(v_parted) then
     return v_words;
   end if;
   return app.fold_marks(v_words::text, p_stemmer)::tsvector;
@@ -118,7 +158,7 @@ declare
 begin
   for v_number in 1 .. pg_catalog.cardinality(p_phrases || p_excluded) loop
     v_phrase := app.fold_marks(pg_catalog.phraseto_tsquery(
-      p_stemmer::regconfig, app.parted((p_phrases || p_excluded)[v_number])), p_stemmer);
+      p_stemmer::regconfig, app.parted((p_phrases || p_excluded)[v_number], p_stemmer)), p_stemmer);
     -- Of stop words nothing is left, and nothing would match that.
     if pg_catalog.numnode(v_phrase) > 0 then
       v_query := v_query && case when v_number <= pg_catalog.cardinality(p_phrases) then v_phrase else !!v_phrase end;
@@ -129,24 +169,44 @@ end $$;
 comment on function app.phrase_query(text[], text[], text) is
   'What a chunk of this language must hold, each phrase, and must not, each excluded word or phrase; null where that is nothing.';
 
+--   1. What is looked for: the stemmed words of the query, and what begins with one, as in app.rank_by_words.
+--   2. In a text with marks, its own words that come to the same without them.
 create or replace function app.marked(p_text text, p_query text, p_stemmer text) returns text
   language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_query constant tsquery := (
-    select pg_catalog.string_agg('''' || replace(replace(w.lexeme, '\', '\\'), '''', '''''') || '''', ' | ')::tsquery
-    from pg_catalog.unnest(pg_catalog.to_tsvector(p_stemmer::regconfig, app.fold_marks(app.parted(p_query), p_stemmer))) w);
+  v_words constant text[] := pg_catalog.tsvector_to_array(app.words_of(p_query, p_stemmer));
+  v_beginnings constant text[] := case when pg_catalog.cardinality(v_words) <= 3 then array(
+    select w from pg_catalog.unnest(v_words) w where pg_catalog.length(w) >= 4) else '{}' end;
+  v_text text;
+  v_query tsquery;
 begin
-  if v_query is null or pg_catalog.length(p_text) > 20000 then
+  if pg_catalog.length(p_text) > 20000 then
+    return null;
+  end if;
+  v_text := app.parted(p_text, p_stemmer);
+  if pg_catalog.octet_length(v_text) = pg_catalog.length(v_text) then
+    -- 1.
+    select pg_catalog.string_agg('''' || replace(replace(w, '\', '\\'), '''', '''''') || '''' || case when w = any (v_beginnings) then ':*' else '' end, ' | ')::tsquery
+    into v_query from pg_catalog.unnest(v_words) w;
+  else
+    -- 2.
+    select pg_catalog.string_agg('''' || replace(replace(w.lexeme, '\', '\\'), '''', '''''') || '''', ' | ')::tsquery into v_query
+    from pg_catalog.unnest(pg_catalog.to_tsvector(p_stemmer::regconfig, v_text)) w,
+      lateral (select app.fold_marks(w.lexeme, p_stemmer)) as f (lexeme)
+    where f.lexeme = any (v_words)
+      or exists (select from pg_catalog.unnest(v_beginnings) b where pg_catalog.starts_with(f.lexeme, b));
+  end if;
+  if v_query is null then
     return null;
   end if;
   return pg_catalog.replace(
-    pg_catalog.ts_headline(p_stemmer::regconfig, app.fold_marks(app.parted(p_text), p_stemmer), v_query,
+    pg_catalog.ts_headline(p_stemmer::regconfig, v_text, v_query,
       'HighlightAll=true, StartSel=' || U&'\E000' || ', StopSel=' || U&'\E001'), pg_catalog.chr(31), '');
 end $$;
 comment on function app.marked(text, text, text) is
-  'The text as its words are told apart, with U+E000 before and U+E001 after each that the query has too, stemmed: beside the marks as '
-  'long as the text, where nothing had to be composed. Null without such words, and for long texts.';
+  'The text as its words are told apart (app.parted), with U+E000 before and U+E001 after each that the query has too, stemmed, or begins. '
+  'Null without such words, and for long texts.';
 
 -- The index.
 
@@ -419,7 +479,7 @@ end $$;
 select app.own_tables('app.word_segments', 'app.word_postings');
 select app.give_to('parley_owner', 'app.index_document_words()');
 grant select on app.word_segments, app.word_postings to parley_definer;
-grant execute on function app.stemmer(text), app.own_letters(text), app.fold_marks(text, text), app.parted(text), app.lower_case(text),
+grant execute on function app.stemmer(text), app.own_letters(text), app.fold_marks(text, text), app.parted(text, text), app.lower_case(text),
   app.words_of(text, text)
   to authenticated, service_role, parley_definer, parley_owner;
 grant execute on function app.fold_marks(tsquery, text), app.phrase_query(text[], text[], text) to parley_definer;

@@ -23,7 +23,7 @@ drop function if exists app.marked(text, text, text);
 drop function if exists app.phrase_query(text[], text[], text);
 drop function if exists app.words_of_chunk(text, text, text);
 drop function if exists app.words_of(text, text);
-drop function if exists app.parted(text);
+drop function if exists app.parted(text, text);
 drop function if exists app.lower_case(text);
 drop function if exists app.fold_marks(tsquery, text);
 drop function if exists app.fold_marks(text, text);

@@ -279,7 +279,6 @@ ALLOWED: Mapping[str, frozenset[str]] = {
             "app.organization_id",
             "app.own_letters",
             "app.pad_embedding",
-            "app.parted",
             "app.pattern_expression",
             "app.pay_xp",
             "app.personal_records",

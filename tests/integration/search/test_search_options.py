@@ -92,6 +92,18 @@ def test_matches_are_offsets_into_the_passage(search: Send, token: Token, mode: 
         ("See www.parley.dev/handbook.html", "en", "parley handbook", ["parley", "handbook"]),
         ("CVE-2024-3094 costs €12.50 in v3.13.0", "en", "3094 12.50 v3.13", ["3094", "12", "50", "v3", "13"]),
         ("Le cafe\u0301 sert du the\u0301 au jardin", "fr", "jardin café", ["cafe\u0301", "jardin"]),
+        ("All körkortsteori i en bok", "sv", "körkort", ["körkortsteori"]),
+        ("The bookkeeping of it", "en", "book", ["bookkeeping"]),
+        (
+            "Our oﬃce ﬁles soft\u00adware by Nguyễn",
+            "en",
+            "nguyen office software",
+            ["oﬃce", "soft\u00adware", "Nguyễn"],
+        ),
+        ("Une sœur de cœur", "fr", "coeur", ["cœur"]),
+        ("על תִּקּוּן עולם", "he", "תקון", ["תִּקּוּן"]),
+        ("開始ﾕｰｻﾞｰ認証", "ja", "ユーザー", ["ﾕ", "ｰ", "ｻﾞ", "ｰ"]),
+        ("IŞIK için IBM", "tr", "ışık ibm", ["IŞIK", "IBM"]),  # noqa: RUF001
     ],
 )
 def test_matches_are_those_words_that_search_by_words_found(

@@ -12,6 +12,12 @@ from typing import NamedTuple
 START, END = "\ue000", "\ue001"
 _MARKED = re.compile(f"{START}([^{END}]*){END}")
 _LONGEST = 240  # characters
+# What `app.parted` leaves out.
+_UNSEEN = re.compile(
+    "[\u00ad\u034f\u0591-\u05bd\u05bf\u05c1\u05c2\u05c4\u05c5\u05c7\u0600-\u0605\u0610-\u061a\u061c\u0640\u064b-\u0652\u0670"
+    "\u06d6-\u06dc\u06df-\u06e4\u06e7\u06e8\u06ea-\u06ed\u070f\u180b-\u180f\u200c-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f"
+    "\ufeff\U000e0000-\U000e01ef]"
+)
 
 
 class Match(NamedTuple):
@@ -23,12 +29,12 @@ class Match(NamedTuple):
 
 def matches_of(marked: str | None, content: str) -> list[Match]:
     """Where the marks were, in the content itself; none where the marked text is another one beside its marks. Its
-    letters may be others: those of accented ones without their accents, and composed where the content's are not.
+    characters are told apart by `app.parted`, which writes each letter in one way and leaves some out.
     """
     if marked is None:
         return []
     length = len(_MARKED.sub(r"\1", marked))
-    places = range(length + 1) if length == len(content) else _places(content)
+    places = range(length + 1) if content.isascii() else _places(content)
     if len(places) != length + 1:
         return []
     return [
@@ -37,18 +43,28 @@ def matches_of(marked: str | None, content: str) -> list[Match]:
     ]
 
 
-def _places(content: str) -> list[int]:
-    """Where each character of the composed text (NFC) begins in the text itself, and where that ends."""
+def _places(content: str) -> Sequence[int]:
+    """Where each character of the text as `app.parted` has it begins in the text itself, and where that ends."""
+    content = content.translate({ord(each): " " for each in set(content) if _is_sign(each)})
+    if unicodedata.is_normalized("NFKC", content) and not _UNSEEN.search(content):
+        return range(len(content) + 1)
     places: list[int] = []
     begins, composed = 0, ""
     for at, character in enumerate(content):
-        longer = unicodedata.normalize("NFC", composed + character)
+        longer = _UNSEEN.sub("", unicodedata.normalize("NFKC", composed + character))
         if composed and len(longer) > len(composed) and not unicodedata.combining(character):
             places += [begins] * len(composed)
-            begins, composed = at, unicodedata.normalize("NFC", character)
+            begins, composed = at, _UNSEEN.sub("", unicodedata.normalize("NFKC", character))
         else:
             composed = longer
     return [*places, *[begins] * len(composed), len(content)]
+
+
+def _is_sign(character: str) -> bool:
+    """Whether it separates words, and is a space there."""
+    if character.isascii() or unicodedata.category(character)[0] not in "PSZC" or _UNSEEN.match(character):
+        return False
+    return character in "™℠№₨" or not any(map(str.isalnum, unicodedata.normalize("NFKC", character)))
 
 
 def snippet_of(content: str, matches: Sequence[Match]) -> str:

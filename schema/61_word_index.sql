@@ -479,7 +479,8 @@ end $$;
 select app.own_tables('app.word_segments', 'app.word_postings');
 select app.give_to('parley_owner', 'app.index_document_words()');
 grant select on app.word_segments, app.word_postings to parley_definer;
-grant execute on function app.stemmer(text), app.own_letters(text), app.fold_marks(text, text), app.parted(text, text), app.lower_case(text),
+grant execute on function app.stemmer(text), app.own_letters(text), app.fold_marks(text, text), app.parted(text, text),
+  app.lower_case(text),
   app.words_of(text, text)
   to authenticated, service_role, parley_definer, parley_owner;
 grant execute on function app.fold_marks(tsquery, text), app.phrase_query(text[], text[], text) to parley_definer;

@@ -11,17 +11,48 @@ begin
   end if;
 end $$;
 comment on type app.search_conditions is
-  'What a chunk must meet to be found: its type, what its metadata contains and matches, its language (null: any; lower case, und: unknown, en: en-GB as well), '
+  'What a chunk must meet to be found: its type, what its metadata contains and matches, its language (null: any; else patterns of lower-case tags, und for none), '
   'phrases that it holds and such that it does not.';
+
+--   1. A day is its first moment.
+--   2. Seconds and their fraction where there are none.
+--   3. No zone, or Z: UTC. A zone's minutes are set apart.
+create or replace function app.times_in_full(p_metadata jsonb) returns jsonb
+  language plpgsql immutable parallel safe set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_day constant text := '"([0-9]{4}-[0-9]{2}-[0-9]{2})';
+  v_text text := p_metadata::text;
+begin
+  -- 1. What a colon follows is a member's name.
+  v_text := pg_catalog.regexp_replace(v_text, v_day || '"(?!:)', '"\1T00:00:00.0+00:00"', 'g');
+  -- 2.
+  v_text := pg_catalog.regexp_replace(
+    v_text, v_day || '[Tt ]([0-9]{2}:[0-9]{2})(?=([Zz+-][^"]*)?"(?!:))', '"\1T\2:00', 'g');
+  v_text := pg_catalog.regexp_replace(
+    v_text, v_day || '[Tt ]([0-9]{2}:[0-9]{2}:[0-9]{2})(?=([Zz+-][^"]*)?"(?!:))', '"\1T\2.0', 'g');
+  -- 3.
+  v_text := pg_catalog.regexp_replace(
+    v_text, v_day || '[Tt ]([0-9:]{8})[.,]([0-9]{1,6})[0-9]*[Zz]?"(?!:)', '"\1T\2.\3+00:00"', 'g');
+  return pg_catalog.regexp_replace(
+    v_text, v_day || '[Tt ]([0-9:]{8})[.,]([0-9]{1,6})[0-9]*([+-][0-9]{2}):?([0-9]{2})"(?!:)', '"\1T\2.\3\4:\5"', 'g')::jsonb;
+end $$;
+comment on function app.times_in_full(jsonb) is
+  'Metadata whose ISO dates and times, however they are written, are all times that jsonpath''s datetime() reads and compares.';
+
+create or replace function app.matches(p_metadata jsonb, p_matching jsonpath) returns boolean
+  language sql immutable parallel safe
+  return p_matching is null
+    or case when strpos(p_matching::text, '.datetime()') > 0 then app.times_in_full(p_metadata) else p_metadata end @@ p_matching;
+comment on function app.matches(jsonb, jsonpath) is 'Whether metadata meets a filter''s conditions (parley.retrieval.filters); null where it lacks what they are about.';
 
 create or replace function app.meets_conditions(
   p_metadata jsonb, p_language text, p_words tsvector, p_conditions app.search_conditions
 ) returns boolean
   language sql stable parallel safe
   return p_metadata @> (p_conditions).filter
-    and ((p_conditions).matching is null or p_metadata @@ (p_conditions).matching)
-    and ((p_conditions).languages is null or lower(coalesce(p_language, 'und')) = any ((p_conditions).languages)
-      or lower(split_part(p_language, '-', 1)) = any ((p_conditions).languages))
+    and app.matches(p_metadata, (p_conditions).matching)
+    and ((p_conditions).languages is null or lower(coalesce(p_language, 'und')) like any ((p_conditions).languages))
     and ((p_conditions).phrases || (p_conditions).excluded = '{}' or coalesce(
       p_words @@ app.phrase_query((p_conditions).phrases, (p_conditions).excluded, app.stemmer(p_language)), true));
 comment on function app.meets_conditions(jsonb, text, tsvector, app.search_conditions) is 'Whether a chunk is one of those that are searched.';
@@ -103,6 +134,7 @@ comment on function app.nearest_embeddings(text, vector, text, app.search_condit
 
 -- Who may do what.
 grant select on app.public_embeddings to parley_definer;
+grant execute on function app.times_in_full(jsonb), app.matches(jsonb, jsonpath) to authenticated, service_role, parley_definer;
 grant execute on function app.meets_conditions(jsonb, text, tsvector, app.search_conditions), app.tune_vector_scan(integer),
   app.nearest_embeddings(text, vector, text, app.search_conditions, integer) to parley_definer;
 revoke all on all functions in schema app from public;

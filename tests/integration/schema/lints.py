@@ -274,6 +274,7 @@ ALLOWED: Mapping[str, frozenset[str]] = {
             "app.normalise_message",
             "app.now",
             "app.daily_count_as_of",
+            "app.matches",
             "app.meets_conditions",
             "app.monthly_count_as_of",
             "app.organization_id",

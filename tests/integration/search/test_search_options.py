@@ -51,6 +51,9 @@ def ids(answer: Any) -> set[str]:
         ({"year": {"$gt": 1995, "$lt": 2020}}, {"volvo"}),
         ({"tags": {"$in": ["red", "green"]}}, {"saab", "mini"}),
         ({"sold": {"$gte": "2024-01-01", "$lt": "2025-01-01"}}, {"saab"}),
+        ({"sold": {"$lt": "2024-03-01T01:00:00+02:00"}}, set()),
+        ({"sold": {"$lt": "2024-02-29T23:00:00.5-02:00"}}, {"saab"}),
+        ({"sold": {"$gte": "2025-06-30T00:00Z"}}, {"volvo"}),
         ({"maker": {"name": {"$in": ["Saab", "Volvo"]}}, "year": {"$lte": 2000}}, {"saab"}),
         ({"year": {"$in": ["1995"]}}, set()),
         ({"maker": {"name": {"$in": ['"] || true', "x"]}}}, set()),
@@ -68,6 +71,29 @@ def test_filters_take_what_is_equal_any_of_and_between(
 def test_languages_take_their_regions_too(search: Send, token: Token) -> None:
     assert ids(find(search, token("ada"), languages=["sv"])) == {"saab", "volvo"}
     assert ids(find(search, token("ada"), languages=["SV-se", "und"])) == {"volvo", "none"}
+
+
+@pytest.mark.parametrize(
+    ("languages", "found"),
+    [
+        (["zh-Hant"], {"zh-Hant", "zh-hant-TW"}),
+        (["zh"], {"zh-Hant", "zh-hant-TW", "zh-Hans"}),
+        (["sr-Latn-RS"], set()),
+        (["no"], {"no", "nb-NO", "nn"}),
+        (["nb"], {"nb-NO"}),
+        (["z"], None),
+    ],
+)
+def test_a_language_takes_the_tags_that_begin_so(
+    search: Send, token: Token, languages: list[str], found: set[str] | None
+) -> None:
+    tags = ["zh-Hant", "zh-hant-TW", "zh-Hans", "zha", "sr-Latn", "no", "nb-NO", "nn"]
+    documents = [{"id": tag, "content": "car", "language": tag} for tag in tags]
+    assert search("POST", "/api/documents", {"documents": documents}, token=token("ada")).status == 201
+    if found is None:
+        assert search("POST", "/api/search", {"query": "car", "languages": languages}, token=token("ada")).status == 400
+    else:
+        assert ids(find(search, token("ada"), languages=languages)) == found
 
 
 @pytest.mark.parametrize("mode", ["keyword", "semantic", "hybrid"])

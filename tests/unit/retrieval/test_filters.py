@@ -18,6 +18,25 @@ def test_equality_is_containment_and_operators_are_a_path() -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "moment"),
+    [
+        ("2024-03-01", "2024-03-01T00:00:00.000000+00:00"),
+        ("2024-03-01T00:30:00+02:00", "2024-02-29T22:30:00.000000+00:00"),
+        ("2024-03-01 10:00Z", "2024-03-01T10:00:00.000000+00:00"),
+        ("2024-03-01T10:00:00.123456789-0330", "2024-03-01T13:30:00.123456+00:00"),
+        ("2024-02-30", None),
+        ("0001-01-01T00:00:00+02:00", None),
+        ("2024-03", None),
+        ("1.2.3", None),
+    ],
+)
+def test_dates_and_times_are_moments_and_other_texts_texts(written: str, moment: str | None) -> None:
+    matching = filter_of({"d": {"$gte": written}}).matching
+    as_moment = f'exists ($."d" ? (@.datetime() >= "{moment}".datetime()))'
+    assert matching == (as_moment if moment else f'($."d" >= "{written}")')
+
+
+@pytest.mark.parametrize(
     "wanted",
     [
         {"$gt": 1},

@@ -97,12 +97,12 @@ class ContentKeeper:
             """
             with deleted as (
               delete from public.content_items
-              where content_type = %s and metadata @> %s and (%s::jsonpath is null or metadata @@ %s::jsonpath)
+              where content_type = %s and metadata @> %s and app.matches(metadata, %s::jsonpath)
               returning id
             )
             select count(*) as n from deleted
             """,
-            (kind, contained, matching, matching),
+            (kind, contained, matching),
         )
         return {"deleted": rows[0]["n"]}
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 _DEEPEST = 5
+_TIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d+)?)?(Z|[+-]\d\d(:?\d\d)?)?)?", re.ASCII | re.IGNORECASE)
 _BOUNDS = {"$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
 
 
@@ -15,7 +18,7 @@ class MetadataFilter(NamedTuple):
 
     Attributes:
         contained: what metadata must contain (`@>`).
-        matching: a jsonpath predicate that it must match (`@@`); None for none.
+        matching: a jsonpath predicate that it must match (`app.matches`); None for none.
     """
 
     contained: dict[str, Any]
@@ -24,7 +27,8 @@ class MetadataFilter(NamedTuple):
 
 def filter_of(wanted: Mapping[str, Any]) -> MetadataFilter:
     """Read a filter: members that metadata must contain, or in a member's place `{"$in": [...]}` and bounds
-    (`$gt`, `$gte`, `$lt`, `$lte`) of numbers or of texts, such as ISO dates.
+    (`$gt`, `$gte`, `$lt`, `$lte`) of numbers, of texts, or of ISO dates and times. Those are moments, however they are
+    written: UTC where no zone is named, the first one of a day where no time is.
 
     Raises ValueError for an unknown operator, for values that it does not take, and beyond five levels.
     """
@@ -58,7 +62,22 @@ def _predicate(path: str, operator: str, operand: Any) -> str:
         raise ValueError(f"no such operator: {operator}; there are $in, {', '.join(_BOUNDS)}")
     if isinstance(operand, bool) or not isinstance(operand, str | int | float):
         raise ValueError(f"{operator} takes a number or a text")
+    if isinstance(operand, str) and (moment := _moment(operand)):
+        # In a filter, what is no time is passed over.
+        return f'exists ({path} ? (@.datetime() {_BOUNDS[operator]} "{moment}".datetime()))'
     return f"({path} {_BOUNDS[operator]} {json.dumps(operand)})"
+
+
+def _moment(text: str) -> str | None:
+    """An ISO date or time as `app.matches` compares it; None for any other text."""
+    if not _TIME.fullmatch(text):
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+        moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
+    return moment.isoformat(timespec="microseconds")
 
 
 def _check_depth(value: Any, depth: int) -> None:

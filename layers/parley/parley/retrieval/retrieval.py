@@ -14,6 +14,8 @@ from parley.retrieval.filters import filter_of
 from parley.retrieval.kinds import Mode
 from parley.retrieval.wording import Wording
 
+_NORWEGIAN = {"nb", "nn"}
+
 
 @dataclass(frozen=True, slots=True)
 class Query:
@@ -24,7 +26,7 @@ class Query:
         limit: the most hits, 1 to 1,000.
         threshold: the least cosine similarity of a hit that has one, -1 to 1; None takes the nearest whatever they are.
         filter: what a hit's metadata must have; see `filter_of`.
-        languages: language tags of the hits; None takes any.
+        languages: language tags of the hits, longer tags that begin so included; None takes any.
         operators: whether quotes and hyphens in the text are instructions, as in a query; in prose they are characters.
     """
 
@@ -41,6 +43,15 @@ class Query:
     def wording(self) -> Wording:
         """Its words, phrases and excluded words."""
         return Wording.of(self.text) if self.operators else Wording(self.text)
+
+    @property
+    def language_patterns(self) -> list[str] | None:
+        """Its languages as patterns of lower-case tags (RFC 4647, basic filtering); Norwegian is either of its two."""
+        if self.languages is None:
+            return None
+        tags = {tag.lower() for tag in self.languages}
+        tags |= _NORWEGIAN if "no" in tags else set()
+        return [pattern for tag in sorted(tags) for pattern in (tag, f"{tag}-%")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +158,7 @@ class Retrieval:
                 caller.user_id, query.mode, types, wording.words,
                 None if embedded is None else Vector(embedded.vectors[0]), None if embedded is None else embedded.model,
                 query.limit, query.threshold, contained, matching,
-                None if query.languages is None else [tag.lower() for tag in query.languages],
+                query.language_patterns,
                 list(wording.phrases), list(wording.excluded),
                 caller.user_id, None if log is None else log.query, types[0] if len(types) == 1 else "mixed",
                 query.filter, None if log is None else log.most, None if log is None else log.daily_limit,

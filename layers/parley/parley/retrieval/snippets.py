@@ -34,7 +34,7 @@ def matches_of(marked: str | None, content: str) -> list[Match]:
     if marked is None:
         return []
     length = len(_MARKED.sub(r"\1", marked))
-    places = range(length + 1) if content.isascii() else _places(content)
+    places = range(len(content) + 1) if content.isascii() else _places(content)
     if len(places) != length + 1:
         return []
     return [

@@ -34,12 +34,12 @@ class Content:
             select c.id, c.content_type as type, c.title, c.description, c.language, c.metadata, c.created_at,
               c.updated_at
             from public.content_items c
-            where c.content_type = %s and c.metadata @> %s and (%s::jsonpath is null or c.metadata @@ %s::jsonpath)
+            where c.content_type = %s and c.metadata @> %s and app.matches(c.metadata, %s::jsonpath)
               and (%s::timestamptz is null or (c.created_at, c.id) < (%s, %s))
             order by c.created_at desc, c.id desc
             limit %s
             """,
-            (kind, contained, matching, matching, moment, moment, key, query.limit + 1),
+            (kind, contained, matching, moment, moment, key, query.limit + 1),
             idempotent=True,
         )
         data, following = query.page(rows, "created_at", "id")

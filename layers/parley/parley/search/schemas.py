@@ -60,9 +60,9 @@ class SearchRequest(BaseModel):
 
     The first 16 phrases and the first 16 exclusions count, each of up to 500 characters. `threshold` is the least
     cosine similarity of a hit that has one. `filter`, of up to 8 KiB and five levels, is contained in a hit's metadata;
-    a member may be `{"$in": [...]}` instead, or bounds for numbers and ISO dates: `{"$gte": 2020, "$lt": 2024}`.
-    `languages` are tags; en takes en-GB too. `cursor` is `next_cursor` of the page before, with the rest as it was; a
-    search goes 1,000 hits deep.
+    a member may be `{"$in": [...]}` instead, or bounds for numbers and ISO dates: `{"$gte": 2020, "$lt": 2024}`; a date
+    is its first moment, UTC where no zone is named. `languages` are tags: en takes en-GB too, and no takes nb.
+    `cursor` is `next_cursor` of the page before, with the rest as it was; a search goes 1,000 hits deep.
     """
 
     model_config = ConfigDict(**BODY, json_schema_extra={"examples": [{"query": "when are refunds paid?"}]})

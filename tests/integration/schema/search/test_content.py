@@ -6,7 +6,10 @@ import uuid
 from typing import Any
 
 import psycopg
+import pytest
+from psycopg.types.json import Jsonb
 
+from parley.retrieval.filters import filter_of
 from tests.integration.schema.search.documents import ALICE, BOB, around, sign_in, topic, vector
 
 
@@ -41,6 +44,38 @@ def test_content_is_found_by_type_meaning_and_word(owner: psycopg.Connection, ap
     assert titles(embedding=vector(topic(21)), types=["school"]) == ["Coast school"]
     assert sorted(titles(query="coast", mode="keyword")) == ["Coast road", "Coast school"]
     assert titles(embedding=vector(topic(21)), query="school", mode="hybrid")[0] == "Coast school"
+
+
+@pytest.mark.parametrize(
+    ("written", "within"),
+    [
+        ("2024-03-01T09:00:00Z", True),
+        ("2024-03-01t09:00z", True),
+        ("2024-03-01 09:00", True),
+        ("2024-03-01T09:00:00.999999", True),
+        ("2024-03-01T09:00:00,5", True),
+        ("2024-03-01T09:00:00.123456789Z", True),
+        ("2024-03-01T11:00:00+02:00", True),
+        ("2024-03-01T04:30-0430", True),
+        ("2024-03-01T10:00:00.25+01", True),
+        (["soon", "2024-03-01T09:00Z"], True),
+        ("2024-03-01T09:00:00+02:00", False),
+        ("2024-03-01T09:00:01Z", False),
+        ("2024-03-01", False),
+        ("2024-03-01T99:00:00Z", False),
+        ("2024-03", False),
+        ("soon", False),
+        (2024, False),
+    ],
+)
+def test_a_moment_is_the_same_however_metadata_writes_it(
+    owner: psycopg.Connection, written: str | list[str] | int, within: bool
+) -> None:
+    metadata = {"2024-03-01T09:00:00Z": {"at": written, "said": 'at "2024-03-01T09:00:00Z"'}}
+    bounds = {"$gte": "2024-03-01T10:00+01:00", "$lt": "2024-03-01T09:00:01Z"}
+    matching = filter_of({"2024-03-01T09:00:00Z": {"at": bounds}}).matching
+    found = owner.execute("select app.matches(%s, %s::jsonpath) is true", (Jsonb(metadata), matching)).fetchone()
+    assert found == (within,)
 
 
 def test_content_whose_vector_is_all_zeros_is_near_nothing(owner: psycopg.Connection, app: psycopg.Connection) -> None:

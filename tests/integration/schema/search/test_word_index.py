@@ -162,7 +162,6 @@ def test_words_are_found_in_other_forms_of_their_language(
         ("well\u2011known", "well-known"),
         ("at −40 degrees", "40"),  # noqa: RUF001
         ("good👩\u200d🚀luck", "luck"),
-        ("quick 👩\u200d🚀", "🚀"),
         ("كتاب؟قلم،ورق", "قلم"),
         ("किताब।कलम", "कलम"),
         ("ספר־טוב", "טוב"),

@@ -14,9 +14,10 @@ from parley.chat.grounding import CitedText, cited, cited_completion
 from parley.providers.protocol import Completion, Delta
 
 PASSAGES = 3
-TEXTS = st.text(alphabet="[]0123, a", max_size=40) | st.text(max_size=40)
-WITH_CODE = st.text(alphabet="[]019, `\n", max_size=60)
-MARKER = re.compile(r"\[( *[0-9]+(?: *, *[0-9]+)* *)\]")
+TEXTS = st.text(alphabet="[]【】0129,;-^ a", max_size=40) | st.text(max_size=40)
+WITH_CODE = st.text(alphabet="[]019,- `~\n", max_size=60)
+_NUMBERS = r" *\^?[0-9]+(?: *[,;] *\^?[0-9]+)* *"
+MARKER = re.compile(rf"\[{_NUMBERS}\]|【{_NUMBERS}】")
 
 
 def streamed(pieces: list[str]) -> tuple[list[str], Completion]:
@@ -42,8 +43,17 @@ def whole(text: str) -> str:
 
 @given(TEXTS)
 def test_no_marker_is_left_that_points_nowhere(text: str) -> None:
-    numbers = {int(number) for marker in MARKER.finditer(whole(text)) for number in marker[1].split(",")}
+    numbers = {int(number) for marker in MARKER.finditer(whole(text)) for number in re.findall("[0-9]+", marker[0])}
     assert numbers <= {1, 2, 3}
+
+
+@given(TEXTS | WITH_CODE)
+def test_what_came_out_comes_out_the_same_again(text: str) -> None:
+    first, again = CitedText(lambda: PASSAGES), CitedText(lambda: PASSAGES)
+    for cited_text, said in ((first, text), (again, whole(text))):
+        cited_text.feed(said)
+        cited_text.end()
+    assert first.cited == again.cited
 
 
 @given(st.lists(TEXTS | WITH_CODE, max_size=8))
@@ -67,11 +77,19 @@ def test_a_text_without_brackets_stays_as_it_is(text: str) -> None:
         ("Both [1, 3].", "Both [1][3]."),
         ("Some [2, 9].", "Some [2]."),
         ("A list [x] and [1", "A list [x] and [1"),
-        ("[[9]9]", "[-9]"),
+        ("[[9]9]", "[/9]"),
+        ("See [1-3] and [2\u20139].", "See [1][2][3] and [2][3]."),
+        ("See [7-9] and [1, 2-3].", "See and [1][2][3]."),
+        ("Digits [0-9] of [1999-2003] in [3-1].", "Digits [0-9] of [1999-2003] in [3-1]."),
+        ("Five days 【2】 and \uff3b\uff13\uff3d[9].", "Five days [2] and [3]."),
+        ("Five days [[2]] [[9]], [[1]](http://x) [[1, 9]", "Five days [2], [1](http://x) [[1]"),
+        ("As [^1] and [^9], [1; 3] and [1、2] say.", "As [1] and, [1][3] and [1][2] say."),
+        ("So [1[9]3] it is 【1[9]3】.", "So [1/3] it is 【1/3】."),
+        ("[2]([9])", "[2]()"),
         ("So it is [1234567].", "So it is."),
         ("So [ 9 ], [1 , 9] and [ 2,3 ].", "So, [1] and [2][3]."),
         ("So [" + "9," * 40 + "2].", "So [2]."),
-        ("[" + "0" * 200 + "[9]]", "[" + "0" * 200 + "-]"),
+        ("[" + "0" * 200 + "[9]]", "[" + "0" * 200 + "/]"),
         ("[" + "9" * 201 + "]", "[" + "9" * 201 + "]"),  # too long for a marker
         ("[9" * 1_000 + " " * 1_000 + "]", "[9" * 1_000 + " " * 1_000 + "]"),
     ],
@@ -90,6 +108,8 @@ def test_markers(said: str, left: str) -> None:
         ("It`s [9] here.\nAnd it`s [2].", "It`s here.\nAnd it`s [2].", {2}),
         ("````md\n```\nrows[9]\n```\nrows[9]\n````\n[9][2]", "````md\n```\nrows[9]\n```\nrows[9]\n````\n[2]", {2}),
         ("```\nrows[9]\n````\n[9][2]", "```\nrows[9]\n````\n[2]", {2}),
+        ("~~~\n```\nrows[9]\n~~~~\n[9][2]", "~~~\n```\nrows[9]\n~~~~\n[2]", {2}),
+        ("```\n~~~\nrows[9]\n```\n[9][2] ~~old~~", "```\n~~~\nrows[9]\n```\n[2] ~~old~~", {2}),
         ("A block that nothing ends ```rows[9]", "A block that nothing ends ```rows[9]", set()),
         ("`" + "[9]" + "a" * 197 + "` [9]", "`" + "[9]" + "a" * 197 + "`", set()),
         ("`" + "a" * 300 + "` [9]", "`" + "a" * 300 + "`", set()),

@@ -29,14 +29,27 @@ if TYPE_CHECKING:
 _DAILY_LIMIT = "PLIM1"  # app.bound_free_writes
 _LONGEST_LOGGED = 1_000  # characters of a query
 _LONGEST_MARKER = 200  # characters between its brackets
-# `[3]`, or `[1, 3]`, with the space before it.
-_MARKER = re.compile(rf" ?\[(?=[0-9, ]{{1,{_LONGEST_MARKER}}}\])( *[0-9]+(?: *, *[0-9]+)* *)\]")
+_INSIDE = r"0-9\uff10-\uff19 ,;\uff0c\uff1b、^\u2013-"
+_NUMBER = r" *\^?(?:[0-9\uff10-\uff19]{1,2} *[\u2013-] *\^?[0-9\uff10-\uff19]{1,2}|[0-9\uff10-\uff19]+) *"
+_NUMBERS = rf"{_NUMBER}(?:[,;\uff0c\uff1b、]{_NUMBER})*"
+_BRACKETS = (("[[", "]]"), ("[", "]"), ("【", "】"), ("\uff3b", "\uff3d"))
+# `[3]`, `[1, 3]` or `[1-3]`, as models write them, with the space before it.
+_MARKER = re.compile(
+    " ?(?:"
+    + "|".join(
+        rf"{re.escape(begin)}(?=[{_INSIDE}]{{1,{_LONGEST_MARKER}}}{re.escape(end)})({_NUMBERS}){re.escape(end)}"
+        for begin, end in _BRACKETS
+    )
+    + ")"
+)
 # What may still become one.
-_BEGUN = re.compile(rf" ?\[[0-9, ]{{0,{_LONGEST_MARKER}}}\Z")
-_OPEN = re.compile(r"\[[0-9, ]*\Z")
-# Where a marker or code may begin. A space at the end may belong to either.
-_SIGN = re.compile(r"`+| ?\[| \Z")
-_FENCE = 3  # backticks, and more, begin a block of code; as many as began it, and more, end it
+_BEGUN = re.compile(
+    rf" ?(?:(?:\[\[?|[【\uff3b])[{_INSIDE}]{{0,{_LONGEST_MARKER}}}|\[\[[{_INSIDE}]{{1,{_LONGEST_MARKER}}}\])\Z"
+)
+_OPEN = re.compile(rf"[\[【\uff3b][{_INSIDE}]*\Z")
+# Where a marker or code may begin. A space or a tilde at the end may belong to either.
+_SIGN = re.compile(r"`+|~{3,}| ?[\[【\uff3b]|(?: |~+)\Z")
+_FENCE = 3  # backticks or tildes, and more, begin a block of code; as many as began it, and more, end it
 _LONGEST_CODE = 200  # characters of code within a line
 
 
@@ -122,8 +135,8 @@ class Grounding:
 
 
 class CitedText:
-    """A model's text piece by piece, without markers that point to no passage. However it is cut into pieces, the same
-    comes out. In code, between backticks, nothing is a marker: `rows[9]` stays.
+    """A model's text piece by piece, without markers that point to no passage; each of the others is `[n]`. However it
+    is cut into pieces, the same comes out. In code, between backticks or tildes, nothing is a marker: `rows[9]` stays.
 
     Args:
         passages: gives how many there are; asked when a marker has come.
@@ -136,7 +149,7 @@ class CitedText:
         self.cited: set[int] = set()
         self._passages = passages
         self._held = ""
-        self._fence = 0  # backticks that began the block of code; none outside of one
+        self._fence = ""  # what began the block of code; nothing outside of one
         self._tail = ""
         self._out: list[str] = []
 
@@ -173,17 +186,17 @@ class CitedText:
     def _size(self, text: str, sign: re.Match[str], final: bool) -> int | None:
         """How many characters from a sign on belong together; None where that is not known before more has come."""
         at, end = sign.span()
-        if not sign[0].startswith("`"):
+        if sign[0][0] not in "`~":
             marker = _MARKER.match(text, at)
             may_become = not final and not self._fence and (sign[0] == " " or _BEGUN.match(text, at))
             return marker.end() - at if marker and not self._fence else None if may_become else end - at
         if end == len(text) and not final:
             return None
         if self._fence:
-            self._fence = 0 if end - at >= self._fence else self._fence
+            self._fence = "" if sign[0].startswith(self._fence) else self._fence
         elif end - at >= _FENCE:
-            self._fence = end - at
-        else:
+            self._fence = sign[0]
+        elif sign[0][0] == "`":
             line = text[end : end + _LONGEST_CODE + 1].partition("\n")[0]
             closed = re.search(f"(?<!`){sign[0]}(?!`)", line)
             if closed:
@@ -200,12 +213,25 @@ class CitedText:
 
     def _checked(self, marker: re.Match[str]) -> str:
         """The marker with the numbers that point to a passage, each in brackets; nothing where none does."""
-        numbers = [number for text in marker[1].split(",") if 1 <= (number := int(text)) <= self._passages()]
-        if numbers:
-            self.cited.update(numbers)
-            return marker[0][: marker[0].index("[")] + "".join(f"[{number}]" for number in numbers)
+        told, numbers = self._passages(), _numbers(marker)
+        if numbers is None:
+            return marker[0]
+        if kept := [number for number in numbers if 1 <= number <= told]:
+            self.cited.update(kept)
+            return " " * marker[0].startswith(" ") + "".join(f"[{number}]" for number in kept)
         # In a bracket that is still open, what comes after must not make a marker of what stands before.
-        return "-" if _OPEN.search(self._tail) else ""
+        return "/" if _OPEN.search(self._tail) else ""
+
+
+def _numbers(marker: re.Match[str]) -> list[int] | None:
+    """The numbers of a marker, those of its ranges included; None where a range is none of passages, as in `[0-9]`."""
+    numbers: list[int] = []
+    for text in re.split(r"[^0-9\uff10-\uff19^ \u2013-]", marker[marker.lastindex or 0]):
+        ends = [int(end) for end in re.findall(r"[0-9\uff10-\uff19]+", text)]
+        if not 1 <= ends[0] <= ends[-1] and len(ends) == 2:
+            return None
+        numbers += range(ends[0], ends[-1] + 1)
+    return numbers
 
 
 def cited(

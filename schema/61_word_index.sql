@@ -412,10 +412,14 @@ comment on function app.renumber_chunk() is
   'Trigger: with other words a chunk is another one to the word index, and the index lists the old one no more.';
 
 --   1. What is new is indexed.
---   2. What is gone is counted out; of an owner without any document no word is kept.
+--   2. Of an owner without any document no word is kept. Either all segments go or none: one that somebody else is merging comes
+--      back with the words of the others, and these have to be counted out then.
+--   3. What is gone is counted out.
 create or replace function app.index_document_words() returns trigger
   language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_forgotten bigint[];
 begin
   -- 1.
   if tg_op = 'INSERT' then
@@ -432,19 +436,28 @@ begin
       p_stemmers => pg_catalog.array_agg(app.stemmer(c.language)), p_numbers => pg_catalog.array_agg(c.chunk_number),
       p_words => pg_catalog.array_agg(c.words), p_sign => -1)
     from old_chunks c where c.chunk_number not in (select n.chunk_number from new_chunks n) having count(*) > 0;
-  -- 2.
   elsif tg_op = 'DELETE' then
+    -- 2.
+    with emptied as materialized (
+      select s.segment, s.user_id from app.word_segments s
+      where s.collection = 'documents' and s.user_id in (select c.user_id from old_chunks c)
+        and not exists (select from public.embeddings e where e.user_id = s.user_id)
+    ), free as materialized (
+      select s.segment from app.word_segments s where s.segment in (select e.segment from emptied e) for update skip locked
+    )
+    select pg_catalog.array_agg(e.segment) into v_forgotten
+    from emptied e
+    where not exists (
+      select from emptied o where o.user_id = e.user_id and o.segment not in (select f.segment from free f));
+    perform app.forget_segments(v_forgotten);
+    -- 3.
     perform app.add_segments(p_collection => 'documents', p_users => pg_catalog.array_agg(c.user_id),
       p_stemmers => pg_catalog.array_agg(app.stemmer(c.language)), p_numbers => pg_catalog.array_agg(c.chunk_number),
       p_words => pg_catalog.array_agg(c.words), p_sign => -1)
     from old_chunks c
-    where c.user_id is null or exists (select from public.embeddings e where e.user_id = c.user_id)
+    where c.user_id is null
+      or exists (select from app.word_segments s where s.collection = 'documents' and s.user_id = c.user_id)
     having count(*) > 0;
-    perform app.forget_segments(array(
-      select s.segment from app.word_segments s
-      where s.collection = 'documents' and s.user_id in (select c.user_id from old_chunks c)
-        and not exists (select from public.embeddings e where e.user_id = s.user_id)
-      for update skip locked));
   else
     perform app.forget_segments(array(select s.segment from app.word_segments s where s.collection = 'documents'));
   end if;

@@ -273,6 +273,23 @@ def test_nothing_is_kept_of_the_words_of_a_user_without_documents(owner: psycopg
     assert owner.execute("select count(*) from app.word_postings").fetchone() == (0,)
 
 
+def test_what_is_deleted_while_another_writer_merges_is_counted_out(
+    database: ScratchDatabase, owner: psycopg.Connection, app: psycopg.Connection
+) -> None:
+    for number in range(15):
+        write(owner, f"d{number}", f"fox number {number}")
+    with database.connect("app", autocommit=False) as writer, database.connect("app", autocommit=False) as deleter:
+        sign_in(writer, ALICE)
+        writer.execute("insert into embeddings (id, user_id, content) values ('new', %s, 'fox lake')", (ALICE,))
+        sign_in(deleter, ALICE)
+        deleter.execute("delete from embeddings where user_id = %s", (ALICE,))
+        deleter.commit()
+        writer.commit()
+    scores = found(app, "fox lake")
+    rebuild(owner)
+    assert scores == pytest.approx(found(app, "fox lake"))
+
+
 def test_phrases_must_stand_and_excluded_words_must_not(owner: psycopg.Connection, app: psycopg.Connection) -> None:
     write(owner, "phrase", "the boundary layer flows", language="en")
     write(owner, "apart", "a layer at the boundary", language="en")

@@ -9,6 +9,7 @@ from parley.api.request import LARGEST_BODY_WITH_MEDIA, Request
 from parley.api.router import Api, Reply, Stream
 from parley.container import Container
 from parley.wire.schemas import (
+    AnyQuery,
     ChatCompletion,
     ChatCompletionEvents,
     ChatCompletionRequest,
@@ -36,9 +37,9 @@ api = Api(services.settings, lambda: services.access_keys)
     errors=[*_MODEL_CALL, "schema_unsupported"],
     largest_body=LARGEST_BODY_WITH_MEDIA,
 )
-def create_openai_chat_completion(request: Request, body: ChatCompletionRequest) -> Reply | Stream:
+def create_openai_chat_completion(request: Request, body: ChatCompletionRequest, query: AnyQuery) -> Reply | Stream:
     """Answer OpenAI's clients, with `stream` as chunks."""
-    headers = _ignored(body)
+    headers = _ignored(query, body)
     if body.stream:
         stream = services.chat_completions.stream(request.context, body)
         headers |= model_headers(stream.quota, stream.degraded)
@@ -57,26 +58,26 @@ def create_openai_chat_completion(request: Request, body: ChatCompletionRequest)
     errors=EMBEDDING,
     largest_body=LARGEST_BODY_WITH_MEDIA,
 )
-def create_openai_embeddings(request: Request, body: EmbeddingsRequest) -> Reply:
+def create_openai_embeddings(request: Request, body: EmbeddingsRequest, query: AnyQuery) -> Reply:
     """Embed texts for OpenAI's clients. It takes no Idempotency-Key: vectors are not kept."""
     embedded, quota = services.openai_embeddings.answer(request.context, body)
-    return Reply(embedded, _ignored(body) | embedding_headers(quota))
+    return Reply(embedded, _ignored(query, body) | embedding_headers(quota))
 
 
 @api.get("/v1/models", access="user", scope="chat", answer=ModelList)
-def list_openai_models(request: Request) -> ModelList:
+def list_openai_models(request: Request, query: AnyQuery) -> Reply:
     """List the models that may be named under /v1."""
-    return services.openai_models.all(request.caller)
+    return Reply(services.openai_models.all(request.caller), _ignored(query))
 
 
 @api.get("/v1/models/{model}", access="user", scope="chat", answer=ModelEntry, errors=["model_not_found"])
-def retrieve_openai_model(request: Request) -> ModelEntry:
+def retrieve_openai_model(request: Request, query: AnyQuery) -> Reply:
     """Read one of these models."""
-    return services.openai_models.one(request.caller, request.path["model"])
+    return Reply(services.openai_models.one(request.caller, request.path["model"]), _ignored(query))
 
 
-def _ignored(body: ChatCompletionRequest | EmbeddingsRequest) -> dict[str, str]:
-    names = ignored(body)
+def _ignored(query: AnyQuery, body: ChatCompletionRequest | EmbeddingsRequest | None = None) -> dict[str, str]:
+    names = ignored(query, body)
     return {"X-Parley-Ignored": ", ".join(names)} if names else {}
 
 

@@ -312,6 +312,22 @@ def test_a_schema_may_be_as_deep_as_its_own_bound(ask: Callable[..., Answer], sc
 # What was reported of other gateways
 
 
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/v1/models"), ("GET", "/v1/models/auto"), ("POST", PATH), ("POST", "/v1/embeddings")]
+)
+def test_parameters_that_clients_add_to_the_url_are_ignored_and_named(
+    functions: Functions, token: Token, method: str, path: str
+) -> None:
+    """Codex asks for /v1/models?client_version=0.133.0 (lmstudio-ai/lmstudio-bug-tracker 1964), Azure's clients send an
+    api-version with each request.
+    """
+    body = {"model": "auto", "input": "Hi", "messages": [{"role": "user", "content": "Hi"}]}
+    target = f"{path}?client_version=0.133.0&api-version=2026-01-01"
+    answer = functions.request("wire", method, target, body if method == "POST" else None, token=token("ada"))
+    assert answer.status == 200, answer.text
+    assert {"api-version", "client_version"} <= {*answer.headers["X-Parley-Ignored"].split(", ")}
+
+
 @pytest.mark.parametrize("model", ["gpt-6-luna", "claude-haiku-5-5", "gemini-3.8-flash"])
 @pytest.mark.parametrize(
     ("sent", "media_type"),

@@ -60,11 +60,11 @@ def is_auto(name: str) -> bool:
     return name.strip().lower() == AUTO
 
 
-def ignored(sent: BaseModel) -> list[str]:
-    """The members of a request that nothing here knows, by their paths without positions, and those whose value asks
-    for nothing; null says nothing.
+def ignored(query: AnyQuery, sent: BaseModel | None = None) -> list[str]:
+    """The parameters and members of a request that nothing here knows, by their paths without positions, and those
+    whose value asks for nothing; null says nothing.
     """
-    names = set(_unknown(sent, ""))
+    names = {*_unknown(query, ""), *_unknown(sent, "")}
     if isinstance(sent, ChatCompletionRequest):
         if "" in ([sent.stop] if isinstance(sent.stop, str) else sent.stop):
             names.add("stop")
@@ -83,6 +83,12 @@ def _unknown(sent: Any, place: str) -> Iterator[str]:
                 yield place + (name if _NAME.fullmatch(name) else "(unknown)")
         for name in sent.model_fields_set & type(sent).model_fields.keys():
             yield from _unknown(getattr(sent, name), f"{place}{name}.")
+
+
+class AnyQuery(BaseModel):
+    """Parameters that clients add of their own, such as `client_version` or `api-version`; none has a meaning here."""
+
+    model_config = ConfigDict(extra="allow", defer_build=True)
 
 
 # What is sent to /v1/chat/completions.

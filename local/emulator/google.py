@@ -176,6 +176,8 @@ def _generation(model: str, body: Json, streamed: bool) -> Call:
     config = body.get("generationConfig") or {}
     if config.get("frequencyPenalty") or config.get("presencePenalty"):
         raise CallError("bad_request", "Penalty is not enabled for this model")
+    if len(config.get("stopSequences") or ()) > 5:
+        raise CallError("bad_request", "The number of stop_sequences must not exceed 5.")
     schema = config.get("responseJsonSchema") or config.get("responseSchema")
     if fault := dangling(schema or {}):
         raise CallError("bad_request", f"* GenerateContentRequest.generation_config.response_json_schema: {fault}")

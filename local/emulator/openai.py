@@ -225,6 +225,8 @@ def _chat(body: Json) -> Call:
         "complete",
         model=body["model"],
         streamed=bool(body.get("stream")),
+    if not isinstance(stop, str) and len(stop) > 4:
+        raise CallError("bad_request", "Invalid 'stop': array too long. Expected an array with maximum length 4.")
         texts=texts,
         question=text_of(messages[spoken].get("content")) if spoken >= 0 else "",
         calling=_calling(body, messages[spoken + 1 :]),

@@ -328,6 +328,23 @@ def test_parameters_that_clients_add_to_the_url_are_ignored_and_named(
     assert {"api-version", "client_version"} <= {*answer.headers["X-Parley-Ignored"].split(", ")}
 
 
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("model", ["gpt-6-luna", "claude-haiku-5-5", "gemini-3.8-flash"])
+def test_an_answer_ends_at_any_of_many_stop_sequences(
+    ask: Callable[..., Answer], emulator: Emulator, model: str, stream: bool
+) -> None:
+    """Continue sends fourteen with its completions (continuedev/continue 1572 and 2461); OpenAI takes four."""
+    stops = [f"word{number}" for number in range(14)]
+    for at in (4, 13):  # a model keeps to the others itself
+        emulator.answer(f"Before. word{at} and after.", match=f"number {at}")
+        answer = ask(f"Tell me number {at}", model=model, stop=stops, stream=stream, cache="off")
+        text = text_of(answer) if stream else answer.json["choices"][0]["message"]["content"]
+        assert text.strip() == "Before."
+        assert sum(f'"{stop}"' in json.dumps(told(emulator)) for stop in stops) == (0 if model == "gpt-6-luna" else 4)
+    refused = ask("Hi", model=model, stop=["a"] * 33)
+    assert (refused.status, refused.json["error"]["param"]) == (400, "stop")
+
+
 @pytest.mark.parametrize("model", ["gpt-6-luna", "claude-haiku-5-5", "gemini-3.8-flash"])
 @pytest.mark.parametrize(
     ("sent", "media_type"),

@@ -22,6 +22,8 @@ Adjustable = Literal[
 ]
 
 _HOTTEST_CLAUDE = 1.0
+# The most stop sequences that OpenAI takes; Gemini takes one more.
+_MOST_STOPS = 4
 # What each provider takes in place of an effort that it does not have.
 _EFFORTS: dict[ProviderName, dict[ReasoningEffort, ReasoningEffort]] = {
     "openai": {"minimal": "low", "max": "xhigh"},
@@ -65,15 +67,15 @@ def fitted(
         adjusted["max_tokens"] = None
     steering = _steering(request, provider, known)
     adjusted |= {name: None for name in steering if getattr(request, name) is not None}
-    cut_at = tuple(stop for stop in request.stop if not _stops(provider, samples, stop))
+    stops = [stop for stop in request.stop if _stops(provider, samples, stop)][:_MOST_STOPS]
     fitted_request = replace(
         request,
         **steering,
         temperature=temperature,
         top_p=top_p,
         max_output_tokens=most,
-        stop=tuple(stop for stop in request.stop if stop not in cut_at),
-        cut_at=cut_at,
+        stop=tuple(stops),
+        cut_at=tuple(stop for stop in request.stop if stop not in stops),
     )
     if fitted_request.must_fit:
         fitted_request = _formed(fitted_request, provider)

@@ -171,7 +171,7 @@ class CompletionRequest:
         messages: at least one; system messages first.
         max_output_tokens: upper bound of generated tokens, reasoning included.
         temperature, top_p: sampling; None leaves the provider's default.
-        stop: up to four stop sequences for the provider.
+        stop: stop sequences for the provider; `fitting.fitted` leaves it four at most.
         cut_at: stop sequences that the provider does not take: the adapter ends the text there.
         schema: JSON schema that the answer must fit; None for free text. `fitting.fitted` makes it one that the
             provider takes.

@@ -444,13 +444,11 @@ class ChatCompletionRequest(NullIsAbsent, BaseModel):
     max_tokens: Annotated[int, Field(ge=1, le=10_000_000), Whole] | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] | None = None
     top_p: Annotated[float, Field(ge=0, le=1)] | None = None
-    stop: (
-        Annotated[str, StringConstraints(max_length=100)]
-        | Annotated[
-            list[Annotated[str, StringConstraints(max_length=100)]],
-            Field(max_length=4),
-        ]
-    ) = []
+    stop: Annotated[
+        Annotated[str, StringConstraints(max_length=100), Tag("text")]
+        | Annotated[list[Annotated[str, StringConstraints(max_length=100)]], Field(max_length=32), Tag("parts")],
+        Discriminator(_kind),
+    ] = []
     n: Annotated[int, Field(ge=1, le=1), Whole] = 1
     tools: Annotated[list[FunctionTool], Field(max_length=128)] | None = None
     tool_choice: SentChoice = "auto"

@@ -217,6 +217,11 @@ def _chat(body: Json) -> Call:
     texts = tuple(text for message in messages for text in texts_of(message.get("content")))
     wanted = body.get("response_format") or {}
     schema = wanted.get("json_schema", {}).get("schema")
+    if wanted.get("type") == "json_object" and not any("json" in text.lower() for text in texts):
+        raise CallError(
+            "bad_request",
+            "'messages' must contain the word 'json' in some form, to use 'response_format' of type 'json_object'.",
+        )
     if schema is not None and wanted["json_schema"].get("strict") and (fault := refused(schema, "openai")):
         raise CallError("bad_request", f"Invalid schema for response_format '{wanted['json_schema']['name']}': {fault}")
     stop = body.get("stop") or ()

@@ -345,6 +345,19 @@ def test_an_answer_ends_at_any_of_many_stop_sequences(
     assert (refused.status, refused.json["error"]["param"]) == (400, "stop")
 
 
+@pytest.mark.parametrize("content", ["What is a fjord?", "What is JSON?"])
+def test_an_object_may_be_asked_for_without_speaking_of_json(
+    ask: Callable[..., Answer], emulator: Emulator, content: str
+) -> None:
+    """OpenAI refuses that, the others do not, so that a fallback would end in 400."""
+    emulator.answer('{"a": 1}')
+    answer = ask(content, model="gpt-6-luna", models=["gpt-6-luna"], response_format={"type": "json_object"})
+    assert answer.status == 200, answer.text
+    assert [message["role"] for message in told(emulator)["messages"]] == (
+        ["user"] if "JSON" in content else ["system", "user"]
+    )
+
+
 @pytest.mark.parametrize("model", ["gpt-6-luna", "claude-haiku-5-5", "gemini-3.8-flash"])
 @pytest.mark.parametrize(
     ("sent", "media_type"),

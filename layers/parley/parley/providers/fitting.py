@@ -168,10 +168,13 @@ def _formed(request: CompletionRequest, provider: ProviderName) -> CompletionReq
 
         schema, exact = for_provider(request.schema, provider)
         return replace(request, schema=schema, may_not_fit=not exact)
-    if request.json_object and provider == "anthropic":
-        # It has no such mode.
-        messages = [Message("system", _JSON_ALONE), *request.messages]
-        return replace(request, messages=messages, may_not_fit=True)
+    if request.json_object and provider != "google":
+        # Anthropic has no such mode. OpenAI refuses its own where nothing says "JSON":
+        # https://platform.openai.com/docs/guides/structured-outputs#json-mode
+        has_mode = provider == "openai"
+        if not has_mode or not any("json" in message.content.lower() for message in request.messages):
+            messages = [Message("system", _JSON_ALONE), *request.messages]
+            return replace(request, messages=messages, may_not_fit=not has_mode)
     return request
 
 

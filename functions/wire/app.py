@@ -36,6 +36,7 @@ api = Api(services.settings, lambda: services.access_keys)
     idempotent=True,
     errors=[*_MODEL_CALL, "schema_unsupported"],
     largest_body=LARGEST_BODY_WITH_MEDIA,
+    mends_text=True,
 )
 def create_openai_chat_completion(request: Request, body: ChatCompletionRequest, query: AnyQuery) -> Reply | Stream:
     """Answer OpenAI's clients, with `stream` as chunks."""
@@ -57,6 +58,7 @@ def create_openai_chat_completion(request: Request, body: ChatCompletionRequest,
     answer=EmbeddingList,
     errors=EMBEDDING,
     largest_body=LARGEST_BODY_WITH_MEDIA,
+    mends_text=True,
 )
 def create_openai_embeddings(request: Request, body: EmbeddingsRequest, query: AnyQuery) -> Reply:
     """Embed texts for OpenAI's clients. It takes no Idempotency-Key: vectors are not kept."""

@@ -359,6 +359,31 @@ def test_an_object_may_be_asked_for_without_speaking_of_json(
 
 
 @pytest.mark.parametrize("model", ["gpt-6-luna", "claude-haiku-5-5", "gemini-3.8-flash"])
+def test_a_result_may_hold_what_no_text_can(
+    functions: Functions, ask: Callable[..., Answer], token: Token, emulator: Emulator, model: str
+) -> None:
+    """A file that a tool reads as text has NULs, and a cut emoji half of one. A history that is refused for it is so
+    for good (anthropics/claude-code 94055, aebrer/dreb 352).
+    """
+    messages = [
+        {"role": "user", "content": "Read it, please. 😀"},
+        {"role": "assistant", "content": None, "tool_calls": [CALL]},
+        {"role": "tool", "tool_call_id": "call_1", "content": "a\x00b \ud83d c"},
+    ]
+    answer = ask(messages, model=model, metadata={"a\x00": "b"})
+    assert answer.status == 200, answer.text
+    sent = json.dumps(told(emulator), ensure_ascii=False)
+    assert "a\ufffdb \ufffd c" in sent
+    assert "😀" in sent
+    body = {"model": "auto", "input": ["a\x00b"]}
+    assert functions.request("wire", "POST", "/v1/embeddings", body, token=token("ada")).status == 200
+    deep: Any = "\x00"
+    for _ in range(900):
+        deep = [deep]
+    assert ask(messages, model=model, deep=deep).status == 400
+
+
+@pytest.mark.parametrize("model", ["gpt-6-luna", "claude-haiku-5-5", "gemini-3.8-flash"])
 @pytest.mark.parametrize(
     ("sent", "media_type"),
     [

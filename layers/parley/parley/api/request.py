@@ -42,6 +42,7 @@ class Request:
         seconds: how long the answer may take.
         takes_key: whether the route looks at an Idempotency-Key.
         largest_body: in bytes.
+        mends_text: whether what no text can hold is replaced in the body, and not refused.
     """
 
     caller: Caller
@@ -54,6 +55,7 @@ class Request:
     seconds: float
     takes_key: bool
     largest_body: int = LARGEST_BODY
+    mends_text: bool = False
 
     @cached_property
     def body(self) -> bytes:
@@ -110,7 +112,13 @@ class Request:
             raise _nested_too_deep() from None
         except ValueError:  # a number of more digits than Python reads
             raise _invalid("The body holds a number with too many digits.") from None
-        check_text(value)
+        try:
+            check_text(value)
+        except Problem:
+            if not self.mends_text:
+                raise
+            value = _mended(value)
+            check_text(value)
         return self._fit(model, value)
 
     def query_as(self, model: type[Model]) -> Model:
@@ -177,6 +185,22 @@ def check_text(value: Any, place: tuple[int | str, ...] = ()) -> None:
         for name, item in value.items() if isinstance(value, dict) else enumerate(value):
             check_text(name, place)
             check_text(item, (*place, name))
+
+
+def _mended(value: Any) -> Any:
+    """A JSON value with U+FFFD in the place of NUL and of lone surrogates. Raises Problem (400) where it nests too
+    deep.
+    """
+    try:
+        if isinstance(value, str):
+            return value.replace("\x00", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        if isinstance(value, list):
+            return [_mended(item) for item in value]
+        if isinstance(value, dict):
+            return {_mended(name): _mended(item) for name, item in value.items()}
+    except RecursionError:
+        raise _nested_too_deep() from None
+    return value
 
 
 def _unfit(place: tuple[int | str, ...], message: str) -> Problem:

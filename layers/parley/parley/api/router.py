@@ -84,6 +84,7 @@ class Declaration(TypedDict, total=False):
         admitted: whether begin_request admits its requests, and says whose a machine key is.
         errors: the codes of its own problems, beside those that any route of its kind can answer with.
         largest_body: in bytes, where it is not the usual one.
+        mends_text: whether what no text can hold is replaced in its bodies, and not refused.
     """
 
     access: Required[Access]
@@ -94,6 +95,7 @@ class Declaration(TypedDict, total=False):
     admitted: bool
     errors: Sequence[str]
     largest_body: int
+    mends_text: bool
 
 
 class Route(NamedTuple):
@@ -103,7 +105,7 @@ class Route(NamedTuple):
         handler: takes the request and, where it has parameters of these names, `body` and `query`. Its name is the
             operation's, and its docstring the summary.
         body, query: the models that those are annotated with.
-        access, answer, status, idempotent, scope, admitted, errors, largest_body: see `Declaration`.
+        access, answer, status, idempotent, scope, admitted, errors, largest_body, mends_text: see `Declaration`.
     """
 
     method: str
@@ -119,6 +121,7 @@ class Route(NamedTuple):
     admitted: bool = False
     errors: Sequence[str] = ()
     largest_body: int = LARGEST_BODY
+    mends_text: bool = False
 
     def call(self, request: Request) -> Reply | Stream | Mapping[str, Any] | None:
         """Check what was sent and answer. Raises Problem."""
@@ -260,6 +263,7 @@ class Api:
             seconds=min(remaining, self._settings.request_seconds),
             takes_key=route.idempotent,
             largest_body=route.largest_body,
+            mends_text=route.mends_text,
         )
 
     def _not_found(self, _error: Exception) -> Response[str]:

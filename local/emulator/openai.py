@@ -225,13 +225,13 @@ def _chat(body: Json) -> Call:
     if schema is not None and wanted["json_schema"].get("strict") and (fault := refused(schema, "openai")):
         raise CallError("bad_request", f"Invalid schema for response_format '{wanted['json_schema']['name']}': {fault}")
     stop = body.get("stop") or ()
+    if not isinstance(stop, str) and len(stop) > 4:
+        raise CallError("bad_request", "Invalid 'stop': array too long. Expected an array with maximum length 4.")
     spoken = _spoken(messages)
     return Call(
         "complete",
         model=body["model"],
         streamed=bool(body.get("stream")),
-    if not isinstance(stop, str) and len(stop) > 4:
-        raise CallError("bad_request", "Invalid 'stop': array too long. Expected an array with maximum length 4.")
         texts=texts,
         question=text_of(messages[spoken].get("content")) if spoken >= 0 else "",
         calling=_calling(body, messages[spoken + 1 :]),

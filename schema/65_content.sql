@@ -142,7 +142,19 @@ select app.adopt_as_text('public.ai_content_searches', 'selected_content_id'),
   app.adopt_user_column('public.ai_content_searches', 'user_id', 'cascade');
 alter table public.ai_content_searches alter column id set default gen_random_uuid();
 alter table public.ai_content_searches add column if not exists selected_at timestamptz;
-alter table public.ai_content_searches drop constraint if exists ai_content_searches_content_type_check;
+do $$
+declare
+  v_name text;
+begin
+  -- S2 knows six types, whatever its check is called.
+  for v_name in
+    select k.conname from pg_catalog.pg_constraint k
+    join pg_catalog.pg_attribute a on a.attrelid = k.conrelid and k.conkey = array[a.attnum]
+    where k.conrelid = 'public.ai_content_searches'::regclass and k.contype = 'c' and a.attname = 'content_type'
+  loop
+    execute format('alter table public.ai_content_searches drop constraint %I', v_name);
+  end loop;
+end $$;
 alter table public.ai_content_searches add constraint ai_content_searches_content_type_check
   check (content_type in ('route', 'learning_path', 'exercise', 'school', 'event', 'instructor', 'document', 'mixed'));
 comment on table public.ai_content_searches is 'Searches and what was chosen from them. The query is personal data and goes with its user.';

@@ -7,5 +7,10 @@ begin
   end if;
 end $$;
 select app.drop_table_unless_adopted('public', 'ai_conversations');
-drop function if exists public.update_ai_conversations_updated_at();
+do $$
+begin
+  drop function if exists public.update_ai_conversations_updated_at();
+exception when dependent_objects_still_exist then
+  raise notice 'left function update_ai_conversations_updated_at(): triggers of other tables use it';
+end $$;
 drop function if exists app.fill_conversation_aliases();

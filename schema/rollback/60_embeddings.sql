@@ -14,4 +14,9 @@ drop trigger if exists _20_updated_at on public.embeddings;
 alter table if exists public.embeddings alter column embedding set storage external;
 alter table if exists public.embeddings reset (toast_tuple_target);
 select app.drop_table_unless_adopted('public', 'embeddings');
-drop function if exists public.update_updated_at();
+do $$
+begin
+  drop function if exists public.update_updated_at();
+exception when dependent_objects_still_exist then
+  raise notice 'left function update_updated_at(): triggers of other tables use it';
+end $$;

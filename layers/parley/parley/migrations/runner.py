@@ -134,9 +134,8 @@ def up(
         while True:
             done: list[Step] = []
             with _transaction(connection, seconds_left):
-                if not _has_ledger(connection):
-                    connection.execute(_LEDGER)
-                applied = _applied(connection)
+                # Made after the first file, which looks at what is there before anything changes.
+                applied = _applied(connection) if (has_ledger := _has_ledger(connection)) else {}
                 if accept_newer and _is_newer(applied, migrations):
                     return steps
                 _refuse_drift(applied, migrations, folder)
@@ -156,6 +155,9 @@ def up(
                 together = list(takewhile(lambda migration: migration.script.transactional, pending)) or pending[:1]
                 for migration in together:
                     done.append(_run(connection, conninfo, migration.label, migration.script, seconds_left))
+                    if not has_ledger:
+                        connection.execute(_LEDGER)
+                        has_ledger = True
                     connection.execute(
                         "insert into app.schema_migrations (version, name, checksum) values (%s, %s, %s)",
                         (migration.version, migration.name, migration.checksum),
@@ -265,7 +267,15 @@ def _transaction(connection: psycopg.Connection, seconds_left: SecondsLeft = wit
 
 
 def _has_ledger(connection: psycopg.Connection) -> bool:
-    row = connection.execute("select pg_catalog.to_regclass('app.schema_migrations') is not null").fetchone()
+    # Another tool's ledger may have this name; the first file refuses it.
+    row = connection.execute(
+        """
+        select pg_catalog.count(*) = 3 from pg_catalog.pg_attribute as a
+        inner join pg_catalog.pg_class as c on c.oid = a.attrelid
+        where c.relnamespace = pg_catalog.to_regnamespace('app') and c.relname = 'schema_migrations'
+          and a.attname in ('name', 'checksum', 'applied_at') and not a.attisdropped
+        """
+    ).fetchone()
     return bool(row and row[0])
 
 

@@ -329,6 +329,10 @@ def _as_actor(owner: psycopg.Connection[Any], actor: Actor) -> Iterator[list[str
     refused: list[str] = []
     try:
         with owner.transaction(force_rollback=True):
+            # A session keeps a plan that inlined a function for one role, and uses it for the next, who may not execute
+            # it: whether parley_owner could write the ledger, whose trigger calls app.canonical_provider, depended on
+            # who had written to the same month before.
+            owner.execute("discard plans")
             set_claims(owner, actor.claims)
             # SET SESSION AUTHORIZATION is what logging in does: session_user is the login too.
             command = "set local session authorization {}" if actor.way == "login" else "set local role {}"

@@ -48,3 +48,15 @@ def test_each_actor_reaches_just_the_rows_it_should(
     members = [table for table in tables.values() if matrix.expectation_name(table.name) == name]
     assert members
     assert [surprise for table in members for surprise in matrix.surprises(owner, table)] == []
+
+
+def test_what_an_actor_reaches_does_not_depend_on_who_came_before(
+    owner: psycopg.Connection[Any], tables: dict[str, Table]
+) -> None:
+    ledger = tables["public.ai_usage"]
+    service, keeper = (
+        next(actor for actor in matrix.ACTORS if actor.role == role) for role in ("service_role", "parley_owner")
+    )
+    owner.execute("discard plans")
+    assert matrix.measure(owner, ledger, service, "insert") == frozenset(ledger.keys)
+    assert matrix.measure(owner, ledger, keeper, "insert") == frozenset()

@@ -78,7 +78,7 @@ def test_whatever_the_model_returns_the_count_holds(functions: Functions, emulat
 def test_the_bank_serves_and_nothing_is_spent_when_every_provider_is_down(
     functions: Functions, token: Token, emulator: Emulator, database: Any
 ) -> None:
-    emulator.fault("unavailable", provider="*", times=40)
+    emulator.fault("unavailable", provider="*", times=40, retry_after="0")
     answer = ask(functions, FOLOUP, token("ada"))
     assert (answer.status, answer.json["degraded"], answer.json["model"]) == (200, True, None)
     assert len(answer.json["questions"]) == 5
@@ -90,7 +90,7 @@ def test_the_bank_serves_and_nothing_is_spent_when_every_provider_is_down(
 def test_nobody_is_asked_in_english_who_asked_for_another_language(
     functions: Functions, token: Token, emulator: Emulator, database: Any, language: str, status: int
 ) -> None:
-    emulator.fault("unavailable", provider="*", times=40)
+    emulator.fault("unavailable", provider="*", times=40, retry_after="0")
     answer = ask(functions, FOLOUP | {"language": language}, token("ada"))
     assert (answer.status, answer.json.get("degraded")) == (status, True if status == 200 else None)
     with database.connect() as owner:
@@ -176,7 +176,7 @@ def test_a_request_that_cannot_be_met_is_400(functions: Functions, emulator: Emu
 def test_the_bank_is_larger_than_what_can_be_asked_for_and_excluded(
     functions: Functions, token: Token, emulator: Emulator, kind: str
 ) -> None:
-    emulator.fault("unavailable", provider="*", times=40)
+    emulator.fault("unavailable", provider="*", times=40, retry_after="0")
     known = [text for text, _, _ in bank(kind)][:100]
     answer = ask(functions, FOLOUP | {"number": 20, "type": kind, "exclude_questions": known}, token("ada"))
     questions = [question["question"] for question in answer.json["questions"]]

@@ -190,7 +190,7 @@ def test_an_interview_whose_questions_took_a_unit_is_not_refused_after_that(
     functions.environment["PARLEY_DAILY_FREE_WRITES"] = "1"
     assert ada.prepare().status == 201
     assert ada.send("POST", "", {"role": "Nurse", "number": 2}).status == 201
-    emulator.fault("unavailable", provider="*", times=100)
+    emulator.fault("unavailable", provider="*", times=100, retry_after="0")
     refused = ada.send("POST", "", {"role": "Nurse", "number": 2})  # from the bank, which is free
     assert (refused.status, refused.json["code"]) == (429, "daily_limit_reached")
 
@@ -359,7 +359,7 @@ def test_an_interview_goes_on_without_follow_ups_when_every_provider_is_down(
 ) -> None:
     ada.prepare()
     state = ada.start().json
-    emulator.fault("unavailable", provider="*", times=100)
+    emulator.fault("unavailable", provider="*", times=100, retry_after="0")
     state = ada.answer("Because of the sums.", state["answer_sequence_number"]).json
     assert (state["asked"]["stage"], state["question_index"]) == ("question", 1)
 

@@ -170,6 +170,9 @@ begin
   return pg_catalog.jsonb_build_object(
     'outcome', 'due', 'fence', v_session.feedback_fence, 'samples', v_session.feedback_samples,
     'takes_unit', app.feedback_takes_unit(p_interview_id, v_session.feedback_samples),
+    'covered', (
+      select count(*) from pg_catalog.generate_series(1, v_session.feedback_samples) n
+      where not app.feedback_takes_unit(p_interview_id, n)),
     'version', (select count(*) + 1 from public.interview_feedback where interview_id = p_interview_id),
     'user_id', v_session.user_id, 'organization_id', v_session.organization_id,
     'interview', pg_catalog.jsonb_build_object(
@@ -185,7 +188,7 @@ begin
 end $$;
 comment on function app.begin_feedback(uuid, integer) is
   'Takes the lease to write an interview''s feedback: {"outcome": not_due, in_progress, or due with "fence", "samples", "takes_unit", '
-  '"version", "user_id", "organization_id" and "interview"}. For the service.';
+  '"covered" (how many of the samples the interview''s unit covers), "version", "user_id", "organization_id" and "interview"}. For the service.';
 
 create or replace function app.fail_feedback(p_interview_id uuid, p_fence integer, p_error_code text) returns void
   language plpgsql volatile security definer set search_path = pg_catalog, pg_temp

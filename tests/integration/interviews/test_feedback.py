@@ -134,3 +134,13 @@ def test_several_samples_report_how_far_they_agree(schedules: Functions, databas
     assert all(item["spread"] is not None for item in feedback["scores"])
     # Beyond three, a unit is taken.
     assert rows(database, "select daily_usage from user_ai_settings where user_id = %s", USER) == [1]
+
+
+def test_samples_that_models_left_out_take_no_unit(schedules: Functions, database: Any, emulator: Emulator) -> None:
+    interview = complete(database)
+    rows(database, "update interview_sessions set feedback_samples = 5 where id = %s returning 1", interview)
+    emulator.fault("slow", times=2, delay=0)
+    emulator.fault("missing_keys", times=100)
+    assert run_worker(schedules, interview) == []
+    assert rows(database, "select samples from interview_feedback") == [2]
+    assert rows(database, "select coalesce(max(daily_usage), 0) from user_ai_settings") == [0]

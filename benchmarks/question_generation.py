@@ -3,8 +3,8 @@
     python benchmarks/question_generation.py [--generations 500] [--seed 1]
 
 Users ask for 1 to 20 questions in five languages, with and without competencies. The emulated model answers in the
-language that the prompt names; of every four first answers one is short, one repeats itself and is too long, and one is
-cut or fenced. Exits 1 when something differs.
+language that the prompt names; of every four first answers one is short, one repeats itself, numbered and too long, and
+one is cut or fenced. Exits 1 when something differs.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def disturb(emulator: Emulator, random: Random, body: dict[str, Any]) -> None:
         emulator.answer(json.dumps({"description": "d", "questions": [{"question": text} for text in texts]}), times=1)
     elif kind == 1:
         text = templates[1].format(topic="brakes")
-        texts = [text, text.upper(), f"{text} {'und ' * 30}", text + "!", ""]
+        texts = [f"1. {text}", f"2) {text.upper()}", f"{text} {'und ' * 30}", text + "!", ""]
         emulator.answer(json.dumps({"description": "d", "questions": [{"question": text} for text in texts]}), times=1)
     elif kind in (2, 3):
         emulator.fault(("fenced_json", "truncated_json")[kind - 2], provider="*", times=1)

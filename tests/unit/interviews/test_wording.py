@@ -40,6 +40,7 @@ from parley.interviews.wording import alike, cleaned, words
             False,
         ),
         ("R\u00e9sum\u00e9 or portfolio?", "Re\u0301sume\u0301 or portfolio?", True),
+        ("What is a led\u00adger?", "What\u200b is a ledger?\ufeff", True),
     ],
 )
 def test_questions_are_compared_in_any_script(one: str, other: str, same: bool) -> None:

@@ -58,10 +58,13 @@ def too_long(question: str) -> bool:
 
 
 def parts(text: str) -> list[str]:
-    """What questions are compared by, in order: words, or neighbouring characters in a script without spaces."""
+    """What questions are compared by, in order: words, or neighbouring characters in a script without spaces. What is
+    invisible, such as a soft hyphen, makes no other word.
+    """
+    visible = "".join(character for character in text if unicodedata.category(character) != "Cf")
     return [
         part
-        for word in words_of(with_plain_apostrophes(unicodedata.normalize("NFKC", text).casefold()))
+        for word in words_of(with_plain_apostrophes(unicodedata.normalize("NFKC", visible).casefold()))
         for part in (map("".join, pairwise(word)) if len(word) > 1 and is_unspaced(word[0]) else [word])
     ]
 

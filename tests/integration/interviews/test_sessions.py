@@ -549,6 +549,45 @@ def test_an_adopted_interview_with_questions_of_another_shape_can_be_read(
     assert state["asked"] is None or state["asked"]["content"] == "Why SQL?"
 
 
+@pytest.mark.parametrize("kept", ["null", '{"clarity": 80}', '"Well done"', '["Clear"]'])
+def test_an_adopted_interview_with_words_and_feedback_of_its_own_is_told_within_the_contract(
+    ada: Candidate, database: Any, kept: str
+) -> None:
+    ada.prepare()
+    with database.connect() as owner:
+        owner.execute("""
+            alter table interview_sessions drop constraint interview_sessions_words_check,
+              alter column metadata drop not null, disable trigger _10_status;
+            alter table interview_responses drop constraint interview_responses_stage_check;
+            alter table interview_feedback drop constraint interview_feedback_hiring_recommendation_check,
+              alter column strengths drop not null
+        """)
+        owner.execute(
+            "insert into interview_responses (interview_id, role, content, stage, sequence_number)"
+            " values (%s, 'user', 'Hm', 'introduction', 1)", (ada.id,),
+        )  # fmt: skip
+        feedback = owner.execute(
+            "insert into interview_feedback (interview_id, user_id, overall_score, hiring_recommendation, scores,"
+            " strengths, improvements, recommendations) values (%s, 'ada', 85, 'maybe', %s, %s, %s, %s) returning id",
+            (ada.id, *[kept] * 4),
+        ).fetchone()[0]
+        owner.execute("update interview_feedback set strengths = null where strengths = 'null'")
+        owner.execute(
+            "update interview_sessions set status = 'active', interview_type = 'phone', metadata = null,"
+            " feedback_id = %s, competencies = '\"care\"'", (feedback,),
+        )  # fmt: skip
+    # Each answer is held against the contract.
+    assert [ada.send("GET", path).json["data"][0]["status"] for path in ("", "/recent")] == ["active"] * 2
+    assert ada.send("GET", f"/{ada.id}").json["metadata"] == {}
+    assert ada.state()["status"] == "active"
+    assert ada.send("GET", f"/{ada.id}/responses").json["data"][0]["stage"] == "introduction"
+    told = {"null": [], '["Clear"]': ["Clear"]}.get(kept, [json.loads(kept)])
+    assert ada.send("GET", f"/{ada.id}/export").json["feedback"]["strengths"] == told
+    assert ada.send("GET", f"/{ada.id}/export?format=md").status == 200
+    assert ada.send("GET", f"/{ada.id}/feedback").json["feedback"] is None
+    assert ada.send("GET", f"/{ada.id}/feedback?version=1").status == 404
+
+
 @pytest.mark.parametrize("interview_type", ["voice", "text"])
 @pytest.mark.parametrize("turns", [[], ["assistant"], ["assistant", "user"]])
 def test_an_interview_with_turns_from_elsewhere_is_read_but_not_conducted(

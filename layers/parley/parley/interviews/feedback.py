@@ -91,6 +91,8 @@ class FeedbackRequests:
             from public.interview_sessions s
             left join public.interview_feedback f
               on f.interview_id = s.id and (f.version = %s or %s::integer is null and f.id = s.feedback_id)
+                -- What Parley did not write may have any form.
+                and f.rule_version is not null
             where s.id = %s and s.user_id = %s
             """,
             (version, version, interview_uuid(interview_id), caller.user_id),

@@ -108,7 +108,7 @@ class InterviewFeedback(TypedDict):
 
 class FeedbackState(TypedDict):
     """Where an interview's feedback is. `feedback` is the latest version, or the one asked for, while another one is
-    written too; `error` says why the last one could not be written.
+    written too; `error` says why the last one could not be written. What was there before Parley is in the export.
     """
 
     interview_id: str

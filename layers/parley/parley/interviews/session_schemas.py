@@ -28,6 +28,10 @@ _QuestionText = Annotated[str, StringConstraints(min_length=1, max_length=1_000,
 _Point = Annotated[str, StringConstraints(max_length=500)]
 _Points = Annotated[list[_Point], Field(max_length=20)]
 _LARGEST_METADATA = 4_096  # bytes of JSON
+# An adopted interview may have a word of its application's.
+_AnyType = InterviewType | str
+_AnyStatus = Status | str
+_AnyStage = Stage | str
 
 
 def _short(value: dict[str, Any]) -> dict[str, Any]:
@@ -199,14 +203,15 @@ class SessionQuestion(TypedDict):
 
 class InterviewSummary(TypedDict):
     """An interview without its questions. `overall_score` (0 to 100) comes with its feedback; `ended_reason` is
-    finished, ended_by_candidate, time_limit, silence or abandoned.
+    finished, ended_by_candidate, time_limit, silence or abandoned. One that was there before Parley may have a type and
+    a status of its own; no move of a candidate is taken in it.
     """
 
     id: UUID
     title: str | None
     description: str | None
-    interview_type: InterviewType
-    status: Status
+    interview_type: _AnyType
+    status: _AnyStatus
     feedback_status: FeedbackStatus
     category: str
     role: str | None
@@ -260,7 +265,7 @@ class InterviewState(TypedDict):
     """
 
     id: str
-    status: Status
+    status: _AnyStatus
     feedback_status: FeedbackStatus
     awaits: Awaits | None
     asked: Asked | None
@@ -297,7 +302,7 @@ class InterviewTurn(TypedDict):
 
     sequence_number: int
     role: Role
-    stage: Stage | None
+    stage: _AnyStage | None
     content: str
     question_index: int | None
     timestamp: datetime
@@ -363,10 +368,10 @@ class RecentInterview(TypedDict):
     id: UUID
     title: str | None
     description: str | None
-    interview_type: InterviewType
+    interview_type: _AnyType
     category: str
     role: str | None
-    status: Status
+    status: _AnyStatus
     feedback_status: FeedbackStatus
     started_at: datetime | None
     completed_at: datetime | None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
@@ -177,11 +177,15 @@ class Interviews:
         )
         if not rows:
             raise interview_not_found()
-        questions = [asdict(question) for question in Question.all_of(rows[0]["questions"])]
-        # An adopted interview may keep something else than criteria.
-        kept = rows[0]["competencies"] if isinstance(rows[0]["competencies"], list) else []
-        criteria = [criterion for criterion in kept if isinstance(criterion, dict)]
-        return cast("Interview", rows[0] | {"questions": questions, "competencies": criteria})
+        found = rows[0]
+        # An adopted interview may keep something else, or nothing.
+        kept = found["competencies"] if isinstance(found["competencies"], list) else []
+        changed: dict[str, Any] = {
+            "questions": [asdict(question) for question in Question.all_of(found["questions"])],
+            "competencies": [criterion for criterion in kept if isinstance(criterion, dict)],
+            "metadata": found["metadata"] if isinstance(found["metadata"], dict) else {},
+        }
+        return cast("Interview", found | changed)
 
     def page(self, caller: Caller, query: InterviewQuery) -> InterviewList:
         """The caller's interviews, the newest first, without their questions."""
@@ -270,10 +274,11 @@ class Interviews:
             ],
             idempotent=True,
         )
+        lists = ("scores", "strengths", "improvements", "recommendations")
         return {
             "interview": interview,
             "turns": cast("list[InterviewTurn]", turns),
-            "feedback": cast("ExportedFeedback", feedback[0]) if feedback else None,
+            "feedback": cast("ExportedFeedback", _with_lists(feedback[0], lists)) if feedback else None,
         }
 
     def statistics(self, caller: Caller) -> InterviewStatistics:
@@ -304,7 +309,10 @@ class Interviews:
             (caller.user_id, query.limit),
             idempotent=True,
         )
-        return {"data": cast("list[RecentInterview]", rows), "next_cursor": None}
+        # Null is an interview without feedback.
+        lists = ("strengths", "improvements")
+        data = [_with_lists(row, lists) if row["feedback_id"] else row for row in rows]
+        return {"data": cast("list[RecentInterview]", data), "next_cursor": None}
 
     def change(self, caller: Caller, interview_id: str, change: InterviewChange) -> Interview:
         """Change what describes an interview. Raises Problem (404)."""
@@ -332,6 +340,17 @@ class Interviews:
         )
         if not deleted:
             raise interview_not_found()
+
+
+def _a_list(value: Any) -> list[Any]:
+    """What adopted feedback keeps as a list, or as one thing, or not at all."""
+    if isinstance(value, list):
+        return value
+    return [value] if value else []
+
+
+def _with_lists(row: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    return {**row, **{name: _a_list(row[name]) for name in names}}
 
 
 def _stored(number: int, question: NewQuestion) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from parley.admission.records import CacheScope, Operation
 
 CacheMode = Literal["off", "exact", "semantic"]
+# All of ASCII once more, invisible: models read it, whoever reads the text does not see it.
+_UNSEEN = re.compile("[\U000e0000-\U000e007f]+")
 
 
 class Prompt(NamedTuple):
@@ -79,9 +82,12 @@ class Prompt(NamedTuple):
 
 
 def fenced(material: Mapping[str, Any]) -> tuple[str, str]:
-    """A tag, and what callers wrote as JSON between two of them. Nobody can guess the tag: each prompt has another."""
+    """A tag, and what callers wrote as JSON between two of them. Nobody can guess the tag: each prompt has another.
+    Letters that nobody can see are left out.
+    """
     tag = f"material-{secrets.token_hex(8)}"
-    return tag, f"<{tag}>\n{json.dumps(material, ensure_ascii=False)}\n</{tag}>"
+    written = _UNSEEN.sub("", json.dumps(material, ensure_ascii=False))
+    return tag, f"<{tag}>\n{written}\n</{tag}>"
 
 
 def context_message(context: Mapping[str, Any]) -> Message:

@@ -73,6 +73,9 @@ def test_evidence_is_asked_for_before_the_level() -> None:
         changed(lambda answer: answer.update(score=100)),
         changed(lambda answer: answer["competencies"].reverse()),
         changed(lambda answer: answer["competencies"][0].update(level=int(answer["competencies"][0]["level"]))),
+        changed(lambda answer: answer["competencies"][0].update(level=float(answer["competencies"][0]["level"]))),
+        changed(lambda answer: answer["competencies"][0].update(key="Technical Knowledge")),
+        changed(lambda answer: answer["questions"][0].update(question=" Q1", status="Not answered")),
         changed(lambda answer: answer["questions"][0].update(summary="nul \x00 and half \ud83d a pair").__class__),
     ],
 )
@@ -98,6 +101,8 @@ def test_a_whole_answer_is_read_whatever_stands_around_it(text: str) -> None:
         (changed(lambda answer: answer["competencies"][1].update(level="excellent")), "competencies.1.level"),
         (changed(lambda answer: answer["competencies"][1].update(level=6)), "competencies.1.level"),
         (changed(lambda answer: answer["competencies"][1].update(level=None)), "competencies.1.level"),
+        (changed(lambda answer: answer["competencies"][1].update(level=True)), "competencies.1.level"),
+        (changed(lambda answer: answer["competencies"][1].update(level=3.5)), "competencies.1.level"),
         (changed(lambda answer: answer["competencies"][2].pop("evidence")), "competencies.2.evidence: missing"),
         (changed(lambda answer: answer["questions"][2].update(status="perfect")), "questions.2.status"),
         (changed(lambda answer: answer.pop("summary")), "summary: missing"),

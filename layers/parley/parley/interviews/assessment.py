@@ -7,6 +7,7 @@ that the candidate did not say (`evidence`).
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -280,8 +281,11 @@ def _fault(location: tuple[int | str, ...], kind: str) -> str:
 # What a model writes: its JSON can say what nothing can store, a number for a word, and more than anybody reads.
 
 
-def _as_text(value: Any) -> Any:
-    return str(value) if type(value) is int else value
+def _as_choice(value: Any) -> Any:
+    """Models write 4 or 4.0 for "4", and "Not observed" for "not_observed"."""
+    if type(value) is float and value.is_integer():
+        value = int(value)
+    return re.sub(r"[\s_-]+", "_", str(value).strip().casefold()) if type(value) in (int, str) else value
 
 
 def _as_number(value: Any) -> Any:
@@ -304,18 +308,18 @@ class _Quote(_Written):
 
 
 class _Competency(_Written):
-    key: str
+    key: Annotated[str, BeforeValidator(_as_choice)]
     evidence: Annotated[list[_Quote], AfterValidator(lambda quotes: quotes[:_MOST_QUOTES])]
     reasoning: _Text
-    level: Annotated[Literal["1", "2", "3", "4", "5", "not_observed"], BeforeValidator(_as_text)]
+    level: Annotated[Literal["1", "2", "3", "4", "5", "not_observed"], BeforeValidator(_as_choice)]
 
 
 class _Question(_Written):
-    question: str
+    question: Annotated[str, BeforeValidator(_as_choice)]
     summary: _Text
     missing_points: _Points
     better_answer: _Text
-    status: Literal["answered", "partial", "not_answered"]
+    status: Annotated[Literal["answered", "partial", "not_answered"], BeforeValidator(_as_choice)]
 
 
 class _Improvement(_Written):

@@ -381,6 +381,17 @@ def test_what_cannot_be_asked_is_no_follow_up(ada: Candidate, emulator: Emulator
     assert (state["asked"]["stage"], state["question_index"]) == ("question", 1)
 
 
+@pytest.mark.parametrize(
+    "follow_ups",
+    [["", QUESTIONS[0]["question"], "1. Which sums?"], [{"question": "Which sums?"}], ["Which sums?", "Why?"]],
+)
+def test_the_first_follow_up_that_can_be_asked_is_asked(ada: Candidate, emulator: Emulator, follow_ups: Any) -> None:
+    emulator.answer(json.dumps({"follow_ups": follow_ups}))
+    ada.prepare()
+    state = ada.answer("Because of the sums.", ada.start().json["answer_sequence_number"]).json
+    assert (state["asked"]["stage"], state["asked"]["content"]) == ("follow_up", "Which sums?")
+
+
 def test_an_answer_is_kept_where_its_follow_up_could_not_be_written(
     ada: Candidate, functions: Functions, database: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -61,11 +61,12 @@ def follow_up_prompt(state: State) -> Prompt:
 
 
 def follow_up(text: str, state: State) -> str | None:
-    """The follow-up in a model's answer; None where it has none that can be asked."""
-    found = object_with_list(text, "follow_ups").get("follow_ups", [])
-    written = next((item for item in found if isinstance(item, str)), "")
-    question = cleaned(storable(written))
-    wording = words(question)
-    if not wording or too_long(question) or any(alike(wording, words(other)) for other in state.asked):
-        return None
-    return question
+    """The first follow-up in a model's answer that can be asked; None where there is none."""
+    asked = [words(other) for other in state.asked]
+    for item in object_with_list(text, "follow_ups").get("follow_ups", []):
+        written = item.get("question") if isinstance(item, dict) else item
+        question = cleaned(storable(written)) if isinstance(written, str) else ""
+        wording = words(question)
+        if wording and not too_long(question) and not any(alike(wording, other) for other in asked):
+            return question
+    return None

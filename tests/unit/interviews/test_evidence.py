@@ -191,9 +191,9 @@ def test_no_ellipsis_leaves_a_negation_out(said: str, quote: str, shown: str) ->
     assert ('"' in told) is (words_in(quote) < 3 or "\u2026" in shown)
 
 
-@pytest.mark.parametrize("quote", ["28 tests", "a b", "argv c", "the [whole] plan"])
+@pytest.mark.parametrize("quote", ["28 tests", "a b", "argv c", "the [whole] plan", "~5 ms"])
 def test_a_sign_that_means_something_is_not_left_out(quote: str) -> None:
-    assert OwnWords([make_turn(2, "user", "2**8 tests, a * b, arg_v c, the plan", 0)]).find(quote) is None
+    assert OwnWords([make_turn(2, "user", "2**8 tests, a * b, arg_v c, the plan, 5 ms", 0)]).find(quote) is None
 
 
 @pytest.mark.parametrize("quote", ["I can", "so I can", "I like C and Java", "measured it", "r\u00e9sum"])

@@ -51,7 +51,7 @@ _A_MARK = re.compile(f"``|\u00b4\u00b4|''|\u2018\u2018|\u2019\u2019|[{''.join(so
 # Languages that use no apostrophes join words to a closing mark; in Hebrew a mark within a word is an abbreviation.
 _HANGUL, _HEBREW = re.compile("[\u1100-\u11ff\u3130-\u318f\uac00-\ud7af]"), re.compile("[\u0590-\u05ff]")
 _APOSTROPHE = "'"
-_EMPHASIS = re.compile(r"[*_~]+")
+_EMPHASIS = re.compile(r"[*_]+")
 _SHORTEST_QUOTATION = 3  # words; fewer are a name or a term
 _DEEPEST_QUOTATION = 4  # quotations in each other; a model that nests more of them makes its reader slow
 # A quote is a part of a sentence, and a model that ends it with a stop changes no word. These signs are words.

@@ -213,6 +213,8 @@ def test_a_worker_whose_lease_a_report_has_taken_is_done_and_raises_no_alarm(
     with monkeypatch.context() as patched:
         patched.setattr(type(completions), "admit", taken_over)
         assert run_worker(schedules, interview) == []
-    assert [record.message for record in caplog.records if record.levelno >= logging.WARNING] == []
+    # Psycopg says at times that it ended a pipeline after the error that is expected here.
+    ours = [record for record in caplog.records if record.name != "psycopg"]
+    assert [record.message for record in ours if record.levelno >= logging.WARNING] == []
     assert (session(database, interview)["feedback_status"], run_worker(schedules, interview)) == ("pending", [])
     assert session(database, interview)["feedback_status"] == "ready"

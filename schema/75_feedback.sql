@@ -58,7 +58,9 @@ create or replace function app.feedback_takes_unit(p_interview_id uuid, p_sample
 begin atomic
   select coalesce(sum(f.samples), 0) + p_samples > 3
   from public.interview_sessions s
-  join public.interview_feedback f on f.interview_id = s.id and f.version >= s.feedback_counted_from
+  -- What an adopted interview had before is none of Parley's.
+  join public.interview_feedback f
+    on f.interview_id = s.id and f.version >= s.feedback_counted_from and f.rule_version is not null
   where s.id = p_interview_id;
 end;
 comment on function app.feedback_takes_unit(uuid, integer) is
@@ -113,7 +115,7 @@ begin
   -- 4.
   v_written := (
     select count(*) from public.interview_feedback
-    where interview_id = p_interview_id and version >= v_session.feedback_counted_from);
+    where interview_id = p_interview_id and version >= v_session.feedback_counted_from and rule_version is not null);
   if v_written > 3 or v_session.feedback_fence >= 40 then
     return '{"outcome": "feedback_limit_reached"}';
   end if;

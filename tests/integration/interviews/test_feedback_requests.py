@@ -194,6 +194,22 @@ def test_samples_count_as_as_many_and_what_goes_beyond_takes_a_unit(
     assert rows(database, "select daily_usage from user_ai_settings where user_id = %s", USER) == [1]
 
 
+def test_feedback_of_before_parley_counts_towards_nothing(ask: Ask, schedules: Functions, database: Any) -> None:
+    interview = complete(database)
+    rows(
+        database,
+        "insert into interview_feedback (interview_id, user_id, version, overall_score)"
+        " select %s, %s, n, 70 from generate_series(1, 5) n returning 1", interview, USER,
+    )  # fmt: skip
+    run_worker(schedules, interview)
+    assert ask("GET", interview).json["regenerations_left"] == 3
+    assert ask("POST", interview, {"samples": 2}).status == 202
+    run_worker(schedules, interview)
+    told = ask("GET", interview).json
+    assert (told["feedback"]["version"], told["regenerations_left"]) == (7, 2)
+    assert rows(database, "select coalesce(max(daily_usage), 0) from user_ai_settings") == [0]
+
+
 def test_who_has_no_unit_left_is_told_at_once(ask: Ask, schedules: Functions, database: Any) -> None:
     interview = complete(database)
     run_worker(schedules, interview)

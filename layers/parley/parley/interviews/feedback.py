@@ -86,7 +86,8 @@ class FeedbackRequests:
             select s.feedback_status, s.feedback_error, s.feedback_requested_at,
               (select count(*) from public.interview_feedback v where v.interview_id = s.id) as versions,
               (select count(*) from public.interview_feedback v
-               where v.interview_id = s.id and v.version >= s.feedback_counted_from) as counted,
+               where v.interview_id = s.id and v.version >= s.feedback_counted_from
+                 and v.rule_version is not null) as counted,
               to_jsonb(f) as feedback
             from public.interview_sessions s
             left join public.interview_feedback f

@@ -267,6 +267,10 @@ def test_of_a_quote_the_words_beside_each_other_are_counted(quote: str, words: i
         ('A "retry storm" and 5" of rain.', 'A "retry storm" and 5" of rain.'),
         ("The owners' caf\u00e9 and the teams' plan.", "The owners' caf\u00e9 and the teams' plan."),
         ('He said "no', 'He said "no'),
+        ("As you said:\n\n> we cut\n> latency\n\nClear.", "As you said:\n\n> we cut\n> latency\n\nClear."),
+        ("As you said:\n> we doubled\n>> the revenue\n\nClear.", "As you said:\nwe doubled\nthe revenue\n\nClear."),
+        ("> \u201cwe flew to work\u201d", "we flew to work"),
+        ("p95 > 200 ms in three regions", "p95 > 200 ms in three regions"),
         ('"I flew \u201cdon\u2019t\u201d to work"', "I flew \u201cdon\u2019t\u201d to work"),
         ('"I flew, \u201cas we all did\u201d, to work"', "I flew, as we all did, to work"),
     ],
@@ -298,7 +302,7 @@ def test_a_mark_that_a_word_is_joined_to_still_closes() -> None:
     assert OwnWords(TURNS).without_invented(said) == "매출을 두 배로 늘렸다라고, 매출을 두 배로 늘렸다라고"
 
 
-@pytest.mark.parametrize("marks", ['"', "\u201c", "'a \u201c", "\u00bb \u00ab '"])
+@pytest.mark.parametrize("marks", ['"', "\u201c", "'a \u201c", "\u00bb \u00ab '", "\n>>>", "\n> "])
 def test_a_model_that_opens_quotations_without_end_does_not_hold_the_worker_up(marks: str) -> None:
     """Where each of them is looked up, this test does not end."""
     turns = [make_turn(number, "user", "a b c " * 3_000, 0) for number in range(2, 12)]

@@ -31,6 +31,9 @@ _ELLIPSIS = re.compile(
 )
 _DOTS = "..."
 _END_OF_SENTENCE = re.compile(r"[!?\n\u0964\u061f\u06d4\u3002\uff01\uff1f]|\.(?:\s|$)")
+# Markdown's other way to quote: lines that begin with a sign.
+_BLOCK = re.compile(r"(?:^[ \t]*>.*\n?)+", re.MULTILINE)
+_SIGN_OF_BLOCK = re.compile(r"^[ \t]*(?:>[ \t]?)+", re.MULTILINE)
 # Editors put what they change into brackets, mostly a letter's case. Models escape JSON's characters twice.
 _BRACKET = re.compile(r"[\[\]]")
 _ESCAPED = re.compile(r'\\(?:["\\/nrt]|u[0-9A-Fa-f]{4})')
@@ -139,18 +142,27 @@ class OwnWords:
 
     def without_invented(self, text: str) -> str:
         """The text without quotation marks around what none of the turns has, or has with a negation that is left out:
-        there it is no quote any more.
+        there it is no quote any more. So are lines that Markdown quotes.
         """
+        text = _BLOCK.sub(self._without_signs, text)
         dropped: list[tuple[int, int]] = []
         for opening, closing in _quotations(text):
             inside = text[opening[1] : closing[0]]
-            if words_in(inside) >= _SHORTEST_QUOTATION:
-                found = self.find(inside)
-                if found is None or found.is_restored:
-                    dropped += (opening, closing)
+            if self._is_invented(inside):
+                dropped += (opening, closing)
         for start, end in sorted(dropped, reverse=True):
             text = text[:start] + text[end:]
         return text
+
+    def _is_invented(self, quote: str) -> bool:
+        if words_in(quote) < _SHORTEST_QUOTATION:
+            return False
+        found = self.find(quote)
+        return found is None or found.is_restored
+
+    def _without_signs(self, block: re.Match[str]) -> str:
+        inside = _SIGN_OF_BLOCK.sub("", block[0])
+        return inside if self._is_invented(inside) else block[0]
 
 
 class _Text:

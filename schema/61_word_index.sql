@@ -220,6 +220,7 @@ create table if not exists app.word_segments (
   numbers     bigint[] not null,
   constraint word_segments_collection_check check (collection in ('documents', 'content'))
 );
+alter table app.word_segments add column if not exists listed integer not null generated always as (cardinality(numbers)) stored;
 create index if not exists idx_word_segments_scope on app.word_segments (user_id, collection);
 comment on table app.word_segments is
   'What was indexed together: the chunks that one statement wrote or deleted, or several such segments merged.';
@@ -228,6 +229,8 @@ comment on column app.word_segments.stemmer is 'The text search configuration of
 comment on column app.word_segments.chunks is 'How many chunks this adds to the collection; negative for deleted ones.';
 comment on column app.word_segments.words is 'How many words these chunks hold together; negative as well.';
 comment on column app.word_segments.numbers is 'The chunk_number of each chunk that is listed; of deleted ones none.';
+comment on column app.word_segments.listed is
+  'Generated: how many chunks are listed, also such as are gone: with others deleted, chunks may be 0 where many are.';
 
 create table if not exists app.word_postings (
   segment      bigint not null,
@@ -330,17 +333,31 @@ begin
 end $$;
 comment on aggregate app.concatenate(anycompatiblearray) is 'One array of all elements.';
 
+create or replace function app.is_mostly_gone(p_numbers bigint[]) returns boolean
+  language plpgsql stable set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_step constant integer := pg_catalog.cardinality(p_numbers) / 100 + 1;
+begin
+  return (
+    select 2 * count(*) filter (where exists (select from public.embeddings e where e.chunk_number = n.number)
+      or exists (select from public.content_items c where c.chunk_number = n.number)) < count(*)
+    from pg_catalog.unnest(p_numbers) with ordinality as n (number, place) where n.place % v_step = 0);
+end $$;
+comment on function app.is_mostly_gone(bigint[]) is 'Whether of about a hundred of these chunks less than half are still there under their numbers.';
+
 -- Why segments are merged at all: a search looks each word up in each of them.
 --   1. Segments of one size that nobody else is merging; under 16 of them there is nothing to do.
---   2. Their sums, and which of their chunks are still there under these numbers.
---   3. Their words, without what is gone.
+--   2. With the largest merge, those that stay otherwise, where most of what they list is gone.
+--   3. Their sums, and which of their chunks are still there under these numbers.
+--   4. Their words, without what is gone.
 create or replace function app.merge_segments(p_collection text, p_user_id text, p_stemmer text) returns void
   language plpgsql volatile set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_fan_in constant integer := 16;
   -- What has 4 096 chunks stays as it is: merging it would keep somebody waiting, and there are few of them.
-  v_sizes constant integer[] := array[1, 16, 256, 4096];
+  v_sizes constant integer[] := array[0, 16, 256, 4096];
   v_segments bigint[];
   v_merged bigint;
   v_numbers bigint[];
@@ -351,12 +368,21 @@ begin
     v_segments := array(
       select s.segment from app.word_segments s
       where s.collection = p_collection and s.user_id is not distinct from p_user_id and s.stemmer = p_stemmer
-        and pg_catalog.abs(s.chunks) < v_sizes[v_size + 1]
-        and (v_size = 1 or pg_catalog.abs(s.chunks) >= v_sizes[v_size])
+        and greatest(pg_catalog.abs(s.chunks), s.listed) >= v_sizes[v_size]
+        and greatest(pg_catalog.abs(s.chunks), s.listed) < v_sizes[v_size + 1]
       order by s.segment limit 2 * v_fan_in for update skip locked);
     continue when pg_catalog.cardinality(v_segments) < v_fan_in;
 
     -- 2.
+    if v_size = 3 then
+      v_segments := v_segments || array(
+        select s.segment from app.word_segments s
+        where s.collection = p_collection and s.user_id is not distinct from p_user_id and s.stemmer = p_stemmer
+          and s.listed >= v_sizes[4] and app.is_mostly_gone(s.numbers)
+        for update skip locked);
+    end if;
+
+    -- 3.
     select pg_catalog.array_agg(n.number) filter (where t.is_gone), pg_catalog.array_agg(n.number) filter (where not t.is_gone)
     into v_gone, v_numbers
     from (select pg_catalog.unnest(s.numbers) as number from app.word_segments s where s.segment = any (v_segments)) n,
@@ -366,34 +392,30 @@ begin
     select p_collection, p_user_id, p_stemmer, sum(s.chunks), sum(s.words), coalesce(v_numbers, '{}')
     from app.word_segments s where s.segment = any (v_segments)
     returning segment into v_merged;
-    -- 3.
+    -- 4. What is gone is looked up in a hash table: words of thousands of chunks, thousands of them gone.
     insert into app.word_postings (segment, term, chunks, numbers, frequencies, lengths)
-    select v_merged, p.term, p.chunks, p.numbers, p.frequencies, p.lengths
+    select v_merged, p.term, p.chunks, l.numbers, l.frequencies, l.lengths
     from (
       select p.term, sum(p.chunks) as chunks, app.concatenate(p.numbers) as numbers, app.concatenate(p.frequencies) as frequencies,
         app.concatenate(p.lengths) as lengths
       from app.word_postings p where p.segment = any (v_segments) group by p.term
-    ) p
-    where p.chunks <> 0 or p.numbers <> '{}';
-    if v_gone is not null then
-      update app.word_postings p set numbers = l.numbers, frequencies = l.frequencies, lengths = l.lengths
-      from (
-        select g.term, coalesce(pg_catalog.array_agg(u.number) filter (where u.number is not null), '{}') as numbers,
-          coalesce(pg_catalog.array_agg(u.frequency) filter (where u.number is not null), '{}') as frequencies,
-          coalesce(pg_catalog.array_agg(u.length) filter (where u.number is not null), '{}') as lengths
-        from app.word_postings g
-        left join lateral unnest(g.numbers, g.frequencies, g.lengths) as u (number, frequency, length)
-          on u.number <> all (v_gone)
-        where g.segment = v_merged and g.numbers && v_gone
-        group by g.term
-      ) l
-      where p.segment = v_merged and p.term = l.term;
-    end if;
+    ) p,
+    lateral (
+      select p.numbers, p.frequencies, p.lengths where v_gone is null
+      union all
+      select coalesce(pg_catalog.array_agg(u.number), '{}'), coalesce(pg_catalog.array_agg(u.frequency), '{}'),
+        coalesce(pg_catalog.array_agg(u.length), '{}')
+      from unnest(p.numbers, p.frequencies, p.lengths) as u (number, frequency, length)
+      where u.number not in (select g.number from pg_catalog.unnest(v_gone) as g (number))
+      having v_gone is not null
+    ) l
+    where p.chunks <> 0 or l.numbers <> '{}';
     perform app.forget_segments(v_segments);
   end loop;
 end $$;
 comment on function app.merge_segments(text, text, text) is
-  'Makes one segment of 16 or more of about the same size. Every chunk is merged three times at most.';
+  'Makes one segment of 16 or more of about the same size. Every chunk is merged three times at most, and once more where most of its '
+  'segment is gone.';
 
 -- What the tables with chunks have for it.
 
@@ -501,5 +523,6 @@ grant execute on function app.marked(text, text, text) to authenticated, service
 grant execute on function app.words_of_chunk(text, text, text) to authenticated, service_role, parley_owner;
 grant execute on function app.renumber_chunk() to authenticated, service_role;
 grant execute on function app.frequency(smallint[], text[]), app.add_segments(text, text[], text[], bigint[], tsvector[], integer),
-  app.merge_segments(text, text, text), app.forget_segments(bigint[]), app.concatenate(anycompatiblearray) to parley_owner;
+  app.merge_segments(text, text, text), app.is_mostly_gone(bigint[]),
+  app.forget_segments(bigint[]), app.concatenate(anycompatiblearray) to parley_owner;
 revoke all on all functions in schema app from public;

@@ -13,6 +13,7 @@ end $$;
 drop function if exists app.index_document_words();
 drop function if exists app.renumber_chunk();
 drop function if exists app.merge_segments(text, text, text);
+drop function if exists app.is_mostly_gone(bigint[]);
 drop aggregate if exists app.concatenate(anycompatiblearray);
 drop function if exists app.forget_segments(bigint[]);
 drop function if exists app.add_segments(text, text[], text[], bigint[], tsvector[], integer);

@@ -86,6 +86,42 @@ def test_many_small_writes_leave_few_segments(owner: psycopg.Connection, app: ps
     assert list(found(app, "217")) == ["d217"]
 
 
+def test_what_is_written_anew_leaves_the_index_no_larger(owner: psycopg.Connection, app: psycopg.Connection) -> None:
+    count, batch = 4_100, 300  # one segment of a size that is not merged otherwise
+    owner.execute(
+        "insert into embeddings (id, user_id, content) select n, %s, 'fox ' || n from generate_series(1, %s) n",
+        (ALICE, count),
+    )
+    for start in range(0, count, batch):
+        owner.execute(
+            "update embeddings set content = 'hen ' || id where id::integer between %s and %s",
+            (start + 1, start + batch),
+        )
+    listed = owner.execute("select sum(listed), sum(chunks) from app.word_segments").fetchone()
+    assert listed is not None
+    assert (listed[0] < 1.5 * count, listed[1]) == (True, count)
+    scores = found(app, "hen 17")
+    assert found(app, "fox") == {}
+    rebuild(owner)
+    assert scores == pytest.approx(found(app, "hen 17"))
+
+
+def test_documents_written_anew_one_by_one_are_not_merged_again_and_again(owner: psycopg.Connection) -> None:
+    count = 400
+    owner.execute(
+        "insert into embeddings (id, user_id, content) select n, %s, 'fox' || n from generate_series(1, %s) n",
+        (ALICE, count),
+    )
+    written = "select n_tup_ins from pg_stat_xact_user_tables where relname = 'word_postings'"
+    with owner.transaction():
+        for number in range(1, count + 1):
+            owner.execute("update embeddings set content = 'hen' || id where id = %s", (str(number),))
+        rows = owner.execute(written).fetchone()
+    # A word of each new text and one of each old text, as they come and in a few merges; not in each one from then on.
+    assert rows is not None
+    assert rows[0] <= 2 * count * 5
+
+
 def test_rarer_words_and_more_of_them_rank_higher(owner: psycopg.Connection, app: psycopg.Connection) -> None:
     for number in range(20):
         write(owner, f"common-{number}", "the fox of the wood")

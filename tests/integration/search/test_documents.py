@@ -120,6 +120,7 @@ def test_a_row_that_sql_wrote_is_a_document_of_one_chunk(search: Send, token: To
         ([{"content": "a\u0000b"}], "documents.0.content"),
         ([{"title": "a\u0000b", "content": "x"}], "documents.0.title"),
         ([{"content": "x", "language": "not a tag"}], "documents.0.language"),
+        ([{"content": "x", "language": "english"}], "documents.0.language"),
         ([{"content": "x" * 24_001}], "documents.0.content"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,5 +30,12 @@ def test_a_long_paragraph_is_cut_between_sentences() -> None:
 def test_the_chunks_are_the_document_again_and_none_is_too_long(text: str) -> None:
     parts = chunks(text)
     assert "".join(parts) == text
-    assert all(len(part) <= 4_000 and len(part.split()) <= 450 for part in parts)
-    assert parts == [text] or all(parts)
+    assert all(len(part.strip()) <= 4_000 and len(part.split()) <= 450 for part in parts)
+    assert parts == [text] or all(part.strip() for part in parts)
+
+
+@pytest.mark.parametrize("text", ["\n" * 9_000 + "a fox", "a fox" + " " * 9_000 + "a hen", "a fox" + "\n \n" * 4_000])
+def test_no_chunk_is_blank(text: str) -> None:
+    parts = chunks(text)
+    assert "".join(parts) == text
+    assert all(part.strip() for part in parts)

@@ -49,8 +49,8 @@ TierName = Literal["anonymous", "free", "premium", "byok"]
 Metadata = dict[str, Any]
 # The providers embed at most this much of one text; the caller splits longer ones.
 LONGEST_TEXT = 24_000  # characters, about 6,000 tokens
-# A tag of BCP 47, by its form.
-Language = Annotated[str, StringConstraints(max_length=35, pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$")]
+# A tag of BCP 47, by its form; english is none: no language is registered under more than three letters.
+Language = Annotated[str, StringConstraints(max_length=35, pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$")]
 _LARGEST_NOTE = 4_096  # bytes of JSON, of what is kept of each call that costs no unit
 
 

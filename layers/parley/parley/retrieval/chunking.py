@@ -15,8 +15,15 @@ _WORD = re.compile(r"\s+")
 
 
 def chunks(text: str) -> list[str]:
-    """The text in order, in parts that together are the text again, to the last space."""
-    return _cut(text, (_PARAGRAPH, _SENTENCE, _WORD))
+    """The text in order, in parts that together are the text again, to the last space. None is blank, unless all is."""
+    parts: list[str] = []
+    for part in _cut(text, (_PARAGRAPH, _SENTENCE, _WORD)):
+        # Thousands of spaces belong to what stands beside them: alone they are no text to embed.
+        if parts and (part.isspace() or parts[-1].isspace()):
+            parts[-1] += part
+        else:
+            parts.append(part)
+    return parts
 
 
 def _cut(text: str, boundaries: Sequence[re.Pattern[str]]) -> list[str]:

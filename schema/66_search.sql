@@ -36,10 +36,12 @@ revoke all on app.searchable_chunks from public, anon, authenticated, service_ro
 --   1. How many chunks there are, how long on average.
 --   2. The first 150 words of the query, stemmed as each language that there is wants it; one word is one position of it.
 --   3. The rarest of them, as many as hold 12 000 postings together: they decide the order, and common ones cost most. Of a
---      word that alone holds more, that many, the same ones each time.
+--      word that alone holds more, that many, the same ones each time. Among certain chunks all are.
 --   4. Of up to three words also what they begin, as compounds do: körkort finds körkortsteori, below whole words.
 --   5. Each chunk's sum.
-create or replace function app.rank_by_words(p_user_id text, p_types text[], p_words text, p_limit integer)
+create or replace function app.rank_by_words(
+  p_user_id text, p_types text[], p_words text, p_limit integer, p_among bigint[] default null
+)
   returns table (chunk_number bigint, score double precision)
   language plpgsql stable rows 100 set search_path = pg_catalog, pg_temp
 as $$
@@ -51,6 +53,7 @@ declare
   v_longest constant integer := 150;
   v_beginnings constant integer := 50;
   v_share_of_beginning constant double precision := 0.1;
+  v_most_begun constant integer := case when p_among is null then 1000 else 2147483647 end;
   v_segments bigint[];
   v_chunks double precision;
   v_average double precision;
@@ -92,8 +95,8 @@ begin
       from frequency f window rarest as (order by f.chunks, f.position)
     ), chosen as materialized (
       select c.position, c.repeated * pg_catalog.ln(1 + (v_chunks - c.chunks + 0.5) / (c.chunks + 0.5)) as weight,
-        least(1, v_budget / c.chunks::double precision) as share
-      from counted c where c.place = 1 or (c.place <= v_terms and c.total <= v_budget)
+        case when p_among is null then least(1, v_budget / c.chunks::double precision) else 1 end as share
+      from counted c where c.place = 1 or (c.place <= v_terms and (c.total <= v_budget or p_among is not null))
     ), compound as (
       select b.position, v_share_of_beginning * pg_catalog.ln(
         1 + (v_chunks - greatest(sum(b.chunks), max(f.chunks)) + 0.5) / (greatest(sum(b.chunks), max(f.chunks)) + 0.5)) as weight
@@ -106,8 +109,8 @@ begin
       join app.word_postings p on p.segment = l.segment and p.term = l.term,
         lateral (select pg_catalog.ceil(c.share * pg_catalog.cardinality(p.numbers))::integer) as m (most)
       union all
-      select c.weight, pg_catalog.unnest(p.numbers[1 : 1000]), pg_catalog.unnest(p.frequencies[1 : 1000]),
-        pg_catalog.unnest(p.lengths[1 : 1000])
+      select c.weight, pg_catalog.unnest(p.numbers[1 : v_most_begun]), pg_catalog.unnest(p.frequencies[1 : v_most_begun]),
+        pg_catalog.unnest(p.lengths[1 : v_most_begun])
       from compound c join begun b on b.position = c.position
       join app.word_postings p on p.segment = b.segment and p.term = b.term
     )
@@ -115,16 +118,35 @@ begin
     select p.number, sum(p.weight * p.frequency * (v_saturation + 1)
       / (p.frequency + v_saturation * (1 - v_length_weight + v_length_weight * p.length / v_average)))
     from posting p
+    where p_among is null or p.number in (select a.number from pg_catalog.unnest(p_among) as a (number))
     group by p.number
     order by 2 desc, 1
     limit p_limit;
 end $$;
-comment on function app.rank_by_words(text, text[], text, integer) is
-  'Chunks in which words of the query stand, own, public and content, by BM25.';
+comment on function app.rank_by_words(text, text[], text, integer, bigint[]) is
+  'Chunks in which words of the query stand, own, public and content, or those of these numbers, by BM25.';
+
+create or replace function app.chunks_that_meet(p_user_id text, p_conditions app.search_conditions) returns bigint[]
+  language plpgsql stable set search_path = pg_catalog, pg_temp set plan_cache_mode = 'force_custom_plan'
+as $$
+begin
+  return array(
+    select e.chunk_number from public.embeddings e
+    where e.user_id = p_user_id and 'document' = any (p_conditions.types)
+      and app.meets_conditions(e.metadata, e.language, e.words, p_conditions)
+    union all
+    select e.chunk_number from app.public_embeddings e
+    where 'document' = any (p_conditions.types) and app.meets_conditions(e.metadata, e.language, e.words, p_conditions)
+    union all
+    select c.chunk_number from app.searchable_content c
+    where c.content_type = any (p_conditions.types) and app.meets_conditions(c.metadata, c.language, c.words, p_conditions));
+end $$;
+comment on function app.chunks_that_meet(text, app.search_conditions) is 'The numbers of all chunks, own, public and content, that are searched.';
 
 -- As many documents as asked for, although chunks are ranked and conditions are only known of what was read.
---   1. The best chunks: few, then more, then all. Long documents take more, and a filter may take them all.
---   2. Of each document the best, where it meets the conditions.
+--   1. A filter may take all of the best away, and meet such as were not scored: in the last round all that meet it are.
+--   2. The best chunks: few, then more, then all. Long documents take more.
+--   3. Of each document the best, where it meets the conditions.
 create or replace function app.find_by_words(p_user_id text, p_words text, p_conditions app.search_conditions, p_limit integer)
   returns setof app.found_chunk
   language plpgsql stable set search_path = pg_catalog, pg_temp
@@ -135,12 +157,19 @@ declare
   v_scores double precision[];
   v_depth integer;
   v_depths constant integer[] := array[2 * p_limit + 20, 8 * p_limit + 200, null];
+  v_is_filtered constant boolean := p_conditions.filter <> '{}' or p_conditions.matching is not null
+    or p_conditions.languages is not null or p_conditions.phrases || p_conditions.excluded <> '{}';
+  v_among bigint[];
 begin
   foreach v_depth in array v_depths loop
     -- 1.
-    select pg_catalog.array_agg(r.chunk_number), pg_catalog.array_agg(r.score) into v_numbers, v_scores
-    from app.rank_by_words(p_user_id, p_conditions.types, p_words, v_depth) r;
+    if v_depth is null and v_is_filtered then
+      v_among := app.chunks_that_meet(p_user_id, p_conditions);
+    end if;
     -- 2.
+    select pg_catalog.array_agg(r.chunk_number), pg_catalog.array_agg(r.score) into v_numbers, v_scores
+    from app.rank_by_words(p_user_id, p_conditions.types, p_words, v_depth, v_among) r;
+    -- 3.
     v_found := array(
       select row(d.type, d.document_id, d.user_id, d.chunk_number, d.score)::app.found_chunk
       from (
@@ -322,7 +351,8 @@ comment on function app.search(
 select app.give_to('parley_definer',
   'app.search(text, text, text[], text, vector, text, integer, double precision, jsonb, jsonpath, text[], text[], text[])');
 grant select on app.searchable_chunks to parley_definer;
-grant execute on function app.rank_by_words(text, text[], text, integer),
+grant execute on function app.rank_by_words(text, text[], text, integer, bigint[]),
+  app.chunks_that_meet(text, app.search_conditions),
   app.find_by_words(text, text, app.search_conditions, integer),
   app.find_by_meaning(text, vector, text, double precision, app.search_conditions, integer),
   app.find_by_both(text, text, vector, text, double precision, app.search_conditions, integer) to parley_definer;

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import psycopg
 
 from tests.integration.schema.search.documents import ALICE, BOB, around, search, sign_in, store, topic, vector
@@ -28,6 +30,26 @@ def test_hybrid_search_ranks_what_both_find_above_what_one_finds(
     found = search(app, ALICE, embedding=vector(topic(10)), query="zebra", mode="hybrid")
     assert found[0][0] == "both-00000"
     assert len(found) == 7
+
+
+def test_what_meets_a_filter_is_found_however_many_hold_the_words(
+    owner: psycopg.Connection, app: psycopg.Connection
+) -> None:
+    # More than are scored of one word.
+    owner.execute(
+        "insert into embeddings (id, user_id, content, metadata) select n, %s,"
+        " case when n = 12499 then 'hen beside fox' else 'fox and hen' end, jsonb_build_object('n', n)"
+        " from generate_series(1, 12500) n",
+        (ALICE,),
+    )
+    owner.execute("insert into content_items (content_type, title, metadata) values ('route', 'fox', '{\"n\": 12498}')")
+    words: dict[str, Any] = {"query": "fox hen", "mode": "keyword"}
+    assert len(search(app, ALICE, **words)) == 10
+    assert [row[0] for row in search(app, ALICE, **words, filter='{"n": 12498}')] == ["12498"]
+    assert [row[0] for row in search(app, ALICE, **words, phrases=["beside fox"])] == ["12499"]
+    assert len(search(app, ALICE, **words, types=["document", "route"], filter='{"n": 12498}')) == 2
+    assert search(app, BOB, **words, filter='{"n": 12498}') == []
+    assert search(app, ALICE, **words, filter='{"n": 12501}') == []
 
 
 def test_before_the_table_is_analyzed_a_hybrid_search_reads_what_it_found_by_number(owner: psycopg.Connection) -> None:

@@ -25,6 +25,7 @@ from parley.retrieval.wording import Wording
         ('"?! fox"', "?! fox", ("?! fox",), ()),
         ("“boundary layer” flow", "boundary layer flow", ("boundary layer",), ()),
         ("„rote Henne“ -«le renard»", "rote Henne", ("rote Henne",), ("le renard",)),
+        ("「智能技术」 -『退款』", "智能技术", ("智能技术",), ("退款",)),
         ("it “breaks off", "it “breaks off", (), ()),
         ('a "boundary layer"-theory', "a boundary layer -theory", ("boundary layer",), ()),
         ("the “red hen”s nest", "the red hen s nest", ("red hen",), ()),

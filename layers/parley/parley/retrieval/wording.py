@@ -8,8 +8,8 @@ from dataclasses import dataclass
 # A phrase, in whatever quotes, or a word, with a hyphen before it where it is excluded. A quote that nothing closes is
 # a character; what follows on a closing one is a word of its own.
 _PART = re.compile(
-    r'(?:(?<!\S)[(\[{]+(?=["“„«»]))?(?P<excluded>(?<!\S)-(?=["“„«»\w]))?'
-    r'(?:"(?P<phrase>(?=[^"\w]*\w)[^"]*)"|[“„”«»](?P<typographic>(?=[^“„”«»\w]*\w)[^“„”«»]*)[“”«»]|(?P<word>\S+))'
+    r'(?:(?<!\S)[(\[{]+(?=["“„«»「『]))?(?P<excluded>(?<!\S)-(?=["“„«»「『\w]))?'
+    r'(?:"(?P<phrase>(?=[^"\w]*\w)[^"]*)"|[“„”«»「『](?P<typographic>(?=[^“„”«»「」『』\w]*\w)[^“„”«»「」『』]*)[“”«»」』]|(?P<word>\S+))'
 )
 
 # The database asks every chunk for all of them, so both are bounded.

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from benchmarks.interrupted_migration import prove
-from local.postgres.server import Server
+from local.postgres.server import DEFAULT_MAJOR, Server
 from testing.figures import Verdict
 from testing.supabase import supabase_server
 
@@ -17,6 +17,8 @@ EVERY = 467
 
 @pytest.fixture(scope="module")
 def supabase(postgres: Server) -> Iterator[Server]:
+    if postgres.major != DEFAULT_MAJOR:
+        pytest.skip("a transaction that is killed leaves nothing on any version; one shows that up is one")
     with supabase_server(postgres.major) as server:
         yield server
 

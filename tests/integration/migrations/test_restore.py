@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from local.checkout import CHECKOUT, SCHEMA
-from local.postgres.server import Server
+from local.postgres.server import DEFAULT_MAJOR, Server
 from parley.migrations.catalog import catalog_snapshot
 from parley.migrations.logins import create_logins
 from parley.migrations.runner import up
@@ -65,6 +65,8 @@ def test_a_restore_as_printed_ends_with_the_same_catalog_rows_and_isolation(
     assert {name for name in original if restored.get(name) != original[name]} == set()
     assert set(restored) == set(original)
     assert up(fresh_server.url(), SCHEMA) == []
+    if fresh_server.major != DEFAULT_MAJOR:
+        return  # The same catalog is as closed; the matrix of a new database runs on each version.
     with psycopg.connect(fresh_server.url(), autocommit=True) as owner:
         reached = [found for table in matrix.load(owner).values() for found in matrix.surprises(owner, table)]
     assert reached == []

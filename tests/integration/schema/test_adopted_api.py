@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from local.checkout import SCHEMA
-from local.postgres.server import Server
+from local.postgres.server import DEFAULT_MAJOR, Server
 from parley.migrations.logins import create_logins
 from parley.migrations.runner import up
 from testing.databases import ScratchDatabase, new_database
@@ -85,6 +85,9 @@ def adopted(supabase: Server) -> Iterator[dict[str, str]]:
 @pytest.fixture(params=ADOPTED)
 def database(request: pytest.FixtureRequest, supabase: Server, adopted: dict[str, str]) -> Iterator[ScratchDatabase]:
     """A copy of one of them."""
+    walk = test_somebody_with_rows_of_before_has_all_of_the_api.__name__
+    if supabase.major != DEFAULT_MAJOR and request.node.originalname != walk:
+        pytest.skip("one walk through the whole API shows that the schema serves it on the other version")
     with new_database(supabase, adopted[request.param]) as made:
         yield made
 

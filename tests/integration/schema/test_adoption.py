@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
@@ -16,11 +18,12 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from local.checkout import CHECKOUT, SCHEMA
+from local.postgres.server import Server
 from parley.migrations.catalog import catalog_snapshot
 from parley.migrations.logins import create_logins
 from parley.migrations.runner import down, up
 from testing.claims import SERVICE, user
-from testing.databases import ScratchDatabase, psql
+from testing.databases import ScratchDatabase, new_database, psql
 from tests.integration.schema import seeds
 
 Rows = list[dict[str, str | None]]
@@ -121,32 +124,59 @@ def assert_kept(before: dict[str, Rows], after: dict[str, Rows]) -> None:
         assert _comparable(after[table], columns) == _comparable(rows, columns), table
 
 
+@dataclass(frozen=True)
+class Adopted:
+    """A seed's database after its adoption, to be cloned, and what it held before."""
+
+    template: str
+    before: dict[str, Rows]
+    answers: list[Rows]
+
+
+@pytest.fixture(scope="module")
+def adoptions(postgres: Server) -> Iterator[dict[str, Adopted]]:
+    with ExitStack() as stack:
+        made = {}
+        for seed in seeds.NAMES:
+            database = stack.enter_context(new_database(postgres, "template1"))
+            _adopt(seed, database)
+            with database.connect() as owner:
+                before = content(owner)
+                answers = [_rows(owner, query) for query in QUERIES[seed]]
+            up(database.owner_url, SCHEMA)
+            made[seed] = Adopted(database.name, before, answers)
+        yield made
+
+
+@pytest.fixture
+def adopted(postgres: Server, adoptions: dict[str, Adopted], seed: str) -> Iterator[ScratchDatabase]:
+    """A copy of one of them."""
+    with new_database(postgres, adoptions[seed].template) as made:
+        yield made
+
+
 @pytest.mark.parametrize("seed", list(seeds.NAMES))
-def test_a_seeds_database_is_adopted_without_losing_a_row(seed: str, empty_database: ScratchDatabase) -> None:
-    _adopt(seed, empty_database)
-    with empty_database.connect() as owner:
-        before = content(owner)
-        answers = [_rows(owner, query) for query in QUERIES[seed]]
-        assert all(before.values())
-        assert all(answers)
-        up(empty_database.owner_url, SCHEMA)
+def test_a_seeds_database_is_adopted_without_losing_a_row(
+    seed: str, adoptions: dict[str, Adopted], adopted: ScratchDatabase
+) -> None:
+    before, answers = adoptions[seed].before, adoptions[seed].answers
+    assert all(before.values())
+    assert all(answers)
+    with adopted.connect() as owner:
         assert_kept(before, content(owner))
-    with empty_database.connect() as owner:
         for query, answer in zip(QUERIES[seed], answers, strict=True):
             found = [{name: row[name] for name in answer[0]} for row in _rows(owner, query)]
             assert found == answer, query
-    done = psql(empty_database.owner_url, seeds.check_path(seed))
+    done = psql(adopted.owner_url, seeds.check_path(seed))
     assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("seed", list(seeds.NAMES))
 def test_an_adopted_table_has_the_policies_grants_and_functions_of_a_new_one(
-    seed: str, empty_database: ScratchDatabase, database: ScratchDatabase
+    seed: str, adopted: ScratchDatabase, database: ScratchDatabase
 ) -> None:
-    _adopt(seed, empty_database)
-    up(empty_database.owner_url, SCHEMA)
-    with empty_database.connect() as adopted, database.connect() as new:
-        found, wanted = rights(adopted), rights(new)
+    with adopted.connect() as old, database.connect() as new:
+        found, wanted = rights(old), rights(new)
     if seed == "S1":
         # Its own server goes on writing what the application keeps of them.
         for name in ("relation public.organization", 'relation public."user"'):
@@ -168,14 +198,13 @@ def rights(owner: psycopg.Connection[Any], migrator: str = "postgres") -> dict[s
 
 
 @pytest.mark.parametrize("seed", list(seeds.NAMES))
-def test_an_adopted_database_serves_requests(seed: str, empty_database: ScratchDatabase) -> None:
-    _adopt(seed, empty_database)
-    server = empty_database.server
-    up(empty_database.owner_url, SCHEMA)
-    with empty_database.connect() as owner:
+@pytest.mark.usefixtures("seed")
+def test_an_adopted_database_serves_requests(adopted: ScratchDatabase) -> None:
+    server = adopted.server
+    with adopted.connect() as owner:
         create_logins(owner, server.password("parley_app"), server.password("parley_service"))
         known = [name for (name,) in owner.execute('select id from "user" order by 1 limit 1')]
-    with empty_database.connect("app") as app:
+    with adopted.connect("app") as app:
         # Two callers with the same prompt: neither is served the other's answer, both are stored.
         for number, subject in enumerate([*known, "newcomer"]):
             request_id = f"request-{number}"
@@ -219,23 +248,22 @@ def _call(app: psycopg.Connection[Any], statement: str, *arguments: Jsonb) -> di
 
 
 @pytest.mark.parametrize("seed", list(seeds.NAMES))
-def test_adopted_tables_outlive_down_with_their_rows(seed: str, empty_database: ScratchDatabase) -> None:
-    _adopt(seed, empty_database)
-    with empty_database.connect() as owner:
-        before = content(owner)
-    up(empty_database.owner_url, SCHEMA)
-    with empty_database.connect() as owner:
+def test_adopted_tables_outlive_down_with_their_rows(
+    seed: str, adoptions: dict[str, Adopted], adopted: ScratchDatabase
+) -> None:
+    before = adoptions[seed].before
+    with adopted.connect() as owner:
         catalog = catalog_snapshot(owner)
-    steps = down(empty_database.owner_url, SCHEMA)
-    with empty_database.connect() as owner:
+    steps = down(adopted.owner_url, SCHEMA)
+    with adopted.connect() as owner:
         after = content(owner)
     assert set(after) == set(before)
     assert_kept(before, after)
     left = " ".join(notice for step in steps for notice in step.notices)
     for table in before:
         assert table in left, f"down does not say that it left {table}"
-    up(empty_database.owner_url, SCHEMA)
-    with empty_database.connect() as owner:
+    up(adopted.owner_url, SCHEMA)
+    with adopted.connect() as owner:
         assert_kept(before, content(owner))
         assert catalog_snapshot(owner) == catalog
 

@@ -6,16 +6,18 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from local.checkout import CHECKOUT, SCHEMA
 from local.postgres.server import Server
 from parley.migrations.files import MigrationError
 from parley.migrations.runner import up
-from testing.databases import ScratchDatabase, dump, postgres_programs, psql
+from testing.databases import ScratchDatabase, dump, new_database, postgres_programs, psql
 from testing.supabase import ADOPTED, REFUSED, connect_as, project, project_url, supabase_server
 from tests.integration.schema import seeds
 from tests.integration.schema.applications import STATEMENTS, Result, Statement, differs
@@ -55,10 +57,41 @@ KEPT = {
 }
 
 
+SIGN_UP = """
+    create function handle_new_user() returns trigger language plpgsql security definer as
+      'begin insert into public.user_ai_settings (user_id) values (new.id); return new; end';
+    create trigger on_auth_user_created after insert on auth.users for each row execute function handle_new_user()
+"""
+
+
 @pytest.fixture(scope="module")
 def supabase(postgres: Server) -> Iterator[Server]:
     with supabase_server(postgres.major) as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def templates(supabase: Server) -> Iterator[dict[str, str]]:
+    """The projects' databases after their adoption: the name of each, to be cloned."""
+    with ExitStack() as stack:
+        names = {}
+        for name in ADOPTED:
+            database = stack.enter_context(project(supabase, name))
+            if name == "s2":
+                with connect_as(database, "project") as owner:
+                    owner.execute(SIGN_UP)
+            up(project_url(database), SCHEMA)
+            names[name] = database.name
+        yield names
+
+
+@contextmanager
+def adopted(supabase: Server, template: str) -> Iterator[ScratchDatabase]:
+    """A copy of one of them, which belongs to the project's owner as well."""
+    with new_database(supabase, template) as database:
+        with database.connect() as owner:
+            owner.execute(sql.SQL("alter database {} owner to project").format(sql.Identifier(database.name)))
+        yield database
 
 
 def results(database: ScratchDatabase, name: str) -> dict[Statement, Result]:
@@ -105,12 +138,10 @@ def test_a_real_database_is_adopted_in_words_with_every_row_and_its_neighbours(n
 
 @pytest.mark.parametrize("name", ADOPTED)
 def test_an_adopted_table_has_the_policies_grants_and_functions_of_a_new_one(
-    name: str, supabase: Server, database: ScratchDatabase
+    name: str, supabase: Server, templates: dict[str, str], database: ScratchDatabase
 ) -> None:
-    with project(supabase, name) as made:
-        up(project_url(made), SCHEMA)
-        with made.connect() as adopted, database.connect() as new:
-            found, wanted = rights(adopted, "project"), rights(new, "postgres")
+    with adopted(supabase, templates[name]) as made, made.connect() as old, database.connect() as new:
+        found, wanted = rights(old, "project"), rights(new, "postgres")
     differing = {key for key in wanted if found.get(key) != wanted[key]}
     # S1's own server goes on writing what the application keeps of them.
     assert differing == (
@@ -122,19 +153,8 @@ def test_an_adopted_table_has_the_policies_grants_and_functions_of_a_new_one(
 
 
 @pytest.mark.parametrize("name", ["s2", "s3_published"])
-def test_people_sign_up_and_leave_after_adoption(name: str, supabase: Server) -> None:
-    with project(supabase, name) as database, database.connect() as owner:
-        if name == "s2":
-            with connect_as(database, "project") as project_owner:
-                project_owner.execute(
-                    """
-                    create function handle_new_user() returns trigger language plpgsql security definer as
-                      'begin insert into public.user_ai_settings (user_id) values (new.id); return new; end';
-                    create trigger on_auth_user_created after insert on auth.users
-                      for each row execute function handle_new_user()
-                    """
-                )
-        up(project_url(database), SCHEMA)
+def test_people_sign_up_and_leave_after_adoption(name: str, supabase: Server, templates: dict[str, str]) -> None:
+    with adopted(supabase, templates[name]) as database, database.connect() as owner:
         written = {"s2": "user_ai_settings", "s3_published": "ai_conversations"}[name]
         rows = (
             f"select count(*) from {written} as w inner join auth.users as u on w.user_id = u.id where u.email = 'new'"
@@ -152,20 +172,23 @@ def test_people_sign_up_and_leave_after_adoption(name: str, supabase: Server) ->
 
 
 @pytest.mark.parametrize("name", ADOPTED)
-def test_what_the_application_makes_later_is_open_to_whom_it_was(name: str, supabase: Server) -> None:
-    with project(supabase, name) as database:
-        up(project_url(database), SCHEMA)
-        with connect_as(database, "project") as owner, connect_as(database, "authenticator") as visitor:
-            owner.execute("create table later (n serial); create function later() returns int language sql return 1")
-            with visitor.transaction():
-                visitor.execute("set local role authenticated")
-                visitor.execute("insert into later default values")
-                assert visitor.execute("select n, later() from later").fetchall() == [(1, 1)]
+def test_what_the_application_makes_later_is_open_to_whom_it_was(
+    name: str, supabase: Server, templates: dict[str, str]
+) -> None:
+    with (
+        adopted(supabase, templates[name]) as database,
+        connect_as(database, "project") as owner,
+        connect_as(database, "authenticator") as visitor,
+    ):
+        owner.execute("create table later (n serial); create function later() returns int language sql return 1")
+        with visitor.transaction():
+            visitor.execute("set local role authenticated")
+            visitor.execute("insert into later default values")
+            assert visitor.execute("select n, later() from later").fetchall() == [(1, 1)]
 
 
-def test_ids_compare_with_an_account_of_supabase_by_an_index(supabase: Server) -> None:
-    with project(supabase, "s2") as database, database.connect() as owner:
-        up(project_url(database), SCHEMA)
+def test_ids_compare_with_an_account_of_supabase_by_an_index(supabase: Server, templates: dict[str, str]) -> None:
+    with adopted(supabase, templates["s2"]) as database, database.connect() as owner:
         owner.execute("set enable_seqscan = off")
         for condition in ("c.user_id = auth.uid()", "auth.uid() = c.user_id"):
             plan = owner.execute(f"explain select from ai_conversations as c where {condition}".encode()).fetchall()

@@ -32,6 +32,7 @@ if __package__ in (None, ""):  # run as a file
 
 from local.emulator.client import Emulator
 from local.emulator.faults import NAMES
+from parley.core.observability import logger
 from testing.aws import CREDENTIALS, serve_aws
 from testing.databases import ScratchDatabase, migrated_server
 from testing.figures import Verdict
@@ -51,6 +52,7 @@ def container(connection: Connection, number: int, environment: dict[str, str], 
     descriptor = os.open(f"{log}/{number}", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
+    logger.setLevel("INFO")
     functions, schedules = Functions(environment), Functions(environment | {"DATABASE_URL": service_url})
     for request in messages(connection):
         if request is None:
@@ -101,7 +103,7 @@ def prove(database: ScratchDatabase, emulator: Emulator, verdict: Verdict, count
     chance = random.Random(seed)
     keys = [f"sk-canary-{chance.randbytes(20).hex()}" for _ in range(count)]
     with tempfile.TemporaryDirectory() as log, workers(1, serve_aws) as (cloud,):
-        common = CREDENTIALS | {"AWS_ENDPOINT_URL": cloud.receive(), "POWERTOOLS_LOG_LEVEL": "INFO"}
+        common = CREDENTIALS | {"AWS_ENDPOINT_URL": cloud.receive()}
         kms = boto3.client(
             "kms", endpoint_url=common["AWS_ENDPOINT_URL"], region_name=CREDENTIALS["AWS_DEFAULT_REGION"],
             aws_access_key_id="none", aws_secret_access_key="none",

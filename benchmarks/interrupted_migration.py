@@ -5,7 +5,8 @@
 Each that is adopted, with its rows and Supabase around it. An event trigger of the program's own stops the migration
 after its n-th statement that changes the catalog; there the migrating process gets SIGKILL, the server goes on to the
 end of what it was sent, and pg_dump of schema and data is compared with the one from before. Then the next n, to the
-last, and what was interrupted so often is migrated to the end. Exits 1 when a dump differs.
+last, and what was interrupted so often is migrated to the end. The databases are migrated beside each other, each on a
+server of its own, since logins belong to a server. Exits 1 when a dump differs.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from testing.figures import Verdict
 from testing.supabase import ADOPTED, project, project_url, supabase_server
 
 _LOCK = 1
+_PROGRESS = 200  # moments
 _STOPS = f"""
 create schema interruption;
 create table interruption.moment (statement integer not null);
@@ -52,9 +54,12 @@ def prove(server: Server, name: str, verdict: Verdict, every: int = 1, first: in
     with project(server, name) as database, database.connect() as owner:
         owner.execute(_STOPS)
         before = dump(database)
-        changed, killed, moment = [], 0, first
+        changed: list[int] = []
+        killed, moment = 0, first
         while kill_at(moment, database, owner):
             killed += 1
+            if killed % _PROGRESS == 0:
+                print(f"{name}: killed at {killed} moments so far, {len(changed)} dumps differ", flush=True)
             if dump(database) != before:
                 changed.append(moment)
             moment += every
@@ -88,16 +93,25 @@ def kill_at(moment: int, database: ScratchDatabase, owner: psycopg.Connection[An
     return stopped
 
 
+def prove_alone(name: str, every: int) -> None:
+    """The same on a server of its own, as a process: its exit status is the verdict."""
+    verdict = Verdict()
+    with supabase_server() as server:
+        prove(server, name, verdict, every)
+    sys.exit(verdict.status)
+
+
 def main(arguments: Iterable[str] | None = None) -> int:
     """Every seed's database, every statement."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--every", type=int, default=1, help="statements between two interruptions")
     every = parser.parse_args(None if arguments is None else list(arguments)).every
-    verdict = Verdict()
-    with supabase_server() as server:
-        for name in ADOPTED:
-            prove(server, name, verdict, every)
-    return verdict.status
+    processes = [multiprocessing.Process(target=prove_alone, args=(name, every)) for name in ADOPTED]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    return int(any(process.exitcode for process in processes))
 
 
 if __name__ == "__main__":

@@ -51,7 +51,8 @@ TENANTS = 32
 ONE_IN = 100  # attempts through the HTTP functions
 _ROUND = 2_500  # attempts of a process before it is heard of again
 
-# The functions between a request and the tables.
+# The functions between a request and the tables. Not chunks_that_meet: what it lists passes the conditions of
+# rank_by_words and find_by_words.
 GUARDED = (
     "quota", "return_to_quota", "release_expired", "count_unit", "count_embedding_tokens", "own_keys",
     "mark_key_verified", "delete_own_key", "find_earlier_request", "hold_request", "admit_call", "effective_provider",

@@ -36,12 +36,14 @@ def test_a_call_of_the_readme_works_when_it_is_pasted(platform: Platform, call: 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: re.findall(r"/api/[\w-]+", script)[0])
 def test_a_script_of_the_readme_works_when_it_is_pasted(platform: Platform, script: str, tmp_path: Path) -> None:
-    (tmp_path / ".curlrc").write_text("fail-with-body\n")
+    (tmp_path / ".curlrc").write_text('write-out = "%{stderr}%{http_code}\\n"\n')
     environment = os.environ | {"TOKEN": platform.token("user_1"), "CURL_HOME": str(tmp_path)}
     lines = script.replace("http://127.0.0.1:3000", platform.url)
     done = subprocess.run(["sh", "-e", "-c", lines], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
-    assert len(done.stdout.splitlines()) >= script.count("\ncurl "), done.stdout
+    statuses = done.stderr.split()
+    assert len(statuses) == len(re.findall(r"^(?:\w+=\$\()?curl ", script, re.MULTILINE)), done.stdout
+    assert set(statuses) <= {"200", "201", "202", "204"}, done.stdout
 
 
 def test_the_readme_shows_one_call_of_each_kind() -> None:

@@ -27,8 +27,10 @@ ELSEWHERE = {
     "README.md: make run": "tests/e2e/local/test_make_run.py starts the same, in an environment that is there already",
     "README.md: AWS_ACCESS_KEY_ID=local": "the AWS CLI is not part of the development environment; "
     "tests/e2e/local/test_local_gateway.py sends what it sends",
-    "README.md: # One answer;": "tests/e2e/local/test_readme.py",
+    "README.md: # As an operator:": "tests/e2e/local/test_readme.py",
     "README.md: ID=$(curl": "tests/e2e/local/test_readme.py",
+    "README.md: KEY=$(curl": "tests/e2e/local/test_readme.py",
+    "README.md: curl -s http://127.0.0.1:3000/api/documents": "tests/e2e/local/test_readme.py",
     "README.md: curl -s http://127.0.0.1:3000/api/chat -d": "tests/e2e/local/test_readme.py",
     "docs/clients.md: curl -s http://127.0.0.1:3000/api/settings/access-keys": CLIENTS,
     'docs/clients.md: curl -s "$PARLEY_URL/chat/completions': CLIENTS,

@@ -169,6 +169,23 @@ end $$;
 comment on function app.phrase_query(text[], text[], text) is
   'What a chunk of this language must hold, each phrase, and must not, each excluded word or phrase; null where that is nothing.';
 
+create or replace function app.stemmers() returns text[]
+  language sql stable parallel safe
+begin atomic
+  select array_agg(c.cfgname::text order by c.cfgname) from pg_ts_config c where c.cfgnamespace = 'pg_catalog'::regnamespace;
+end;
+comment on function app.stemmers() is 'All that app.stemmer may say.';
+
+create or replace function app.phrase_queries(p_phrases text[], p_excluded text[]) returns tsquery[]
+  language sql stable parallel safe
+begin atomic
+  select array_agg(app.phrase_query(p_phrases, p_excluded, s.name) order by s.position)
+  from unnest(app.stemmers()) with ordinality s (name, position)
+  where cardinality(p_phrases || p_excluded) > 0;
+end;
+comment on function app.phrase_queries(text[], text[]) is
+  'The same for each of app.stemmers(), in their order: made once a search, and not for each chunk. null where nothing is asked for.';
+
 --   1. What is looked for: the stemmed words of the query, and what begins with one, as in app.rank_by_words.
 --   2. In a text with marks, its own words that come to the same without them.
 create or replace function app.marked(p_text text, p_query text, p_stemmer text) returns text
@@ -518,7 +535,8 @@ grant execute on function app.stemmer(text), app.own_letters(text), app.fold_mar
   app.lower_case(text),
   app.words_of(text, text)
   to authenticated, service_role, parley_definer, parley_owner;
-grant execute on function app.fold_marks(tsquery, text), app.phrase_query(text[], text[], text) to parley_definer;
+grant execute on function app.fold_marks(tsquery, text), app.phrase_query(text[], text[], text),
+  app.stemmers(), app.phrase_queries(text[], text[]) to parley_definer;
 grant execute on function app.marked(text, text, text) to authenticated, service_role, parley_definer;
 grant execute on function app.words_of_chunk(text, text, text) to authenticated, service_role, parley_owner;
 grant execute on function app.renumber_chunk() to authenticated, service_role;

@@ -7,12 +7,12 @@ do $$
 begin
   if to_regtype('app.search_conditions') is null then
     create type app.search_conditions as (
-      types text[], filter jsonb, matching jsonpath, languages text[], phrases text[], excluded text[]);
+      types text[], filter jsonb, matching jsonpath, languages text[], stemmers text[], phrase_queries tsquery[]);
   end if;
 end $$;
 comment on type app.search_conditions is
   'What a chunk must meet to be found: its type, what its metadata contains and matches, its language (null: any; else patterns of lower-case tags, und for none), '
-  'phrases that it holds and such that it does not.';
+  'and by the stemmer of that language a query of phrases that it holds and such that it does not (null: any).';
 
 --   1. A day is its first moment.
 --   2. Seconds and their fraction where there are none.
@@ -53,8 +53,8 @@ create or replace function app.meets_conditions(
   return p_metadata @> (p_conditions).filter
     and app.matches(p_metadata, (p_conditions).matching)
     and ((p_conditions).languages is null or lower(coalesce(p_language, 'und')) like any ((p_conditions).languages))
-    and ((p_conditions).phrases || (p_conditions).excluded = '{}' or coalesce(
-      p_words @@ app.phrase_query((p_conditions).phrases, (p_conditions).excluded, app.stemmer(p_language)), true));
+    and ((p_conditions).phrase_queries is null or coalesce(
+      p_words @@ ((p_conditions).phrase_queries)[array_position((p_conditions).stemmers, app.stemmer(p_language))], true));
 comment on function app.meets_conditions(jsonb, text, tsvector, app.search_conditions) is 'Whether a chunk is one of those that are searched.';
 
 -- Row-level security keeps operators that are not leakproof (@@, @>) away from indexes. Public rows need no fence
@@ -92,7 +92,7 @@ declare
   v_candidates integer := greatest(400, 8 * p_limit);
   -- Plans see the values as constants: without a filter this is one, and nobody reads the table for its metadata.
   v_everything boolean := p_conditions.filter = '{}' and p_conditions.matching is null and p_conditions.languages is null
-    and p_conditions.phrases || p_conditions.excluded = '{}';
+    and p_conditions.phrase_queries is null;
 begin
   perform app.tune_vector_scan(p_limit);
 

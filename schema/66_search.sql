@@ -158,7 +158,7 @@ declare
   v_depth integer;
   v_depths constant integer[] := array[2 * p_limit + 20, 8 * p_limit + 200, null];
   v_is_filtered constant boolean := p_conditions.filter <> '{}' or p_conditions.matching is not null
-    or p_conditions.languages is not null or p_conditions.phrases || p_conditions.excluded <> '{}';
+    or p_conditions.languages is not null or p_conditions.phrase_queries is not null;
   v_among bigint[];
 begin
   foreach v_depth in array v_depths loop
@@ -311,7 +311,8 @@ as $$
 declare
   v_embedding p_embedding%type := app.pad_embedding(p_embedding);
   v_conditions constant app.search_conditions := row(
-    p_types, coalesce(p_filter, '{}'), p_matching, p_languages, coalesce(p_phrases, '{}'), coalesce(p_excluded, '{}'));
+    p_types, coalesce(p_filter, '{}'), p_matching, p_languages,
+    case when pg_catalog.cardinality(p_phrases || p_excluded) > 0 then app.stemmers() end, app.phrase_queries(p_phrases, p_excluded));
   v_found app.found_chunk[];
 begin
   perform app.require_caller(p_user_id);

@@ -93,7 +93,7 @@ begin
       select n.content_type, n.id, v.weight * (1 - app.cosine_distance(n.embedding, v.embedding)) as score
       from viewed v
       cross join lateral pg_catalog.unnest(app.nearest_content(
-        v.embedding, v.model, row(v_types, '{}', null, null, '{}', '{}')::app.search_conditions,
+        v.embedding, v.model, row(v_types, '{}', null, null, null, null)::app.search_conditions,
         p_limit + least((select count(*) from seen), 100)::integer)) k (chunk_number)
       join app.searchable_content n on n.chunk_number = k.chunk_number and n.content_type = any (v_types)
       where not exists (select from seen s where s.id = n.id)

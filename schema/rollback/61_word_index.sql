@@ -21,6 +21,8 @@ drop function if exists app.frequency(smallint[], text[]);
 drop table if exists app.word_postings;
 drop table if exists app.word_segments;
 drop function if exists app.marked(text, text, text);
+drop function if exists app.phrase_queries(text[], text[]);
+drop function if exists app.stemmers();
 drop function if exists app.phrase_query(text[], text[], text);
 drop function if exists app.words_of_chunk(text, text, text);
 drop function if exists app.words_of(text, text);

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from testing.claims import set_claims, user
+from testing.databases import ScratchDatabase
 from testing.functions import Answer, Functions
 
 Send = Callable[..., Answer]
@@ -154,6 +156,21 @@ def test_the_snippet_of_a_long_passage_is_around_its_matches(search: Send, token
 def test_phrases_and_excluded_words_hold_in_hybrid_searches(search: Send, token: Token) -> None:
     assert ids(find(search, token("ada"), query='"blue car"')) == {"volvo"}
     assert ids(find(search, token("ada"), query="car -blue")) == {"saab", "mini", "none"}
+
+
+def test_a_phrase_is_read_once_for_each_stemmer_and_not_for_each_chunk(
+    search: Send, token: Token, database: ScratchDatabase
+) -> None:
+    documents = [{"content": f"A car with the number {number}.", "language": "en"} for number in range(60)]
+    search("POST", "/api/documents", {"documents": documents}, token=token("ada"))
+    with database.connect() as owner, owner.transaction():
+        set_claims(owner, user("ada"))
+        owner.execute("set local track_functions = 'all'")
+        asked = "select from app.search('ada', 'keyword', '{document}', 'car', null, null, p_phrases => '{no car}')"
+        found = owner.execute(asked).fetchall()
+        read = "select calls from pg_stat_xact_user_functions where funcname = 'phrase_query'"
+        assert found == []
+        assert owner.execute(read).fetchone() == owner.execute("select cardinality(app.stemmers())").fetchone()
 
 
 @pytest.mark.parametrize("mode", ["keyword", "semantic", "hybrid"])

@@ -33,7 +33,7 @@ grant anon, authenticated, service_role to authenticator;
 @contextmanager
 def supabase_server(major: int = DEFAULT_MAJOR) -> Iterator[Server]:
     """A server of one's own with Supabase's roles, which bypass row-level security as they do there."""
-    with Server.throwaway(major) as server, psycopg.connect(server.url(), autocommit=True) as owner:
+    with Server.throwaway(major, in_memory=True) as server, psycopg.connect(server.url(), autocommit=True) as owner:
         owner.execute(_ROLES)
         for role in ("project", "authenticator"):
             password = sql.Literal(server.password(role))

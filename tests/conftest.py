@@ -69,6 +69,12 @@ def migrated_template(postgres: Server) -> str:
     up(postgres.url(database=name), SCHEMA)
     with psycopg.connect(postgres.url(database=name), autocommit=True) as owner:
         create_logins(owner, postgres.password("parley_app"), postgres.password("parley_service"))
+        # What the migrations replaced in the catalog is copied with every clone otherwise: 18 MB in place of 11.
+        tables = owner.execute(
+            "select oid::regclass::text from pg_class where relnamespace = 'pg_catalog'::regnamespace and relkind = 'r'"
+        )
+        for (table,) in tables.fetchall():
+            owner.execute(sql.SQL("vacuum full {}").format(sql.SQL(table)))
     return name
 
 

@@ -27,11 +27,15 @@ ANONYMOUS: Claims = {"role": "anon", "caller_key": "0123456789abcdef"}
 SERVICE: Claims = {"role": "service_role"}
 
 
+def claiming(claims: Claims | None) -> sql.Composed:
+    """The statement that makes `claims` the identity of the open transaction; None: nobody's."""
+    text = "" if claims is None else json.dumps(claims)
+    return sql.SQL("select set_config('request.jwt.claims', {}, true)").format(text)
+
+
 def set_claims(connection: psycopg.Connection[Any], claims: Claims | None) -> None:
     """Make `claims` the identity of the open transaction; None: nobody's."""
-    connection.execute(
-        "select set_config('request.jwt.claims', %s, true)", ("" if claims is None else json.dumps(claims),)
-    )
+    connection.execute(claiming(claims))
 
 
 @contextmanager

@@ -4,19 +4,42 @@ from __future__ import annotations
 
 import threading
 import unicodedata
+from collections.abc import Iterator
 
 import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from local.postgres.server import Server
 from parley.retrieval.snippets import Match, matches_of
 from testing.claims import SERVICE, set_claims
-from testing.databases import ScratchDatabase
+from testing.databases import ScratchDatabase, new_database
 from tests.integration.schema.search.documents import ALICE, BOB, search, sign_in
 
 WORDS = ("fox", "hen", "lake", "trail", "espresso", "pressure", "card", "refund")
 INSERT = "insert into embeddings (id, user_id, content, title, language) values (%s, %s, %s, %s, %s)"
+
+
+Both = tuple[psycopg.Connection, psycopg.Connection]
+
+
+@pytest.fixture(scope="module")
+def _reading_room(postgres: Server, migrated_template: str) -> Iterator[Both]:
+    with (
+        new_database(postgres, migrated_template) as database,
+        database.connect() as owner,
+        database.connect("app", autocommit=False) as app,
+    ):
+        owner.execute('insert into "user" (id) values (%s), (%s)', (ALICE, BOB))
+        yield owner, app
+
+
+@pytest.fixture
+def reading_room(_reading_room: Both) -> Both:
+    """The owner's and the functions' connection to a database without documents, for tests that only find some."""
+    _reading_room[0].execute("truncate embeddings")
+    return _reading_room
 
 
 def write(
@@ -161,8 +184,9 @@ def test_a_word_of_the_title_weighs_more(owner: psycopg.Connection, app: psycopg
     ],
 )
 def test_words_are_found_in_other_forms_of_their_language(
-    owner: psycopg.Connection, app: psycopg.Connection, language: str | None, content: str, query: str
+    reading_room: Both, language: str | None, content: str, query: str
 ) -> None:
+    owner, app = reading_room
     write(owner, "it", content, language=language)
     write(owner, "other", "something else", language="en")
     assert list(found(app, query)) == ["it"]
@@ -205,9 +229,8 @@ def test_words_are_found_in_other_forms_of_their_language(
         ("п’ять", "п\u02bcять"),  # noqa: RUF001
     ],
 )
-def test_words_are_told_apart_in_any_script_and_spelling(
-    owner: psycopg.Connection, app: psycopg.Connection, content: str, query: str
-) -> None:
+def test_words_are_told_apart_in_any_script_and_spelling(reading_room: Both, content: str, query: str) -> None:
+    owner, app = reading_room
     (version,) = owner.execute("show server_version_num").fetchone() or (0,)
     if content == "ÉCOLE Öl" and int(version) < 170000:
         pytest.skip("before PostgreSQL 17 the locale C knows no capitals beyond ASCII")
@@ -335,7 +358,8 @@ def test_phrases_must_stand_and_excluded_words_must_not(owner: psycopg.Connectio
 
 
 @pytest.mark.parametrize("query", ["", "the of and", "🙂", '"', "-", "!&|()<>:*", "\\"])
-def test_a_query_without_a_word_finds_nothing(owner: psycopg.Connection, app: psycopg.Connection, query: str) -> None:
+def test_a_query_without_a_word_finds_nothing(reading_room: Both, query: str) -> None:
+    owner, app = reading_room
     write(owner, "one", "the fox of the wood", language="en")
     assert found(app, query) == {}
 

@@ -162,10 +162,10 @@ def _expected(row: Any) -> tuple[str, int, int]:
     return f"Name of {user}", score, rank
 
 
-def run(rows: int, queries: int) -> int:
+def run(database: ScratchDatabase, rows: int, queries: int) -> int:
     """Load, compare every rank and page asked for, and time them; returns the exit status."""
     figures = Figures()
-    with migrated_server() as database, database.connect() as owner:
+    with database.connect() as owner:
         start = time.perf_counter()
         load(owner, rows)
         order = owner.execute(_ORDER).fetchall()
@@ -185,7 +185,8 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--rows", type=int, default=FULL_SIZE)
     parser.add_argument("--queries", type=int, default=500)
     arguments = parser.parse_args(words)
-    return run(arguments.rows, arguments.queries)
+    with migrated_server() as database:
+        return run(database, arguments.rows, arguments.queries)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The schema runner, on small schemas of its own and at the end on Parley's."""
+"""The schema runner, on small schemas of its own; on Parley's it is tried in ../schema/test_reversibility.py."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Protocol
 import psycopg
 import pytest
 
-from local.checkout import CHECKOUT, SCHEMA
+from local.checkout import CHECKOUT
 from local.postgres.server import Server
 from parley.migrations.__main__ import main
 from parley.migrations.catalog import catalog_snapshot
@@ -373,10 +373,6 @@ def test_the_command_line_tells_what_it_did(
 def test_the_command_line_says_when_the_database_is_away(library: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["up", "--url", "postgresql://127.0.0.1:1/none", "--schema", str(library)]) == 1
     assert capsys.readouterr().err.startswith("error: connection failed")
-
-
-def test_parleys_own_schema_can_be_undone_and_repeated(postgres: Server, migrated_template: str) -> None:
-    verify(postgres.url(), SCHEMA)
 
 
 def test_a_clone_of_the_template_has_the_same_catalog(postgres: Server, database: ScratchDatabase) -> None:

@@ -33,7 +33,7 @@ def restore_commands() -> str:
 @pytest.fixture
 def fresh_server(postgres: Server) -> Iterator[Server]:
     """A server that has never seen Parley."""
-    with Server.throwaway(postgres.major) as server:
+    with Server.throwaway(postgres.major, in_memory=True) as server:
         yield server
 
 
@@ -72,6 +72,12 @@ def test_a_restore_as_printed_ends_with_the_same_catalog_rows_and_isolation(
     assert reached == []
 
 
+@pytest.fixture(scope="module")
+def whole(postgres: Server, migrated_template: str) -> dict[str, str]:
+    """The catalog of every clone before something of it is lost."""
+    return snapshot(postgres.url(database=migrated_template))
+
+
 @pytest.mark.parametrize(
     "loss",
     [
@@ -83,13 +89,14 @@ def test_a_restore_as_printed_ends_with_the_same_catalog_rows_and_isolation(
         "do $$ begin execute format('grant temporary on database %I to public', current_database()); end $$",
     ],
 )
-def test_what_a_restore_lost_comes_back_with_the_next_migration(loss: str, database: ScratchDatabase) -> None:
-    before = snapshot(database.owner_url)
+def test_what_a_restore_lost_comes_back_with_the_next_migration(
+    loss: str, database: ScratchDatabase, whole: dict[str, str]
+) -> None:
     assert up(database.owner_url, SCHEMA) == []
     with database.connect() as owner:
         owner.execute(loss.encode())
-    assert snapshot(database.owner_url) != before
+        assert catalog_snapshot(owner) != whole
     steps = up(database.owner_url, SCHEMA)
     assert [step.label.partition(":")[0] for step in steps] == ["every file again"]
-    assert snapshot(database.owner_url) == before
+    assert snapshot(database.owner_url) == whole
     assert up(database.owner_url, SCHEMA) == []

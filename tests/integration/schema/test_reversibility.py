@@ -41,16 +41,15 @@ def postgres_url(empty_database: ScratchDatabase) -> str:
     return empty_database.owner_url
 
 
-def test_down_takes_everything_along(empty_database: ScratchDatabase) -> None:
+def test_down_takes_everything_along(empty_database: ScratchDatabase, database: ScratchDatabase) -> None:
     before = _snapshot(empty_database.owner_url)
-    up(empty_database.owner_url, SCHEMA)
-    down(empty_database.owner_url, SCHEMA)
-    left = {name for name in _snapshot(empty_database.owner_url).keys() - before.keys() if not name.startswith("role ")}
+    down(database.owner_url, SCHEMA)
+    left = {name for name in _snapshot(database.owner_url).keys() - before.keys() if not name.startswith("role ")}
     # Roles belong to the server; other databases may use the extension.
     assert left <= {"schema extensions", "extension vector"}
 
 
-def test_plain_psql_and_the_runner_make_the_same_database(
+def test_plain_psql_and_the_runner_make_the_same_database_and_plain_psql_undoes_it(
     empty_database: ScratchDatabase, database: ScratchDatabase
 ) -> None:
     for _ in range(2):
@@ -58,11 +57,6 @@ def test_plain_psql_and_the_runner_make_the_same_database(
             done = psql(empty_database.owner_url, migration.script.path)
             assert done.returncode == 0, f"{migration.label}: {done.stderr}"
     assert _without_ledger(_snapshot(empty_database.owner_url)) == _without_ledger(_snapshot(database.owner_url))
-
-
-def test_plain_psql_can_undo_every_file(empty_database: ScratchDatabase) -> None:
-    for migration in MIGRATIONS:
-        assert psql(empty_database.owner_url, migration.script.path).returncode == 0
     for migration in reversed(MIGRATIONS):
         done = psql(empty_database.owner_url, migration.rollback_path)
         assert done.returncode == 0, f"{migration.label}: {done.stderr}"
@@ -73,23 +67,22 @@ def test_plain_psql_can_undo_every_file(empty_database: ScratchDatabase) -> None
         )
 
 
-def test_everything_can_be_undone_after_the_seeds_own_rollbacks(empty_database: ScratchDatabase) -> None:
+def test_everything_can_be_undone_after_the_seeds_own_rollbacks(database: ScratchDatabase) -> None:
     """They drop their tables, of which S5's takes all."""
-    up(empty_database.owner_url, SCHEMA)
-    with empty_database.connect() as owner:
+    with database.connect() as owner:
         tables = owner.execute(
             "select string_agg(format('public.%I', tablename), ', ') from pg_tables where schemaname = 'public'"
         )
         (names,) = tables.fetchone() or ("",)
         owner.execute(f"drop table {names} cascade")
-    assert len(down(empty_database.owner_url, SCHEMA)) == len(MIGRATIONS)
-    assert len(up(empty_database.owner_url, SCHEMA)) == len(MIGRATIONS)
+    assert len(down(database.owner_url, SCHEMA)) == len(MIGRATIONS)
+    assert len(up(database.owner_url, SCHEMA)) == len(MIGRATIONS)
 
 
 @pytest.fixture(scope="module")
 def managed_server(postgres: Server) -> Iterator[Server]:
     """A server of its own, on which nobody has made Parley's roles yet."""
-    with Server.throwaway(postgres.major) as server:
+    with Server.throwaway(postgres.major, in_memory=True) as server:
         yield server
 
 
@@ -162,16 +155,12 @@ def _whoever_owns(facts: str) -> str:
     return text + separator + " ".join(sorted(access.split()))
 
 
-def test_two_databases_of_a_server_can_be_migrated_at_the_same_time(
+def test_everything_is_applied_once_while_another_database_of_the_server_is_migrated(
     empty_database: ScratchDatabase, database: ScratchDatabase
 ) -> None:
     with database.connect(autocommit=False) as other:
         other.execute(MIGRATIONS[0].script.sql.encode())
-        assert len(up(empty_database.owner_url, SCHEMA)) == len(MIGRATIONS)
-
-
-def test_applying_everything_runs_each_file_once(empty_database: ScratchDatabase) -> None:
-    steps = up(empty_database.owner_url, SCHEMA)
+        steps = up(empty_database.owner_url, SCHEMA)
     print(f"{len(steps)} files in {sum(step.seconds for step in steps):.2f} s")  # noqa: T201  # the target is 2 s
     assert [step.label for step in steps] == [migration.label for migration in MIGRATIONS]
     assert up(empty_database.owner_url, SCHEMA) == []

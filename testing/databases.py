@@ -152,9 +152,10 @@ def dump(database: ScratchDatabase) -> str:
     return done.stdout
 
 
-def psql(url: str, path: Path) -> subprocess.CompletedProcess[str]:
-    """Run a file as a person would: plain psql that stops at the first error."""
-    return run_postgres("psql", url, "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", str(path))
+def psql(url: str, *paths: Path) -> subprocess.CompletedProcess[str]:
+    """Run files as a person would: plain psql that stops at the first error."""
+    files = [argument for path in paths for argument in ("-f", str(path))]
+    return run_postgres("psql", url, "-X", "-q", "-v", "ON_ERROR_STOP=1", *files)
 
 
 def set_clock(owner: psycopg.Connection[Any], moment: str) -> None:

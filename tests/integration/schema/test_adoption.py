@@ -268,18 +268,17 @@ def test_adopted_tables_outlive_down_with_their_rows(
         assert catalog_snapshot(owner) == catalog
 
 
-def test_an_adopted_user_can_be_deleted_and_the_ledger_that_is_kept_aside_forgets_it(
-    empty_database: ScratchDatabase,
-) -> None:
-    _adopt("S2", empty_database)
-    up(empty_database.owner_url, SCHEMA)
-    with empty_database.connect() as owner:
+@pytest.mark.parametrize("seed", ["S2"])
+@pytest.mark.usefixtures("seed")
+def test_an_adopted_user_can_be_deleted_and_the_ledger_that_is_kept_aside_forgets_it(adopted: ScratchDatabase) -> None:
+    with adopted.connect() as owner:
         kept = owner.execute("select count(*) from app.adopted_ai_usage_logs").fetchall()
         owner.execute("delete from auth.users")
         left = owner.execute("select count(*), count(user_id) from app.adopted_ai_usage_logs").fetchall()
     assert left == [(*kept[0], 0)]
 
 
+@pytest.mark.parametrize("seed", ["S4"])
 @pytest.mark.parametrize(
     "upsert",
     [
@@ -295,24 +294,23 @@ def test_an_adopted_user_can_be_deleted_and_the_ledger_that_is_kept_aside_forget
     ],
 )
 def test_s4s_upserts_find_no_unique_index_as_the_map_of_the_seeds_says(
-    upsert: str, empty_database: ScratchDatabase
+    upsert: str, seed: str, empty_database: ScratchDatabase, adopted: ScratchDatabase
 ) -> None:
-    _adopt("S4", empty_database)
+    _adopt(seed, empty_database)
     with empty_database.connect() as owner:
-        with owner.transaction(force_rollback=True):
-            owner.execute(upsert.replace("id::text", "id").encode())
-        up(empty_database.owner_url, SCHEMA)
-        with pytest.raises(psycopg.errors.InvalidColumnReference, match="no unique or exclusion constraint"):
-            owner.execute(upsert.encode())
+        owner.execute(upsert.replace("id::text", "id").encode())
+    refused = pytest.raises(psycopg.errors.InvalidColumnReference, match="no unique or exclusion constraint")
+    with adopted.connect() as owner, refused:
+        owner.execute(upsert.encode())
     target = re.search(r"on conflict \(.*\)", upsert)
     assert target is not None
     assert f"`{target[0]}`" in " ".join((CHECKOUT / "docs/seeds.md").read_text(encoding="utf-8").split())
 
 
-def test_what_an_adopted_user_asked_the_cache_goes_with_the_user(empty_database: ScratchDatabase) -> None:
-    _adopt("S4", empty_database)
-    up(empty_database.owner_url, SCHEMA)
-    with empty_database.connect() as owner:
+@pytest.mark.parametrize("seed", ["S4"])
+@pytest.mark.usefixtures("seed")
+def test_what_an_adopted_user_asked_the_cache_goes_with_the_user(adopted: ScratchDatabase) -> None:
+    with adopted.connect() as owner:
         owner.execute("delete from auth.users")
         assert owner.execute("select query_text from ai_response_cache").fetchall() == [("two",)]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from typing import Any
 
 import psycopg
@@ -12,9 +13,10 @@ import pytest
 from psycopg import sql
 
 from local.checkout import SCHEMA
+from local.postgres.server import Server
 from parley.migrations.runner import up
 from testing.claims import SERVICE, set_claims, user
-from testing.databases import ScratchDatabase, psql
+from testing.databases import ScratchDatabase, new_database, psql
 from tests.integration.schema import seeds
 from tests.integration.schema.calls import Caller, cache_entry
 from tests.integration.schema.expectations import ROWS
@@ -174,15 +176,26 @@ def _by_hand(owner: psycopg.Connection[Any]) -> None:
     owner.execute('delete from "user" where id = %s', (CANARY,))
 
 
+@pytest.fixture(scope="module")
+def templates(postgres: Server, migrated_template: str) -> Iterator[dict[str | None, str]]:
+    """A new database and each seed's after its adoption: the name of each, to be cloned."""
+    with ExitStack() as stack:
+        names: dict[str | None, str] = {None: migrated_template}
+        for seed in seeds.NAMES:
+            database = stack.enter_context(new_database(postgres, "template1"))
+            assert psql(database.owner_url, seeds.ORIGINALS / f"{seed.lower()}.sql").returncode == 0
+            up(database.owner_url, SCHEMA)
+            names[seed] = database.name
+        yield names
+
+
 @pytest.mark.parametrize("adopted", [None, *seeds.NAMES])
 @pytest.mark.parametrize("delete", [_by_the_service, _by_hand])
 def test_no_table_and_no_index_keeps_a_trace_of_a_deleted_user(
-    adopted: str | None, delete: Callable[[psycopg.Connection[Any]], None], empty_database: ScratchDatabase
-) -> None:
-    if adopted:
-        assert psql(empty_database.owner_url, seeds.ORIGINALS / f"{adopted.lower()}.sql").returncode == 0
-    up(empty_database.owner_url, SCHEMA)
-    with empty_database.connect() as owner:
+    adopted: str | None, delete: Callable[[psycopg.Connection[Any]], None], postgres: Server,
+    templates: dict[str | None, str],
+) -> None:  # fmt: skip
+    with new_database(postgres, templates[adopted]) as database, database.connect() as owner:
         tables = [table for table in _tables(owner, partitions=False) if table not in NOBODYS]
         # The user comes first: the others refer to it.
         for table in sorted(tables, key=lambda name: name != "public.user"):

@@ -7,6 +7,7 @@ import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
@@ -21,7 +22,7 @@ from testing.databases import ScratchDatabase, dump, new_database, postgres_prog
 from testing.supabase import ADOPTED, REFUSED, connect_as, project, project_url, supabase_server
 from tests.integration.schema import seeds
 from tests.integration.schema.applications import STATEMENTS, Result, Statement, differs
-from tests.integration.schema.test_adoption import assert_kept, content, rights
+from tests.integration.schema.test_adoption import Rows, assert_kept, content, rights
 
 PAGE = (CHECKOUT / "docs/seeds.md").read_text(encoding="utf-8")
 # What an application has beside a seed's tables -> what the refusal says of it, and what makes it as it says.
@@ -70,25 +71,38 @@ def supabase(postgres: Server) -> Iterator[Server]:
         yield server
 
 
+@dataclass(frozen=True)
+class Adopted:
+    """A project's database after its adoption, to be cloned; what it held and did before, and what `up` said."""
+
+    template: str
+    before: dict[str, Rows]
+    results: dict[Statement, Result]
+    said: list[str]
+
+
 @pytest.fixture(scope="module")
-def templates(supabase: Server) -> Iterator[dict[str, str]]:
-    """The projects' databases after their adoption: the name of each, to be cloned."""
+def projects(supabase: Server) -> Iterator[dict[str, Adopted]]:
     with ExitStack() as stack:
-        names = {}
+        made = {}
         for name in ADOPTED:
             database = stack.enter_context(project(supabase, name))
-            if name == "s2":
-                with connect_as(database, "project") as owner:
+            did = results(database, name)
+            with connect_as(database, "project") as owner:
+                owner.execute(KEPT[name].encode())
+                if name == "s2":
                     owner.execute(SIGN_UP)
-            up(project_url(database), SCHEMA)
-            names[name] = database.name
-        yield names
+            with database.connect() as owner:
+                before = {table: rows for table, rows in content(owner).items() if rows}
+            steps = up(project_url(database), SCHEMA)
+            made[name] = Adopted(database.name, before, did, [notice for step in steps for notice in step.notices])
+        yield made
 
 
 @contextmanager
-def adopted(supabase: Server, template: str) -> Iterator[ScratchDatabase]:
+def adopted(supabase: Server, made: Adopted) -> Iterator[ScratchDatabase]:
     """A copy of one of them, which belongs to the project's owner as well."""
-    with new_database(supabase, template) as database:
+    with new_database(supabase, made.template) as database:
         with database.connect() as owner:
             owner.execute(sql.SQL("alter database {} owner to project").format(sql.Identifier(database.name)))
         yield database
@@ -111,10 +125,11 @@ def listed(name: str) -> set[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("name", ADOPTED)
-def test_each_statement_of_a_project_does_what_it_did_or_is_listed_with_its_reason(name: str, supabase: Server) -> None:
-    with project(supabase, name) as database:
-        before = results(database, name)
-        up(project_url(database), SCHEMA)
+def test_each_statement_of_a_project_does_what_it_did_or_is_listed_with_its_reason(
+    name: str, supabase: Server, projects: dict[str, Adopted]
+) -> None:
+    before = projects[name].results
+    with adopted(supabase, projects[name]) as database:
         after = results(database, name)
     changed = {statement for statement in before if differs(before[statement], after[statement])}
     assert {(statement.role, statement.text) for statement in changed} == listed(name)
@@ -122,25 +137,23 @@ def test_each_statement_of_a_project_does_what_it_did_or_is_listed_with_its_reas
 
 
 @pytest.mark.parametrize("name", ADOPTED)
-def test_a_real_database_is_adopted_in_words_with_every_row_and_its_neighbours(name: str, supabase: Server) -> None:
-    with project(supabase, name) as database, database.connect() as owner:
-        with connect_as(database, "project") as project_owner:
-            project_owner.execute(KEPT[name].encode())
-        before = {table: rows for table, rows in content(owner).items() if rows}
-        steps = up(project_url(database), SCHEMA)
+def test_a_real_database_is_adopted_in_words_with_every_row_and_its_neighbours(
+    name: str, supabase: Server, projects: dict[str, Adopted]
+) -> None:
+    before, said = projects[name].before, projects[name].said
+    with adopted(supabase, projects[name]) as database, database.connect() as owner:
         assert_kept(before, content(owner))
         done = psql(database.owner_url, seeds.check_path(name[:2].upper()))
         assert done.returncode == 0, done.stderr
-    said = [notice for step in steps for notice in step.notices]
-    adopted = {re.split(r"[ .]", notice)[2].strip('"') for notice in said if notice.startswith("adopted table ")}
-    assert adopted == {table for table in before if table in seeds.tables(name[:2].upper())}
+    tables = {re.split(r"[ .]", notice)[2].strip('"') for notice in said if notice.startswith("adopted table ")}
+    assert tables == {table for table in before if table in seeds.tables(name[:2].upper())}
 
 
 @pytest.mark.parametrize("name", ADOPTED)
 def test_an_adopted_table_has_the_policies_grants_and_functions_of_a_new_one(
-    name: str, supabase: Server, templates: dict[str, str], database: ScratchDatabase
+    name: str, supabase: Server, projects: dict[str, Adopted], database: ScratchDatabase
 ) -> None:
-    with adopted(supabase, templates[name]) as made, made.connect() as old, database.connect() as new:
+    with adopted(supabase, projects[name]) as made, made.connect() as old, database.connect() as new:
         found, wanted = rights(old, "project"), rights(new, "postgres")
     differing = {key for key in wanted if found.get(key) != wanted[key]}
     # S1's own server goes on writing what the application keeps of them.
@@ -153,8 +166,8 @@ def test_an_adopted_table_has_the_policies_grants_and_functions_of_a_new_one(
 
 
 @pytest.mark.parametrize("name", ["s2", "s3_published"])
-def test_people_sign_up_and_leave_after_adoption(name: str, supabase: Server, templates: dict[str, str]) -> None:
-    with adopted(supabase, templates[name]) as database, database.connect() as owner:
+def test_people_sign_up_and_leave_after_adoption(name: str, supabase: Server, projects: dict[str, Adopted]) -> None:
+    with adopted(supabase, projects[name]) as database, database.connect() as owner:
         written = {"s2": "user_ai_settings", "s3_published": "ai_conversations"}[name]
         rows = (
             f"select count(*) from {written} as w inner join auth.users as u on w.user_id = u.id where u.email = 'new'"
@@ -173,10 +186,10 @@ def test_people_sign_up_and_leave_after_adoption(name: str, supabase: Server, te
 
 @pytest.mark.parametrize("name", ADOPTED)
 def test_what_the_application_makes_later_is_open_to_whom_it_was(
-    name: str, supabase: Server, templates: dict[str, str]
+    name: str, supabase: Server, projects: dict[str, Adopted]
 ) -> None:
     with (
-        adopted(supabase, templates[name]) as database,
+        adopted(supabase, projects[name]) as database,
         connect_as(database, "project") as owner,
         connect_as(database, "authenticator") as visitor,
     ):
@@ -187,8 +200,8 @@ def test_what_the_application_makes_later_is_open_to_whom_it_was(
             assert visitor.execute("select n, later() from later").fetchall() == [(1, 1)]
 
 
-def test_ids_compare_with_an_account_of_supabase_by_an_index(supabase: Server, templates: dict[str, str]) -> None:
-    with adopted(supabase, templates["s2"]) as database, database.connect() as owner:
+def test_ids_compare_with_an_account_of_supabase_by_an_index(supabase: Server, projects: dict[str, Adopted]) -> None:
+    with adopted(supabase, projects["s2"]) as database, database.connect() as owner:
         owner.execute("set enable_seqscan = off")
         for condition in ("c.user_id = auth.uid()", "auth.uid() = c.user_id"):
             plan = owner.execute(f"explain select from ai_conversations as c where {condition}".encode()).fetchall()

@@ -196,9 +196,8 @@ def test_there_are_exactly_five_precomputed_responses_after_any_number_of_runs(
     runs: int, database: ScratchDatabase
 ) -> None:
     for _ in range(runs - 1):
-        for path in sorted(seeds.CHECKS.parent.glob("*.sql")):
-            done = psql(database.owner_url, path)
-            assert done.returncode == 0, f"{path.name}: {done.stderr}"
+        done = psql(database.owner_url, *sorted(seeds.CHECKS.parent.glob("*.sql")))
+        assert done.returncode == 0, done.stderr
     with database.connect() as owner:
         assert len(owner.execute("select * from ai_precomputed_responses").fetchall()) == 5
 

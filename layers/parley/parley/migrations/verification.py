@@ -30,18 +30,18 @@ def verify(conninfo: str, folder: Path, *, progress: Callable[[str], None] = lam
         MigrationError: something is not as it should be; the message names the first objects that differ.
         psycopg.OperationalError: the database cannot be reached.
     """
-    with _scratch_database(conninfo) as scratch:
+    with _scratch_database(conninfo) as scratch, psycopg.connect(scratch, autocommit=True) as looking:
         up(scratch, folder)
-        first = _snapshot(scratch)
+        first = catalog_snapshot(looking)
         progress(f"up: {len(first)} objects")
         for migration in read_migrations(folder):
             run_script(scratch, migration.label, migration.script)
-            _compare(first, _snapshot(scratch), f"{migration.script.path} run a second time changes the catalog")
+            _compare(first, catalog_snapshot(looking), f"{migration.script.path} run a second time changes the catalog")
         progress("each file a second time: no change")
         down(scratch, folder)
-        progress(f"down: {len(_snapshot(scratch))} objects left")
+        progress(f"down: {len(catalog_snapshot(looking))} objects left")
         up(scratch, folder)
-        _compare(first, _snapshot(scratch), "down and up again end with another catalog")
+        _compare(first, catalog_snapshot(looking), "down and up again end with another catalog")
         progress("up again: the same catalog")
 
 
@@ -54,11 +54,6 @@ def _scratch_database(conninfo: str) -> Iterator[str]:
             yield make_conninfo(conninfo, dbname=name)
         finally:
             owner.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
-
-
-def _snapshot(conninfo: str) -> dict[str, str]:
-    with psycopg.connect(conninfo, autocommit=True) as connection:
-        return catalog_snapshot(connection)
 
 
 def _compare(expected: dict[str, str], found: dict[str, str], complaint: str) -> None:

@@ -256,6 +256,34 @@ begin
     where n.nspname = 'public' and not has_schema_privilege(n.oid, 'create with grant option')
       or n.nspname = 'app' and not pg_has_role(n.nspowner, 'usage')
     union all
+    -- Accounts are mirrored from there, by a trigger.
+    select case
+      when a.attnum is null then 'auth.users is not a table whose id is never null: rename schema auth'
+      else format('%s may not mirror the accounts of auth.users: grant usage on schema auth, and select and trigger on auth.users, to %1$s',
+        current_user::regrole) end
+    from pg_catalog.pg_class c
+    left join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attname = 'id' and a.attnotnull and c.relkind in ('r', 'p')
+    where c.relname = 'users' and c.relnamespace = to_regnamespace('auth') and (a.attnum is null
+      or not (has_schema_privilege(c.relnamespace, 'usage') and has_table_privilege(c.oid, 'select') and has_table_privilege(c.oid, 'trigger')))
+    union all
+    -- Roles belong to the server, whose other databases may have made them, or others with other rights.
+    select format('role %s is missing, and %s may not make it: as an administrator, alter role %2$s createrole', n.name, current_user::regrole)
+    from unnest(array[
+      'anon', 'authenticated', 'service_role', 'parley_definer', 'parley_owner', 'parley_app', 'parley_service']) as n (name)
+    where to_regrole(n.name) is null and not exists (
+      select from pg_catalog.pg_roles r where r.rolname = current_user and (r.rolcreaterole or r.rolsuper))
+    union all
+    select format('role %s is not %s''s to grant to %s: as an administrator, grant %1$s to %2$s with admin option',
+      r.name::regrole, current_user::regrole, r.login)
+    from (values ('authenticated', 'parley_app'), ('service_role', 'parley_service')) as r (name, login)
+    where not pg_has_role(to_regrole(r.name), 'member with admin option')
+      and pg_has_role(to_regrole(r.login), to_regrole(r.name), 'usage') is not true
+    union all
+    select format('role %s is not %s''s to use: as an administrator, grant %1$s to %2$s with inherit true', r.name::regrole, current_user::regrole)
+    from (values ('parley_definer'), ('parley_owner')) as r (name)
+    where not (pg_has_role(to_regrole(r.name), 'member with admin option')
+      or pg_has_role(to_regrole(r.name), 'usage') and pg_has_role(to_regrole(r.name), 'set'))
+    union all
     select format('setting %s is %s here: set it to %s for this database', s.name, current_setting(s.name), s.wanted)
     from (values
         ('row_security', 'on'), ('session_replication_role', 'origin'),
@@ -307,7 +335,14 @@ begin
       when n.seed is null then format('table %s is not one that a seed has: rename it', f.oid::regclass)
       else format('table %s is not as %s has it (%s): rename it, or make it so', f.oid::regclass, n.seed, concat_ws('; ',
         'lacks ' || nullif(array_to_string(n.lacks, ', '), ''), 'has ' || nullif(array_to_string(n.has, ', '), ''))) end
+      || coalesce('; where it is renamed, change what names it in the text of ' || b.functions, '')
     from parley_found f
+    -- The rest follows a name by itself; what a function's text says would go to our table of that name.
+    cross join lateral (
+      select string_agg(p.oid::regprocedure::text, ', ' order by p.oid::regprocedure::text) as functions
+      from pg_catalog.pg_proc p join pg_catalog.pg_language l on l.oid = p.prolang
+      where p.oid >= 16384 and l.lanname in ('sql', 'plpgsql') and p.prosqlbody is null
+        and p.prosrc ~* ('(^|\W)' || quote_ident(f.name) || '(\W|$)')) b
     left join lateral (
       select s.seed, d.lacks, d.has
       from parley_shapes s
@@ -386,6 +421,10 @@ begin
       union all
       select format('has the rule %I: drop it', r.rulename) from pg_catalog.pg_rewrite r where r.ev_class = f.oid
       union all
+      select format('has the foreign key %I to %s, which is not as a seed has it: drop that key, or rename both', k.conname, o.oid::regclass)
+      from pg_catalog.pg_constraint k join parley_found o on o.oid = k.confrelid and not o.is_shaped and not o.is_left
+      where k.conrelid = f.oid and k.contype = 'f'
+      union all
       -- Beside the id, whose default ours replaces.
       select format('has a default for %s, which becomes text: drop it, and write the value', g.attname)
       from parley_changing g join pg_catalog.pg_attrdef a on a.adrelid = g.oid and a.adnum = g.attnum
@@ -462,7 +501,7 @@ begin
     join pg_catalog.pg_depend d on d.refclassid = 'pg_catalog.pg_proc'::regclass and d.refobjid = p.oid and d.deptype = 'n'
     where p.is_seeds and not p.is_kept
     union all
-    select distinct format('%s depends on %s, which %s: drop it%s',
+    select distinct format('%s depends on %s, which %s%s: drop it%s',
       case d.classid
         when 'pg_catalog.pg_rewrite'::regclass
           then (select 'view ' || r.ev_class::regclass from pg_catalog.pg_rewrite r where r.oid = d.objid)
@@ -476,6 +515,7 @@ begin
         when f.is_ledger then 'becomes another table'
         when g.attnum is null then 'loses what a newer row of the same owner supersedes'
         else 'becomes ' || g.new_type end,
+      case when not f.is_shaped then ' unless that table is renamed' end,
       case
         when d.classid <> 'pg_catalog.pg_constraint'::regclass then ', migrate, and make it again'
         when f.is_ledger then ', for no key can refer to the ledger'
@@ -602,7 +642,10 @@ begin
     grant service_role to parley_service;
   end if;
   -- Whoever migrates replaces what belongs to these two, which needs their rights; a superuser has them.
-  if not (pg_catalog.pg_has_role('parley_definer', 'usage') and pg_catalog.pg_has_role('parley_owner', 'usage')) then
+  if exists (
+    select from unnest(array['parley_definer', 'parley_owner']) as r (name), unnest(array['usage', 'set']) as p (privilege)
+    where not pg_catalog.pg_has_role(r.name, p.privilege)
+  ) then
     grant parley_definer, parley_owner to current_user with inherit true, set true;
   end if;
 end $$;

@@ -10,6 +10,7 @@ from typing import Protocol
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from local.checkout import CHECKOUT
 from local.postgres.server import Server
@@ -210,6 +211,50 @@ def test_statements_that_refuse_a_transaction_run_where_the_file_says_so(
     assert labels == ["00_platform", "10_books", "20_loans", "30_index"]
     with empty_database.connect() as connection:
         assert "index public.titles" in catalog_snapshot(connection)
+
+
+def test_what_the_application_or_another_session_refuses_is_said_in_words(
+    library: Path, write: Write, empty_database: ScratchDatabase
+) -> None:
+    with empty_database.connect() as owner:
+        owner.execute(
+            """
+            create schema guard;
+            create function guard.refuse() returns event_trigger language plpgsql as
+              'begin raise exception ''not today''; end';
+            create event trigger guard on ddl_command_end execute function guard.refuse();
+            """
+        )
+        with pytest.raises(MigrationError, match="not today") as caught:
+            up(empty_database.owner_url, library)
+        assert "hint: guard.refuse() is the application's own and refused this" in str(caught.value)
+        owner.execute("drop event trigger guard; create table books (id integer)")
+        # Ours is ten seconds.
+        write("05_wait", "set local lock_timeout = '10ms'; lock table books; reset lock_timeout")
+        with owner.transaction():
+            owner.execute("lock table books in access share mode")
+            with pytest.raises(MigrationError, match="another session holds a lock on what this changes"):
+                up(empty_database.owner_url, library)
+
+
+def test_a_limit_of_the_logins_own_on_transactions_does_not_end_a_migration(
+    write: Write, empty_database: ScratchDatabase
+) -> None:
+    write("00_platform", PLATFORM, UNDO_PLATFORM)
+    folder = write("10_slow", "select pg_sleep(0.03)")
+    with empty_database.connect() as owner:
+        if owner.info.server_version >= 170000:
+            owner.execute(f"alter database {empty_database.name} set transaction_timeout = '20ms'".encode())
+        else:
+            pytest.skip("transaction_timeout is younger")
+    assert len(up(empty_database.owner_url, folder)) == 2
+
+
+def test_whoever_did_not_migrate_the_database_is_told_so(library: Path, empty_database: ScratchDatabase) -> None:
+    up(empty_database.owner_url, library)
+    stranger = make_conninfo(empty_database.owner_url, options="-c role=pg_monitor")
+    with pytest.raises(MigrationError, match="another role migrated this database"):
+        up(stranger, library)
 
 
 @pytest.mark.parametrize("marker", ["", "-- no-transaction\n"])

@@ -60,6 +60,8 @@ NEIGHBOURS = {
         "default privileges of postgres open what it makes in any schema to anon",
     "create schema places; create extension vector with schema places":
         "extension vector is in schema places: alter extension vector set schema extensions",
+    "create schema auth; create view auth.users as select gen_random_uuid() as id":
+        "auth.users is not a table whose id is never null: rename schema auth",
     "set local quote_all_identifiers = on": "setting quote_all_identifiers is on here",
     "set local standard_conforming_strings = off": "setting standard_conforming_strings is off here",
     "set local DateStyle = 'German'": "setting DateStyle is German, DMY here: set it to ISO for this database",
@@ -95,6 +97,16 @@ ADDITIONS = {
       alter preferred_provider type o.ai_provider using preferred_provider::text::o.ai_provider
     """):
         "(lacks preferred_provider ai_provider; has preferred_provider o.ai_provider)",
+    # What refers to a table follows it to its new name; a text that names it does not.
+    ("s2", """
+    alter table ai_conversations add pinned boolean; create view talks as select user_id from ai_conversations;
+    create function talked() returns bigint language sql as 'select count(*) from public.ai_conversations'
+    """):
+        "(has pinned boolean): rename it, or make it so; where it is renamed, change what names it in the text of talk",
+    ("s2", "alter table ai_conversations add key text; create view talks as select user_id from ai_conversations"):
+        "view talks depends on ai_conversations.user_id, which becomes text unless that table is renamed: drop it",
+    ("s1", "alter table organization add slug text"):
+        'table "user" has the foreign key user_organization_id_fkey to organization, which is not as a seed has it:',
     # What an adopted table would keep, lose or break.
     ("s2", "create table talks () inherits (ai_conversations)"):
         "table ai_conversations has the child table talks: detach it",
@@ -222,6 +234,32 @@ def test_whoever_does_not_own_what_is_there_is_told_whose_it_is(
     assert any(re.match(r"database \w+ belongs to postgres: migrate as a role that is", line) for line in complaints)
     assert "function reset_daily_ai_usage() belongs to postgres: give it to stranger" in complaints
     assert any(line.startswith("schema public belongs to ") for line in complaints)
+    assert (
+        "stranger may not mirror the accounts of auth.users: grant usage on schema auth, and select and trigger on"
+        in (" ".join(complaints))
+    )
+
+
+def test_whoever_may_not_make_or_grant_the_roles_is_told_what_to_ask_for(databases: dict[str, ScratchDatabase]) -> None:
+    with databases["new"].connect() as owner:
+        complaints = look(
+            owner,
+            "create role stranger",
+            f"grant temporary on database {databases['new'].name} to stranger",
+            "alter role parley_service rename to somebody",
+            "revoke authenticated from parley_app",
+            "set local role stranger",
+        )
+    told = dict(line.split(": as an administrator, ") for line in complaints if line.startswith("role "))
+    assert told == {
+        "role authenticated is not stranger's to grant to parley_app":
+            "grant authenticated to stranger with admin option",
+        "role parley_definer is not stranger's to use": "grant parley_definer to stranger with inherit true",
+        "role parley_owner is not stranger's to use": "grant parley_owner to stranger with inherit true",
+        "role parley_service is missing, and stranger may not make it": "alter role stranger createrole",
+        "role service_role is not stranger's to grant to parley_service":
+            "grant service_role to stranger with admin option",
+    }  # fmt: skip
 
 
 def test_a_search_path_of_the_applications_own_is_not_replaced(empty_database: ScratchDatabase) -> None:

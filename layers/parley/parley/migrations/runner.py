@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import select
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -30,10 +31,15 @@ from parley.migrations.files import (
 
 # One number for all runners of all versions; taken from the first eight bytes of SHA-256("parley.migrations"), signed.
 _LOCK = 3702163473396093542
-_SHOWN = 300  # characters of a failing statement
+_SHOWN = 300  # characters of a failing statement, and of where it is
 _LONGEST_WAIT = 3600.0  # seconds between two looks at the time
-_CANCELLED = "57014"  # SQLSTATE of a statement that was cancelled
-_TOO_LONG = "time is up; apply what takes longer before the deployment, with `make migrate` and DATABASE_URL"
+# By SQLSTATE: what an error of the server's means here.
+_WORDS = {
+    "55P03": "another session holds a lock on what this changes; end its transaction, or migrate again after it",
+    "57014": "time is up; apply what takes longer before the deployment, with `make migrate` and DATABASE_URL",
+}
+# The innermost function of an error's context, unless it is one of Parley's: an event trigger or a trigger called it.
+_APPLICATIONS = re.compile(r"PL/pgSQL function (?!inline_code_block|app\.)(.+?) line \d")
 
 _LEDGER = b"""
 create schema if not exists app;
@@ -254,7 +260,10 @@ def _transaction(connection: psycopg.Connection, seconds_left: SecondsLeft = wit
                   pg_catalog.pg_try_advisory_xact_lock(%s),
                   pg_catalog.set_config('lock_timeout', '10s', true),
                   pg_catalog.set_config('statement_timeout', '0', true),
-                  pg_catalog.set_config('client_min_messages', 'notice', true)
+                  pg_catalog.set_config('client_min_messages', 'notice', true),
+                  -- Ends the connection, and is not in version 16.
+                  (select pg_catalog.set_config(s.name, '0', true) from pg_catalog.pg_settings as s
+                   where s.name = 'transaction_timeout')
                 """,
                 (_LOCK,),
             ).fetchone()
@@ -280,7 +289,12 @@ def _has_ledger(connection: psycopg.Connection) -> bool:
 
 
 def _applied(connection: psycopg.Connection) -> dict[int, _Applied]:
-    rows = connection.execute("select version, name, checksum, applied_at from app.schema_migrations").fetchall()
+    try:
+        rows = connection.execute("select version, name, checksum, applied_at from app.schema_migrations").fetchall()
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise MigrationError(
+            "another role migrated this database: migrate as that one, or as a member of it"
+        ) from error
     return {row[0]: _Applied(*row) for row in rows}
 
 
@@ -424,8 +438,8 @@ def _explain(failure: PGresult, script: Script, part: Statement, completed: int)
     else:
         line, failing = 1, ""
     reason = field_of(DiagnosticField.MESSAGE_PRIMARY) or failure.get_error_message().strip()
-    if field_of(DiagnosticField.SQLSTATE) == _CANCELLED:
-        reason += f" ({_TOO_LONG})"
+    if words := _WORDS.get(field_of(DiagnosticField.SQLSTATE)):
+        reason += f" ({words})"
     lines = [f"{script.path}:{part.line + line - 1}: {reason}"]
     for title, name in (
         ("detail", DiagnosticField.MESSAGE_DETAIL),
@@ -433,7 +447,16 @@ def _explain(failure: PGresult, script: Script, part: Statement, completed: int)
         ("where", DiagnosticField.CONTEXT),
     ):
         if text := field_of(name):
-            lines.append(f"  {title}: {text}")
+            lines.append(f"  {title}: {_shortened(text) if title == 'where' else text}")
+    if theirs := _APPLICATIONS.match(field_of(DiagnosticField.CONTEXT)):
+        lines.append(
+            f"  hint: {theirs[1]} is the application's own and refused this; for the migration, "
+            "disable the event trigger or trigger that calls it"
+        )
     if failing:
-        lines.append("  statement: " + (failing if len(failing) <= _SHOWN else failing[:_SHOWN] + " ..."))
+        lines.append(f"  statement: {_shortened(failing)}")
     return "\n".join(lines)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + " ..."

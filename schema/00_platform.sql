@@ -259,12 +259,16 @@ begin
     -- Accounts are mirrored from there, by a trigger.
     select case
       when a.attnum is null then 'auth.users is not a table whose id is never null: rename schema auth'
+      when m.is_allowed then format('auth.users shows %s only some accounts, by row-level security: as an administrator, alter role %1$s bypassrls',
+        current_user::regrole)
       else format('%s may not mirror the accounts of auth.users: grant usage on schema auth, and select and trigger on auth.users, to %1$s',
         current_user::regrole) end
     from pg_catalog.pg_class c
     left join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attname = 'id' and a.attnotnull and c.relkind in ('r', 'p')
-    where c.relname = 'users' and c.relnamespace = to_regnamespace('auth') and (a.attnum is null
-      or not (has_schema_privilege(c.relnamespace, 'usage') and has_table_privilege(c.oid, 'select') and has_table_privilege(c.oid, 'trigger')))
+    cross join lateral (select has_schema_privilege(c.relnamespace, 'usage') and has_table_privilege(c.oid, 'select')
+      and has_table_privilege(c.oid, 'trigger') as is_allowed) m
+    where c.relname = 'users' and c.relnamespace = to_regnamespace('auth')
+      and (a.attnum is null or not m.is_allowed or row_security_active(c.oid))
     union all
     -- Roles belong to the server, whose other databases may have made them, or others with other rights.
     select format('role %s is missing, and %s may not make it: as an administrator, alter role %2$s createrole', n.name, current_user::regrole)
@@ -414,6 +418,10 @@ begin
       select format('belongs to %s: give it to %s', f.relowner::regrole, current_user::regrole) where not pg_has_role(f.relowner, 'usage')
       union all
       select 'is unlogged: make it logged' where c.relpersistence = 'u'
+      union all
+      -- Rows that are not seen would be lost, or stay as they are.
+      select format('shows %s only some rows, by row-level security: alter it to no force row level security', current_user::regrole)
+      where pg_has_role(f.relowner, 'usage') and row_security_active(f.oid)
       union all
       select format('has the child table %s: detach it', h.inhrelid::regclass) from pg_catalog.pg_inherits h where h.inhparent = f.oid
       union all
@@ -826,6 +834,8 @@ begin
   for v_name in select polname from pg_catalog.pg_policy where polrelid = v_table loop
     execute pg_catalog.format('drop policy %I on %s', v_name, v_table);
   end loop;
+  -- Whoever owns it sees its rows, also when it is adopted again.
+  execute pg_catalog.format('alter table %s no force row level security', v_table);
   execute pg_catalog.format('comment on table %s is %L', v_table, 'Left by Parley, which had adopted it.');
   raise notice 'left table %: it was there before the first migration (without policies, row-level security stays on)', v_table;
 end $$;

@@ -257,6 +257,8 @@ def test_adopted_tables_outlive_down_with_their_rows(
     steps = down(adopted.owner_url, SCHEMA)
     with adopted.connect() as owner:
         after = content(owner)
+        held = owner.execute("select relname from pg_class where relforcerowsecurity").fetchall()
+    assert held == [], "who owns a table and does not bypass row-level security would not see its rows"
     assert set(after) == set(before)
     assert_kept(before, after)
     left = " ".join(notice for step in steps for notice in step.notices)

@@ -509,44 +509,51 @@ begin
     join pg_catalog.pg_depend d on d.refclassid = 'pg_catalog.pg_proc'::regclass and d.refobjid = p.oid and d.deptype = 'n'
     where p.is_seeds and not p.is_kept
     union all
-    select distinct format('%s depends on %s, which %s%s: drop it%s',
-      case d.classid
-        when 'pg_catalog.pg_rewrite'::regclass
-          then (select 'view ' || r.ev_class::regclass from pg_catalog.pg_rewrite r where r.oid = d.objid)
-        when 'pg_catalog.pg_policy'::regclass
-          then (select format('policy %I on %s', y.polname, y.polrelid::regclass) from pg_catalog.pg_policy y where y.oid = d.objid)
-        when 'pg_catalog.pg_constraint'::regclass
-          then (select format('foreign key %I of %s', k.conname, k.conrelid::regclass) from pg_catalog.pg_constraint k where k.oid = d.objid)
-        else pg_describe_object(d.classid, d.objid, d.objsubid)
-      end,
-      concat_ws('.', f.oid::regclass, a.attname), case
-        when f.is_ledger then 'becomes another table'
-        when g.attnum is null then 'loses what a newer row of the same owner supersedes'
-        else 'becomes ' || g.new_type end,
-      case when not f.is_shaped then ' unless that table is renamed' end,
-      case
-        when d.classid <> 'pg_catalog.pg_constraint'::regclass then ', migrate, and make it again'
-        when f.is_ledger then ', for no key can refer to the ledger'
-        when g.attnum is null then ', migrate, and make it again'
-        else ', migrate, make its own column text, and make it again' end)
-    from (select *, name in ('ai_usage', 'ai_usage_logs') as is_ledger from parley_found) f
-    join pg_catalog.pg_depend d on d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = f.oid
-    left join pg_catalog.pg_attribute a on a.attrelid = f.oid and a.attnum = d.refobjsubid and d.refobjsubid > 0
-    left join parley_changing g on g.oid = f.oid and g.attnum = a.attnum
-    where not f.is_left and (f.is_ledger or g.attnum is not null
-      or (f.name = 'ai_provider_preferences' and d.classid = 'pg_catalog.pg_constraint'::regclass))
-    and case d.classid
-      when 'pg_catalog.pg_policy'::regclass then exists (
-        select from pg_catalog.pg_policy y where y.oid = d.objid and y.polrelid not in (select oid from parley_found))
-      when 'pg_catalog.pg_constraint'::regclass then exists (
-        select from pg_catalog.pg_constraint k
-        where k.oid = d.objid and k.contype = 'f' and k.confrelid = f.oid and k.conrelid not in (select oid from parley_found))
-      when 'pg_catalog.pg_rewrite'::regclass then exists (
-        select from pg_catalog.pg_rewrite r where r.oid = d.objid and r.ev_class <> f.oid)
-      -- Not a column's own default, but a generated column that reads this one.
-      when 'pg_catalog.pg_attrdef'::regclass then d.deptype = 'n'
-      else d.classid in ('pg_catalog.pg_proc'::regclass, 'pg_catalog.pg_publication_rel'::regclass)
-    end
+    -- What a table takes along that is renamed is said in one line.
+    select coalesce(case when e.is_shaped then e.what || e.words end, format(
+      'table %s changes under what depends on it, unless it is renamed; drop each, migrate, and make it again: %s',
+      e.name, string_agg(distinct e.what, ', ' order by e.what)))
+    from (
+      select f.is_shaped, f.oid::regclass as name,
+        case d.classid
+          when 'pg_catalog.pg_rewrite'::regclass
+            then (select 'view ' || r.ev_class::regclass from pg_catalog.pg_rewrite r where r.oid = d.objid)
+          when 'pg_catalog.pg_policy'::regclass
+            then (select format('policy %I on %s', y.polname, y.polrelid::regclass) from pg_catalog.pg_policy y where y.oid = d.objid)
+          when 'pg_catalog.pg_constraint'::regclass
+            then (select format('foreign key %I of %s', k.conname, k.conrelid::regclass) from pg_catalog.pg_constraint k where k.oid = d.objid)
+          else pg_describe_object(d.classid, d.objid, d.objsubid)
+        end as what,
+        format(' depends on %s, which %s: drop it%s',
+          concat_ws('.', f.oid::regclass, a.attname), case
+            when f.is_ledger then 'becomes another table'
+            when g.attnum is null then 'loses what a newer row of the same owner supersedes'
+            else 'becomes ' || g.new_type end,
+          case
+            when d.classid <> 'pg_catalog.pg_constraint'::regclass then ', migrate, and make it again'
+            when f.is_ledger then ', for no key can refer to the ledger'
+            when g.attnum is null then ', migrate, and make it again'
+            else ', migrate, make its own column text, and make it again' end) as words
+      from (select *, name in ('ai_usage', 'ai_usage_logs') as is_ledger from parley_found) f
+      join pg_catalog.pg_depend d on d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = f.oid
+      left join pg_catalog.pg_attribute a on a.attrelid = f.oid and a.attnum = d.refobjsubid and d.refobjsubid > 0
+      left join parley_changing g on g.oid = f.oid and g.attnum = a.attnum
+      where not f.is_left and (f.is_ledger or g.attnum is not null
+        or (f.name = 'ai_provider_preferences' and d.classid = 'pg_catalog.pg_constraint'::regclass))
+      and case d.classid
+        when 'pg_catalog.pg_policy'::regclass then exists (
+          select from pg_catalog.pg_policy y where y.oid = d.objid and y.polrelid not in (select oid from parley_found))
+        when 'pg_catalog.pg_constraint'::regclass then exists (
+          select from pg_catalog.pg_constraint k
+          where k.oid = d.objid and k.contype = 'f' and k.confrelid = f.oid and k.conrelid not in (select oid from parley_found))
+        when 'pg_catalog.pg_rewrite'::regclass then exists (
+          select from pg_catalog.pg_rewrite r where r.oid = d.objid and r.ev_class <> f.oid)
+        -- Not a column's own default, but a generated column that reads this one.
+        when 'pg_catalog.pg_attrdef'::regclass then d.deptype = 'n'
+        else d.classid in ('pg_catalog.pg_proc'::regclass, 'pg_catalog.pg_publication_rel'::regclass)
+      end
+    ) e
+    group by e.name, case when e.is_shaped then e.what || e.words end
   ) t (conflict);
 
   -- 5.

@@ -38,6 +38,8 @@ _WORDS = {
     "55P03": "another session holds a lock on what this changes; end its transaction, or migrate again after it",
     "57014": "time is up; apply what takes longer before the deployment, with `make migrate` and DATABASE_URL",
 }
+# The context of what a file refuses by itself, in words that need no statement.
+_REFUSAL = re.compile(r"PL/pgSQL function inline_code_block line \d+ at RAISE")
 # The innermost function of an error's context, unless it is one of Parley's: an event trigger or a trigger called it.
 _APPLICATIONS = re.compile(r"PL/pgSQL function (?!inline_code_block|app\.)(.+?) line \d")
 
@@ -441,20 +443,21 @@ def _explain(failure: PGresult, script: Script, part: Statement, completed: int)
     if words := _WORDS.get(field_of(DiagnosticField.SQLSTATE)):
         reason += f" ({words})"
     lines = [f"{script.path}:{part.line + line - 1}: {reason}"]
-    for title, name in (
-        ("detail", DiagnosticField.MESSAGE_DETAIL),
-        ("hint", DiagnosticField.MESSAGE_HINT),
-        ("where", DiagnosticField.CONTEXT),
+    context = field_of(DiagnosticField.CONTEXT)
+    is_worded = bool(_REFUSAL.fullmatch(context))
+    for title, text in (
+        ("detail", field_of(DiagnosticField.MESSAGE_DETAIL)),
+        ("hint", field_of(DiagnosticField.MESSAGE_HINT)),
+        ("where", "" if is_worded else _shortened(context)),
+        ("statement", "" if is_worded else _shortened(failing)),
     ):
-        if text := field_of(name):
-            lines.append(f"  {title}: {_shortened(text) if title == 'where' else text}")
-    if theirs := _APPLICATIONS.match(field_of(DiagnosticField.CONTEXT)):
+        if text:
+            lines.append(f"  {title}: {text}")
+    if theirs := _APPLICATIONS.match(context):
         lines.append(
             f"  hint: {theirs[1]} is the application's own and refused this; for the migration, "
             "disable the event trigger or trigger that calls it"
         )
-    if failing:
-        lines.append(f"  statement: {_shortened(failing)}")
     return "\n".join(lines)
 
 

@@ -283,13 +283,15 @@ begin
     where not pg_has_role(to_regrole(r.name), 'member with admin option')
       and pg_has_role(to_regrole(r.login), to_regrole(r.name), 'usage') is not true
     union all
-    select format('role %s is not %s''s to use: as an administrator, grant %1$s to %2$s with inherit true', r.name::regrole, current_user::regrole)
+    select format('role %s is not %s''s to use: as an administrator, grant %1$s to %2$s with inherit true, set true', r.name::regrole, current_user::regrole)
     from (values ('parley_definer'), ('parley_owner')) as r (name)
     where not (pg_has_role(to_regrole(r.name), 'member with admin option')
       or pg_has_role(to_regrole(r.name), 'usage') and pg_has_role(to_regrole(r.name), 'set'))
     union all
     select format('setting %s is %s here: set it to %s for this database', s.name, current_setting(s.name), s.wanted)
     from (values
+        -- What is copied after its lock was waited for is seen as it is then.
+        ('transaction_isolation', 'read committed'),
         ('row_security', 'on'), ('session_replication_role', 'origin'),
         ('standard_conforming_strings', 'on'), ('quote_all_identifiers', 'off'), ('transform_null_equals', 'off')
       ) as s (name, wanted)
@@ -657,12 +659,11 @@ begin
     grant service_role to parley_service;
   end if;
   -- Whoever migrates replaces what belongs to these two, which needs their rights; a superuser has them.
-  if exists (
-    select from unnest(array['parley_definer', 'parley_owner']) as r (name), unnest(array['usage', 'set']) as p (privilege)
-    where not pg_catalog.pg_has_role(r.name, p.privilege)
-  ) then
-    grant parley_definer, parley_owner to current_user with inherit true, set true;
-  end if;
+  foreach v_role in array array['parley_definer', 'parley_owner'] loop
+    if not (pg_catalog.pg_has_role(v_role, 'usage') and pg_catalog.pg_has_role(v_role, 'set')) then
+      execute format('grant %I to current_user with inherit true, set true', v_role);
+    end if;
+  end loop;
 end $$;
 
 -- Default deny, each table and function by itself and by name. Whoever migrates may make the application's tables as well,

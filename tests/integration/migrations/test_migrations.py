@@ -237,16 +237,24 @@ def test_what_the_application_or_another_session_refuses_is_said_in_words(
                 up(empty_database.owner_url, library)
 
 
-def test_a_limit_of_the_logins_own_on_transactions_does_not_end_a_migration(
+def test_settings_of_the_logins_own_do_not_change_how_a_transaction_runs(
     write: Write, empty_database: ScratchDatabase
 ) -> None:
     write("00_platform", PLATFORM, UNDO_PLATFORM)
-    folder = write("10_slow", "select pg_sleep(0.03)")
+    folder = write(
+        "10_asserted",
+        """
+        do $$ begin
+          assert current_setting('transaction_isolation') = 'read committed';
+          assert coalesce(current_setting('transaction_timeout', true), '0') = '0';
+        end $$
+        """,
+    )
+    settings = {"default_transaction_isolation": "serializable", "transaction_timeout": "10s"}
     with empty_database.connect() as owner:
-        if owner.info.server_version >= 170000:
-            owner.execute(f"alter database {empty_database.name} set transaction_timeout = '20ms'".encode())
-        else:
-            pytest.skip("transaction_timeout is younger")
+        for name, value in settings.items():
+            if owner.execute("select from pg_settings where name = %s", (name,)).rowcount:
+                owner.execute(f"alter database {empty_database.name} set {name} = '{value}'".encode())
     assert len(up(empty_database.owner_url, folder)) == 2
 
 

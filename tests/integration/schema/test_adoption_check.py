@@ -63,6 +63,8 @@ NEIGHBOURS = {
     "create schema auth; create view auth.users as select gen_random_uuid() as id":
         "auth.users is not a table whose id is never null: rename schema auth",
     "set local quote_all_identifiers = on": "setting quote_all_identifiers is on here",
+    "set local transaction_isolation = 'repeatable read'":
+        "setting transaction_isolation is repeatable read here: set it to read committed for this database",
     "set local standard_conforming_strings = off": "setting standard_conforming_strings is off here",
     "set local DateStyle = 'German'": "setting DateStyle is German, DMY here: set it to ISO for this database",
 }  # fmt: skip
@@ -262,8 +264,8 @@ def test_whoever_may_not_make_or_grant_the_roles_is_told_what_to_ask_for(databas
         "auth.users shows stranger only some accounts, by row-level security": "alter role stranger bypassrls",
         "role authenticated is not stranger's to grant to parley_app":
             "grant authenticated to stranger with admin option",
-        "role parley_definer is not stranger's to use": "grant parley_definer to stranger with inherit true",
-        "role parley_owner is not stranger's to use": "grant parley_owner to stranger with inherit true",
+        "role parley_definer is not stranger's to use": "grant parley_definer to stranger with inherit true, set true",
+        "role parley_owner is not stranger's to use": "grant parley_owner to stranger with inherit true, set true",
         "role parley_service is missing, and stranger may not make it": "alter role stranger createrole",
         "role service_role is not stranger's to grant to parley_service":
             "grant service_role to stranger with admin option",

@@ -244,7 +244,12 @@ class _Applied:
 
 
 def _connect(conninfo: str) -> psycopg.Connection:
-    return psycopg.connect(conninfo, autocommit=True, prepare_threshold=None, application_name="parley-migrations")
+    connection = psycopg.connect(
+        conninfo, autocommit=True, prepare_threshold=None, application_name="parley-migrations"
+    )
+    # Each statement sees what was committed before it: of a table that was locked and is copied then, every row.
+    connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
+    return connection
 
 
 @contextmanager

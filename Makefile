@@ -27,7 +27,7 @@ run: ## Serve everything at http://127.0.0.1:3000 (PORT=...) with an embedded Po
 	@exec $(PYTHON) -m local run --parent $$PPID
 
 .PHONY: test
-test: .development .sam .clients ## The whole suite (ARGS="tests/unit -k name" for a part of it)
+test: .development $(if $(ARGS),,.sam .clients) ## The whole suite (ARGS="tests/unit -k name" for a part of it)
 ifdef ARGS
 	@$(PYTHON) -m pytest $(ARGS)
 else

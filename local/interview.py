@@ -126,7 +126,8 @@ def voice_interview(client: Client, request: Mapping[str, Any], secret: str, see
     model = started["voice"]["assistant"]["model"]
     print(f"The interviewer is {model['model']} of {model['provider']}, at the voice vendor\n")
     questions = [one["question"] for one in made["questions"]]
-    call = make_call(random, f"call-{made['id']}", started, questions, has_messages=True)
+    began = int(time.time() * 1000)
+    call = make_call(random, f"call-{made['id']}", started, questions, has_messages=True, began=began)
     for one in call.said:
         print(f"{'Interviewer: ' if one.role == 'bot' else 'Candidate:   '}{one.text}")
     events = call.events()

@@ -356,7 +356,9 @@ class _Generator:
         if kind == "array":
             return self._array(schema, name, depth, outermost)
         if kind == "integer":
-            return int(self._number(schema, 1))
+            # A model takes a limit for an answer's, although its schema has no range.
+            limits = {"minimum": 90, "maximum": 180} if name.endswith("_seconds") else {}
+            return int(self._number(limits | schema, 1))
         if kind == "number":
             return float(self._number(schema, 0))
         if kind == "boolean":

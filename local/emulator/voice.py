@@ -24,7 +24,7 @@ PLACES: Final[tuple[Place, ...]] = (
 WordUnit = Literal["epoch_ms", "call_s", "call_ms"]
 WORD_UNITS: Final[tuple[WordUnit, ...]] = ("epoch_ms", "call_s", "call_ms")
 
-_BEGAN = 1_795_248_912_000  # ms since 1970
+_BEGAN = 1_795_248_912_000
 _GREETING = "Good morning, and thank you for taking the time."
 _ANSWERS = (
     "We moved the billing queue to a smaller table and the retries stopped within a day.",
@@ -53,6 +53,7 @@ class Call:
         has_messages: without, the report has a transcript in one text.
         has_end_times: whether messages have an `endTime`.
         structured_place: where the vendor puts its structured output.
+        began: milliseconds since 1970.
     """
 
     id: str
@@ -66,6 +67,7 @@ class Call:
     duration_unit: Literal["ms", "s"] = "ms"
     structured_place: Literal["artifact", "analysis"] = "artifact"
     ended_reason: str = "customer-ended-call"
+    began: int = _BEGAN
 
     @property
     def seconds(self) -> float:
@@ -75,7 +77,7 @@ class Call:
     def status(self, status: str) -> dict[str, Any]:
         """A status update."""
         ended = {"endedReason": self.ended_reason} if status == "ended" else {}
-        at = _BEGAN if status != "ended" else _BEGAN + int(self.seconds * 1000)
+        at = self.began if status != "ended" else self.began + int(self.seconds * 1000)
         return self._event("status-update", at, status=status, **ended)
 
     def transcripts(self, kind: Literal["partial", "final"] = "final") -> list[dict[str, Any]]:
@@ -83,7 +85,7 @@ class Call:
         return [
             self._event(
                 'transcript[transcriptType="final"]' if kind == "final" and number % 2 else "transcript",
-                _BEGAN + int(one.start * 1000),
+                self.began + int(one.start * 1000),
                 role="user" if one.role == "user" else "assistant",
                 transcriptType=kind,
                 transcript=one.text,
@@ -93,7 +95,7 @@ class Call:
 
     def noise(self) -> list[dict[str, Any]]:
         """What nobody asked for, and types that are not known."""
-        at = _BEGAN + 500
+        at = self.began + 500
         return [
             self._event("speech-update", at, status="started", role="assistant", turn=0),
             self._event("conversation-update", at, messages=[], messagesOpenAIFormatted=[]),
@@ -104,7 +106,7 @@ class Call:
 
     def report(self, delivery: int = 1) -> dict[str, Any]:
         """The report as delivered for the n-th time: links are signed anew for each."""
-        return self._event("end-of-call-report", _BEGAN + int(self.seconds * 1000) + 900, **self._outcome(delivery))
+        return self._event("end-of-call-report", self.began + int(self.seconds * 1000) + 900, **self._outcome(delivery))
 
     def as_resource(self) -> dict[str, Any]:
         """The call as `GET /call/{id}` gives it."""
@@ -124,7 +126,7 @@ class Call:
             "messages": self._messages() if self.has_messages else [],
             "transcript": "\n".join(f"{'User' if one.role == 'user' else 'AI'}: {one.text}" for one in self.said),
             "presignedMonoRecordingUrl": f"https://storage.invalid/{self.id}?signature={delivery}",
-            "presignedUrlsExpiresAt": _iso(_BEGAN + delivery * 1000),
+            "presignedUrlsExpiresAt": _iso(self.began + delivery * 1000),
             "performanceMetrics": {"numAssistantInterrupted": 1, "numUserInterrupted": 0, "turnLatencies": []},
         }
         analysis: dict[str, Any] = {"summary": "A talk about work.", "successEvaluation": "true"}
@@ -136,8 +138,8 @@ class Call:
         else:
             analysis["structuredData"] = structured
         return {
-            "startedAt": _iso(_BEGAN),
-            "endedAt": _iso(_BEGAN + int(self.seconds * 1000)),
+            "startedAt": _iso(self.began),
+            "endedAt": _iso(self.began + int(self.seconds * 1000)),
             "endedReason": self.ended_reason,
             "cost": 0.0731,
             "costs": [{"type": "transcriber", "cost": 0.01}],
@@ -147,25 +149,25 @@ class Call:
 
     def _messages(self) -> list[dict[str, Any]]:
         messages: list[dict[str, Any]] = [
-            {"role": "system", "message": "You interview a candidate.", "time": _BEGAN, "secondsFromStart": 0}
+            {"role": "system", "message": "You interview a candidate.", "time": self.began, "secondsFromStart": 0}
         ]
         for one in self.said:
             message: dict[str, Any] = {
                 "role": one.role,
                 "message": one.text,
-                "time": _BEGAN + round(one.start * 1000),
+                "time": self.began + round(one.start * 1000),
                 "secondsFromStart": round(one.start, 3),
                 "source": "",
             }
             if self.has_end_times:
                 # A little longer than it was spoken, as seen in real calls.
-                message["endTime"] = _BEGAN + round((one.end + 0.31) * 1000)
+                message["endTime"] = self.began + round((one.end + 0.31) * 1000)
             spoken = one.end - one.start
             message["duration"] = round(spoken * 1000) if self.duration_unit == "ms" else round(spoken, 3)
             if self.word_unit and one.role == "user":
                 message["metadata"] = {"wordLevelConfidence": self._words(one)}
             messages.append(message)
-        messages.insert(2, {"role": "tool_calls", "message": "", "time": _BEGAN + 100, "toolCalls": []})
+        messages.insert(2, {"role": "tool_calls", "message": "", "time": self.began + 100, "toolCalls": []})
         return messages
 
     def _words(self, said: Said) -> list[dict[str, Any]]:
@@ -176,14 +178,14 @@ class Call:
             start = said.start + number * each
             times = (start, start + each * 0.8)
             if self.word_unit == "epoch_ms":
-                times = (_BEGAN + times[0] * 1000, _BEGAN + times[1] * 1000)
+                times = (self.began + times[0] * 1000, self.began + times[1] * 1000)
             elif self.word_unit == "call_ms":
                 times = (times[0] * 1000, times[1] * 1000)
             found.append({"word": word.strip(",."), "start": times[0], "end": times[1], "confidence": 0.9})
         return found
 
     def _event(self, kind: str, at: int, **members: Any) -> dict[str, Any]:
-        call: dict[str, Any] = {"id": self.id, "orgId": "org", "type": "webCall", "createdAt": _iso(_BEGAN - 1000)}
+        call: dict[str, Any] = {"id": self.id, "orgId": "org", "type": "webCall", "createdAt": _iso(self.began - 1000)}
         message: dict[str, Any] = {"type": kind, "timestamp": at, "call": call, **members}
         claims = {"interview_id": self.interview_id, "call_token": self.token}
         match self.place:

@@ -61,11 +61,11 @@ async def _run(began: float, parent: int | None) -> int:
         Settings.from_environment(overrides(os.environ))
     except ConfigurationError as error:
         raise Refused(str(error)) from error
-    stop = asyncio.Event()
+    stop: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # Under nohup a closed terminal is not the end.
         if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+            asyncio.get_running_loop().add_signal_handler(number, _end, stop, number.name)
     async with contextlib.AsyncExitStack() as stack:
         if parent is not None:
             stack.callback(asyncio.create_task(_stop_without(parent, stop)).cancel)
@@ -79,26 +79,28 @@ async def _run(began: float, parent: int | None) -> int:
             ) from error
         stack.push_async_callback(platform.close)
         starting = asyncio.create_task(_start(platform, stack, folder))
-        stopping = asyncio.create_task(stop.wait())
-        await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((starting, stop), return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
             starting.result()
             print(_banner(platform, time.monotonic() - began), flush=True)
-            await stopping
+            await stop
         else:
             # A thread that starts Postgres cannot be cancelled; what it started is stopped below.
             await asyncio.gather(starting, return_exceptions=True)
-        print("\nstopping", flush=True)
+        print(f"\nstopping ({await stop})", flush=True)
     return 0
 
 
-async def _stop_without(parent: int, stop: asyncio.Event) -> None:
-    """Set `stop` when `parent` is gone: after kill -9 of make this process would run on and keep the port."""
-    while os.getppid() == parent:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), 1)
-            return
-    stop.set()
+def _end(stop: asyncio.Future[str], reason: str) -> None:
+    if not stop.done():
+        stop.set_result(reason)
+
+
+async def _stop_without(parent: int, stop: asyncio.Future[str]) -> None:
+    """End the run when `parent` is gone: after kill -9 of make this process would run on and keep the port."""
+    while os.getppid() == parent and not stop.done():
+        await asyncio.wait({stop}, timeout=1)
+    _end(stop, "make is gone")
 
 
 async def _start(platform: Platform, stack: contextlib.AsyncExitStack, folder: Path) -> None:

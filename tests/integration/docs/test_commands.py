@@ -31,7 +31,7 @@ ELSEWHERE = {
     "README.md: ID=$(curl": "tests/e2e/local/test_readme.py",
     "README.md: KEY=$(curl": "tests/e2e/local/test_readme.py",
     "README.md: curl -s http://127.0.0.1:3000/api/documents": "tests/e2e/local/test_readme.py",
-    "README.md: curl -s http://127.0.0.1:3000/api/chat -d": "tests/e2e/local/test_readme.py",
+    "README.md: curl -s http://127.0.0.1:3000/api/chat -H": "tests/e2e/local/test_readme.py",
     "docs/clients.md: curl -s http://127.0.0.1:3000/api/settings/access-keys": CLIENTS,
     'docs/clients.md: curl -s "$PARLEY_URL/chat/completions': CLIENTS,
     "docs/clients.md: import os": CLIENTS,

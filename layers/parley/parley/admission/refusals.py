@@ -60,7 +60,7 @@ _REFUSALS = {
     "access_key_scope_missing": (
         "access_key_scope_missing",
         403,
-        "This machine key's scopes do not reach this far; make one with the scope that this needs.",
+        "This machine key lacks the scope that this needs (chat, embeddings, search or usage); make one that has it.",
     ),
     "access_key_attempts_used_up": (
         "access_key_attempts_used_up",

@@ -319,7 +319,7 @@ def _problem_of(error: Exception) -> Problem:
         return Problem("not_configured", "The operator has not set this up.", status=501)
     log_fault("request failed", error)
     return Problem(
-        "internal_error", "Something went wrong on our side; the request id helps us to find it.", status=500
+        "internal_error", "Something went wrong in Parley; its operator finds it by the request id.", status=500
     )
 
 

@@ -46,8 +46,12 @@ class CircuitBreaker:
         circuit = self._circuits[key]
         return ProviderError(provider, circuit.reported_code, retry_after=circuit.open_until - now)
 
-    def failed(self, key: Hashable, error: ProviderError, now: float) -> None:
-        """Count a failure. A fault of the account opens the circuit at once, a stated wait for at least that long."""
+    def failed(self, key: Hashable, error: ProviderError, now: float) -> float:
+        """Count a failure. A fault of the account opens the circuit at once, a stated wait for at least that long.
+
+        Returns:
+            For how many seconds nobody tries again; none or fewer where the circuit stays closed.
+        """
         circuit = self._circuits.setdefault(key, _Circuit())
         circuit.failures += 1
         of_the_account = error.code in ACCOUNT_FAULTS
@@ -57,6 +61,7 @@ class CircuitBreaker:
             circuit.cooldown = min(circuit.cooldown * 2, MAX_COOLDOWN_SECONDS)
         if error.retry_after is not None:
             circuit.open_until = max(circuit.open_until, now + error.retry_after)
+        return circuit.open_until - now
 
     def succeeded(self, key: Hashable) -> None:
         """Close the circuit."""

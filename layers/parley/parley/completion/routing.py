@@ -5,6 +5,7 @@ A request may try several candidates. Nothing is tried again once a first delta 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -537,8 +538,13 @@ class Router:
             # not know is the caller's to hear of.
             state.final_error = error
             return
-        if tells:
-            self._circuits.failed(_circuit_key(state, chosen), error, now)
+        if tells and (seconds := self._circuits.failed(_circuit_key(state, chosen), error, now)) > 0:
+            logger.warning(
+                "a model is not asked for a while",
+                provider=candidate.provider,
+                model=candidate.model,
+                seconds=math.ceil(seconds),
+            )
         if error.retryable:
             backoff = min(BACKOFF_BASE_SECONDS * 2**chosen.tries, BACKOFF_CAP_SECONDS) * self._random()
             chosen.not_before = now + (backoff if error.retry_after is None else error.retry_after)

@@ -31,7 +31,7 @@ _SHOWN: dict[ProviderErrorCode, tuple[str, int, str]] = {
     "unforeseen": (
         "internal_error",
         500,
-        "Something went wrong on our side; the request id helps us to find it.",
+        "Something went wrong in Parley; its operator finds it by the request id.",
     ),
     "unsupported": ("unsupported", 400, "The provider does not offer this."),
 }

@@ -59,7 +59,7 @@ def prove(server: Server, name: str, verdict: Verdict, every: int = 1, first: in
         while kill_at(moment, database, owner):
             killed += 1
             if killed % _PROGRESS == 0:
-                print(f"{name}: killed at {killed} moments so far, {len(changed)} dumps differ", flush=True)
+                print(f"{name}: killed at {killed} moments, {len(changed)} dumps differ", file=sys.stderr, flush=True)
             if dump(database) != before:
                 changed.append(moment)
             moment += every

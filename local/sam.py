@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import json
 import os
 import subprocess
@@ -23,6 +24,7 @@ from local.postgres.server import Server
 from local.run.command import overrides
 from local.run.platform import Platform
 from local.template import cloudformation
+from local.template.definitions import REGION
 
 BUILT = CHECKOUT / ".aws-sam" / "build" / "template.yaml"
 IMAGE = "public.ecr.aws/lambda/python:3.13-x86_64"
@@ -30,7 +32,7 @@ IMAGE = "public.ecr.aws/lambda/python:3.13-x86_64"
 
 def serve(sam: str) -> int:
     """Serve until Ctrl-C; returns the exit status of sam."""
-    bridge = _docker("network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}")
+    bridge = bridge_address()
     if not bridge:
         print("parley: sam local needs a container runtime; docker does not answer", file=sys.stderr)
         return 1
@@ -46,7 +48,9 @@ def serve(sam: str) -> int:
             url = server.url(host=bridge)
         platform = Platform(folder, environment=overrides(os.environ), host=bridge, quiet=True)
         logins = database.prepare(url, platform.keys, embedded=embedded)
-        return asyncio.run(_serve(platform, logins, [sam, "local", "start-api", *known, "--port", _port()]))
+        # Without a region of its own sam takes us-east-1, where the emulated AWS has neither key nor queue.
+        command = [sam, "local", "start-api", *known, "--region", REGION, "--port", _port()]
+        return asyncio.run(_serve(platform, logins, command))
 
 
 async def _serve(platform: Platform, logins: Logins, command: list[str]) -> int:
@@ -87,6 +91,14 @@ def declaring(template: Path, environments: Mapping[str, Iterable[str]]) -> Path
     copy = template.with_name("sam-local.json")
     copy.write_text(json.dumps(document, default=str))
     return copy
+
+
+def bridge_address() -> str:
+    """This machine's address on the containers' network; empty where docker does not answer."""
+    # Not every engine names the gateway; then it is the first host.
+    wanted = "{{with index .IPAM.Config 0}}{{or .Gateway .Subnet}}{{end}}"
+    found = _docker("network", "inspect", "bridge", "--format", wanted)
+    return str(next(ipaddress.ip_network(found).hosts())) if found else ""
 
 
 def _port() -> str:

@@ -33,6 +33,7 @@ from testing.supabase import ADOPTED, project, project_url, supabase_server
 
 _LOCK = 1
 _PROGRESS = 200  # moments
+_POLL = 0.02  # seconds
 _STOPS = f"""
 create schema interruption;
 create table interruption.moment (statement integer not null);
@@ -80,14 +81,14 @@ def kill_at(moment: int, database: ScratchDatabase, owner: psycopg.Connection[An
     try:
         waits = (f"{_MIGRATING} and wait_event_type = 'Lock'", (database.name,))
         while owner.execute(*waits).fetchone() == (0,) and migrating.is_alive():
-            time.sleep(0.005)
+            time.sleep(_POLL)
         stopped = migrating.is_alive()
         migrating.kill()
         migrating.join()
     finally:
         owner.execute("select pg_advisory_unlock(%s)", (_LOCK,))
     while owner.execute(_MIGRATING, (database.name,)).fetchone() != (0,):
-        time.sleep(0.005)
+        time.sleep(_POLL)
     owner.execute("update interruption.moment set statement = 0")
     owner.execute("select setval('interruption.statements', 1, false)")
     return stopped

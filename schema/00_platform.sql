@@ -288,7 +288,8 @@ begin
     where not (pg_has_role(to_regrole(r.name), 'member with admin option')
       or pg_has_role(to_regrole(r.name), 'usage') and pg_has_role(to_regrole(r.name), 'set'))
     union all
-    select format('setting %s is %s here: set it to %s for this database', s.name, current_setting(s.name), s.wanted)
+    select format('setting %s is %s here: set %s to %s for this database', s.name, current_setting(s.name),
+      case s.name when 'transaction_isolation' then 'default_transaction_isolation' else 'it' end, s.wanted)
     from (values
         -- What is copied after its lock was waited for is seen as it is then.
         ('transaction_isolation', 'read committed'),
@@ -421,10 +422,6 @@ begin
       union all
       select 'is unlogged: make it logged' where c.relpersistence = 'u'
       union all
-      -- Rows that are not seen would be lost, or stay as they are.
-      select format('shows %s only some rows, by row-level security: alter it to no force row level security', current_user::regrole)
-      where pg_has_role(f.relowner, 'usage') and row_security_active(f.oid)
-      union all
       select format('has the child table %s: detach it', h.inhrelid::regclass) from pg_catalog.pg_inherits h where h.inhparent = f.oid
       union all
       select format('is a child table of %s: detach it', h.inhparent::regclass) from pg_catalog.pg_inherits h where h.inhrelid = f.oid
@@ -474,6 +471,12 @@ begin
         and r.oid <> f.relowner and not (r.rolsuper or r.rolbypassrls)
     ) as x (words)
     where f.is_shaped
+    union all
+    -- Rows that are not seen would be lost, or stay as they are.
+    select format('table %s shows %s only some rows, by row-level security: alter it to no force row level security',
+      f.oid::regclass, current_user::regrole)
+    from parley_found f
+    where (f.is_shaped or f.is_left) and pg_has_role(f.relowner, 'usage') and row_security_active(f.oid)
     union all
     -- Its text may say anything of a row whose columns get another type.
     select format('trigger %I on table %s sees rows with other types afterwards: drop it, migrate, and make it again',

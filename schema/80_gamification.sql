@@ -457,10 +457,13 @@ create or replace trigger _20_updated_at before update on public.user_progress
 create or replace trigger _20_updated_at before update on public.streaks
   for each row execute function app.touch_updated_at();
 
--- Points that an adopted database had already: one opening event each, so that ledger and caches agree from the start.
+-- Points that an adopted database had already: one opening event each, so that ledger and caches agree from the start. Who
+-- owns the events and sees none for row-level security has been here before: this file turns it on.
 insert into app.xp_events (user_id, event_key, amount, reason, local_date)
 select p.id, 'adopted', p.total_xp, 'adopted', current_date
-from public.profiles p where p.total_xp > 0 and not exists (select from app.xp_events e where e.user_id = p.id);
+from public.profiles p
+where p.total_xp > 0 and not row_security_active('app.xp_events')
+  and not exists (select from app.xp_events e where e.user_id = p.id);
 insert into app.leaderboard_scores (period, period_key, user_id, score, is_hidden, reached_at)
 select 'all_time', '', p.id, p.total_xp, p.leaderboard_opt_out, p.updated_at
 from public.profiles p where p.total_xp > 0

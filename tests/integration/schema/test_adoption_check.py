@@ -64,7 +64,7 @@ NEIGHBOURS = {
         "auth.users is not a table whose id is never null: rename schema auth",
     "set local quote_all_identifiers = on": "setting quote_all_identifiers is on here",
     "set local transaction_isolation = 'repeatable read'":
-        "setting transaction_isolation is repeatable read here: set it to read committed for this database",
+        "setting transaction_isolation is repeatable read here: set default_transaction_isolation to read committed",
     "set local standard_conforming_strings = off": "setting standard_conforming_strings is off here",
     "set local DateStyle = 'German'": "setting DateStyle is German, DMY here: set it to ISO for this database",
 }  # fmt: skip
@@ -232,12 +232,15 @@ def test_whoever_does_not_own_what_is_there_is_told_whose_it_is(
         allowed = f"grant temporary on database {databases['s2'].name} to stranger"
         held = "alter table ai_conversations owner to stranger; alter table ai_conversations force row level security"
         complaints = look(owner, "create role stranger", allowed, held, "set local role stranger")
+        left = "comment on table ai_conversations is 'Left by Parley, which had adopted it.'"
+        of_the_left = look(owner, "create role stranger", allowed, held, left, "set local role stranger")
     assert {f"table {table} belongs to postgres: give it to stranger" for table in seeds.tables("S2")} - set(
         complaints
     ) == {"table ai_conversations belongs to postgres: give it to stranger"}
-    assert "table ai_conversations shows stranger only some rows, by row-level security: alter it to no force row" in (
-        " ".join(complaints)
-    )
+    for said in (complaints, of_the_left):
+        assert "table ai_conversations shows stranger only some rows, by row-level security: alter it to no force" in (
+            " ".join(said)
+        )
     assert any(re.match(r"database \w+ belongs to postgres: migrate as a role that is", line) for line in complaints)
     assert "function reset_daily_ai_usage() belongs to postgres: give it to stranger" in complaints
     assert any(line.startswith("schema public belongs to ") for line in complaints)

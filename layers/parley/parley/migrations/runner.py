@@ -40,8 +40,9 @@ _WORDS = {
 }
 # The context of what a file refuses by itself, in words that need no statement.
 _REFUSAL = re.compile(r"PL/pgSQL function inline_code_block line \d+ at RAISE")
-# The innermost function of an error's context, unless it is one of Parley's: an event trigger or a trigger called it.
-_APPLICATIONS = re.compile(r"PL/pgSQL function (?!inline_code_block|app\.)(.+?) line \d")
+# The innermost function of an error's context; unless it is one of Parley's, an event trigger or a trigger called it.
+_INNERMOST = re.compile(r"^PL/pgSQL function (.+?) line \d", re.MULTILINE)
+_PARLEYS = ("inline_code_block", "app.")
 
 _LEDGER = b"""
 create schema if not exists app;
@@ -458,9 +459,9 @@ def _explain(failure: PGresult, script: Script, part: Statement, completed: int)
     ):
         if text:
             lines.append(f"  {title}: {text}")
-    if theirs := _APPLICATIONS.match(context):
+    if (innermost := _INNERMOST.search(context)) and not innermost[1].startswith(_PARLEYS):
         lines.append(
-            f"  hint: {theirs[1]} is the application's own and refused this; for the migration, "
+            f"  hint: {innermost[1]} is the application's own and refused this; for the migration, "
             "disable the event trigger or trigger that calls it"
         )
     return "\n".join(lines)

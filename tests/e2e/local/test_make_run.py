@@ -170,6 +170,7 @@ def test_the_terminal_names_the_problem_that_a_request_ended_in(tmp_path: Path) 
         assert curl(f"{address}/api/chat/stream {post} '[]'")[0] == 400
         assert curl(f"""{address}/api/chat/stream {post} '{{"message": "[[fault:mid_stream_error]]"}}'""")[0] == 200
         run.interrupt()
+    assert "stopping (SIGINT)" in run.output
     shown = re.findall(r"(/\S+)  (\d+ ?\w*)  \d+ ms", run.output)
     assert shown == [
         ("/api/usage", "401 token_missing"),
@@ -251,6 +252,8 @@ def test_nothing_outlives_a_make_that_was_killed(tmp_path: Path) -> None:
         if server in left:
             server.terminate()
         assert left == []
+        run.wait()
+    assert "stopping (make is gone)" in run.output
 
 
 def test_a_run_under_nohup_outlives_its_terminal_and_the_shell_that_started_it(tmp_path: Path) -> None:

@@ -348,7 +348,7 @@ def test_three_failures_in_a_row_open_the_circuit_and_one_probe_closes_it() -> N
     assert world.complete().provider == "openai"
 
 
-def test_a_failed_probe_opens_the_circuit_for_longer() -> None:
+def test_a_failed_probe_opens_the_circuit_for_longer_and_the_log_says_so(caplog: pytest.LogCaptureFixture) -> None:
     world = World(openai=[Step("upstream_error")] * 9)
     tried = []
     for pause in (0, 0, 11, 11, 11):
@@ -356,6 +356,8 @@ def test_a_failed_probe_opens_the_circuit_for_longer() -> None:
         assert world.complete().provider == "anthropic"
         tried.append(world.models.count(DEFAULTS["openai"]))
     assert tried == [2, 3, 4, 4, 5]
+    told = [vars(record) for record in caplog.records if "not asked for a while" in record.getMessage()]
+    assert [(line["model"], line["seconds"]) for line in told] == [(DEFAULTS["openai"], n) for n in (10, 20, 40)]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ A request may try several candidates. Nothing is tried again once a first delta 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -543,7 +542,7 @@ class Router:
                 "a model is not asked for a while",
                 provider=candidate.provider,
                 model=candidate.model,
-                seconds=math.ceil(seconds),
+                seconds=round(seconds, 1),
             )
         if error.retryable:
             backoff = min(BACKOFF_BASE_SECONDS * 2**chosen.tries, BACKOFF_CAP_SECONDS) * self._random()

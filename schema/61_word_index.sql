@@ -172,7 +172,8 @@ comment on function app.phrase_query(text[], text[], text) is
 create or replace function app.stemmers() returns text[]
   language sql stable parallel safe
 begin atomic
-  select array_agg(c.cfgname::text order by c.cfgname) from pg_ts_config c where c.cfgnamespace = 'pg_catalog'::regnamespace;
+  select array_agg(c.cfgname::text order by c.cfgname) from pg_ts_config c
+  where c.cfgnamespace = 'pg_catalog'::regnamespace and c.oid < 16384;
 end;
 comment on function app.stemmers() is 'All that app.stemmer may say.';
 

@@ -356,7 +356,7 @@ class _Generator:
         if kind == "array":
             return self._array(schema, name, depth, outermost)
         if kind == "integer":
-            # A model takes a limit for an answer's, although its schema has no range.
+            # Where no range is given, a model that is asked for a number of seconds means the time of an answer.
             limits = {"minimum": 90, "maximum": 180} if name.endswith("_seconds") else {}
             return int(self._number(limits | schema, 1))
         if kind == "number":

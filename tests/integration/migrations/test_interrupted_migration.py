@@ -11,7 +11,7 @@ from local.postgres.server import DEFAULT_MAJOR, Server
 from testing.figures import Verdict
 from testing.supabase import supabase_server
 
-# Each has some 1,400 statements that change the catalog; the three together are killed after every 233rd.
+# Each has some 1,900 statements that change the catalog; the three together are killed after every 233rd.
 EVERY = 700
 
 

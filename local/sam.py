@@ -98,7 +98,7 @@ def bridge_address() -> str:
     # Not every engine names the gateway; then it is the first host.
     wanted = "{{with index .IPAM.Config 0}}{{or .Gateway .Subnet}}{{end}}"
     found = _docker("network", "inspect", "bridge", "--format", wanted)
-    return str(next(ipaddress.ip_network(found).hosts())) if found else ""
+    return str(next(iter(ipaddress.ip_network(found).hosts()))) if found else ""
 
 
 def _port() -> str:
